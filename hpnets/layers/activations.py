@@ -1,0 +1,19 @@
+"""Activations by name, "none" among them: without one, a product network is a polynomial."""
+
+from torch import nn
+
+from hpnets.layers.checks import one_of
+
+_ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "none": nn.Identity,
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "silu": nn.SiLU,
+}
+
+
+def make_activation(name: str) -> nn.Module:
+    """A new module (never in place: the kernel's hooks must see its input); ValueError for an unknown name."""
+    return _ACTIVATIONS[one_of("activation", name, _ACTIVATIONS)]()

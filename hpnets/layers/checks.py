@@ -1,0 +1,31 @@
+"""Argument checks whose errors name the argument, the value and what is allowed."""
+
+from collections.abc import Iterable
+
+from hpnets.registry import nearest
+
+
+def at_least(name: str, value: int, minimum: int) -> int:
+    """`value`, if it is an int >= minimum; else ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
+        raise ValueError(f"{name} is {value!r}; allowed: an integer >= {minimum}")
+    return value
+
+
+def one_of(name: str, value: str, allowed: Iterable[str]) -> str:
+    """`value`, if it is allowed; else ValueError with the nearest."""
+    options = list(allowed)
+    if value not in options:
+        raise ValueError(f"{name} is {value!r}: {nearest(str(value), options)}")
+    return value
+
+
+def image_shape(input_shape: tuple[int, ...], minimum: int) -> tuple[int, int, int]:
+    """`input_shape` as (C, H, W) with H and W at least `minimum`; else ValueError."""
+    if len(input_shape) != 3 or min(input_shape[1:]) < minimum:
+        raise ValueError(
+            f"input_shape is {tuple(input_shape)}; allowed: images (channels, height, width) of at least "
+            f"{minimum}x{minimum}"
+        )
+    c, h, w = input_shape
+    return c, h, w

@@ -1,0 +1,18 @@
+"""Normalisations of feature maps by name."""
+
+import math
+
+from torch import nn
+
+from hpnets.layers.checks import one_of
+
+
+def norm2d(name: str, channels: int) -> nn.Module:
+    """ "batch", "group" (8 groups, fewer where they do not divide the channels) or "none", for (N, channels, H, W).
+
+    Only "none" and "batch" in eval mode keep a polynomial network polynomial.
+    """
+    one_of("norm", name, ("batch", "group", "none"))
+    if name == "batch":
+        return nn.BatchNorm2d(channels)
+    return nn.GroupNorm(math.gcd(8, channels), channels) if name == "group" else nn.Identity()

@@ -1,0 +1,48 @@
+"""CCP: the coupled-CP polynomial network of Pi-nets."""
+
+import math
+
+from torch import Tensor, nn
+
+from hpnets.layers import at_least, hadamard, make_activation
+from hpnets.models.registry import register_model
+
+
+@register_model("ccp")
+class CCP(nn.Module):
+    r"""Polynomial of degree N in x by one Hadamard product a layer.
+
+        y_1 = U_1 x;   y_n = s(U_n x) * y_{n-1} + y_{n-1}, n = 2..N;   f = C y_N + b
+
+    x: (batch, *input_shape), flattened; y_n: (batch, width); f: (batch, output_dim). s is the activation: with "none",
+    f has degree N in x exactly; with ReLU it has so only along rays from the origin (U_n carries no bias).
+    U_n, C ~ N(0, 1/fan_in), so that the variance of y_n grows as 2^(n-1) for x of unit mean square.
+
+    Raises ValueError for degree < 1, width < 1 or an unknown activation.
+    Source: Chrysos et al. 2020, "Deep Polynomial Neural Networks" (arXiv 2006.13026), model 1 (CCP).
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_dim: int,
+        degree: int = 4,
+        width: int = 256,
+        activation: str = "none",
+    ) -> None:
+        super().__init__()
+        self.degree = at_least("degree", degree, 1)
+        inputs = math.prod(input_shape)
+        self.U = nn.ModuleList(nn.Linear(inputs, at_least("width", width, 1), bias=False) for _ in range(degree))
+        self.act = make_activation(activation)
+        self.C = nn.Linear(width, output_dim)
+        for layer in (*self.U, self.C):
+            nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
+        nn.init.zeros_(self.C.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(1)
+        y = self.U[0](x)
+        for U_n in self.U[1:]:
+            y = hadamard(self.act(U_n(x)), y) + y
+        return self.C(y)

@@ -1,0 +1,56 @@
+"""NCP: the nested coupled-CP polynomial network of Pi-nets, with and without skip."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from hpnets.layers import at_least, hadamard, make_activation
+from hpnets.models.registry import register_model
+
+
+@register_model("ncp")
+class NCP(nn.Module):
+    r"""Polynomial of degree N in x whose layers mix the previous ones before they multiply.
+
+        x_1 = s(A_1 x) * b_1;   x_n = s(A_n x) * (S_n x_{n-1} + b_n) [+ x_{n-1}], n = 2..N;   f = C x_N + c
+
+    x: (batch, *input_shape), flattened; x_n: (batch, width); f: (batch, output_dim). The bracket is there if `skip`
+    (NCP-Skip). With S_n = I, b_1 = 1 and b_n = 0 after it, x_N is the product of the A_n x, and with skip it is CCP.
+    A_n, S_n, C ~ N(0, 1/fan_in); b_n = 1, so that every degree up to N is there from the start.
+
+    Raises ValueError for degree < 1, width < 1 or an unknown activation.
+    Source: Chrysos et al. 2020, "Deep Polynomial Neural Networks" (arXiv 2006.13026), model 2 (NCP).
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_dim: int,
+        degree: int = 4,
+        width: int = 256,
+        activation: str = "none",
+        skip: bool = False,
+    ) -> None:
+        super().__init__()
+        at_least("degree", degree, 1), at_least("width", width, 1)
+        inputs = math.prod(input_shape)
+        self.skip = skip
+        self.act = make_activation(activation)
+        self.A = nn.ModuleList(nn.Linear(inputs, width, bias=False) for _ in range(degree))
+        self.b_1 = nn.Parameter(torch.ones(width))
+        self.S = nn.ModuleList(nn.Linear(width, width) for _ in range(degree - 1))
+        self.C = nn.Linear(width, output_dim)
+        for layer in (*self.A, *self.S, self.C):
+            nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
+        for S_n in self.S:
+            nn.init.ones_(S_n.bias)
+        nn.init.zeros_(self.C.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(1)
+        y = hadamard(self.act(self.A[0](x)), self.b_1.expand(len(x), -1))
+        for A_n, S_n in zip(self.A[1:], self.S, strict=True):
+            product = hadamard(self.act(A_n(x)), S_n(y))
+            y = product + y if self.skip else product
+        return self.C(y)

@@ -1,0 +1,9 @@
+"""The empirical neural tangent kernel: pure functions of (net, params, x); torch only."""
+
+from hpnets.ntk import metrics
+from hpnets.ntk.fingerprint import fingerprint
+from hpnets.ntk.kernel import ntk
+from hpnets.ntk.ranks import ntk_over_ranks
+from hpnets.ntk.spectrum import Spectrum, spectrum, trace_kernel
+
+__all__ = ["Spectrum", "fingerprint", "metrics", "ntk", "ntk_over_ranks", "spectrum", "trace_kernel"]
