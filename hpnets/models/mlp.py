@@ -1,5 +1,6 @@
 """MLP: the additive baseline beside the product networks."""
 
+import itertools
 import math
 
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ class MLP(nn.Module):
         at_least("depth", depth, 0), at_least("width", width, 1)
         sizes = [math.prod(input_shape)] + [width] * depth
         self.act = make_activation(activation)
-        self.W = nn.ModuleList(nn.Linear(a, b, bias=bias) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.W = nn.ModuleList(nn.Linear(a, b, bias=bias) for a, b in itertools.pairwise(sizes))
         self.V = nn.Linear(sizes[-1], output_dim, bias=bias)
         for layer in (*self.W, self.V):
             gain = 2.0 if activation == "relu" and layer is not self.V else 1.0

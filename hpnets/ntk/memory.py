@@ -2,8 +2,7 @@
 
 import re
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 _UNITS = {"B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 

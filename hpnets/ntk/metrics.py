@@ -55,7 +55,7 @@ def centred_alignment(kernel: Tensor, targets: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Decay:
-    """Fit lambda_k ~ k^-exponent over the 1-based ranks start..stop, with the fit's R^2; NaN where nothing can be fitted."""
+    """Fit lambda_k ~ k^-exponent over the 1-based ranks start..stop, with its R^2; NaN where nothing can be fitted."""
 
     exponent: float
     start: int
