@@ -43,8 +43,8 @@ class NCP(nn.Module):
         self.C = nn.Linear(width, output_dim)
         for layer in (*self.A, *self.S, self.C):
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
-        for S_n in self.S:
-            nn.init.ones_(S_n.bias)
+        for layer in self.S:
+            nn.init.ones_(layer.get_parameter("bias"))
         nn.init.zeros_(self.C.bias)
 
     def forward(self, x: Tensor) -> Tensor:

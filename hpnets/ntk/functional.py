@@ -41,7 +41,7 @@ def single_output_function(net: nn.Module, params: Params, x: Tensor, outputs: s
 @contextmanager
 def exact_arithmetic(device: torch.device) -> Iterator[None]:
     """No autocast and no TF32: both would cost the kernel more digits than its drift has."""
-    matmul, conv = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    matmul, conv = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]
     before = matmul.fp32_precision, conv.fp32_precision
     matmul.fp32_precision = conv.fp32_precision = "ieee"
     try:

@@ -1,0 +1,106 @@
+"""The options of a run, as plain dataclasses: what `recipes/train.py --help` lists. Imports no torch."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+
+@dataclass
+class OptimOptions:
+    """Optimiser.
+
+    Args:
+        name: adam, adamw, or sgd with momentum 0.9
+        lr: learning rate
+        weight_decay: of the optimiser's own kind
+    """
+
+    name: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require(self.name in ("adam", "adamw", "sgd"), "optim.name", self.name, "adam, adamw, sgd")
+        _require(self.lr > 0, "optim.lr", self.lr, "> 0")
+        _require(self.weight_decay >= 0, "optim.weight_decay", self.weight_decay, ">= 0")
+
+
+@dataclass
+class NTKOptions:
+    """Kernel tracking.
+
+    Args:
+        probe: number of training samples that the kernel is measured on
+        every: measure each that many steps, each "epoch", at "log"-spaced steps, or "off"
+        outputs: "trace", "full", "sum", or the index of one logit
+        metrics: "all", or some of the names in docs/concepts/tracking.md
+        algorithm: how the kernel is computed
+        save_kernels: keep every measured kernel in ntk.safetensors, not only its spectrum
+    """
+
+    probe: int = 100
+    every: int | Literal["epoch", "log", "off"] = "epoch"
+    outputs: int | Literal["trace", "full", "sum"] = "trace"
+    metrics: Literal["all"] | list[str] = "all"
+    algorithm: Literal["jacobian", "ntkvp"] = "jacobian"
+    save_kernels: bool = False
+
+    def __post_init__(self) -> None:
+        _require(self.probe >= 1, "ntk.probe", self.probe, ">= 1")
+        if isinstance(self.every, int):
+            _require(self.every >= 1, "ntk.every", self.every, "an integer >= 1, 'epoch', 'log' or 'off'")
+
+
+@dataclass
+class TrainerOptions:
+    """Lightning's Trainer.
+
+    Args:
+        max_epochs: passes over the training set
+        devices: how many processes, one a device
+        accelerator: auto, cpu, gpu, ...
+        strategy: auto, ddp, ...
+        precision: 32-true, 64-true, bf16-mixed, 16-mixed, ...
+        deterministic: refuse operations that have no deterministic form
+    """
+
+    max_epochs: int = 20
+    devices: int = 1
+    accelerator: str = "auto"
+    strategy: str = "auto"
+    precision: str = "32-true"
+    deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        _require(self.max_epochs >= 1, "trainer.max_epochs", self.max_epochs, ">= 1")
+        _require(self.devices >= 1, "trainer.devices", self.devices, ">= 1")
+
+
+@dataclass
+class RunOptions:
+    """Everything that makes a run: `model` and `task` hold a "name" and that model's or task's own options."""
+
+    model: dict[str, Any] = field(default_factory=lambda: {"name": "ccp"})
+    task: dict[str, Any] = field(default_factory=lambda: {"name": "digits"})
+    optim: OptimOptions = field(default_factory=OptimOptions)
+    ntk: NTKOptions = field(default_factory=NTKOptions)
+    trainer: TrainerOptions = field(default_factory=TrainerOptions)
+    wandb: Literal["online", "offline", "off", "auto"] = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.seed < 2**32, "seed", self.seed, "0 to 2**32 - 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested plain types, as config.yaml holds them."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, config: dict[str, Any]) -> "RunOptions":
+        """The inverse of `to_dict`."""
+        parts = {"optim": OptimOptions, "ntk": NTKOptions, "trainer": TrainerOptions}
+        return cls(**{key: parts[key](**value) if key in parts else value for key, value in config.items()})
+
+
+def _require(holds: bool, name: str, value: object, allowed: str) -> None:
+    if not holds:
+        raise ValueError(f"{name} is {value!r}; allowed: {allowed}")

@@ -1,0 +1,76 @@
+"""curves.svg: what a run did over time, on one page."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from hpnets.files import read_tensors, write_whole
+
+Rows = list[dict[str, float]]
+
+
+def draw_curves(folder: Path) -> Path:
+    """Draw loss, metric, drift and spectrum over time from metrics.csv and ntk.safetensors into curves.svg.
+
+    Raises ValueError if the folder holds no metrics.csv.
+    """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    rows = read_metrics(folder / "metrics.csv")
+    figure = Figure(figsize=(10, 7), layout="constrained")
+    FigureCanvasSVG(figure)
+    (loss, metric), (drift, spectrum) = figure.subplots(2, 2)
+    _curves(loss, rows, ["train/loss", "val/loss"], "loss", log=True)
+    name = next((n for n in ("accuracy", "mse") if f"val/{n}" in _keys(rows)), "accuracy")
+    _curves(metric, rows, [f"val/{name}"], name, log=name == "mse")
+    _curves(drift, rows, ["ntk/drift", "ntk/cosine_drift"], "kernel drift from initialisation", log=True)
+    _spectrum(spectrum, folder / "ntk.safetensors")
+    figure.suptitle(folder.name)
+    path = folder / "curves.svg"
+    write_whole(path, lambda temporary: figure.savefig(temporary, format="svg", metadata={"Date": None}))
+    return path
+
+
+def read_metrics(path: Path) -> Rows:
+    """The rows of metrics.csv, each with the values it has; ValueError if the file is missing."""
+    if not path.is_file():
+        raise ValueError(f"no such file: {path.absolute()}")
+    with path.open(newline="") as file:
+        return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+
+
+def _keys(rows: Rows) -> set[str]:
+    return {key for row in rows for key in row}
+
+
+def _curves(axes: Any, rows: Rows, names: list[str], title: str, log: bool) -> None:
+    for name in names:
+        points = [(row["step"], row[name]) for row in rows if name in row and (row[name] > 0 or not log)]
+        if points:
+            axes.plot(*zip(*points, strict=True), label=name, marker="o" if len(points) < 60 else None, markersize=3)
+    if log and axes.lines:
+        axes.set_yscale("log")
+    if axes.lines:
+        axes.legend(frameon=False)
+    axes.set(title=title, xlabel="step")
+    axes.grid(alpha=0.3)
+
+
+def _spectrum(axes: Any, path: Path) -> None:
+    axes.set(title="kernel spectrum", xlabel="rank", ylabel="eigenvalue")
+    if not path.is_file():
+        axes.text(0.5, 0.5, "kernel not tracked", ha="center", transform=axes.transAxes)
+        return
+    import matplotlib
+
+    track = read_tensors(path)
+    steps, spectra = track["steps"].tolist(), track["spectra"].clamp_min(0)
+    shown = sorted({round(i * (len(steps) - 1) / 5) for i in range(6)})
+    for colour, i in zip(
+        matplotlib.colormaps["viridis"](range(0, 256, 255 // max(1, len(shown) - 1))), shown, strict=False
+    ):
+        positive = spectra[i][spectra[i] > spectra[i].max() * 1e-10]
+        axes.loglog(range(1, len(positive) + 1), positive, color=colour, label=f"step {steps[i]}")
+    axes.legend(frameon=False)
+    axes.grid(alpha=0.3)

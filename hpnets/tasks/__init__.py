@@ -1,0 +1,29 @@
+"""What is learnt: LightningDataModules with their shapes, loss, metrics and a fixed probe set.
+
+task = create_task("digits", batch_size=64)
+task.setup()
+x, y, indices = task.probe(100)
+"""
+
+import inspect
+from typing import Any
+
+from hpnets.tasks import digits, line, sphere, vision  # noqa: F401  (importing them registers their tasks)
+from hpnets.tasks.base import TASKS, Task, register_task
+
+__all__ = ["Task", "create_task", "list_tasks", "register_task", "task_options"]
+
+
+def create_task(name: str, **options: Any) -> Task:
+    """Build the task registered as `name`; raises ValueError for an unknown name, option or value."""
+    return TASKS.create(name, **options)
+
+
+def list_tasks(pattern: str = "*") -> list[str]:
+    """Sorted names of the registered tasks that match a shell pattern such as "*mnist*"."""
+    return TASKS.names(pattern)
+
+
+def task_options(name: str) -> dict[str, inspect.Parameter]:
+    """The constructor options of the task `name`, in order; raises ValueError for an unknown name."""
+    return TASKS.options(name)

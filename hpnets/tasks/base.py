@@ -1,0 +1,138 @@
+"""The contract of a task, and the table of tasks by name."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torchmetrics import MetricCollection
+
+from hpnets.registry import Registry
+from hpnets.tasks.checks import integer
+from hpnets.tasks.loading import Loader, eval_loader, train_loader
+from hpnets.tasks.samples import Samples, Splits
+
+
+class Probe(NamedTuple):
+    """The fixed training samples on which kernels are measured."""
+
+    x: Tensor  # (n, *input_shape), normalised
+    y: Tensor  # (n, output_dim), the float targets of kernel alignment
+    indices: Tensor  # (n,) int64, rows of the source data set
+
+
+class Task(LightningDataModule):
+    """What is learnt: data, loss, metrics and a probe set; everything is a function of the options alone.
+
+    A subclass gives `input_shape`, `output_dim`, `monitor`, `monitor_mode` and `splits()`, and usually derives from
+    ClassificationTask or RegressionTask in `hpnets.tasks.kinds`. Use it with `Trainer(use_distributed_sampler=False)`:
+    the loaders deal the samples to ranks themselves.
+
+    batch_size: the batch over all ranks; seed: of the split, the probe and the shuffling; num_workers: of each loader.
+    """
+
+    name: str
+    input_shape: tuple[int, ...]
+    output_dim: int
+    monitor: str
+    monitor_mode: str
+    train_set: Samples
+    val_set: Samples
+    test_set: Samples
+    train_indices: Tensor  # the rows of the source data set that train_set holds, in its order
+
+    def __init__(self, batch_size: int, seed: int = 0, num_workers: int = 0) -> None:
+        super().__init__()
+        self.batch_size = integer("batch_size", batch_size, 1)
+        self.seed = integer("seed", seed, 0)
+        self.num_workers = integer("num_workers", num_workers, 0)
+        self._is_set_up = False
+
+    @property
+    def preprocessing(self) -> dict[str, list[float]]:
+        """Arguments of torchvision.transforms.v2.Normalize in raw units, or {} where inputs are used as they are."""
+        return {}
+
+    @abstractmethod
+    def splits(self) -> Splits:
+        """Make the three data sets; called once, by `setup`."""
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean loss of a batch, shape ()."""
+
+    @abstractmethod
+    def metrics(self) -> MetricCollection:
+        """New metrics, without a prefix, that take (outputs, targets)."""
+
+    @abstractmethod
+    def targets(self, y: Tensor) -> Tensor:
+        """What the outputs should be for the y (N, ...) of a batch, shape (N, output_dim), float."""
+
+    def probe_rows(self, n: int, generator: torch.Generator) -> Tensor:
+        """n different rows of train_set, ascending, shape (n,)."""
+        return torch.randperm(len(self.train_set), generator=generator)[:n].sort().values
+
+    def setup(self, stage: str | None = None) -> None:
+        """Load all three data sets, whatever the stage; does nothing the second time."""
+        if self._is_set_up:
+            return
+        self.train_set, self.val_set, self.test_set = self.splits()
+        self.train_indices = self.train_set.indices
+        self._is_set_up = True
+
+    def probe(self, n: int) -> Probe:
+        """n training samples, without replacement, the same in every run with this seed.
+
+        Raises ValueError if n is not in 1..len(train_set), or if a class has too few samples for balanced classes.
+        """
+        self.setup()
+        if integer("n", n, 1) > len(self.train_set):
+            raise ValueError(f"n={n}: allowed is a probe of at most {len(self.train_set)}, the training samples")
+        rows = self.probe_rows(n, torch.Generator().manual_seed(self.seed))
+        x, y = self.train_set.batch(rows)
+        return Probe(x, self.targets(y), self.train_indices[rows])
+
+    def train_dataloader(self) -> Loader:
+        """Shuffled batches of batch_size / world; raises ValueError if batch_size exceeds the training set."""
+        self.setup()
+        if self.batch_size > len(self.train_set):
+            raise ValueError(
+                f"batch_size={self.batch_size}: allowed is at most {len(self.train_set)}, the training set"
+            )
+        return train_loader(self.train_set, self.batch_size, *self._ranks(), self.seed, self.num_workers)
+
+    def val_dataloader(self) -> Loader:
+        """Every validation sample once over all ranks."""
+        self.setup()
+        return eval_loader(self.val_set, self.batch_size, *self._ranks(), self.num_workers)
+
+    def test_dataloader(self) -> Loader:
+        """Every test sample once over all ranks."""
+        self.setup()
+        return eval_loader(self.test_set, self.batch_size, *self._ranks(), self.num_workers)
+
+    def _ranks(self) -> tuple[int, int]:
+        world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+        if self.batch_size % world:
+            raise ValueError(
+                f"batch_size={self.batch_size} is shared by {world} ranks: allowed are multiples of {world}"
+            )
+        return world, rank
+
+
+TASKS: Registry[Task] = Registry("task")
+T = TypeVar("T", bound=Task)
+
+
+def register_task(name: str) -> Callable[[type[T]], type[T]]:
+    """Class decorator that enters a Task under `name`, which becomes its `name`; raises ValueError if it is taken."""
+
+    def enter(cls: type[T]) -> type[T]:
+        TASKS.register(name)(cls)
+        cls.name = name
+        return cls
+
+    return enter

@@ -1,0 +1,59 @@
+"""The 8x8 handwritten digits that scikit-learn brings along: the embedded default, nothing to fetch."""
+
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from sklearn.datasets import load_digits
+from torch import Tensor
+
+from hpnets.tasks.base import register_task
+from hpnets.tasks.kinds import ClassificationTask
+from hpnets.tasks.samples import Samples, Splits, stratified_split
+
+VAL_SIZE = TEST_SIZE = 300
+
+
+class Table(NamedTuple):
+    """All digits, and the rows of each split."""
+
+    x: Tensor  # (1797, 1, 8, 8) uint8, 0..16
+    y: Tensor  # (1797,) int64
+    train: Tensor
+    val: Tensor
+    test: Tensor
+
+
+@register_task("digits")
+class DigitsTask(ClassificationTask):
+    """1797 digits of 8x8 pixels in 0..16, split by class and seed into 1197 / 300 / 300 for train, val and test.
+
+    Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI repository, 1998 (its test part).
+    """
+
+    input_shape = (1, 8, 8)
+    output_dim = 10
+
+    def __init__(self, batch_size: int = 64, seed: int = 0, num_workers: int = 0) -> None:
+        super().__init__(batch_size, seed, num_workers)
+
+    @cached_property
+    def _table(self) -> Table:
+        source = load_digits()
+        x = torch.as_tensor(source.images, dtype=torch.uint8).unsqueeze(1)
+        y = torch.as_tensor(source.target, dtype=torch.int64)
+        generator = torch.Generator().manual_seed(self.seed)
+        rest, test = stratified_split(y, TEST_SIZE, generator)
+        train, val = stratified_split(y[rest], VAL_SIZE, generator)
+        return Table(x, y, rest[train], rest[val], test)
+
+    @property
+    def preprocessing(self) -> dict[str, list[float]]:
+        """Mean and standard deviation of the training split's pixels, so they depend on the seed."""
+        pixels = self._table.x[self._table.train].double()
+        return {"mean": [pixels.mean().item()], "std": [pixels.std(correction=0).item()]}
+
+    def splits(self) -> Splits:
+        """The three splits of the one table."""
+        x, y, *rows = self._table
+        return Splits(*(Samples(x, y, indices, self.preprocessing) for indices in rows))

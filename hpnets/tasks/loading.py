@@ -1,0 +1,51 @@
+"""How batches are dealt to ranks: the union over ranks does not depend on their number."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, DistributedSampler
+
+from hpnets.tasks.samples import Samples
+
+Loader = DataLoader[tuple[Tensor, Tensor]]
+
+
+def _loader(samples: Samples, num_workers: int, **batching: Any) -> Loader:
+    # A loader without its own generator draws from the global one whenever it is iterated, so that an evaluation
+    # in the middle of a run would change the dropout masks after it.
+    generator = torch.Generator().manual_seed(0)
+    return DataLoader(
+        samples, num_workers=num_workers, persistent_workers=num_workers > 0, generator=generator, **batching
+    )
+
+
+def train_loader(samples: Samples, batch: int, world: int, rank: int, seed: int, num_workers: int) -> Loader:
+    """Shuffled batches of batch / world samples; over all ranks, batch k holds what one process has in batch k.
+
+    Rank r takes the positions r, r + world, ... of one permutation, which depends on seed and set_epoch alone.
+    """
+    sampler: DistributedSampler[tuple[Tensor, Tensor]] = DistributedSampler(
+        samples, world, rank, shuffle=True, seed=seed, drop_last=True
+    )
+    return _loader(samples, num_workers, batch_size=batch // world, sampler=sampler, drop_last=True)
+
+
+def eval_loader(samples: Samples, batch: int, world: int, rank: int, num_workers: int) -> Loader:
+    """The samples of this rank in order, in the batches of `eval_batches`."""
+    batches = eval_batches(len(samples), batch // world, world, rank)
+    return _loader(samples, num_workers, batch_sampler=batches)
+
+
+def eval_batches(n: int, size: int, world: int, rank: int) -> list[list[int]]:
+    """The rows rank, rank + world, ... below n, in nearly equal batches of about `size`, as many on every rank.
+
+    All rows once: this differs from DistributedSampler, which repeats rows, and so falsifies means, to even out.
+    No batch exceeds `size`, save where n is not divisible by world and size = 1: then some rank has one of 2 rows.
+    Raises ValueError if n < world, since a rank without rows could not take part.
+    """
+    if n < world:
+        raise ValueError(f"{world} ranks cannot share {n} evaluation samples: allowed are at most {n} ranks")
+    largest, smallest = -(-n // world), n // world
+    rows = torch.arange(rank, n, world)
+    return [part.tolist() for part in rows.tensor_split(min(-(-largest // size), smallest))]

@@ -1,0 +1,95 @@
+"""The parts of a run put together from its options: callbacks, loggers, Trainer."""
+
+import logging
+import sys
+import warnings
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import Callback, RichProgressBar
+from lightning.pytorch.utilities import rank_zero_only
+from torch import nn
+
+from hpnets.options import NTKOptions, RunOptions
+from hpnets.tasks import Task
+from hpnets.training.callbacks import EpochLines, SeedEpochs
+from hpnets.training.checkpoints import WholeCheckpointIO, keep_last_and_best
+from hpnets.training.loggers import MetricsCSV, MetricsState
+from hpnets.training.ntk_monitor import NTKMonitor
+from hpnets.training.run_folder import RunFolder
+from hpnets.training.wandb_log import WandbLog, resolve_mode
+
+
+def make_monitor(ntk: NTKOptions, net: nn.Module, task: Task, run: RunFolder) -> NTKMonitor | None:
+    """The kernel callback on the task's probe set, tried on one sample; None if it is off."""
+    if ntk.every == "off":
+        return None
+    if ntk.probe > len(task.train_set):
+        raise ValueError(f"ntk.probe is {ntk.probe}; allowed: at most {len(task.train_set)}, the training samples")
+    probe = task.probe(ntk.probe)
+    monitor = NTKMonitor(
+        probe.x,
+        probe.y,
+        every=ntk.every,
+        outputs=ntk.outputs,
+        metrics=None if ntk.metrics == "all" else ntk.metrics,
+        algorithm=ntk.algorithm,
+        file=run.kernel,
+        indices=probe.indices,
+        save_kernels=ntk.save_kernels,
+    )
+    monitor.check(net)
+    return monitor
+
+
+def make_callbacks(
+    options: RunOptions, monitor: NTKMonitor | None, task: Task, run: RunFolder, metrics: MetricsCSV
+) -> list[Callback]:
+    """All callbacks, in the order that they need: what measures, what keeps the measurements, what saves."""
+    progress = RichProgressBar() if sys.stdout.isatty() else EpochLines()
+    best = keep_last_and_best(run.checkpoints, task.monitor, task.monitor_mode)
+    return [SeedEpochs(options.seed), *([monitor] if monitor else []), MetricsState(metrics), progress, best]
+
+
+def make_trainer(options: RunOptions, loggers: list[Any], callbacks: list[Callback]) -> pl.Trainer:
+    """Lightning's Trainer; ValueError for devices, strategies or precisions that are not there."""
+    o = options.trainer
+    try:
+        return pl.Trainer(
+            max_epochs=o.max_epochs,
+            devices=o.devices,
+            accelerator=o.accelerator,
+            strategy=o.strategy,
+            precision=o.precision,  # type: ignore[arg-type]
+            deterministic=o.deterministic,
+            logger=loggers,
+            callbacks=callbacks,
+            plugins=[WholeCheckpointIO()],
+            use_distributed_sampler=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=10,
+            enable_model_summary=False,
+            enable_progress_bar=sys.stdout.isatty(),
+        )
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
+        raise ValueError(f"trainer options {vars(o)} cannot be run here: {str(error).strip()}") from None
+
+
+def make_wandb(options: RunOptions, run: RunFolder) -> WandbLog | None:
+    """wandb's logger on the first rank; None elsewhere or if it is off."""
+    mode = resolve_mode(options.wandb) if is_first_rank() else "off"
+    return None if mode == "off" else WandbLog(run.path, mode, options.to_dict())
+
+
+def is_first_rank() -> bool:
+    """Whether this process is rank 0, as known from the environment before a Trainer exists."""
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def quiet_lightning() -> None:
+    """Keep Lightning's warnings, without its banners and the advice that does not fit small data held in memory."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for advice in ("does not have many workers", "exists and is not empty", "smaller than the logging interval"):
+        warnings.filterwarnings("ignore", message=f".*{advice}.*")

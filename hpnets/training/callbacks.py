@@ -1,0 +1,31 @@
+"""Small callbacks of every run: a seed for each epoch, and a line for each epoch."""
+
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.utilities import rank_zero_only
+
+
+class SeedEpochs(pl.Callback):
+    """Seeds torch at the start of each epoch from (seed, epoch, rank), so that a resumed epoch draws what it drew."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        torch.manual_seed((self.seed * 1_000_003 + trainer.current_epoch) * 1_009 + trainer.global_rank)
+
+
+class EpochLines(pl.Callback):
+    """Prints one line an epoch: what a log file can hold, where a progress bar would leave it empty or full of bars."""
+
+    SHOWN = ("train/loss", "val/loss", "val/accuracy", "val/mse", "ntk/drift", "ntk/effective_rank")
+
+    @rank_zero_only
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        values: dict[str, Any] = trainer.callback_metrics
+        shown = "  ".join(f"{name} {float(values[name]):.4g}" for name in self.SHOWN if name in values)
+        print(
+            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  step {trainer.global_step}  {shown}", flush=True
+        )

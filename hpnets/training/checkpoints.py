@@ -1,0 +1,59 @@
+"""Checkpoints for resuming: written whole, checked before they are read, never unpickled."""
+
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.io import TorchCheckpointIO
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from hpnets.files import write_whole
+
+
+def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """A .ckpt file as plain types and tensors.
+
+    Raises ValueError, with nothing executed, if it is missing, truncated, damaged (torch.load does not compare the
+    checksums that its archive holds, so they are compared here), or holds pickled code.
+    """
+    if not path.is_file():
+        raise ValueError(f"no such checkpoint: {path.absolute()}")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise ValueError(f"{path} is damaged: the checksum of {damaged} differs")
+        return torch.load(path, map_location=map_location, weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"{path} holds pickled code, which is never executed: {reason}") from None
+    except (zipfile.BadZipFile, RuntimeError, EOFError, NotImplementedError, OSError) as error:
+        raise ValueError(f"{path} is damaged or no checkpoint: {error}") from None
+
+
+class WholeCheckpointIO(TorchCheckpointIO):
+    """Lightning's file access with `write_whole` and `read_checkpoint`.
+
+    This differs from its parent, which renames from the system's temporary folder, a copy across file systems.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        write_whole(Path(path), lambda temporary: torch.save(checkpoint, temporary))
+
+    def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True) -> dict[str, Any]:
+        return read_checkpoint(Path(path), map_location or "cpu")
+
+
+def keep_last_and_best(folder: Path, monitor: str, mode: str) -> ModelCheckpoint:
+    """last.ckpt and best.ckpt (by `monitor`) in `folder`, saved at the end of each epoch."""
+    return ModelCheckpoint(
+        dirpath=folder,
+        filename="best",
+        monitor=monitor,
+        mode=mode,
+        save_last=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )

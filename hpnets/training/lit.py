@@ -1,0 +1,73 @@
+"""LitModel: the one thin LightningModule between a network and a task."""
+
+from dataclasses import asdict
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+from torchmetrics import MeanMetric
+
+from hpnets.options import OptimOptions
+from hpnets.tasks import Task
+from hpnets.training.errors import NonFiniteError
+from hpnets.training.log import log_now
+
+Batch = tuple[Tensor, Tensor]
+
+
+def make_optimizer(net: nn.Module, optim: OptimOptions) -> torch.optim.Optimizer:
+    """The optimiser that `optim` describes, over the parameters that require gradients."""
+    params = [p for p in net.parameters() if p.requires_grad]
+    if optim.name == "sgd":
+        return torch.optim.SGD(params, optim.lr, momentum=0.9, weight_decay=optim.weight_decay)
+    kind = torch.optim.Adam if optim.name == "adam" else torch.optim.AdamW
+    return kind(params, optim.lr, weight_decay=optim.weight_decay)
+
+
+class LitModel(pl.LightningModule):
+    """Trains `net` on the loss and metrics of `task`.
+
+    Logs train/loss at step s for the weights after s steps, and val/loss and the task's metrics as val/<name> after
+    each epoch, at the step that the weights have reached. Raises NonFiniteError at the step whose loss, or at the
+    epoch whose weights, are NaN or Inf, on every rank at once and before anything is saved.
+    """
+
+    def __init__(self, net: nn.Module, task: Task, optim: OptimOptions | None = None) -> None:
+        super().__init__()
+        self.net, self.task, self.optim = net, task, optim or OptimOptions()
+        self.save_hyperparameters({"optim": asdict(self.optim)})
+        self.val_metrics = task.metrics().clone(prefix="val/")
+        self.val_loss = MeanMetric()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        x, y = batch
+        loss = self.task.loss(self.net(x), y)
+        mean = self.trainer.strategy.reduce(loss.detach(), reduce_op="mean")
+        if not torch.isfinite(mean):
+            raise NonFiniteError(f"the loss is {float(mean)} at step {self.global_step}")
+        self.log("train/loss", mean, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        x, y = batch
+        outputs = self.net(x)
+        self.val_loss.update(self.task.loss(outputs, y), weight=len(x))
+        self.val_metrics.update(outputs, y)
+
+    def on_validation_epoch_end(self) -> None:
+        values = {"val/loss": self.val_loss.compute(), **self.val_metrics.compute()}
+        self.val_loss.reset()
+        self.val_metrics.reset()
+        self.log_dict(values, logger=False)
+        log_now(self.trainer, {name: float(value) for name, value in values.items()})
+
+    def on_train_epoch_end(self) -> None:
+        bad = [name for name, p in self.net.named_parameters() if not torch.isfinite(p).all()]
+        if bad:
+            raise NonFiniteError(f"the weights {', '.join(bad)} hold NaN or Inf at step {self.global_step}")
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return make_optimizer(self.net, self.optim)

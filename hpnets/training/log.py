@@ -1,0 +1,13 @@
+"""Logging at the step that the weights have reached."""
+
+import lightning.pytorch as pl
+
+
+def log_now(trainer: pl.Trainer, metrics: dict[str, float]) -> None:
+    """Hand metrics to every logger at trainer.global_step.
+
+    This differs from LightningModule.log, which writes validation metrics one step early (the counter moves on only
+    after validation) and metrics of an epoch after the checkpoint of that epoch, where a resumed run would miss them.
+    """
+    for logger in trainer.loggers:
+        logger.log_metrics(metrics, step=trainer.global_step)

@@ -1,0 +1,65 @@
+"""metrics.csv, written whole and continued exactly by a resumed run."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+from hpnets.files import write_text
+
+
+class MetricsCSV(Logger):
+    """One row a step in metrics.csv: `step`, then every key that was ever logged, sorted; empty where not logged.
+
+    This differs from Lightning's CSVLogger, which appends in place and deletes the file of the run it continues.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.rows: dict[int, dict[str, float]] = {}
+
+    name = "csv"
+    version = ""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        values = {key: float(value) for key, value in metrics.items() if key != "epoch"}
+        self.rows.setdefault(step or 0, {}).update(values)
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """config.yaml holds them."""
+
+    @rank_zero_only
+    def write(self) -> None:
+        """Write the file as it stands."""
+        keys = sorted({key for row in self.rows.values() for key in row})
+        text = io.StringIO()
+        writer = csv.DictWriter(text, ["step", *keys], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({"step": step, **self.rows[step]} for step in sorted(self.rows))
+        write_text(self.path, text.getvalue())
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        self.write()
+
+
+class MetricsState(pl.Callback):
+    """Keeps the rows of a MetricsCSV in every checkpoint: a resumed run goes on from the rows of that moment."""
+
+    def __init__(self, logger: MetricsCSV) -> None:
+        self.logger = logger
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.logger.write()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": dict(self.logger.rows)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.logger.rows = state_dict["rows"]

@@ -1,0 +1,111 @@
+"""train(options): one run from options to a finished run folder, new or resumed."""
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from torch import nn
+
+from hpnets.ntk import fingerprint
+from hpnets.options import RunOptions
+from hpnets.tasks import Task
+from hpnets.training.assemble import (
+    is_first_rank,
+    make_callbacks,
+    make_monitor,
+    make_trainer,
+    make_wandb,
+    quiet_lightning,
+)
+from hpnets.training.checkpoints import read_checkpoint
+from hpnets.training.errors import Interrupted, NonFiniteError
+from hpnets.training.evaluate import evaluate
+from hpnets.training.lit import LitModel
+from hpnets.training.loggers import MetricsCSV
+from hpnets.training.ntk_monitor import NTKMonitor
+from hpnets.training.run_folder import RunFolder, build
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Where a finished run lies, and what summary.json holds ({} on ranks that do not write it)."""
+
+    folder: Path
+    results: dict[str, Any]
+
+
+def train(options: RunOptions, folder: Path, resume: bool = False) -> Summary:
+    """Train what `options` describe into `folder`, or go on from its last checkpoint if `resume`.
+
+    A run stopped at any moment and resumed ends with the same weights, metrics and kernel track as one never stopped,
+    bit for bit on CPU with one process: checkpoints are taken where an epoch ends, all randomness within an epoch
+    follows from (seed, epoch, rank), and the rows and kernels logged so far are part of the checkpoint.
+
+    Raises ValueError for options that cannot be run, before anything is written; NonFiniteError when the loss, the
+    weights or the kernel become NaN or Inf; Interrupted when it is stopped.
+    """
+    started = time.time()
+    quiet_lightning()
+    run = RunFolder(folder)
+    if not resume and is_first_rank():
+        run.check_new()
+    pl.seed_everything(options.seed, verbose=False)
+    net, task = build(options)
+    metrics, wandb = MetricsCSV(run.metrics), make_wandb(options, run)
+    monitor = make_monitor(options.ntk, net, task, run)
+    trainer = make_trainer(
+        options, [metrics, *([wandb] if wandb else [])], make_callbacks(options, monitor, task, run, metrics)
+    )
+    task.trainer = trainer
+    task.train_dataloader()  # raises now for a batch that the data or the ranks cannot share
+    checkpoint = _checkpoint(run) if resume else None
+    if not resume and trainer.is_global_zero:
+        run.start(options)
+    _fit(trainer, LitModel(net, task, options.optim), task, checkpoint, run)
+    results = evaluate(net, task, trainer.strategy.root_device)
+    if not trainer.is_global_zero:
+        return Summary(folder, {})
+    metrics.log_metrics(results, trainer.global_step)
+    metrics.write()
+    summary = _summary(options, task, net, monitor)
+    summary |= {"metrics": results, "steps": trainer.global_step, "seconds": round(time.time() - started, 2)}
+    summary = run.finish(net, summary)
+    if wandb:
+        wandb.log_metrics(results, trainer.global_step)
+        wandb.log_results(run.kernel, run.weights)
+        wandb.close()
+    return Summary(folder, summary)
+
+
+def _fit(trainer: pl.Trainer, module: LitModel, task: Task, checkpoint: Path | None, run: RunFolder) -> None:
+    try:
+        trainer.fit(module, datamodule=task, ckpt_path=checkpoint, weights_only=True)
+    except NonFiniteError as error:
+        good = f"the last good checkpoint is {run.last}" if run.last.is_file() else "no epoch had ended before"
+        raise NonFiniteError(f"{error}; {good}") from None
+    except SystemExit:
+        raise Interrupted(f"stopped at step {trainer.global_step}") from None
+
+
+def _checkpoint(run: RunFolder) -> Path | None:
+    """last.ckpt, checked; None where no epoch had ended."""
+    if not run.last.is_file():
+        return None
+    read_checkpoint(run.last)
+    return run.last
+
+
+def _summary(options: RunOptions, task: Task, net: nn.Module, monitor: NTKMonitor | None) -> dict[str, Any]:
+    probe = min(options.ntk.probe, len(task.train_set))
+    kernel = monitor.track.metrics[-1] if monitor else {}
+    return {
+        "model": options.model["name"],
+        "task": options.task["name"],
+        "parameters": sum(p.numel() for p in net.parameters()),
+        # json has no NaN
+        "kernel": {name: value if math.isfinite(value) else None for name, value in kernel.items()},
+        "fingerprint": {"probe": probe, **fingerprint(net, task.probe(probe).x)},
+    }

@@ -1,0 +1,154 @@
+"""The run folder: where each file of a run lies, and how a finished run is read back."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+
+from hpnets.files import read_tensors, sha256_of, write_json, write_tensors, write_text
+from hpnets.models import create_model
+from hpnets.options import RunOptions
+from hpnets.tasks import Task, create_task
+
+PACKAGES = ("hpnets", "torch", "torchvision", "lightning", "torchmetrics", "numpy", "scipy", "scikit-learn", "wandb")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of a run: see docs/concepts/run-folder.md for what each file holds."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def env(self) -> Path:
+        return self.path / "env.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.csv"
+
+    @property
+    def kernel(self) -> Path:
+        return self.path / "ntk.safetensors"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def last(self) -> Path:
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def weights(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "summary.json"
+
+    def start(self, options: RunOptions) -> None:
+        """Create the folder with config.yaml and env.json; ValueError if it holds something already."""
+        self.check_new()
+        write_text(self.config, yaml.safe_dump(options.to_dict(), sort_keys=False))
+        write_json(self.env, environment())
+
+    def check_new(self) -> None:
+        """ValueError if the folder exists and is not empty."""
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise ValueError(f"out is {str(self.path)!r}, which exists already; continue it with --resume {self.path}")
+
+    def options(self) -> RunOptions:
+        """The options that config.yaml holds; ValueError if it is not there or not readable."""
+        if not self.config.is_file():
+            raise ValueError(f"{str(self.path)!r} is no run folder: there is no {self.config}")
+        try:
+            return RunOptions.from_dict(yaml.safe_load(self.config.read_text()))
+        except (yaml.YAMLError, TypeError, AttributeError) as error:
+            raise ValueError(f"{self.config} is not readable: {error}") from None
+
+    def finish(self, net: nn.Module, summary: dict[str, Any]) -> dict[str, Any]:
+        """Write model.safetensors, then summary.json with its hash; returns the summary."""
+        write_tensors(self.weights, net.state_dict())
+        summary = {**summary, "sha256": sha256_of(self.weights)}
+        write_json(self.summary, summary)
+        return summary
+
+    def read_summary(self) -> dict[str, Any]:
+        """summary.json of a finished run; ValueError if the run has not ended."""
+        self.options()
+        if not self.summary.is_file():
+            raise ValueError(f"the run in {str(self.path)!r} has not ended; continue it with --resume {self.path}")
+        return json.loads(self.summary.read_text())
+
+
+def build(options: RunOptions) -> tuple[nn.Module, Task]:
+    """The network and the task (set up) that options describe; ValueError for what cannot be built."""
+    task_options, model_options = dict(options.task), dict(options.model)
+    task = create_task(task_options.pop("name"), **task_options)
+    net = create_model(
+        model_options.pop("name"), input_shape=task.input_shape, output_dim=task.output_dim, **model_options
+    )
+    task.prepare_data()
+    task.setup("fit")
+    return net, task
+
+
+def load_run(path: Path) -> tuple[nn.Module, Task, dict[str, Any]]:
+    """Network (eval mode, its weights checked against their hash), task and summary of a finished run."""
+    folder = RunFolder(path)
+    summary = folder.read_summary()
+    weights = read_tensors(folder.weights, summary["sha256"])
+    net, task = build(folder.options())
+    net.load_state_dict(weights)
+    return net.eval(), task, summary
+
+
+def environment() -> dict[str, Any]:
+    """Versions, device, threads, git commit and command of this process."""
+    return {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "command": " ".join([Path(sys.executable).name, *sys.argv]),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: _version(name) for name in PACKAGES},
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "commit": _commit(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that this file lies in, with "+changes" where the tree differs; None outside one."""
+    here = Path(__file__).parent
+    git = ["git", "-C", str(here)]
+    try:
+        if subprocess.run([*git, "ls-files", "--error-unmatch", __file__], capture_output=True).returncode:
+            return None
+        commit = subprocess.check_output([*git, "rev-parse", "HEAD"], text=True, stderr=subprocess.DEVNULL).strip()
+        changed = subprocess.check_output([*git, "status", "--porcelain", "-uno"], text=True, stderr=subprocess.DEVNULL)
+        return commit + ("+changes" if changed.strip() else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,63 @@
+"""The kernel track: what a run keeps of its kernels, in the callback's state and in ntk.safetensors."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hpnets.files import write_tensors
+
+
+@dataclass
+class KernelTrack:
+    """Steps, metrics and spectra of the measured kernels, the first kernel and the last; all kernels if asked.
+
+    spectra[t]: (rows,) eigenvalues, descending, float64. metrics[t]: name -> value.
+    """
+
+    steps: list[int] = field(default_factory=list)
+    metrics: list[dict[str, float]] = field(default_factory=list)
+    spectra: list[Tensor] = field(default_factory=list)
+    first: Tensor | None = None
+    last: Tensor | None = None
+    kernels: list[Tensor] = field(default_factory=list)
+
+    def append(self, step: int, kernel: Tensor, spectrum: Tensor, metrics: dict[str, float], keep: bool) -> None:
+        """Add one measurement; `keep` also stores its kernel."""
+        self.steps.append(step)
+        self.metrics.append(metrics)
+        self.spectra.append(spectrum.cpu())
+        self.first = kernel.cpu() if self.first is None else self.first
+        self.last = kernel.cpu()
+        self.kernels += [kernel.cpu()] if keep else []
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain types and tensors, for a checkpoint."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_state_dict(cls, state: dict[str, Any]) -> "KernelTrack":
+        """The inverse of `state_dict`."""
+        return cls(**state)
+
+    def write(self, path: Path, indices: Tensor | None, outputs: str) -> None:
+        """Write `steps` (T,), `spectra` and `spectra_normalised` (by the trace) (T, rows), the probe's `indices` (n,),
+        `kernel_first`, `kernel_last`, `kernels` (T, ...) if kept, and each metric as `metrics/<name>` (T,)."""
+        assert self.first is not None
+        assert self.last is not None
+        spectra = torch.stack(self.spectra)
+        tensors = {
+            "steps": torch.tensor(self.steps),
+            "spectra": spectra,
+            "spectra_normalised": spectra / spectra.sum(1, keepdim=True),
+            "kernel_first": self.first,
+            "kernel_last": self.last.clone(),
+        }
+        tensors |= {
+            f"metrics/{k}": torch.tensor([m[k] for m in self.metrics], dtype=torch.float64) for k in self.metrics[0]
+        }
+        tensors |= {"indices": indices} if indices is not None else {}
+        tensors |= {"kernels": torch.stack(self.kernels)} if self.kernels else {}
+        write_tensors(path, tensors, {"outputs": outputs})

@@ -1,0 +1,79 @@
+"""checkpoints/index.json: what each published file of weights is, how it was made, and how to recognise it."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from hpnets.files import write_json
+from hpnets.registry import nearest
+
+INDEX = "index.json"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One set of weights.
+
+    name: what load_pretrained takes; file, sha256: the safetensors file beside the index and its hash; model, task:
+    "name" and options; input_shape, output_dim: of the model; preprocessing: arguments of torchvision's v2.Normalize in
+    raw units, or {}; seeds: of the runs, the first of which gave the weights; metrics: name -> {"weights": of these
+    weights, "mean", "std": over the seeds}; command: trains the weights again; versions: of the packages; fingerprint:
+    "probe" samples, kernel "trace" and top "eigenvalues" on that probe set.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    model: dict[str, Any]
+    task: dict[str, Any]
+    input_shape: list[int]
+    output_dim: int
+    preprocessing: dict[str, list[float]]
+    seeds: list[int]
+    metrics: dict[str, dict[str, float]]
+    command: str
+    versions: dict[str, str | None]
+    fingerprint: dict[str, Any]
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> "Entry":
+        """An entry of the index; ValueError for a missing or unknown field."""
+        known = {field.name for field in fields(cls)}
+        if set(value) != known:
+            wrong = sorted(set(value) ^ known)
+            raise ValueError(f"index entry {value.get('name')!r}: fields {', '.join(wrong)} are missing or unknown")
+        return cls(**value)
+
+
+def checkpoints_folder() -> Path:
+    """`checkpoints` of the installed package, else of the checkout."""
+    packaged = Path(__file__).parent / "checkpoints"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "checkpoints"
+
+
+def entries(folder: Path | None = None) -> dict[str, Entry]:
+    """The index of `folder` (None: the shipped one), by name."""
+    index = (folder or checkpoints_folder()) / INDEX
+    found = [Entry.from_dict(value) for value in json.loads(index.read_text())] if index.is_file() else []
+    return {entry.name: entry for entry in found}
+
+
+def list_pretrained(pattern: str = "*") -> list[str]:
+    """Sorted names of the pretrained networks that match a shell pattern such as "*-digits"."""
+    return sorted(name for name in entries() if fnmatch(name, pattern))
+
+
+def pretrained_entry(name: str, folder: Path | None = None) -> Entry:
+    """The index entry of `name`; ValueError with the nearest names."""
+    index = entries(folder)
+    if name not in index:
+        raise ValueError(f"unknown checkpoint {name!r}: {nearest(name, index)}")
+    return index[name]
+
+
+def add_entry(entry: Entry, folder: Path) -> None:
+    """Write `entry` into the index of `folder`, in place of one of the same name."""
+    index = {**entries(folder), entry.name: entry}
+    write_json(folder / INDEX, [asdict(index[name]) for name in sorted(index)])

@@ -1,0 +1,26 @@
+"""load_pretrained: a published network and the preprocessing that its inputs need."""
+
+from pathlib import Path
+
+from torch import nn
+from torchvision.transforms.v2 import Normalize
+
+from hpnets.files import read_tensors
+from hpnets.models import create_model
+from hpnets.zoo.index import checkpoints_folder, pretrained_entry
+
+
+def load_pretrained(name: str, folder: Path | None = None) -> tuple[nn.Module, nn.Module]:
+    """(net, preprocess) of the checkpoint `name`: net in eval mode, preprocess maps raw inputs to what net takes.
+
+    Raw inputs are float tensors (..., *input_shape) in the data set's own units (0..16 for digits, 0..255 for images).
+    folder: where another index lies; None means the shipped one.
+
+    Raises ValueError for an unknown name, a missing or damaged file, or one whose sha256 is not the index's.
+    """
+    entry = pretrained_entry(name, folder)
+    weights = read_tensors((folder or checkpoints_folder()) / entry.file, entry.sha256)
+    model = dict(entry.model)
+    net = create_model(model.pop("name"), input_shape=entry.input_shape, output_dim=entry.output_dim, **model)
+    net.load_state_dict(weights)
+    return net.eval(), Normalize(**entry.preprocessing) if entry.preprocessing else nn.Identity()

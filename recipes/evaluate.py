@@ -1,0 +1,87 @@
+"""Check a checkpoint or a finished run against what was recorded: python recipes/evaluate.py --checkpoint ccp-digits"""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jsonargparse import auto_cli
+
+from hpnets.cli import Parser, fail, run_main
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from hpnets.tasks import Task
+
+METRIC_TOLERANCE = 1e-4
+KERNEL_TOLERANCE = 1e-6
+
+
+def evaluate(checkpoint: str, root: str | None = None) -> None:
+    """Measure test metrics and kernel fingerprint again; exits 1, naming what differs, unless both are as recorded.
+
+    Args:
+        checkpoint: a pretrained network's name, or the folder of a finished run
+        root: where the data of a torchvision task lies, if not where the run had it
+    """
+    from hpnets.ntk import fingerprint
+    from hpnets.training import evaluate as test
+
+    folder = Path(checkpoint)
+    net, task, recorded = from_run(folder) if folder.is_dir() else from_zoo(checkpoint, root)
+    measured = {
+        "metrics": test(net, task),
+        "fingerprint": fingerprint(net, task.probe(recorded["fingerprint"]["probe"]).x),
+    }
+    wrong = [*compare(recorded["metrics"], measured["metrics"], METRIC_TOLERANCE)]
+    wrong += compare(flat(recorded["fingerprint"]), flat(measured["fingerprint"]), KERNEL_TOLERANCE)
+    for name, value in {**measured["metrics"], **flat(measured["fingerprint"])}.items():
+        print(f"  {name:18s} {value:.8g}")
+    if wrong:
+        fail(f"{checkpoint} differs from what was recorded: {'; '.join(wrong)}", status=1)
+    print(f"{checkpoint}: metrics and kernel fingerprint are as recorded")
+
+
+def from_zoo(name: str, root: str | None) -> tuple["nn.Module", "Task", dict[str, Any]]:
+    """Network, task and record of a pretrained network; ValueError if its preprocessing is not the task's."""
+    from hpnets.tasks import create_task
+    from hpnets.zoo import load_pretrained, pretrained_entry
+
+    if "/" in name:
+        raise ValueError(f"no such run folder: {Path(name).absolute()}")
+    entry = pretrained_entry(name)
+    net, _ = load_pretrained(name)
+    options = {**entry.task, **({"root": root} if root else {})}
+    task = create_task(options.pop("name"), **options)
+    task.prepare_data()
+    task.setup("fit")
+    if task.preprocessing != entry.preprocessing:
+        raise ValueError(f"{name}: preprocessing {entry.preprocessing} is not that of its task, {task.preprocessing}")
+    metrics = {key: value["weights"] for key, value in entry.metrics.items()}
+    return net, task, {"metrics": metrics, "fingerprint": entry.fingerprint}
+
+
+def from_run(folder: Path) -> tuple["nn.Module", "Task", dict[str, Any]]:
+    """Network, task and summary of a finished run."""
+    from hpnets.training import load_run
+
+    return load_run(folder)
+
+
+def flat(fingerprint: dict[str, Any]) -> dict[str, float]:
+    """A fingerprint as named numbers."""
+    eigenvalues = {f"eigenvalue {i}": value for i, value in enumerate(fingerprint["eigenvalues"], 1)}
+    return {"kernel trace": fingerprint["trace"], **eigenvalues}
+
+
+def compare(recorded: dict[str, float], measured: dict[str, float], tolerance: float) -> list[str]:
+    """What differs by more than `tolerance`, relative for values above 1, absolute below."""
+    return [
+        f"{name} is {measured.get(name)}, recorded {value}"
+        for name, value in recorded.items()
+        if not math.isclose(measured.get(name, math.nan), value, rel_tol=tolerance, abs_tol=tolerance)
+    ]
+
+
+if __name__ == "__main__":
+    run_main(lambda: auto_cli(evaluate, parser_class=Parser, as_positional=False))

@@ -1,0 +1,187 @@
+"""Train a network on a task, with its neural tangent kernel tracked: python recipes/train.py --model ccp"""
+
+import argparse
+import dataclasses
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from jsonargparse import auto_cli
+
+from hpnets.cli import INTERRUPTED, Parser, fail, run_main
+from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
+
+DEFAULTS = {"model": "ccp", "task": "digits"}
+
+
+class TrainParser(Parser):
+    """Shows --model NAME and --task NAME (`main` rewrites them to --model.name NAME) in place of the group's file."""
+
+    def format_help(self) -> str:
+        for kind in DEFAULTS:
+            self._option_string_actions[f"--{kind}"].metavar = "NAME"
+            self._option_string_actions[f"--{kind}"].help = f"one of --list_{kind}s (default: {DEFAULTS[kind]})"
+            self._option_string_actions[f"--{kind}.name"].help = argparse.SUPPRESS
+        return super().format_help()
+
+
+def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
+    """The function whose signature is the command line; the model's and the task's own options differ by name."""
+
+    def train(
+        model: model_type = model_type(),  # type: ignore[valid-type]
+        task: task_type = task_type(),  # type: ignore[valid-type]
+        optim: OptimOptions = OptimOptions(),
+        ntk: NTKOptions = NTKOptions(),
+        trainer: TrainerOptions = TrainerOptions(),
+        wandb: Literal["online", "offline", "off", "auto"] = "auto",
+        seed: int = 0,
+        out: str | None = None,
+        resume: str | None = None,
+        list_models: bool = False,
+        list_tasks: bool = False,
+    ) -> None:
+        """Train a network on a task, with its neural tangent kernel tracked.
+
+        Args:
+            model: the network: --model NAME, then --model.<option>; --model NAME --help shows its options
+            task: what is learnt: --task NAME, then --task.<option>; --task NAME --help shows its options
+            optim: the optimiser
+            ntk: the kernel tracking
+            trainer: the trainer
+            wandb: where to log beside the run folder; auto is online with a key, else offline
+            seed: of the weights and of what is drawn in training; --task.seed is that of split, order and probe
+            out: the run folder, new; by default runs/MODEL-TASK-TIME
+            resume: go on with the run in this folder, with its own options; no other flag
+            list_models: print the names of the models and exit
+            list_tasks: print the names of the tasks and exit
+        """
+        options = RunOptions(dataclasses.asdict(model), dataclasses.asdict(task), optim, ntk, trainer, wandb, seed)
+        run(options, new_folder(out, options), resume=False)
+
+    return train
+
+
+def main() -> None:
+    argv = sys.argv[1:]
+    if "--list_models" in argv or "--list_tasks" in argv:
+        return print("\n".join(names("model" if "--list_models" in argv else "task")))
+    if any(word == "--resume" or word.startswith("--resume=") for word in argv):
+        return resume(argv)
+    chosen = {kind: chosen_name(kind, argv) for kind in DEFAULTS}
+    # General help must answer at once, so it does not import torch to ask the default model for its options.
+    general_help = bool({"-h", "--help"} & set(argv))
+    types = [options_type(k, n or DEFAULTS[k], ask=bool(n) or not general_help) for k, n in chosen.items()]
+    argv = [f"{word[:7]}.name{word[7:]}" if is_flag(word, "model") else word for word in argv]
+    argv = [f"{word[:6]}.name{word[6:]}" if is_flag(word, "task") else word for word in argv]
+    auto_cli(typed_train(*types), args=argv, parser_class=TrainParser, as_positional=False)
+
+
+def is_flag(word: str, kind: str) -> bool:
+    """Whether `word` is --model or --model=NAME."""
+    return word == f"--{kind}" or word.startswith(f"--{kind}=")
+
+
+def chosen_name(kind: str, argv: list[str]) -> str | None:
+    """The model's or task's name as given by the flags, else by the config file, else None."""
+    name = None
+    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+        if is_flag(word, kind) or is_flag(word, f"{kind}.name"):
+            name = word.partition("=")[2] or following
+        elif is_flag(word, "config") and name is None:
+            name = name_in_config(kind, Path(word.partition("=")[2] or following))
+    return name
+
+
+def name_in_config(kind: str, config: Path) -> str | None:
+    """The name in a config file, where it has one; other faults of the file are the parser's to report."""
+    try:
+        return yaml.safe_load(config.read_text())[kind]["name"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return None
+
+
+def names(kind: str) -> list[str]:
+    """The registered names of a kind."""
+    import hpnets
+
+    return hpnets.list_models() if kind == "model" else hpnets.list_tasks()
+
+
+def options_type(kind: str, name: str, ask: bool) -> type:
+    """A dataclass with `name` and the options of that model or task, as its constructor declares them."""
+    fields: list[Any] = [("name", str, name)]
+    if ask:
+        from hpnets.models import model_options
+        from hpnets.tasks import task_options
+
+        for key, p in (model_options if kind == "model" else task_options)(name).items():
+            default = dataclasses.field(default_factory=lambda value=p.default: value)
+            fields.append((key, p.annotation, default))
+    return dataclasses.make_dataclass(kind.capitalize(), fields)
+
+
+def new_folder(out: str | None, options: RunOptions) -> Path:
+    """--out, or a name from model, task and time, which the processes that Lightning starts find in the environment."""
+    if out is None and int(os.environ.get("WORLD_SIZE", 1)) > 1 and "HPNETS_OUT" not in os.environ:
+        raise ValueError("--out is needed under a launcher: each process would choose its own run folder")
+    name = f"{options.model['name']}-{options.task['name']}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return Path(out or os.environ.setdefault("HPNETS_OUT", f"runs/{name}"))
+
+
+def resume(argv: list[str]) -> None:
+    """--resume FOLDER, alone: all other options are those of the run."""
+    words = argv[0].split("=", 1) if "=" in argv[0] else argv
+    if len(words) != 2 or words[0] != "--resume":
+        raise ValueError("--resume takes a run folder and no other flag: all options are those of its config.yaml")
+    from hpnets.training import RunFolder
+
+    folder = Path(words[1])
+    run(RunFolder(folder).options(), folder, resume=True)
+
+
+def run(options: RunOptions, folder: Path, resume: bool) -> None:
+    """Train, draw, and say what came out."""
+    from hpnets.report import draw_curves
+    from hpnets.training import Interrupted, NonFiniteError, train
+
+    go_on = f"go on with: python recipes/train.py --resume {folder}"
+    try:
+        summary = train(options, folder, resume)
+    except NonFiniteError as error:
+        fail(str(error), status=1)
+    except (Interrupted, KeyboardInterrupt) as error:
+        fail(f"{str(error) or 'stopped'}; {go_on}" if folder.exists() else "stopped", INTERRUPTED)
+    if summary.results:
+        draw_curves(folder)
+        print(describe(summary.results, folder))
+
+
+def describe(results: dict[str, Any], folder: Path) -> str:
+    """The closing lines of a run."""
+    metrics = "  ".join(f"{name} {value:.4f}" for name, value in results["metrics"].items())
+    kernel = results["kernel"]
+    top = "  ".join(f"{value:.4g}" for value in results["fingerprint"]["eigenvalues"])
+    drift = "  ".join(
+        f"{name} {kernel[name]:.4g}" for name in ("drift", "cosine_drift") if kernel.get(name) is not None
+    )
+    return "\n".join(
+        [
+            f"{results['model']} on {results['task']}: {results['parameters']:,} parameters, {results['steps']} steps, "
+            f"{results['seconds']:.1f} s",
+            f"  metrics          {metrics}",
+            *([f"  kernel           {drift}"] if drift else []),
+            f"  top eigenvalues  {top}",
+            f"  run folder       {folder}",
+            f"  look at          {folder / 'curves.svg'}",
+            f"  check it         python recipes/evaluate.py --checkpoint {folder}",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,31 @@
+"""Any task by name, with small generated files where it reads some."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpnets.tasks import Task, create_task
+from tests.tasks.formats import CLASSES, write_files
+
+MakeTask = Callable[..., Task]
+
+
+@pytest.fixture
+def make_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeTask:
+    """create_task(name, **options) after setup, the vision ones on files under tmp_path."""
+    written: set[str] = set()
+
+    def make(name: str, **options: Any) -> Task:
+        if name in CLASSES:
+            options["root"] = str(tmp_path)
+            if name not in written:
+                write_files(name, tmp_path, monkeypatch)
+                written.add(name)
+        task = create_task(name, **options)
+        task.prepare_data()
+        task.setup("fit")
+        return task
+
+    return make

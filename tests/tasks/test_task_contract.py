@@ -1,0 +1,209 @@
+"""What every registered task promises, and what it answers to a wrong option."""
+
+from typing import Any
+
+import pytest
+import torch
+from torchmetrics import MetricCollection
+from torchvision.transforms import v2
+
+import hpnets.tasks
+from hpnets.tasks import Task, create_task, list_tasks, register_task, task_options
+from hpnets.tasks.base import TASKS
+from hpnets.tasks.kinds import RegressionTask
+from hpnets.tasks.samples import Splits, splits_of
+from tests.tasks.conftest import MakeTask
+
+ALL = list_tasks()
+CLASSIFICATION = [name for name in ALL if name not in ("line", "sphere")]
+
+
+def sets(task: Task) -> dict[str, Any]:
+    return {"train": task.train_set, "val": task.val_set, "test": task.test_set}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_samples_have_the_declared_shape_and_type(name: str, make_task: MakeTask) -> None:
+    task = make_task(name)
+    assert task.name == name
+    for samples in sets(task).values():
+        x, y = samples[len(samples) - 1]
+        assert x.shape == task.input_shape
+        assert x.dtype == torch.float32
+        assert y.shape == (() if name in CLASSIFICATION else (task.output_dim,))
+        assert y.dtype == (torch.int64 if name in CLASSIFICATION else torch.float32)
+    assert len(task.train_indices) == len(task.train_set)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_loss_metrics_and_targets_take_a_batch(name: str, make_task: MakeTask) -> None:
+    task = make_task(name, batch_size=8)
+    x, y = next(iter(task.train_dataloader()))
+    assert x.shape == (8, *task.input_shape)
+    outputs = torch.randn(8, task.output_dim, requires_grad=True)
+    loss = task.loss(outputs, y)
+    loss.backward()
+    assert loss.shape == ()
+    assert loss.isfinite()
+    assert outputs.grad is not None
+    assert outputs.grad.any()
+    assert task.targets(y).shape == (8, task.output_dim)
+    assert task.targets(y).dtype == torch.float32
+    metrics = task.metrics()
+    metrics.update(outputs.detach(), y)
+    assert f"val/{next(iter(metrics.compute()))}" == task.monitor
+    assert task.metrics() is not metrics
+    assert isinstance(metrics, MetricCollection)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_perfect_outputs_are_best(name: str, make_task: MakeTask) -> None:
+    """Guards against a monitor that points the wrong way."""
+    task = make_task(name, batch_size=8)
+    _, y = next(iter(task.val_dataloader()))
+    key = task.monitor.removeprefix("val/")
+    right, wrong = task.metrics(), task.metrics()
+    right.update(task.targets(y), y)
+    wrong.update(task.targets(y).roll(1, dims=1) + torch.eye(len(y), task.output_dim), y)
+    best, worse = right.compute()[key], wrong.compute()[key]
+    assert best == (1 if task.monitor_mode == "max" else 0)
+    assert worse < best if task.monitor_mode == "max" else worse > best
+    assert task.loss(10 * task.targets(y) if name in CLASSIFICATION else task.targets(y), y) < 0.05
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_probe_is_part_of_the_training_set(name: str, make_task: MakeTask) -> None:
+    task = make_task(name)
+    x, y, indices = task.probe(23)
+    assert x.shape == (23, *task.input_shape)
+    assert x.dtype == torch.float32
+    assert y.shape == (23, task.output_dim)
+    assert y.dtype == torch.float32
+    assert indices.dtype == torch.int64
+    assert len(indices.unique()) == 23
+    position = {row: i for i, row in enumerate(task.train_indices.tolist())}
+    for i, row in enumerate(indices.tolist()):
+        sample, label = task.train_set[position[row]]
+        assert torch.equal(x[i], sample)
+        assert torch.equal(y[i], task.targets(label[None])[0])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_options_alone_decide_the_data(name: str, make_task: MakeTask) -> None:
+    torch.manual_seed(1)
+    first = make_task(name, seed=3)
+    torch.manual_seed(2)
+    second, other = make_task(name, seed=3), make_task(name, seed=4)
+    for key, samples in sets(first).items():
+        twin = sets(second)[key]
+        assert torch.equal(samples.indices, twin.indices)
+        assert torch.equal(samples.batch([0, 1])[0], twin.batch([0, 1])[0])
+    assert torch.equal(first.probe(20).x, second.probe(20).x)
+    assert not torch.equal(first.probe(20).x, other.probe(20).x)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_splits_share_no_row(name: str, make_task: MakeTask) -> None:
+    task = make_task(name)
+    train, val = set(task.train_indices.tolist()), set(task.val_set.indices.tolist())
+    assert len(train) == len(task.train_set)
+    assert len(val) == len(task.val_set)
+    assert not train & val
+    if task.test_set.x is task.train_set.x:
+        assert not (train | val) & set(task.test_set.indices.tolist())
+    rows = [samples.batch(range(len(samples)))[0].flatten(1) for samples in sets(task).values()]
+    together = torch.cat(rows)
+    assert len(together.unique(dim=0)) == len(together)
+
+
+def test_setup_loads_once_and_for_every_stage() -> None:
+    task = create_task("digits")
+    task.setup("test")
+    train, test = task.train_set, task.test_set
+    task.setup("fit")
+    assert task.train_set is train
+    assert task.test_set is test
+
+
+def test_preprocessing_is_torchvisions_normalize(make_task: MakeTask) -> None:
+    for name in ("digits", "cifar10"):
+        task = make_task(name)
+        raw = task.train_set.x[task.train_indices[:16]].float()
+        torch.testing.assert_close(v2.Normalize(**task.preprocessing)(raw), task.train_set.batch(range(16))[0])
+    assert create_task("line").preprocessing == {} == create_task("sphere").preprocessing
+
+
+def test_listing_and_options() -> None:
+    assert list_tasks("*mnist*") == ["fashion_mnist", "mnist"]
+    assert {"digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "svhn", "line", "sphere"} <= set(ALL)
+    assert list(task_options("mnist")) == ["root", "download", "batch_size", "seed", "num_workers"]
+    for name in ALL:
+        options = task_options(name).values()
+        assert all(option.default is not option.empty and option.annotation is not option.empty for option in options)
+    assert set(hpnets.tasks.__all__) == {"Task", "register_task", "create_task", "list_tasks", "task_options"}
+
+
+def test_a_taken_name_cannot_be_registered_again() -> None:
+    with pytest.raises(ValueError, match="task 'digits' is registered already"):
+        register_task("digits")(Task)
+    assert Task.name is None
+    assert type(create_task("digits")) is not Task
+
+
+def test_a_task_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TASKS, "_entries", dict(TASKS._entries))
+
+    @register_task("halves")
+    class Halves(RegressionTask):
+        input_shape, output_dim = (2,), 1
+
+        def __init__(self, batch_size: int = 3) -> None:
+            super().__init__(batch_size)
+
+        def splits(self) -> Splits:
+            x = torch.rand(12, 2, generator=torch.Generator().manual_seed(self.seed))
+            return splits_of(*((part, part.mean(1, keepdim=True)) for part in x.split(4)))
+
+    task = create_task("halves", batch_size=2)
+    x, y = next(iter(task.test_dataloader()))
+    assert task.name == "halves"
+    assert x.shape == (2, 2)
+    assert torch.allclose(y[:, 0], x.mean(1))
+    assert task.probe(4).indices.tolist() == [0, 1, 2, 3]
+
+
+WRONG = [
+    ("digit", {}, "unknown task 'digit': did you mean digits"),
+    ("digits", {"batchsize": 8}, "no option 'batchsize': did you mean batch_size"),
+    ("digits", {"batch_size": 0}, "batch_size=0: allowed are integers of at least 1"),
+    ("digits", {"batch_size": 8.5}, "batch_size=8.5: allowed are integers"),
+    ("digits", {"batch_size": True}, "batch_size=True: allowed are integers"),
+    ("digits", {"seed": -1}, "seed=-1: allowed are integers of at least 0"),
+    ("digits", {"num_workers": -2}, "num_workers=-2: allowed are integers of at least 0"),
+    ("mnist", {"download": "false"}, "download='false': allowed are true and false"),
+    ("line", {"target": "cubik"}, "target='cubik': did you mean cubic"),
+    ("line", {"noise": -0.1}, "noise=-0.1: allowed are finite numbers of at least 0"),
+    ("line", {"noise": float("nan")}, "noise=nan: allowed are finite numbers"),
+    ("line", {"input_dim": 0, "target": "l1"}, "input_dim=0: allowed are integers of at least 1"),
+    ("line", {"input_dim": 2}, "input_dim=2: target 'cubic' allows only 1; any dimension is allowed for linear, quad"),
+    ("line", {"train_size": 0}, "train_size=0: allowed are integers of at least 1"),
+    ("line", {"test_size": 0}, "test_size=0: allowed are integers of at least 1"),
+    ("line", {"train_range": (1, 1)}, r"train_range=\(1, 1\): allowed are two numbers, low < high"),
+    ("line", {"train_range": (1, 2, 3)}, r"train_range=\(1, 2, 3\): allowed are two numbers"),
+    ("line", {"train_range": (-9, 9)}, "test_range=.* allowed are intervals that contain train_range="),
+    ("line", {"train_range": (0, 1), "test_range": (0, 1.05)}, "at least 1.1 times as wide"),
+    ("sphere", {"dim": 1}, "dim=1: allowed are integers of at least 2"),
+    ("sphere", {"degrees": "1,x"}, "degrees='1,x': allowed are different integers"),
+    ("sphere", {"degrees": [2, 2]}, r"degrees=\[2, 2\]: allowed are different integers"),
+    ("sphere", {"degrees": [1, -1]}, r"degrees=\[1, -1\]: allowed are different integers"),
+    ("sphere", {"degrees": ()}, r"degrees=\(\): allowed are different integers"),
+    ("sphere", {"degrees": [1.5]}, r"degrees=\[1.5\]: allowed are different integers"),
+    ("sphere", {"amplitude": float("inf")}, "amplitude=inf: allowed are finite numbers"),
+    ("sphere", {"train_size": 0}, "train_size=0: allowed are integers of at least 1"),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "message"), WRONG)
+def test_wrong_options_say_what_is_allowed(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        create_task(name, **options)
