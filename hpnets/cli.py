@@ -21,16 +21,24 @@ class Parser(ArgumentParser):
         super().__init__(*args, **{**kwargs, "allow_abbrev": False})
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        hint = self._nearest_flag(message)
-        fail(" ".join(message.split()) + (f": {hint}" if hint else ""))
+        message = re.sub(r'Parser key "([\w.]+)"', r"--\1", " ".join(message.split()))
+        choice = re.search(r"(--[\w.]+): Expected a typing\.Literal\[(.+?)\]\. Got value: (.*)", message)
+        if choice:
+            allowed = re.findall(r"'([^']+)'", choice[2])
+            fail(f"{choice[1]} is {choice[3]!r}: {nearest(choice[3], allowed)}")
+        wrong = wrong_flag(message)
+        flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
+        fail(f"{message}: {nearest(wrong, flags)}" if wrong else message)
 
-    def _nearest_flag(self, message: str) -> str:
-        wrong = re.search(r"[Uu]nrecognized arguments: ([^\s=]+)", message) or re.search(
-            r"(?:Key|key|Subkey|option) ['\"]([\w.]+)['\"] (?:not found|is not|does not)", message
-        )
-        if wrong is None:
-            return ""
-        return nearest(f"--{wrong[1].lstrip('-')}", [f for f in self._option_string_actions if f.startswith("--")])
+
+def wrong_flag(message: str) -> str:
+    """The flag, or the key of a config file as a flag, that jsonargparse complains of; "" for other complaints."""
+    if found := re.search(r"[Uu]nrecognized arguments: ([^\s=]+)", message):
+        return "--" + found[1].lstrip("-")
+    if found := re.search(r"Group '([\w.]+)' does not accept option '([\w.]+)'", message):
+        return f"--{found[1]}.{found[2]}"
+    found = re.search(r"Option '([\w.]+)' is not accepted", message)
+    return f"--{found[1]}" if found else ""
 
 
 def fail(message: str, status: int = USER_ERROR) -> NoReturn:

@@ -1,5 +1,6 @@
 """The options of a run, as plain dataclasses: what `recipes/train.py --help` lists. Imports no torch."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -20,8 +21,8 @@ class OptimOptions:
 
     def __post_init__(self) -> None:
         _require(self.name in ("adam", "adamw", "sgd"), "optim.name", self.name, "adam, adamw, sgd")
-        _require(self.lr > 0, "optim.lr", self.lr, "> 0")
-        _require(self.weight_decay >= 0, "optim.weight_decay", self.weight_decay, ">= 0")
+        _require(0 < self.lr < math.inf, "optim.lr", self.lr, "finite and > 0")
+        _require(0 <= self.weight_decay < math.inf, "optim.weight_decay", self.weight_decay, "finite and >= 0")
 
 
 @dataclass

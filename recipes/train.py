@@ -16,6 +16,7 @@ from hpnets.cli import INTERRUPTED, Parser, fail, run_main
 from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
 
 DEFAULTS = {"model": "ccp", "task": "digits"}
+GROUPS = ("model", "task", "optim", "ntk", "trainer")
 
 
 class TrainParser(Parser):
@@ -91,18 +92,24 @@ def chosen_name(kind: str, argv: list[str]) -> str | None:
     name = None
     for word, following in zip(argv, [*argv[1:], ""], strict=True):
         if is_flag(word, kind) or is_flag(word, f"{kind}.name"):
-            name = word.partition("=")[2] or following
+            name = word.partition("=")[2] if "=" in word else following
         elif is_flag(word, "config") and name is None:
             name = name_in_config(kind, Path(word.partition("=")[2] or following))
     return name
 
 
 def name_in_config(kind: str, config: Path) -> str | None:
-    """The name in a config file, where it has one; other faults of the file are the parser's to report."""
+    """The name in a config file, where it has one; ValueError for a group of options that is no mapping."""
     try:
-        return yaml.safe_load(config.read_text())[kind]["name"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
-        return None
+        content = yaml.safe_load(config.read_text())
+    except (OSError, yaml.YAMLError):
+        return None  # the parser reports it
+    groups = {key: content[key] for key in GROUPS if key in content} if isinstance(content, dict) else {}
+    for key, group in groups.items():
+        if not isinstance(group, dict):
+            raise ValueError(f"{config}: {key} is {group!r}; allowed: options by name, as --print_config shows them")
+    name = groups.get(kind, {}).get("name")
+    return None if name is None else str(name)
 
 
 def names(kind: str) -> list[str]:
@@ -135,7 +142,7 @@ def new_folder(out: str | None, options: RunOptions) -> Path:
 
 def resume(argv: list[str]) -> None:
     """--resume FOLDER, alone: all other options are those of the run."""
-    words = argv[0].split("=", 1) if "=" in argv[0] else argv
+    words = [*argv[0].split("=", 1), *argv[1:]]
     if len(words) != 2 or words[0] != "--resume":
         raise ValueError("--resume takes a run folder and no other flag: all options are those of its config.yaml")
     from hpnets.training import RunFolder

@@ -20,6 +20,13 @@ def one_of(name: str, value: str, allowed: Iterable[str]) -> str:
     return value
 
 
+def boolean(name: str, value: bool) -> bool:
+    """`value`, if it is a bool; else ValueError, so that the text "no" does not count as true."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}; allowed: true or false")
+    return value
+
+
 def image_shape(input_shape: tuple[int, ...], minimum: int) -> tuple[int, int, int]:
     """`input_shape` as (C, H, W) with H and W at least `minimum`; else ValueError."""
     if len(input_shape) != 3 or min(input_shape[1:]) < minimum:

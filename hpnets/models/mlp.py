@@ -5,7 +5,7 @@ import math
 
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, make_activation
+from hpnets.layers import at_least, boolean, make_activation
 from hpnets.models.registry import register_model
 
 
@@ -18,7 +18,7 @@ class MLP(nn.Module):
     x: (batch, *input_shape), flattened; h_l: (batch, width); f: (batch, output_dim). W_l ~ N(0, 2/fan_in) for ReLU,
     else N(0, 1/fan_in); biases 0, left out with bias=False.
 
-    Raises ValueError for depth < 0, width < 1 or an unknown activation.
+    Raises ValueError for depth < 0, width < 1, an unknown activation or a bias that is no bool.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class MLP(nn.Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        at_least("depth", depth, 0), at_least("width", width, 1)
+        at_least("depth", depth, 0), at_least("width", width, 1), boolean("bias", bias)
         sizes = [math.prod(input_shape)] + [width] * depth
         self.act = make_activation(activation)
         self.W = nn.ModuleList(nn.Linear(a, b, bias=bias) for a, b in itertools.pairwise(sizes))

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, hadamard, make_activation
+from hpnets.layers import at_least, boolean, hadamard, make_activation
 from hpnets.models.registry import register_model
 
 
@@ -19,7 +19,7 @@ class NCP(nn.Module):
     (NCP-Skip). With S_n = I, b_1 = 1 and b_n = 0 after it, x_N is the product of the A_n x, and with skip it is CCP.
     A_n, S_n, C ~ N(0, 1/fan_in); b_n = 1, so that every degree up to N is there from the start.
 
-    Raises ValueError for degree < 1, width < 1 or an unknown activation.
+    Raises ValueError for degree < 1, width < 1, an unknown activation or a skip that is no bool.
     Source: Chrysos et al. 2020, "Deep Polynomial Neural Networks" (arXiv 2006.13026), model 2 (NCP).
     """
 
@@ -35,7 +35,7 @@ class NCP(nn.Module):
         super().__init__()
         at_least("degree", degree, 1), at_least("width", width, 1)
         inputs = math.prod(input_shape)
-        self.skip = skip
+        self.skip = boolean("skip", skip)
         self.act = make_activation(activation)
         self.A = nn.ModuleList(nn.Linear(inputs, width, bias=False) for _ in range(degree))
         self.b_1 = nn.Parameter(torch.ones(width))

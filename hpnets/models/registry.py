@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from hpnets.layers import at_least
 from hpnets.registry import Registry
 
 _MODELS: Registry[nn.Module] = Registry("model")
@@ -29,10 +30,9 @@ def create_model(name: str, *, input_shape: tuple[int, ...] | list[int], output_
 
     Raises ValueError with the nearest names for an unknown model or option, or for an option out of range.
     """
-    if not input_shape or min(input_shape) < 1:
+    if not input_shape or not all(isinstance(size, int) and size >= 1 for size in input_shape):
         raise ValueError(f"input_shape is {tuple(input_shape)}; allowed: one or more sizes >= 1")
-    if output_dim < 1:
-        raise ValueError(f"output_dim is {output_dim}; allowed: >= 1")
+    at_least("output_dim", output_dim, 1)
     return _MODELS.create(name, input_shape=tuple(input_shape), output_dim=output_dim, **options)
 
 

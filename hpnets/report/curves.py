@@ -26,7 +26,7 @@ def draw_curves(folder: Path) -> Path:
     _curves(metric, rows, [f"val/{name}"], name, log=name == "mse")
     _curves(drift, rows, ["ntk/drift", "ntk/cosine_drift"], "kernel drift from initialisation", log=True)
     _spectrum(spectrum, folder / "ntk.safetensors")
-    figure.suptitle(folder.name)
+    figure.suptitle(folder.name, parse_math=False)
     path = folder / "curves.svg"
     write_whole(path, lambda temporary: figure.savefig(temporary, format="svg", metadata={"Date": None}))
     return path

@@ -14,7 +14,7 @@ from torch import nn
 from hpnets.options import NTKOptions, RunOptions
 from hpnets.tasks import Task
 from hpnets.training.callbacks import EpochLines, SeedEpochs
-from hpnets.training.checkpoints import WholeCheckpointIO, keep_last_and_best
+from hpnets.training.checkpoints import LastAndBest, WholeCheckpointIO
 from hpnets.training.loggers import MetricsCSV, MetricsState
 from hpnets.training.ntk_monitor import NTKMonitor
 from hpnets.training.run_folder import RunFolder
@@ -48,7 +48,7 @@ def make_callbacks(
 ) -> list[Callback]:
     """All callbacks, in the order that they need: what measures, what keeps the measurements, what saves."""
     progress = RichProgressBar() if sys.stdout.isatty() else EpochLines()
-    best = keep_last_and_best(run.checkpoints, task.monitor, task.monitor_mode)
+    best = LastAndBest(run.checkpoints, task.monitor, task.monitor_mode)
     return [SeedEpochs(options.seed), *([monitor] if monitor else []), MetricsState(metrics), progress, best]
 
 
@@ -88,8 +88,9 @@ def is_first_rank() -> bool:
 
 
 def quiet_lightning() -> None:
-    """Keep Lightning's warnings, without its banners and the advice that does not fit small data held in memory."""
+    """Keep Lightning's warnings, without banners, advice that does not fit small data, and its own deprecations."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    for advice in ("does not have many workers", "exists and is not empty", "smaller than the logging interval"):
+    unneeded = ("does not have many workers", "exists and is not empty", "smaller than the logging interval", "LeafSpec")
+    for advice in unneeded:
         warnings.filterwarnings("ignore", message=f".*{advice}.*")

@@ -46,14 +46,27 @@ class WholeCheckpointIO(TorchCheckpointIO):
         return read_checkpoint(Path(path), map_location or "cpu")
 
 
-def keep_last_and_best(folder: Path, monitor: str, mode: str) -> ModelCheckpoint:
-    """last.ckpt and best.ckpt (by `monitor`) in `folder`, saved at the end of each epoch."""
-    return ModelCheckpoint(
-        dirpath=folder,
-        filename="best",
-        monitor=monitor,
-        mode=mode,
-        save_last=True,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+class LastAndBest(ModelCheckpoint):
+    """last.ckpt and best.ckpt (by `monitor`) in `folder`, saved at the end of each epoch.
+
+    This differs from its parent, which forgets the best score when the folder was moved before the run is resumed.
+    """
+
+    def __init__(self, folder: Path, monitor: str, mode: str) -> None:
+        super().__init__(
+            dirpath=folder,
+            filename="best",
+            monitor=monitor,
+            mode=mode,
+            save_last=True,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        def here(path: str) -> str:
+            return str(Path(str(self.dirpath)) / Path(path).name) if path else path
+
+        moved = {k: here(v) if isinstance(v, str) and k.endswith("path") else v for k, v in state_dict.items()}
+        moved["best_k_models"] = {here(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**moved, "dirpath": self.dirpath})

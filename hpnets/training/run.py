@@ -9,6 +9,7 @@ from typing import Any
 import lightning.pytorch as pl
 from torch import nn
 
+from hpnets.files import remove_partial
 from hpnets.ntk import fingerprint
 from hpnets.options import RunOptions
 from hpnets.tasks import Task
@@ -62,8 +63,8 @@ def train(options: RunOptions, folder: Path, resume: bool = False) -> Summary:
     task.trainer = trainer
     task.train_dataloader()  # raises now for a batch that the data or the ranks cannot share
     checkpoint = _checkpoint(run) if resume else None
-    if not resume and trainer.is_global_zero:
-        run.start(options)
+    if trainer.is_global_zero:
+        remove_partial(run.path) if resume else run.start(options)
     _fit(trainer, LitModel(net, task, options.optim), task, checkpoint, run)
     results = evaluate(net, task, trainer.strategy.root_device)
     if not trainer.is_global_zero:

@@ -1,0 +1,94 @@
+"""A run on n processes equals the run on one: the same kernel track, the same logged keys on each rank."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from hpnets.files import read_tensors
+from hpnets.training import RunFolder
+from tests.training.runs import ROOT, finish, read_rows, start_train
+
+SCRIPT = Path(__file__).with_name("ddp_script.py")
+
+
+def run_script(folder: Path, devices: int, model: str, **options: object) -> list[dict]:
+    """What each rank wrote."""
+    folder.mkdir()
+    command = [sys.executable, str(SCRIPT), str(folder), str(devices), model, json.dumps(options)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    ranks = range(devices)
+    return [json.loads((folder / f"rank{r}.json").read_text()) | torch.load(folder / f"rank{r}.pt") for r in ranks]
+
+
+def relative(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float((a - b).norm() / b.norm())
+
+
+@pytest.fixture(scope="module")
+def one_and_three(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, list[dict]]:
+    folder = tmp_path_factory.mktemp("ranks")
+    options = {"degree": 3, "width": 16}
+    return run_script(folder / "one", 1, "ccp", **options)[0], run_script(folder / "three", 3, "ccp", **options)
+
+
+def test_the_kernel_at_init_is_the_same_on_one_process_and_on_three(one_and_three: tuple[dict, list[dict]]) -> None:
+    one, three = one_and_three
+    for rank in three:
+        assert relative(rank["first"], one["first"]) < 1e-6
+        assert torch.equal(rank["first"], three[0]["first"])
+
+
+def test_the_track_is_the_same_on_one_process_and_on_three(one_and_three: tuple[dict, list[dict]]) -> None:
+    one, three = one_and_three
+    for rank in three:
+        assert rank["steps"] == one["steps"] == [0, 6, 12, 18]
+        for a, b in zip(rank["metrics"], one["metrics"], strict=True):
+            assert a["drift"] == pytest.approx(b["drift"], rel=1e-4)
+            assert a["alignment"] == pytest.approx(b["alignment"], rel=1e-4)
+        assert rank["weights"] == pytest.approx(one["weights"], rel=1e-4)
+
+
+def test_every_rank_logs_the_same_keys_and_values(one_and_three: tuple[dict, list[dict]]) -> None:
+    one, three = one_and_three
+    assert "ntk/drift" in one["keys"]
+    for rank in three:
+        assert rank["keys"] == one["keys"]
+        assert rank["metrics"] == three[0]["metrics"]
+
+
+def test_batch_norm_statistics_do_not_split_the_kernel(tmp_path: Path) -> None:
+    """Each rank has its own running statistics until the next forward pass; the kernel must be of one network."""
+    ranks = run_script(tmp_path / "bn", 2, "resnet18", width=4)
+    for rank in ranks:
+        last = rank["last"]
+        assert torch.equal(last, ranks[0]["last"])
+        assert relative(last, last.T) < 1e-5
+
+
+def test_the_command_line_trains_on_two_processes(tmp_path: Path) -> None:
+    flags = ("--model.degree", "3", "--model.width", "16", "--task.batch_size", "66", "--wandb", "off")
+    flags += ("--trainer.max_epochs", "2", "--ntk.probe", "20", "--trainer.accelerator", "cpu")
+    finish(start_train(*flags, "--out", str(tmp_path / "one")))
+    two = ("--trainer.devices", "2", "--trainer.strategy", "ddp")
+    finish(start_train(*flags, *two, "--out", str(tmp_path / "two")))
+    one_rows, two_rows = read_rows(tmp_path / "one"), read_rows(tmp_path / "two")
+    assert [sorted(row) for row in one_rows] == [sorted(row) for row in two_rows]
+    for a, b in zip(one_rows, two_rows, strict=True):
+        for key in ("step", "ntk/drift", "val/accuracy", "val/loss", "test/accuracy"):
+            assert a[key] == b[key] == "" or float(a[key]) == pytest.approx(float(b[key]), rel=1e-4), key
+    kernels = [read_tensors(RunFolder(tmp_path / name).kernel)["kernel_first"] for name in ("one", "two")]
+    assert relative(kernels[1], kernels[0]) < 1e-6
+
+
+def test_a_batch_that_the_ranks_cannot_share_is_refused(tmp_path: Path) -> None:
+    flags = ("--trainer.devices", "2", "--trainer.accelerator", "cpu", "--task.batch_size", "63", "--wandb", "off")
+    output = finish(start_train(*flags, "--out", str(tmp_path / "run")), status=2)
+    assert "batch_size" in output
+    assert not (tmp_path / "run").exists()

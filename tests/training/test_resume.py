@@ -1,0 +1,137 @@
+"""A run stopped at any step and resumed equals the run that was never stopped, bit for bit."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch.nn.functional import dropout
+
+from hpnets.models.ccp import CCP
+from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
+from hpnets.training import LitModel, RunFolder, train
+from hpnets.training.checkpoints import read_checkpoint
+from hpnets.training.schedule import Every
+from tests.training.runs import finish, small_options, start_train
+
+CCP_FORWARD = CCP.forward
+FLAGS = (
+    *("--model", "ccp", "--model.degree", "3", "--model.width", "16", "--task.batch_size", "64", "--wandb", "off"),
+    *("--trainer.max_epochs", "6", "--ntk.every", "7", "--ntk.probe", "20", "--trainer.accelerator", "cpu"),
+)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    finish(start_train(*FLAGS, "--out", str(folder)))
+    return folder
+
+
+def stop_after_lines(process: subprocess.Popen[str], lines: int, how: signal.Signals, delay: float) -> None:
+    """Signal a running process after so many epochs were printed, and then some."""
+    assert process.stdout is not None
+    seen = 0
+    for line in process.stdout:
+        seen += line.startswith("epoch")
+        if seen == lines:
+            break
+    time.sleep(delay)
+    process.send_signal(how)
+
+
+def assert_same_run(a: Path, b: Path) -> None:
+    for name in ("model.safetensors", "metrics.csv", "ntk.safetensors", "config.yaml"):
+        assert (a / name).read_bytes() == (b / name).read_bytes(), name
+    assert set(os.listdir(a)) == set(os.listdir(b))
+
+
+@pytest.mark.parametrize(
+    ("how", "lines", "delay", "status"),
+    [
+        pytest.param(signal.SIGKILL, 2, 0.05, -9, id="kill -9 in the third epoch"),
+        pytest.param(signal.SIGINT, 1, 0.12, 130, id="Ctrl-C in the second epoch"),
+        pytest.param(signal.SIGTERM, 4, 0.0, 130, id="SIGTERM at an epoch's end"),
+    ],
+)
+def test_a_stopped_run_resumes_bit_for_bit(
+    whole: Path, tmp_path: Path, how: signal.Signals, lines: int, delay: float, status: int
+) -> None:
+    folder = tmp_path / "run"
+    process = start_train(*FLAGS, "--out", str(folder))
+    stop_after_lines(process, lines, how, delay)
+    output = finish(process, status)
+    if how != signal.SIGKILL:
+        assert f"--resume {folder}" in output.splitlines()[-1]
+    assert not (folder / "model.safetensors").exists()
+    finish(start_train("--resume", str(folder)))
+    assert_same_run(whole, folder)
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again(tmp_path: Path) -> None:
+    options = small_options()
+    train(options, tmp_path / "whole")
+    RunFolder(tmp_path / "killed").start(options)
+    train(RunFolder(tmp_path / "killed").options(), tmp_path / "killed", resume=True)
+    for name in ("model.safetensors", "metrics.csv", "ntk.safetensors"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
+
+
+def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
+    train(small_options(), tmp_path / "run")
+    before = {p: p.read_bytes() for p in (tmp_path / "run").glob("*.*") if p.name != "summary.json"}
+    train(RunFolder(tmp_path / "run").options(), tmp_path / "run", resume=True)
+    assert {p: p.read_bytes() for p in before} == before
+
+
+class PowerCut(Exception):
+    """What the tests below raise in mid-training."""
+
+
+def train_until(step: int, options: RunOptions, folder: Path) -> None:
+    """Train, but let the training step fail at this step."""
+    training_step = LitModel.training_step
+
+    def failing(module: LitModel, batch: Any, batch_idx: int) -> Any:
+        if module.global_step == step:
+            raise PowerCut
+        return training_step(module, batch, batch_idx)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LitModel, "training_step", failing)
+        with pytest.raises(PowerCut):
+            train(options, folder)
+
+
+@pytest.mark.parametrize("every", ["epoch", "log", 5])
+def test_a_run_cut_at_any_step_goes_on_as_if_it_had_not_been(tmp_path: Path, every: Every) -> None:
+    options = small_options(ntk=NTKOptions(probe=20, every=every))
+    train(options, tmp_path / "whole")
+    for step in (0, 4, 9, 10, 17):
+        train_until(step, options, tmp_path / f"cut{step}")
+        train(options, tmp_path / f"cut{step}", resume=True)
+        assert_same_run(tmp_path / "whole", tmp_path / f"cut{step}")
+
+
+def test_dropout_draws_the_same_in_a_resumed_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CCP, "forward", lambda net, x: dropout(CCP_FORWARD(net, x), training=net.training))
+    train(small_options(), tmp_path / "whole")
+    train_until(12, small_options(), tmp_path / "cut")
+    train(small_options(), tmp_path / "cut", resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_a_run_folder_can_be_moved_before_it_is_resumed(tmp_path: Path) -> None:
+    options = small_options(trainer=TrainerOptions(max_epochs=3, accelerator="cpu"), optim=OptimOptions(lr=0.3))
+    train(options, tmp_path / "whole")
+    train_until(20, options, tmp_path / "here")
+    (tmp_path / "here" / "checkpoints" / ".last.ckpt.torn.partial").touch()
+    (tmp_path / "here").rename(tmp_path / "there")
+    train(options, tmp_path / "there", resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "there")
+    assert sorted(os.listdir(tmp_path / "there" / "checkpoints")) == ["best.ckpt", "last.ckpt"]
+    best = [read_checkpoint(tmp_path / name / "checkpoints" / "best.ckpt") for name in ("whole", "there")]
+    assert best[0]["global_step"] == best[1]["global_step"]
