@@ -90,7 +90,7 @@ def is_flag(word: str, kind: str) -> bool:
 def chosen_name(kind: str, argv: list[str]) -> str | None:
     """The model's or task's name as given by the flags, else by the config file, else None."""
     name = None
-    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+    for word, following in zip(argv, [*argv, ""][1:], strict=True):
         if is_flag(word, kind) or is_flag(word, f"{kind}.name"):
             name = word.partition("=")[2] if "=" in word else following
         elif is_flag(word, "config") and name is None:

@@ -72,7 +72,7 @@ def make_trainer(options: RunOptions, loggers: list[Any], callbacks: list[Callba
             enable_model_summary=False,
             enable_progress_bar=sys.stdout.isatty(),
         )
-    except (MisconfigurationException, ValueError, RuntimeError) as error:
+    except (MisconfigurationException, ValueError, RuntimeError, ImportError) as error:
         raise ValueError(f"trainer options {vars(o)} cannot be run here: {str(error).strip()}") from None
 
 
@@ -91,6 +91,11 @@ def quiet_lightning() -> None:
     """Keep Lightning's warnings, without banners, advice that does not fit small data, and its own deprecations."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    unneeded = ("does not have many workers", "exists and is not empty", "smaller than the logging interval", "LeafSpec")
+    unneeded = (
+        "does not have many workers",
+        "exists and is not empty",
+        "smaller than the logging interval",
+        "LeafSpec",
+    )
     for advice in unneeded:
         warnings.filterwarnings("ignore", message=f".*{advice}.*")

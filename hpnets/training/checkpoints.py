@@ -24,12 +24,12 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
         if damaged:
-            raise ValueError(f"{path} is damaged: the checksum of {damaged} differs")
+            raise zipfile.BadZipFile(f"the checksum of {damaged} differs")
         return torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(f"{path} holds pickled code, which is never executed: {reason}") from None
-    except (zipfile.BadZipFile, RuntimeError, EOFError, NotImplementedError, OSError) as error:
+    except Exception as error:  # a damaged archive can raise nearly anything
         raise ValueError(f"{path} is damaged or no checkpoint: {error}") from None
 
 
@@ -40,10 +40,16 @@ class WholeCheckpointIO(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        write_whole(Path(path), lambda temporary: torch.save(checkpoint, temporary))
+        write_whole(Path(path), lambda temporary: _save(checkpoint, temporary))
 
     def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True) -> dict[str, Any]:
         return read_checkpoint(Path(path), map_location or "cpu")
+
+
+def _save(checkpoint: dict[str, Any], path: Path) -> None:
+    """torch.save through an open file: given a path, it would put the temporary name into the archive."""
+    with path.open("wb") as file:
+        torch.save(checkpoint, file)
 
 
 class LastAndBest(ModelCheckpoint):

@@ -39,8 +39,8 @@ class NTKMonitor(pl.Callback):
         indices: rows of the data set that x holds, kept in the file.
         save_kernels: keep all kernels, not only the first and the last.
 
-    The state (first and last kernel, spectra, steps, metrics) is part of every checkpoint, so that a resumed run
-    continues the same track. Raises NonFiniteError if a kernel holds NaN or Inf.
+    A new fit starts a new track; a resumed one goes on: the state (first and last kernel, spectra, steps, metrics) is
+    part of every checkpoint. Raises NonFiniteError if a kernel holds NaN or Inf.
     """
 
     def __init__(
@@ -71,8 +71,9 @@ class NTKMonitor(pl.Callback):
             ntk(net, self.x[:1], outputs=self.outputs, algorithm=self.algorithm)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self.track.steps:
+        if self.track.steps and self.track.steps[-1] <= trainer.global_step:
             return
+        self.track = KernelTrack()
         net = find_network(pl_module, self.net)
         with _eval_mode(net):
             share = zero_gradient_fraction(net, self.x.to(pl_module.device))

@@ -60,7 +60,7 @@ class WandbLog(Logger):
             project=os.environ.get("WANDB_PROJECT", "hpnets"),
             name=self.folder.name,
             save_dir=str(self.folder),
-            offline=mode == "offline",
+            mode=mode,
             config=self.config,
             settings=settings,
         )

@@ -1,6 +1,7 @@
 """checkpoints/index.json: what each published file of weights is, how it was made, and how to recognise it."""
 
 import json
+import re
 from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatch
 from pathlib import Path
@@ -39,11 +40,13 @@ class Entry:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "Entry":
-        """An entry of the index; ValueError for a missing or unknown field."""
+        """An entry of the index; ValueError for a missing or unknown field, or a sha256 that is none."""
         known = {field.name for field in fields(cls)}
         if set(value) != known:
             wrong = sorted(set(value) ^ known)
             raise ValueError(f"index entry {value.get('name')!r}: fields {', '.join(wrong)} are missing or unknown")
+        if not re.fullmatch("[0-9a-f]{64}", str(value["sha256"])):
+            raise ValueError(f"index entry {value['name']!r}: sha256 is {value['sha256']!r}; allowed: 64 hex digits")
         return cls(**value)
 
 

@@ -16,11 +16,15 @@ def load_pretrained(name: str, folder: Path | None = None) -> tuple[nn.Module, n
     Raw inputs are float tensors (..., *input_shape) in the data set's own units (0..16 for digits, 0..255 for images).
     folder: where another index lies; None means the shipped one.
 
-    Raises ValueError for an unknown name, a missing or damaged file, or one whose sha256 is not the index's.
+    Raises ValueError for an unknown name, a missing or damaged file, one whose sha256 is not the index's, or weights
+    that do not fit the model.
     """
     entry = pretrained_entry(name, folder)
     weights = read_tensors((folder or checkpoints_folder()) / entry.file, entry.sha256)
     model = dict(entry.model)
     net = create_model(model.pop("name"), input_shape=entry.input_shape, output_dim=entry.output_dim, **model)
-    net.load_state_dict(weights)
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(f"checkpoint {name!r}: its weights do not fit its model {entry.model}: {error}") from None
     return net.eval(), Normalize(**entry.preprocessing) if entry.preprocessing else nn.Identity()

@@ -1,0 +1,84 @@
+"""wandb: modes, and failures that must not stop a run."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import wandb
+
+from hpnets.training import RunFolder, train
+from hpnets.training.wandb_log import WandbLog, resolve_mode
+from tests.training.runs import small_options
+
+
+@pytest.fixture
+def keyless(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    return monkeypatch
+
+
+def test_auto_is_online_with_a_key_and_offline_without(keyless: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert resolve_mode("auto") == "offline"
+    (tmp_path / "netrc").write_text("machine api.wandb.ai login user password " + "0" * 40)
+    assert resolve_mode("auto") == "online"
+    (tmp_path / "netrc").unlink()
+    keyless.setenv("WANDB_API_KEY", "0" * 40)
+    assert resolve_mode("auto") == "online"
+    assert resolve_mode("off") == "off"
+    assert resolve_mode("offline") == "offline"
+
+
+def test_online_without_a_key_goes_offline_and_says_so(keyless: pytest.MonkeyPatch) -> None:
+    with pytest.warns(UserWarning, match="no key found"):
+        assert resolve_mode("online") == "offline"
+
+
+def test_an_offline_run_logs_scalars_config_and_spectrum(keyless: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    logged: list[dict] = []
+    original = wandb.Run.log
+
+    def log(run: wandb.Run, data: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+        logged.append(data)
+        original(run, data, *args, **kwargs)
+
+    keyless.setattr(wandb.Run, "log", log)
+    train(small_options(wandb="offline"), tmp_path / "run")
+    keys = {key for data in logged for key in data}
+    assert {"train/loss", "val/accuracy", "ntk/drift", "ntk/spectrum", "test/accuracy"} <= keys
+    assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))
+
+
+def test_a_start_that_fails_online_goes_offline(keyless: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    modes: list[str | None] = []
+
+    def init(**kwargs: Any) -> None:
+        modes.append(kwargs.get("mode"))
+        raise RuntimeError("no network")
+
+    keyless.setattr(wandb, "init", init)
+    log = WandbLog(tmp_path, "online", {})
+    with pytest.warns(UserWarning, match="wandb: no network") as warned:
+        log.log_metrics({"a": 1.0}, 0)
+    assert modes == ["online", "offline"]
+    assert len(warned) == 2
+    log.log_metrics({"a": 1.0}, 1)
+    assert len(modes) == 2
+
+
+def test_a_failure_in_mid_run_does_not_change_the_run(keyless: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    train(small_options(), tmp_path / "without")
+    calls = 0
+
+    def log(*_: Any, **__: Any) -> None:
+        nonlocal calls
+        calls += 1
+        raise OSError("the disk of wandb is full")
+
+    keyless.setattr(wandb.Run, "log", log)
+    with pytest.warns(UserWarning, match="the disk of wandb is full; it is left out of the rest of this run"):
+        train(small_options(wandb="offline"), tmp_path / "with")
+    assert calls == 1
+    for name in ("model.safetensors", "metrics.csv", "ntk.safetensors"):
+        assert (tmp_path / "with" / name).read_bytes() == (tmp_path / "without" / name).read_bytes()
+    assert RunFolder(tmp_path / "with").summary.is_file()
