@@ -1,0 +1,38 @@
+"""Small networks for the tests, and what several of them measure."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hpnets.models import create_model, model_options
+
+IMAGE = (1, 8, 8)
+
+
+def small(name: str, **options: Any) -> nn.Module:
+    """The model `name` for 8x8 images and 3 outputs, 6 wide where it has a width, seeded, in eval mode."""
+    narrow = {"width": 6} if "width" in model_options(name) else {}
+    torch.manual_seed(0)
+    return create_model(name, **{"input_shape": IMAGE, "output_dim": 3, **narrow, **options}).eval()
+
+
+def samples(n: int = 4, shape: tuple[int, ...] = IMAGE, dtype: torch.dtype = torch.float32) -> Tensor:
+    """n seeded normal inputs (n, *shape)."""
+    return torch.randn(n, *shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(dtype)
+
+
+def relative_difference(net: nn.Module, order: int, from_origin: bool = False) -> float:
+    """Size of the order-th finite difference of a float64 net on a line, relative to its values there.
+
+    The line is x + k d for k = 0..order, or the ray (k + 1) d. A polynomial of degree N < order has 0.
+    """
+    x, d = samples(2, dtype=torch.float64)
+    start = d if from_origin else x
+    values = net(torch.stack([start + k * d for k in range(order + 1)])).detach()
+    return float(values.diff(n=order, dim=0).abs().max() / values.abs().max())
+
+
+def state_arrays(net: nn.Module) -> dict[str, Any]:
+    """The state dict as numpy arrays."""
+    return {name: value.detach().numpy() for name, value in net.state_dict().items()}

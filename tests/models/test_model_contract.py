@@ -1,0 +1,192 @@
+"""What every registered model promises: a new one is tested by being registered."""
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, jacrev, jvp, vmap
+
+from hpnets.files import read_tensors, write_tensors
+from hpnets.models import create_model, list_models, model_options, register_model
+from hpnets.models.registry import _MODELS
+from tests.models.nets import IMAGE, samples, small
+
+ALL = list_models()
+OPTIONS = [(name, key, p) for name in ALL for key, p in model_options(name).items()]
+WRONG_VALUES: dict[type, list[Any]] = {
+    int: [-1, 1.5, True, "4", None],
+    bool: ["yes", "no", 1, None],
+    str: ["nonsense", 3, None],
+}
+WRONG = [(name, key, value) for name, key, p in OPTIONS for value in WRONG_VALUES.get(p.annotation, [])]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", ALL)
+def test_forward_and_backward_are_finite_and_reach_every_parameter(name: str, dtype: torch.dtype) -> None:
+    net = small(name).to(dtype).train()
+    y = net(samples(dtype=dtype))
+    assert y.shape == (4, 3)
+    assert y.dtype == dtype
+    assert y.isfinite().all()
+    (y * samples(4, (3,), dtype)).sum().backward()
+    for key, p in net.named_parameters():
+        assert p.grad is not None, key
+        assert p.grad.isfinite().all(), key
+        assert p.grad.any(), key
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_default_network_starts_at_the_scale_of_its_targets(name: str) -> None:
+    y = create_model(name, input_shape=IMAGE, output_dim=10).train()(samples(32))
+    assert 0.05 < y.std() < 50
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_weights_survive_a_file(name: str, tmp_path: Path) -> None:
+    net, other = small(name), create_model(name, **shape_and_width(name)).eval()
+    x = samples()
+    assert not torch.equal(other(x), net(x))
+    write_tensors(tmp_path / "net.safetensors", net.state_dict())
+    other.load_state_dict(read_tensors(tmp_path / "net.safetensors"))
+    assert torch.equal(other(x), net(x))
+
+
+def shape_and_width(name: str) -> dict[str, Any]:
+    return {"input_shape": IMAGE, "output_dim": 3, **({"width": 6} if "width" in model_options(name) else {})}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_seed_decides_the_weights(name: str) -> None:
+    first, second = small(name).state_dict(), small(name).state_dict()
+    other = create_model(name, **shape_and_width(name)).state_dict()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert any(not torch.equal(first[key], other[key]) for key in first)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("name", ALL)
+def test_forward_leaves_nothing_on_the_module(name: str, training: bool) -> None:
+    """A tensor kept on self breaks torch.func."""
+    net = small(name).train(training)
+    before = attributes(net)
+    net(samples())
+    assert attributes(net) == before
+
+
+def attributes(net: nn.Module) -> dict[str, int]:
+    """The identity of each attribute, parameter and buffer of each module."""
+    found = {}
+    for name, module in net.named_modules():
+        for key, value in {**vars(module), **module._parameters, **module._buffers}.items():
+            found[f"{name}.{key}"] = id(value)
+    return found
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_transforms_agree_with_autograd(name: str) -> None:
+    net = small(name).double()
+    x, params = samples(2, dtype=torch.float64), {key: p.detach() for key, p in net.named_parameters()}
+    jacobian = vmap(jacrev(lambda p, xi: functional_call(net, p, (xi[None],))[0]), (None, 0))(params, x)
+    expected = autograd_jacobian(net, x)
+    tangents = {key: torch.randn_like(p) for key, p in params.items()}
+    _, forward = jvp(lambda p: functional_call(net, p, (x,)), (params,), (tangents,))
+    for key in params:
+        assert torch.allclose(jacobian[key], expected[key], rtol=1e-10, atol=1e-10)
+    product = sum((expected[key] * tangents[key]).flatten(2).sum(2) for key in params)
+    assert torch.allclose(forward, product, rtol=1e-10, atol=1e-10)
+
+
+def autograd_jacobian(net: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    """df_o(x_i)/dp, shape (N, O, *p), by one backward pass for each sample and output."""
+    names, parameters = zip(*net.named_parameters(), strict=True)
+    outputs = [net(xi[None])[0] for xi in x]
+    rows = [[torch.autograd.grad(y_o, parameters, retain_graph=True) for y_o in y] for y in outputs]
+    return {key: torch.stack([torch.stack([g[k] for g in row]) for row in rows]) for k, key in enumerate(names)}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_samples_do_not_touch_each_other_in_eval_mode(name: str) -> None:
+    net, x = small(name).double(), samples(dtype=torch.float64)
+    together, alone = net(x), torch.cat([net(xi[None]) for xi in x])
+    assert torch.allclose(together, alone, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_exported_graph_is_the_network(name: str) -> None:
+    net, x = small(name), samples()
+    exported = torch.export.export(net, (x,)).module()
+    assert torch.allclose(exported(2 * x), net(2 * x), atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "key", "option"), OPTIONS)
+def test_options_are_plain_and_have_defaults(name: str, key: str, option: inspect.Parameter) -> None:
+    assert option.default is not option.empty
+    assert option.annotation is not option.empty
+    assert json.loads(json.dumps(option.default)) == option.default
+    if isinstance(option.annotation, type):
+        assert type(option.default) is option.annotation
+
+
+@pytest.mark.parametrize(("name", "key", "value"), WRONG)
+def test_wrong_values_are_refused_by_name(name: str, key: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"^{key} is {value!r}[;:] (allowed|did you mean)"):
+        small(name, **{key: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value", "message"),
+    [
+        ("ccp", "degree", 0, "degree is 0; allowed: an integer >= 1"),
+        ("ncp", "degree", 0, "degree is 0; allowed: an integer >= 1"),
+        *[(name, "width", 0, "width is 0; allowed: an integer >= 1") for name in ALL],
+        ("ccp", "activation", "rellu", "activation is 'rellu': did you mean relu"),
+        ("resnet18", "norm", "bach", "norm is 'bach': did you mean batch"),
+        ("ncp", "skip", "no", "skip is 'no'; allowed: true or false"),
+        ("ccp", "degre", 3, "model 'ccp' has no option 'degre': did you mean degree"),
+        ("ccp", "output_dim", 0, "output_dim is 0; allowed: an integer >= 1"),
+        ("ccp", "output_dim", 2.0, "output_dim is 2.0; allowed: an integer >= 1"),
+        ("ccp", "input_shape", (), r"input_shape is \(\); allowed: one or more sizes >= 1"),
+        ("ccp", "input_shape", (1, 0, 8), r"input_shape is \(1, 0, 8\); allowed"),
+        ("mlp", "input_shape", (2.5,), r"input_shape is \(2.5,\); allowed"),
+    ],
+)
+def test_errors_say_what_is_allowed(name: str, key: str, value: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        small(name, **{key: value})
+
+
+def test_names_and_registration(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {"ccp", "ncp", "mlp", "resnet18"} <= set(ALL)
+    assert set(list_models("*cp")) >= {"ccp", "ncp"}
+    assert list_models("no such") == []
+    with pytest.raises(ValueError, match=r"unknown model 'cpp': did you mean .*ccp"):
+        create_model("cpp", input_shape=(1,), output_dim=1)
+    with pytest.raises(ValueError, match="model 'linear' lacks the constructor arguments input_shape, output_dim"):
+        register_model("linear")(nn.Linear)
+    monkeypatch.setattr(_MODELS, "_entries", dict(_MODELS._entries))
+    with pytest.raises(ValueError, match="model 'ccp' is registered already"):
+        register_model("ccp")(_MODELS.get("mlp"))
+
+
+def test_a_model_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_MODELS, "_entries", dict(_MODELS._entries))
+
+    @register_model("mean")
+    class Mean(nn.Module):
+        def __init__(self, input_shape: tuple[int, ...], output_dim: int, power: int = 1) -> None:
+            super().__init__()
+            self.output_dim, self.power, self.shape = output_dim, power, input_shape
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x.flatten(1).mean(1, keepdim=True).pow(self.power).expand(-1, self.output_dim)
+
+    net = create_model("mean", input_shape=[2, 2], output_dim=3, power=2)
+    assert isinstance(net, Mean)
+    assert net.shape == (2, 2)
+    assert list(model_options("mean")) == ["power"]
+    assert torch.equal(net(torch.full((1, 2, 2), 3.0)), torch.full((1, 3), 9.0))

@@ -1,0 +1,74 @@
+"""ResNet-18 against torchvision's."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from tests.models.nets import samples, small
+
+
+def group_norm(channels: int) -> nn.Module:
+    return nn.GroupNorm(8, channels)
+
+
+def torchvision_net(norm: Callable[[int], nn.Module]) -> nn.Module:
+    """torchvision's ResNet-18 with a 3x3 stem and no max-pooling."""
+    net = torchvision.models.resnet18(num_classes=3, norm_layer=norm)
+    net.conv1, net.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
+    return net
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(("norm", "layer"), [("batch", nn.BatchNorm2d), ("group", group_norm)])
+def test_it_is_torchvisions(norm: str, layer: Callable[[int], nn.Module], training: bool) -> None:
+    net, oracle = small("resnet18", input_shape=(3, 16, 16), width=64, norm=norm), torchvision_net(layer)
+    scramble_norms(net)
+    oracle.load_state_dict(net.state_dict())
+    x = samples(3, (3, 16, 16))
+    torch.testing.assert_close(net.train(training)(x), oracle.train(training)(x), rtol=1e-5, atol=1e-5)
+    for key, value in oracle.state_dict().items():
+        torch.testing.assert_close(net.state_dict()[key], value, rtol=1e-5, atol=1e-5)
+
+
+def scramble_norms(net: nn.Module) -> None:
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
+            nn.init.uniform_(module.weight, 0.5, 1.5), nn.init.normal_(module.bias)
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.get_buffer("running_var"), 0.5, 1.5)
+
+
+def test_group_norm_leaves_no_batch_norm() -> None:
+    kinds = [type(module) for module in small("resnet18", norm="group").modules()]
+    assert nn.BatchNorm2d not in kinds
+    assert kinds.count(nn.GroupNorm) == 20
+    assert not any(isinstance(m, nn.GroupNorm | nn.BatchNorm2d) for m in small("resnet18", norm="none").modules())
+
+
+def departure_from_affine(net: nn.Module) -> Tensor:
+    """|f((x + z) / 2) - (f(x) + f(z)) / 2|, relative."""
+    x, z = samples(2, dtype=torch.float64).split(1)
+    middle, mean = net((x + z) / 2), (net(x) + net(z)) / 2
+    return (middle - mean).norm() / mean.norm()
+
+
+def test_without_activation_batch_norm_in_eval_mode_is_affine_and_group_norm_is_not() -> None:
+    net = small("resnet18", activation="none").double()
+    scramble_norms(net)
+    assert departure_from_affine(net) < 1e-10
+    assert departure_from_affine(small("resnet18", activation="none", norm="group").double()) > 1e-3
+    assert departure_from_affine(small("resnet18").double()) > 1e-3
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 9, 17)])
+def test_images_of_8x8_and_more(shape: tuple[int, ...]) -> None:
+    assert small("resnet18", input_shape=shape)(samples(2, shape)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("shape", [(1, 7, 8), (3, 32, 7), (64,), (8, 8), (1, 1, 8, 8)])
+def test_other_inputs_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"input_shape is \(.*\); allowed: images .* of at least 8x8"):
+        small("resnet18", input_shape=shape)

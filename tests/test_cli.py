@@ -1,0 +1,289 @@
+"""The command line of recipes/train.py: its help, its config files, and its answers to mistakes."""
+
+import importlib.util
+import random
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from hpnets.cli import run_main
+from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
+
+ROOT = Path(__file__).parents[1]
+RECIPE = ROOT / "recipes" / "train.py"
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """recipes/train.py as a module, in an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HPNETS_OUT", "unused")
+    handler, state = signal.getsignal(signal.SIGTERM), (random.getstate(), torch.get_rng_state())
+    spec = importlib.util.spec_from_file_location("train_recipe", RECIPE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "train_recipe", module)  # jsonargparse looks the signature's module up
+    spec.loader.exec_module(module)
+    yield module
+    signal.signal(signal.SIGTERM, handler)
+    random.setstate(state[0])
+    torch.set_rng_state(state[1])
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(recipe: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the recipe with some flags: exit status, stdout, stderr."""
+
+    def run_with(*flags: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["recipes/train.py", *flags])
+        status = 0
+        try:
+            run_main(recipe.main)
+        except SystemExit as error:
+            status = int(error.code or 0)
+        return status, *capsys.readouterr()
+
+    return run_with
+
+
+@pytest.fixture
+def options(run: Run, recipe: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[..., RunOptions]:
+    """The RunOptions that some flags stand for, with nothing run."""
+
+    def options_of(*flags: str) -> RunOptions:
+        seen: list[RunOptions] = []
+        monkeypatch.setattr(recipe, "run", lambda options, folder, resume: seen.append(options))
+        status, _, error = run(*flags)
+        assert status == 0, error
+        return seen[0]
+
+    return options_of
+
+
+HELP = """
+import runpy, sys
+sys.argv = ["train.py", "--help"]
+try:
+    runpy.run_path({path!r}, run_name="__main__")
+finally:
+    heavy = [name for name in ("torch", "lightning", "wandb", "sklearn", "matplotlib", "scipy") if name in sys.modules]
+    print("imported:", heavy)
+"""
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = HELP.format(path=str(RECIPE))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("imported: []\n")
+    for flag in ("--model NAME", "--task NAME", "--optim.lr", "--ntk.every", "--trainer.devices", "--resume", "--out"):
+        assert flag in done.stdout
+
+
+def test_help_of_a_model_and_a_task(run: Run) -> None:
+    for flags, there, absent in [
+        (("--model", "ccp"), "--model.degree", "--model.norm"),
+        (("--model=resnet18", "--task", "mnist"), "--model.norm", "--model.degree"),
+        (("--task", "line"), "--task.target", "--task.root"),
+    ]:
+        status, text, _ = run(*flags, "--help")
+        assert status == 0
+        assert there in text
+        assert absent not in text
+        assert "model.name" not in text
+
+
+def test_lists(run: Run) -> None:
+    from hpnets import list_models, list_tasks
+
+    assert run("--list_models")[:2] == (0, "\n".join(list_models()) + "\n")
+    assert run("--list_tasks")[:2] == (0, "\n".join(list_tasks()) + "\n")
+
+
+FLAGS = "--model ncp --model.skip true --model.degree 3 --task=line --task.target cubic --task.train_range [-1,1]"
+FLAGS += " --optim.name sgd --optim.lr 0.1 --ntk.every 5 --ntk.outputs 0"
+FLAGS += " --ntk.metrics [drift] --trainer.max_epochs 3 --wandb off --seed 4"
+MEANT = RunOptions(
+    model={"name": "ncp", "degree": 3, "width": 256, "activation": "none", "skip": True},
+    optim=OptimOptions("sgd", 0.1),
+    ntk=NTKOptions(every=5, outputs=0, metrics=["drift"]),
+    trainer=TrainerOptions(max_epochs=3),
+    wandb="off",
+    seed=4,
+)
+
+
+def test_flags_become_options(options: Callable[..., RunOptions]) -> None:
+    got = options(*FLAGS.split())
+    assert (got.model, got.optim, got.ntk, got.trainer, got.wandb, got.seed) == (
+        *(MEANT.model, MEANT.optim, MEANT.ntk, MEANT.trainer),
+        *(MEANT.wandb, MEANT.seed),
+    )
+    assert got.task["name"] == "line"
+    assert list(got.task["train_range"]) == [-1, 1]
+
+
+def test_the_default_is_ccp_on_digits(options: Callable[..., RunOptions]) -> None:
+    got = options()
+    assert (got.model["name"], got.model["degree"], got.task["name"]) == ("ccp", 4, "digits")
+    assert (got.optim, got.ntk, got.trainer) == (OptimOptions(), NTKOptions(), TrainerOptions())
+    assert options("--model", "mlp").model["name"] == "mlp"
+
+
+def test_a_printed_config_can_be_fed_back(run: Run, options: Callable[..., RunOptions], tmp_path: Path) -> None:
+    _, text, _ = run(*FLAGS.split(), "--print_config")
+    (tmp_path / "f.yaml").write_text(text)
+    assert run("--config", "f.yaml", "--print_config")[:2] == (0, text)
+    assert options("--config=f.yaml") == options(*FLAGS.split())
+    assert options("--config", "f.yaml", "--model.degree", "7").model["degree"] == 7
+
+
+def test_the_config_of_a_run_folder_can_be_fed_back(options: Callable[..., RunOptions], tmp_path: Path) -> None:
+    meant = options("--model", "mlp", "--model.bias", "false", "--ntk.every", "log", "--seed", "3")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(meant.to_dict()))
+    assert options("--config", "config.yaml") == meant
+
+
+def test_resume_takes_its_options_from_the_run(
+    run: Run, recipe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(recipe, "run", lambda *args, **named: seen.append((*args, *named.values())))
+    for name in ("old", "a=b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").write_text(yaml.safe_dump(MEANT.to_dict()))
+        assert run("--resume", name)[0] == run(f"--resume={name}")[0] == 0
+        assert seen[-2:] == [(MEANT, Path(name), True)] * 2
+
+
+CONFIGS = {
+    "broken.yaml": "model: [1\n",
+    "list.yaml": "- 1\n",
+    "scalar.yaml": "model: mlp\n",
+    "off.yaml": "ntk: off\n",
+    "model.yaml": "model:\n  name: cccp\n",
+    "option.yaml": "model:\n  name: ccp\n  degre: 3\n",
+    "key.yaml": "sede: 1\n",
+    "value.yaml": "optim:\n  lr: hello\n",
+}
+GPU = pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="there is one")
+MISTAKES = [
+    ("--model cpp", "unknown model 'cpp': did you mean .*ccp"),
+    ("--model", "--model.name: expected one argument"),
+    ("--model=", "unknown model '': allowed: ccp, "),
+    ("--task digit", r"unknown task 'digit': did you mean digits\?"),
+    ("--model.degre 3", r"--model\.degre 3: did you mean --model\.degree"),
+    ("--mod ccp", "--mod ccp: did you mean --model"),
+    ("--list_model", "--list_model: did you mean --list_models"),
+    ("--foo 3", "unrecognized arguments: --foo 3"),
+    ("extra", "unrecognized arguments: extra"),
+    ("--model.degree 3.5", r"--model\.degree: Expected a <class 'int'>. Got value: 3.5"),
+    ("--model.degree 0", "degree is 0; allowed: an integer >= 1"),
+    ("--model.width -1", "width is -1; allowed: an integer >= 1"),
+    ("--model.activation rleu", "activation is 'rleu': did you mean relu"),
+    ("--model ncp --model.skip maybe", r"--model\.skip: Expected a <class 'bool'>. Got value: maybe"),
+    ("--model resnet18 --task line", r"input_shape is \(1,\); allowed: images"),
+    ("--model resnet18 --task sphere", r"input_shape is \(10,\); allowed: images"),
+    ("--optim.name adma", r"--optim\.name is 'adma': did you mean adam"),
+    ("--optim.lr -1", r"optim\.lr is -1.0; allowed: finite and > 0"),
+    ("--optim.lr inf", r"optim\.lr"),
+    ("--optim.weight_decay -1", r"optim\.weight_decay is -1.0; allowed"),
+    ("--optim.lrr 1", r"--optim\.lrr 1: did you mean --optim\.lr"),
+    ("--ntk.probe 1198", r"ntk\.probe is 1198; allowed: at most 1197, the training samples"),
+    ("--ntk.probe 0", r"ntk\.probe is 0; allowed: >= 1"),
+    ("--ntk.every 0", r"ntk\.every is 0; allowed: an integer >= 1, 'epoch'"),
+    ("--ntk.every never", r"--ntk\.every: .*'epoch', 'log', 'off'.* never"),
+    ("--ntk.outputs 10", "outputs is 10; the net has logits 0 to 9"),
+    ("--ntk.metrics [drift,foo]", "metrics holds 'foo'; allowed: drift"),
+    ("--ntk.algorithm jacobain", r"--ntk\.algorithm is 'jacobain': did you mean jacobian\?"),
+    ("--trainer.max_epochs 0", r"trainer\.max_epochs is 0; allowed: >= 1"),
+    ("--trainer.devices 0", r"trainer\.devices is 0; allowed: >= 1"),
+    ("--trainer.devices two", r"--trainer\.devices: Expected a <class 'int'>"),
+    pytest.param("--trainer.accelerator gpu", "'accelerator': 'gpu'.* cannot be run here: No supported gpu", marks=GPU),
+    ("--trainer.accelerator cup", "'accelerator': 'cup'.* Available names are: .*cpu"),
+    ("--trainer.accelerator cpu --trainer.strategy dpd", "'strategy': 'dpd'.* cannot be run here"),
+    ("--trainer.precision 31", "'precision': '31'.* Allowed precision values"),
+    ("--wandb ofline", "--wandb is 'ofline': did you mean offline"),
+    ("--seed -1", r"seed is -1; allowed: 0 to 2\*\*32 - 1"),
+    ("--seeds 3", "--seeds 3: did you mean --seed"),
+    ("--task mnist", r"no readable files in .*/MNIST/raw .*--task\.download true fetches them"),
+    ("--task.batch_size 1198", "batch_size=1198: allowed is at most 1197"),
+    ("--task line --task.target cubik", r"target='cubik': did you mean cubic\?"),
+    ("--resume none", "'none' is no run folder: there is no none/config.yaml"),
+    ("--resume", "--resume takes a run folder and no other flag"),
+    ("--resume none --seed 1", "--resume takes a run folder and no other flag"),
+    ("--resume=none --seed 1", "--resume takes a run folder and no other flag"),
+    ("--config none.yaml", r"--config: File does not exist: '.*none\.yaml'"),
+    ("--config broken.yaml", "Problems parsing config"),
+    ("--config list.yaml", "Unexpected config"),
+    ("--config scalar.yaml", r"scalar\.yaml: model is 'mlp'; allowed: options by name"),
+    ("--config off.yaml", r"off\.yaml: ntk is False; allowed: options by name"),
+    ("--config model.yaml", "unknown model 'cccp': did you mean .*ccp"),
+    ("--config option.yaml", r"option 'degre': did you mean --model\.degree"),
+    ("--config key.yaml", "Option 'sede' is not accepted: did you mean --seed"),
+    ("--config value.yaml", r"--optim\.lr: Expected a <class 'float'>. Got value: hello"),
+]
+
+
+@pytest.mark.parametrize(("flags", "message"), MISTAKES)
+def test_a_mistake_is_answered_in_one_line_and_leaves_nothing(
+    flags: str, message: str, run: Run, tmp_path: Path
+) -> None:
+    for name, text in CONFIGS.items():
+        (tmp_path / name).write_text(text)
+    out = [] if "--resume" in flags else ["--out", "run"]
+    status, stdout, stderr = run(*out, *flags.split())
+    assert status == 2
+    assert stdout == ""
+    assert stderr.startswith("train.py: error: ")
+    assert stderr.count("\n") == 1
+    assert re.search(message, stderr), stderr
+    assert {path.name for path in tmp_path.iterdir()} == set(CONFIGS)
+
+
+def test_a_folder_in_use_is_not_touched(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").write_text("")
+    status, _, stderr = run("--out", "run")
+    assert status == 2
+    assert "out is 'run', which exists already; continue it with --resume run" in stderr
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["mine.txt"]
+
+
+def test_under_a_launcher_out_is_needed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("HPNETS_OUT")
+    status, _, stderr = run()
+    assert status == 2
+    assert "--out is needed under a launcher" in stderr
+
+
+def test_how_a_recipe_ends(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(error: BaseException) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as stopped:
+            run_main(lambda: (_ for _ in ()).throw(error))
+        return int(stopped.value.code or 0), capsys.readouterr().err
+
+    monkeypatch.setattr(sys, "argv", ["recipes/x.py"])
+    handler = signal.getsignal(signal.SIGTERM)
+    assert end(ValueError("a\n  b")) == (2, "x.py: error: a b\n")
+    assert end(KeyboardInterrupt()) == (130, "x.py: error: stopped\n")
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, handler)
+    with pytest.raises(RuntimeError, match="a bug shows its traceback"):
+        run_main(lambda: (_ for _ in ()).throw(RuntimeError("a bug shows its traceback")))
+    signal.signal(signal.SIGTERM, handler)

@@ -1,0 +1,75 @@
+"""The options of a run: round trip, and each bad value."""
+
+import dataclasses
+import math
+from typing import Any
+
+import pytest
+import yaml
+
+from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
+
+CHANGED = RunOptions(
+    model={"name": "ncp", "skip": True},
+    task={"name": "line", "train_range": [0.0, 1.0]},
+    optim=OptimOptions("sgd", 0.5, 0.1),
+    ntk=NTKOptions(7, "log", 3, ["drift"], "ntkvp", True),
+    trainer=TrainerOptions(2, 3, "cpu", "ddp", "64-true", True),
+    wandb="off",
+    seed=5,
+)
+
+
+@pytest.mark.parametrize("options", [RunOptions(), CHANGED])
+def test_a_config_file_gives_the_same_options(options: RunOptions) -> None:
+    text = yaml.safe_dump(options.to_dict())
+    assert RunOptions.from_dict(yaml.safe_load(text)) == options
+
+
+def test_every_option_was_changed_in_the_round_trip() -> None:
+    for part, default in [(CHANGED, RunOptions()), *((getattr(CHANGED, k), t()) for k, t in PARTS.items())]:
+        for field in dataclasses.fields(default):
+            assert getattr(part, field.name) != getattr(default, field.name), field.name
+
+
+PARTS: dict[str, type] = {"optim": OptimOptions, "ntk": NTKOptions, "trainer": TrainerOptions}
+
+
+def test_parts_may_be_left_out() -> None:
+    options = RunOptions.from_dict({"model": {"name": "mlp"}, "optim": {"lr": 1.0}})
+    assert options == RunOptions(model={"name": "mlp"}, optim=OptimOptions(lr=1.0))
+    assert RunOptions().model is not RunOptions().model
+
+
+def test_an_unknown_part_or_option_is_refused() -> None:
+    with pytest.raises(TypeError, match="sede"):
+        RunOptions.from_dict({"sede": 1})
+    with pytest.raises(TypeError, match="lrr"):
+        RunOptions.from_dict({"optim": {"lrr": 1}})
+
+
+BAD: list[tuple[type, dict[str, Any], str]] = [
+    (OptimOptions, {"name": "adagrad"}, "optim.name is 'adagrad'; allowed: adam, adamw, sgd"),
+    *[(OptimOptions, {"lr": lr}, f"optim.lr is {lr}; allowed: finite and > 0") for lr in (0, -0.1, math.inf, math.nan)],
+    *[(OptimOptions, {"weight_decay": w}, f"optim.weight_decay is {w}; allowed: f") for w in (-1, math.inf, math.nan)],
+    (NTKOptions, {"probe": 0}, "ntk.probe is 0; allowed: >= 1"),
+    (NTKOptions, {"every": 0}, "ntk.every is 0; allowed: an integer >= 1, 'epoch', 'log' or 'off'"),
+    (NTKOptions, {"every": -3}, "ntk.every is -3"),
+    (TrainerOptions, {"max_epochs": 0}, "trainer.max_epochs is 0; allowed: >= 1"),
+    (TrainerOptions, {"devices": 0}, "trainer.devices is 0; allowed: >= 1"),
+    (RunOptions, {"seed": -1}, r"seed is -1; allowed: 0 to 2\*\*32 - 1"),
+    (RunOptions, {"seed": 2**32}, "seed is 4294967296"),
+]
+
+
+@pytest.mark.parametrize(("part", "values", "message"), BAD)
+def test_bad_values_are_refused(part: type, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        part(**values)
+
+
+def test_the_ends_of_each_range_are_allowed() -> None:
+    OptimOptions(lr=1e-300, weight_decay=0)
+    NTKOptions(probe=1, every=1)
+    TrainerOptions(max_epochs=1, devices=1)
+    assert RunOptions(seed=2**32 - 1).seed == 2**32 - 1

@@ -1,0 +1,65 @@
+"""Names and options, and the answers to wrong ones."""
+
+import pytest
+
+from hpnets.registry import Registry, nearest
+
+
+class Cat:
+    def __init__(self, lives: int = 9, name: str = "Tom") -> None:
+        self.lives, self.name = lives, name
+
+
+class Dog: ...
+
+
+@pytest.fixture
+def animals() -> Registry[object]:
+    registry: Registry[object] = Registry("animal")
+    registry.register("cat")(Cat)
+    registry.register("house_cat")(Cat)
+    registry.register("dog")(Dog)
+    return registry
+
+
+def test_nearest() -> None:
+    assert nearest("widht", ["width", "depth"]) == "did you mean width?"
+    assert nearest("dept", ["depth", "dept2"]) == "did you mean depth or dept2?"
+    assert nearest("xyz", ["width", "depth"]) == "allowed: depth, width"
+    assert nearest("a", iter(["b"])) == "allowed: b"
+
+
+def test_register_returns_the_class(animals: Registry[object]) -> None:
+    assert animals.register("other")(Cat) is Cat
+    assert animals.get("other") is Cat
+
+
+def test_a_taken_name_is_refused_and_kept(animals: Registry[object]) -> None:
+    with pytest.raises(ValueError, match=r"animal 'cat' is registered already, by .*Cat"):
+        animals.register("cat")(Dog)
+    assert animals.get("cat") is Cat
+
+
+def test_names_are_sorted_and_match_a_pattern(animals: Registry[object]) -> None:
+    assert animals.names() == ["cat", "dog", "house_cat"]
+    assert animals.names("*cat*") == ["cat", "house_cat"]
+    assert animals.names("cow") == []
+
+
+def test_an_unknown_name_is_answered_with_the_nearest(animals: Registry[object]) -> None:
+    with pytest.raises(ValueError, match="unknown animal 'cta': did you mean cat"):
+        animals.get("cta")
+    with pytest.raises(ValueError, match="unknown animal 'xyz': allowed: cat, dog, house_cat"):
+        animals.create("xyz")
+
+
+def test_options_and_create(animals: Registry[object]) -> None:
+    assert {key: p.default for key, p in animals.options("cat").items()} == {"lives": 9, "name": "Tom"}
+    cat = animals.create("cat", lives=3)
+    assert isinstance(cat, Cat)
+    assert (cat.lives, cat.name) == (3, "Tom")
+
+
+def test_an_unknown_option_is_answered_with_the_nearest(animals: Registry[object]) -> None:
+    with pytest.raises(ValueError, match="animal 'cat' has no option 'live': did you mean lives"):
+        animals.create("cat", live=1)
