@@ -6,6 +6,7 @@ from contextlib import contextmanager, nullcontext
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hpnets.ntk.outputs import Mode
 
@@ -70,6 +71,8 @@ def undisturbed(net: nn.Module, device: torch.device) -> Iterator[None]:
             torch.autocast(device.type, enabled=False),
             torch.no_grad(),
             without_compiler,
+            # The fused attention kernels have neither forward-mode derivatives nor batching rules.
+            sdpa_kernel(SDPBackend.MATH),
         ):
             yield
     finally:

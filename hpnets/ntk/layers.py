@@ -255,6 +255,8 @@ def diagonals(last: Call, edges: list) -> list[Tensor | None]:
     # A_edge as a source of grad: autograd takes tensors or edges alike.
     D, Dv = (torch.autograd.grad([last.A_edge], edges, [seed], retain_graph=True, allow_unused=True) for seed in seeds)
     for d, dv in zip(D, Dv, strict=True):
-        eps = torch.finfo(v.dtype).eps
-        found.append(d if d is not None and bool((dv - d * v).abs().max() <= 64 * eps * (d * v).abs().max()) else None)
+        # A convolution's output may have trailing axes of size 1.
+        product = None if d is None else d.flatten(1) * v
+        apart = product is not None and (dv.flatten(1) - product).abs().max() <= 64 * torch.finfo(v.dtype).eps * product.abs().max()
+        found.append(d.flatten(1) if apart else None)
     return found

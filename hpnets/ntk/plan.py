@@ -134,16 +134,22 @@ class _Maker:
         return 1.0 if self.x2 is not None else 0.5
 
     def auto(self) -> Plan:
-        """The plan of fewest operations among those that fit; ValueError of the cheapest if none does."""
+        """Of `structured` and `jacobian` the one of fewer operations that fits, or else `ntkvp`, which needs least memory.
+
+        If none fits: the ValueError of `structured`.
+        """
         plans, refused = [], []
-        for make in (self.structured, lambda: self.functional("jacobian"), lambda: self.functional("ntkvp")):
+        for make in (self.structured, lambda: self.functional("jacobian")):
             try:
                 plans.append(make())
             except ValueError as error:
                 refused.append(error)
-        if not plans:
-            raise refused[0]
-        return min(plans, key=lambda p: p.flops)
+        if plans:
+            return min(plans, key=lambda p: p.flops)
+        try:
+            return self.functional("ntkvp")
+        except ValueError:
+            raise refused[0] from None
 
     def structured(self) -> Plan:
         n1, n2 = self.n
