@@ -3,7 +3,7 @@
 from hpnets.ntk import metrics
 from hpnets.ntk.fingerprint import fingerprint
 from hpnets.ntk.kernel import ntk
-from hpnets.ntk.plan import ParameterPlan, Plan, plan
+from hpnets.ntk.planning import ParameterPlan, Plan, plan
 from hpnets.ntk.ranks import ntk_over_ranks
 from hpnets.ntk.rules import register_rule
 from hpnets.ntk.spectrum import Spectrum, spectrum, trace_kernel

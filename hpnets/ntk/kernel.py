@@ -9,7 +9,7 @@ from hpnets.ntk.jacobian import jacobian_kernel
 from hpnets.ntk.memory import parse_bytes
 from hpnets.ntk.ntkvp import ntkvp_kernel
 from hpnets.ntk.outputs import Outputs
-from hpnets.ntk.plan import Plan, make_plan, parameters_of
+from hpnets.ntk.planning import Plan, make_plan, parameters_of
 from hpnets.ntk.structured import structured_kernel
 from hpnets.ntk.terms import NotSeparable
 

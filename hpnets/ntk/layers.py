@@ -178,7 +178,13 @@ def _agree(found: Tensor | None, truth: Tensor | None) -> bool:
         return (truth is None or not truth.any()) and (found is None or not found.any())
     if found.numel() != truth.numel():
         return False
-    return bool((found - truth.flatten()).abs().max() <= TOLERANCE[truth.dtype] * truth.abs().max())
+    error = found.sub_(truth.flatten())
+    return bool(_largest(error) <= TOLERANCE[truth.dtype] * _largest(truth))
+
+
+def _largest(t: Tensor) -> Tensor:
+    """max |t|, in one pass."""
+    return torch.linalg.vector_norm(t, torch.inf)
 
 
 def _layer(
@@ -257,6 +263,7 @@ def diagonals(last: Call, edges: list) -> list[Tensor | None]:
     for d, dv in zip(D, Dv, strict=True):
         # A convolution's output may have trailing axes of size 1.
         product = None if d is None else d.flatten(1) * v
-        apart = product is not None and (dv.flatten(1) - product).abs().max() <= 64 * torch.finfo(v.dtype).eps * product.abs().max()
+        near = 64 * torch.finfo(v.dtype).eps
+        apart = product is not None and _largest(dv.flatten(1) - product) <= near * _largest(product)
         found.append(d.flatten(1) if apart else None)
     return found

@@ -74,9 +74,12 @@ def output_gradients(
 
     batched: one vectorised pass for all C columns; else one pass a column.
     """
-    if not tape.y.requires_grad or not edges:
-        return
     n, columns = len(tape.y), V.shape[1]
+    if not tape.y.requires_grad:
+        yield slice(0, columns), [None] * len(edges)
+        return
+    if not edges:
+        return
     if batched:
         seeds = V.T[:, None].expand(-1, n, -1)
         yield slice(0, columns), list(_grad(tape.y, edges, seeds, retain_graph=True, is_grads_batched=True))

@@ -65,7 +65,7 @@ class Gram(Dense):
     rule = "gram"
 
     def allocate(self, n: int, C: int, like: Tensor) -> State:
-        return super().allocate(n, C, like) | {"G": like.new_zeros(C, n, self.units)}
+        return super().allocate(n, C, like) | {"G": like.new_empty(C, n, self.units)}
 
     def edges(self, net: nn.Module, tape: Tape) -> list:
         return [call.edge for layer in self.layers for _, call in layer.calls(net, tape)]
@@ -79,9 +79,14 @@ class Gram(Dense):
             assert isinstance(layer.rule, OuterRule)
             assert layer.positions is not None
             stop = start + layer.positions[3]
-            if id(call.edge) in grads:
+            if id(call.edge) not in grads:
+                state["G"][columns, rows, start:stop] = 0
+            else:
                 G = layer.rule.channels(module, grads[id(call.edge)]).flatten(2)
-                state["G"][columns, rows, start:stop] = G
+                if G.shape == state["G"].shape:
+                    state["G"] = G
+                else:
+                    state["G"][columns, rows, start:stop] = G
             start = stop
 
     def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:

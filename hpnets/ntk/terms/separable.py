@@ -13,8 +13,12 @@ from hpnets.ntk.functional import Params
 from hpnets.ntk.layers import Layer, diagonals
 from hpnets.ntk.outputs import Mode
 from hpnets.ntk.tape import Tape
-from hpnets.ntk.terms.base import State
+from hpnets.ntk.terms.base import BLOCK, State
 from hpnets.ntk.terms.gram import Dense
+
+
+# Samples of a block of columns where the product is symmetric in them: fewer waste less, more keep the GEMM's rate.
+SAMPLES = 64
 
 
 class NotSeparable(Exception):
@@ -50,11 +54,20 @@ class Separable(Dense):
             product = (left["D"] * R.square().sum(0)) @ right["D"].T
             k += product.mul_(gram)
             return
-        scaled = right["D"] * R[:, None]
-        for o in range(len(R)):
-            first = o if symmetric else 0
-            product = _products(left["D"] * R[o], scaled[first:], symmetric)
-            k[o, :, first:].addcmul_(product.transpose(0, 1), gram[:, None])
+        step = SAMPLES if symmetric else BLOCK
+        # (samples' block, C, step, H), so that the rows of one block and of outputs p >= o lie side by side.
+        blocks = [part * R[:, None] for part in right["D"].split(step)]
+        for o, row in enumerate(R):
+            scaled, first = left["D"] * row, o if symmetric else 0
+            for b, block in enumerate(blocks):
+                columns = slice(b * step, b * step + block.shape[1])
+                above = slice(0, columns.stop) if symmetric else slice(None)
+                product = scaled[above] @ block[first:].flatten(0, 1).T
+                product = product.view(-1, len(R) - first, block.shape[1]).mul_(gram[above, None, columns])
+                k[o, above, first:, columns] += product
+                if symmetric:
+                    # For each (o, p) the share is symmetric in the samples.
+                    k[o, columns, first:, : columns.start] += product[: columns.start].permute(2, 1, 0)
 
     def state_numel(self, C: int) -> int:
         return super().state_numel(C) + self.units
@@ -62,20 +75,7 @@ class Separable(Dense):
     def scratch_numel(self, n1: int, n2: int, C: int, flat: bool) -> int:
         if flat:
             return 2 * n1 * n2 + n1 * self.units
-        return n1 * n2 * (1 + 2 * C) + (n1 + C * n2) * self.units
+        return n1 * n2 + n1 * C * min(BLOCK, n2) + (n1 + C * n2) * self.units
 
     def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:
         return super().flops(n1, n2, C, flat) + 2.0 * n1 * n2 * self.units * (1 if flat else C * C)
-
-
-def _products(a: Tensor, b: Tensor, symmetric: bool) -> Tensor:
-    """a b_p^T for each p of b (P, n2, H): (P, n1, n2). If each is symmetric, its upper blocks are enough."""
-    if not symmetric or len(a) < 64:
-        return torch.matmul(a, b.transpose(1, 2))
-    product = b.new_empty(len(b), len(a), len(a))
-    step = -(-len(a) // 4)
-    for i in range(0, len(a), step):
-        rows, after = slice(i, i + step), slice(min(i + step, len(a)), None)
-        product[:, rows, i:] = torch.matmul(a[rows], b[:, i:].transpose(1, 2))
-        product[:, after, rows] = product[:, rows, after].transpose(1, 2)
-    return product
