@@ -1,14 +1,37 @@
-"""A network as a pure function f(params, x_i) -> (outputs,) of one sample, and the arithmetic it runs in."""
+"""A network as a pure function of its parameters, and the arithmetic and the state that it runs in."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from hpnets.ntk.outputs import Mode
 
 Params = dict[str, Tensor]
 SingleOutput = Callable[[Params, Tensor], Tensor]
+
+
+def eager(net: nn.Module) -> nn.Module:
+    """The plain module inside torch.compile and DataParallel wrappers; ValueError for FSDP, whose weights are split."""
+    while True:
+        if isinstance(net, nn.parallel.DistributedDataParallel | nn.DataParallel):
+            net = net.module
+        elif isinstance(getattr(net, "_orig_mod", None), nn.Module):
+            net = net._orig_mod  # type: ignore[assignment]
+        else:
+            break
+    sharded = any(type(m).__name__ in ("FullyShardedDataParallel", "FSDPModule") for m in net.modules())
+    if sharded or any(type(p).__name__ == "DTensor" for p in net.parameters()):
+        raise ValueError("net is sharded (FSDP): its layers hold parts of weights; pass an unsharded copy of it")
+    return net
+
+
+def plain_name(name: str) -> str:
+    """A parameter's name without the parts that compiling adds."""
+    return name.replace("_orig_mod.", "")
 
 
 def trainable_parameters(net: nn.Module) -> Params:
@@ -16,50 +39,41 @@ def trainable_parameters(net: nn.Module) -> Params:
     return {name: p.detach() for name, p in net.named_parameters() if p.requires_grad}
 
 
-def single_output_function(net: nn.Module, params: Params, x: Tensor, outputs: str | int) -> SingleOutput:
-    """f(params, x_i): the outputs that `outputs` asks for, (O,) for "full" and "trace", (1,) for "sum" and an int.
+def call(net: nn.Module, params: Params, x: Tensor) -> Tensor:
+    """net(x) with `params` in place, on copies of its buffers, so that what it writes into them is forgotten."""
+    state = {name: p.detach() for name, p in net.named_parameters()}
+    state |= {name: b.clone() for name, b in net.named_buffers()}
+    return functional_call(net, {**state, **params}, (x,))
 
-    Raises ValueError where `net` couples samples or draws at random (training mode), does not give (N, O), or lacks
-    the logit asked for.
-    """
-    _check_mode(net)
-    width = _output_width(net, params, x)
-    if isinstance(outputs, bool) or not (outputs in ("full", "trace", "sum") or isinstance(outputs, int)):
-        raise ValueError(f"outputs is {outputs!r}; allowed: 'full', 'trace', 'sum' or the index of a logit")
-    if isinstance(outputs, int) and not 0 <= outputs < width:
-        raise ValueError(f"outputs is {outputs}; the net has logits 0 to {width - 1}")
+
+def single_output_function(net: nn.Module, mode: Mode, constants: Params) -> SingleOutput:
+    """f(params, x_i) -> V^T net(x_i), (C,), with `constants` for the parameters that are not differentiated."""
+    # A parameter that is neither would carry requires_grad into the transforms.
+    fixed = {name: p.detach() for name, p in net.named_parameters()} | constants
 
     def f(theta: Params, xi: Tensor) -> Tensor:
-        y = functional_call(net, theta, (xi.unsqueeze(0),)).squeeze(0)
-        if outputs == "sum":
-            return y.sum(0, keepdim=True)
-        return y[outputs : outputs + 1] if isinstance(outputs, int) else y
+        return mode.read(functional_call(net, {**fixed, **theta}, (xi.unsqueeze(0),)).squeeze(0))
 
     return f
 
 
 @contextmanager
-def exact_arithmetic(device: torch.device) -> Iterator[None]:
-    """No autocast and no TF32: both would cost the kernel more digits than its drift has."""
+def undisturbed(net: nn.Module, device: torch.device) -> Iterator[None]:
+    """No autocast and no TF32 (both cost more digits than a kernel's drift has), no compiled code, the RNG put back."""
     matmul, conv = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]
     before = matmul.fp32_precision, conv.fp32_precision
+    compiled = any(m._compiled_call_impl is not None or hasattr(m, "_orig_mod") for m in net.modules())
+    without_compiler = torch.compiler.set_stance("force_eager") if compiled else nullcontext()
     matmul.fp32_precision = conv.fp32_precision = "ieee"
     try:
-        with torch.autocast(device.type, enabled=False), torch.no_grad():
+        with (
+            torch.random.fork_rng([device] if device.type == "cuda" else []),
+            torch.autocast(device.type, enabled=False),
+            torch.no_grad(),
+            without_compiler,
+            # The fused attention kernels have neither forward-mode derivatives nor batching rules.
+            sdpa_kernel(SDPBackend.MATH),
+        ):
             yield
     finally:
         matmul.fp32_precision, conv.fp32_precision = before
-
-
-def _check_mode(net: nn.Module) -> None:
-    for name, module in net.named_modules():
-        if module.training and isinstance(module, nn.modules.batchnorm._BatchNorm | nn.modules.dropout._DropoutNd):
-            raise ValueError(f"{name or 'net'} ({type(module).__name__}) is in training mode; call net.eval() first")
-
-
-def _output_width(net: nn.Module, params: Params, x: Tensor) -> int:
-    y = functional_call(net, params, (x[:1],))
-    if not isinstance(y, Tensor) or y.ndim != 2 or len(y) != 1:
-        shape = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
-        raise ValueError(f"net maps (1, ...) to {shape}; allowed: a tensor (N, O)")
-    return y.shape[1]

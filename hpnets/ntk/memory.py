@@ -1,10 +1,16 @@
 """Byte budgets, and the tiles that keep within them."""
 
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
+import torch
 from torch import Tensor
 
+from hpnets.ntk.outputs import Mode
+
 _UNITS = {"B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+F = TypeVar("F")
 
 
 def parse_bytes(memory: str | int) -> int:
@@ -31,3 +37,35 @@ def tiles(n: int, size: int) -> list[slice]:
 def numel(params: dict[str, Tensor]) -> int:
     """Number of scalars in a dictionary of parameters."""
     return sum(p.numel() for p in params.values())
+
+
+def tiled_kernel(
+    x1: Tensor,
+    x2: Tensor | None,
+    mode: Mode,
+    tile: int,
+    factors: Callable[[Tensor], F],
+    contract: Callable[[Tensor, F, F, bool], None],
+) -> Tensor:
+    """K tile by tile from the factors of its rows and columns: (N1, N2) if mode.flat, else (C, N1, C, N2).
+
+    contract(k, left, right, symmetric) writes a contiguous tile. With x2 None, only half of the tiles are computed.
+    """
+    columns = x1 if x2 is None else x2
+    C = 1 if mode.flat else mode.columns
+    kernel = x1.new_empty(C, len(x1), C, len(columns))
+    for a, rows in enumerate(tiles(len(x1), tile)):
+        left = factors(x1[rows])
+        for b, cols in enumerate(tiles(len(columns), tile)):
+            if x2 is None and b < a:
+                continue
+            same = x2 is None and a == b
+            right = left if same else factors(columns[cols])
+            part = kernel[:, rows, :, cols]
+            k = part if part.is_contiguous() else torch.empty_like(part, memory_format=torch.contiguous_format)
+            contract(k[0, :, 0] if mode.flat else k, left, right, same)
+            if k is not part:
+                part.copy_(k)
+            if x2 is None and not same:
+                kernel[:, cols, :, rows] = k.permute(2, 3, 0, 1)
+    return kernel[0, :, 0] if mode.flat else kernel

@@ -4,10 +4,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from hpnets.ntk.kernel import Outputs, ntk
+from hpnets.ntk.kernel import ntk
+from hpnets.ntk.outputs import Outputs
 
 
-def ntk_over_ranks(net: nn.Module, x: Tensor, *, outputs: Outputs, algorithm: str = "jacobian") -> Tensor:
+def ntk_over_ranks(net: nn.Module, x: Tensor, *, outputs: Outputs, algorithm: str = "auto") -> Tensor:
     """K(x, x) on every rank: rank r computes the rows x[r::world] against all columns, and all are gathered once.
 
     Every rank must hold the same net and x. Without an initialised group, or in a group of one, it is `ntk(net, x)`.

@@ -1,0 +1,122 @@
+"""The cost model of `structured`: which term each layer gets, and the tiles and chunks that keep within the budget."""
+
+import dataclasses
+from collections import defaultdict
+
+from hpnets.ntk.layers import Layer, Survey
+from hpnets.ntk.outputs import Mode
+from hpnets.ntk.rules.base import BiasRule, OuterRule
+from hpnets.ntk.structured import Schedule
+from hpnets.ntk.terms import Explicit, Gram, Positions, Readout, Separable, Term
+from hpnets.ntk.terms.gram import flags
+from hpnets.ntk.terms.positions import chunks_flops, sandwich_flops
+
+# Bytes of activations that a chunk's passes aim at: larger ones leave the caches, smaller ones starve the products.
+CHUNK_BYTES = 192 * 2**20
+# A vectorised pass over all outputs saves the overhead of C passes; it pays while a pass is this short, in scalars.
+BATCHED_NUMEL = 2**23
+
+
+def choose_terms(found: Survey, mode: Mode, n1: int, n2: int, separable: bool = True) -> tuple[Term, ...]:
+    """A term for every parameter of every layer; the read-out first, then dense layers, positions, gradients."""
+    C, flat = mode.columns, mode.flat
+    dense: dict[tuple[int, tuple[bool, bool], bool], list[Layer]] = defaultdict(list)
+    terms: list[Term] = []
+    explicit: list[Layer] = []
+    for i, layer in enumerate(found.layers):
+        if not layer.sources:
+            continue
+        if i == found.readout:
+            terms.append(Readout((layer,), *flags(layer), mode))
+        elif layer.dense:
+            dense[layer.sources[0], flags(layer), separable and i in found.separable].append(layer)
+        elif isinstance(layer.rule, OuterRule) and "weight" not in layer.locals:
+            explicit.append(_bias(layer))
+        else:
+            method = _method(layer, n1, n2, C, flat)
+            if method == "gradient":
+                explicit.append(layer)
+            else:
+                terms.append(Positions((layer.only("weight"),), method))
+                explicit += [_bias(layer)] if "bias" in layer.locals else []
+    readout = None if found.readout is None else found.layers[found.readout]
+    for (_, has, apart), layers in dense.items():
+        if apart:
+            assert readout is not None
+            terms.append(Separable(tuple(layers), *has, readout, mode))
+        else:
+            terms.append(Gram(tuple(layers), *has))
+    if explicit:
+        names = tuple(tuple(layer.locals) for layer in explicit)
+        terms.append(Explicit(tuple(explicit), names, tuple(sum(layer.numels) for layer in explicit)))
+    return tuple(terms)
+
+
+def _method(layer: Layer, n1: int, n2: int, C: int, flat: bool) -> str:
+    """The cheapest of the three contractions for one layer's weight."""
+    if not isinstance(layer.rule, OuterRule) or layer.positions is None:
+        return "gradient"
+    _, S, I, H = layer.positions
+    gradient = chunks_flops(layer.positions, n1, n2, C, flat)
+    if sandwich_flops(layer.positions, n1, n2, C, flat) < gradient:
+        return "sandwich"
+    # The gradients at once cost the same; they are kept unless P and G are smaller.
+    return "gradient" if H * I * C <= 2 * S * (I + C * H) else "chunks"
+
+
+def _bias(layer: Layer) -> Layer:
+    assert isinstance(layer.rule, OuterRule)
+    return dataclasses.replace(layer.only("bias", BiasRule(layer.rule)), kept=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Bytes:
+    """What a schedule takes: the states of its tiles, a chunk's passes, a contraction's scratch; the peak of it all."""
+
+    states: int
+    passes: int
+    scratch: int
+
+    @property
+    def peak(self) -> int:
+        return self.states + max(self.passes, self.scratch)
+
+
+def measure(
+    terms: tuple[Term, ...], found: Survey, mode: Mode, n1: int, n2: int, symmetric: bool, s: Schedule, item: int
+) -> Bytes:
+    """Predicted bytes of a schedule, the kernel itself left out."""
+    C, flat = mode.columns, mode.flat
+    t1, t2 = min(s.tile, n1), min(s.tile, n2)
+    single = symmetric and s.tile >= n1
+    state = sum(term.state_numel(C) for term in terms)
+    outputs = sum(layer.outputs for term in terms for layer in term.layers)
+    grads = C * outputs if s.batched else outputs
+    passes = s.chunk * (found.saved + sum(term.pass_numel(C) for term in terms) + 2 * grads)
+    k = 0 if single else t1 * t2 * (1 if flat else C * C)
+    scratch = k + max((term.scratch_numel(t1, t2, C, flat) for term in terms), default=0)
+    return Bytes(item * state * (t1 if single else t1 + t2), item * passes, item * scratch)
+
+
+def choose_schedule(
+    terms: tuple[Term, ...], found: Survey, mode: Mode, n1: int, n2: int, symmetric: bool, item: int, budget: int
+) -> tuple[Schedule, Bytes]:
+    """The fewest tiles that fit `budget` bytes; ValueError with what one sample a tile takes if none do."""
+    outputs = sum(layer.outputs for term in terms for layer in term.layers)
+    longest = max(n1, n2)
+    count = 1
+    while True:
+        tile = -(-longest // count)
+        batched = mode.columns > 1 and tile * outputs * mode.columns <= BATCHED_NUMEL
+        one = measure(terms, found, mode, n1, n2, symmetric, Schedule(tile, 1, batched), item)
+        room = min(CHUNK_BYTES, budget - one.states)
+        chunks = -(-tile // max(1, room // max(one.passes, 1)))
+        schedule = Schedule(tile, -(-tile // chunks), batched)
+        needs = measure(terms, found, mode, n1, n2, symmetric, schedule, item)
+        if needs.peak <= budget:
+            return schedule, needs
+        if tile == 1:
+            raise ValueError(
+                f"memory is {budget} bytes, but one sample a tile takes {needs.peak}; raise memory to at least that"
+            )
+        count = max(count + 1, -(-longest // max(1, tile - 1))) if tile < 64 else count * 5 // 4 + 1

@@ -1,0 +1,241 @@
+"""The plan of a kernel: which rule each parameter takes, at what cost, in which tiles. `ntk` makes one and runs it."""
+
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from hpnets.ntk.checks import check_inputs, check_mode, check_output
+from hpnets.ntk.choose import choose_schedule, choose_terms
+from hpnets.ntk.functional import Params, eager, plain_name, trainable_parameters, undisturbed
+from hpnets.ntk.jacobian import jacobian_tile
+from hpnets.ntk.layers import Survey, survey
+from hpnets.ntk.memory import numel, parse_bytes
+from hpnets.ntk.ntkvp import ntkvp_tile
+from hpnets.ntk.outputs import Mode, Outputs, mode_of
+from hpnets.ntk.structured import Schedule
+from hpnets.ntk.terms import Term
+
+ALGORITHMS = ("auto", "structured", "jacobian", "ntkvp")
+
+
+@dataclass(frozen=True)
+class ParameterPlan:
+    """One parameter's way: its rule, its floating-point operations, and the bytes held for it at the peak."""
+
+    name: str
+    rule: str
+    flops: float
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a kernel will be computed; print it for the table.
+
+    parameters: one entry each; a parameter that no call reaches has the rule "unused", one without a rule "jacobian".
+    flops: contractions and passes. peak_bytes: predicted working memory. kernel_bytes: the result's, not in peak_bytes.
+    """
+
+    algorithm: str
+    shape: tuple[int, ...]
+    parameters: tuple[ParameterPlan, ...]
+    flops: float
+    peak_bytes: int
+    kernel_bytes: int
+    tile: int
+    chunk: int
+    symmetric: bool
+    sample_shape: tuple[int, ...] = field(repr=False)
+    dtype: str = field(repr=False)
+    mode: Mode = field(repr=False, compare=False)
+    terms: tuple[Term, ...] = field(repr=False, compare=False)
+    schedule: Schedule = field(repr=False)
+    rest: tuple[str, ...] = field(repr=False)
+    rest_tile: int = field(repr=False)
+
+    def __str__(self) -> str:
+        width = max([len(p.name) for p in self.parameters] + [9])
+        lines = [f"{'parameter':<{width}}  {'rule':<10} {'GFLOP':>9} {'MiB':>9}"]
+        for p in self.parameters:
+            lines.append(f"{p.name:<{width}}  {p.rule:<10} {p.flops / 1e9:>9.3f} {p.peak_bytes / 2**20:>9.2f}")
+        lines.append(
+            f"{self.algorithm}: kernel {self.shape}, tiles of {self.tile}, chunks of {self.chunk}: "
+            f"{self.flops / 1e9:.2f} GFLOP, peak {self.peak_bytes / 2**20:.1f} MiB "
+            f"beside the kernel's {self.kernel_bytes / 2**20:.1f} MiB"
+        )
+        return "\n".join(lines)
+
+
+def plan(
+    net: nn.Module,
+    x1: Tensor,
+    x2: Tensor | None = None,
+    *,
+    outputs: Outputs,
+    algorithm: str = "auto",
+    params: dict[str, Tensor] | None = None,
+    memory: str | int = "1GiB",
+) -> Plan:
+    """The plan that `ntk` would follow for these arguments, which are `ntk`'s; two samples are run to make it."""
+    net = eager(net)
+    theta = parameters_of(net, params)
+    with undisturbed(net, x1.device):
+        return make_plan(net, theta, x1, x2, outputs, algorithm, parse_bytes(memory))
+
+
+def parameters_of(net: nn.Module, params: dict[str, Tensor] | None) -> Params:
+    """The parameters to differentiate, detached, by their plain names."""
+    return trainable_parameters(net) if params is None else {plain_name(k): p.detach() for k, p in params.items()}
+
+
+def make_plan(
+    net: nn.Module,
+    theta: Params,
+    x1: Tensor,
+    x2: Tensor | None,
+    outputs: Outputs,
+    algorithm: str,
+    budget: int,
+    separable: bool = True,
+) -> Plan:
+    """`plan` on an eager net within `undisturbed`; without `separable`, no layer is treated as a Hadamard chain's."""
+    if algorithm not in ALGORITHMS:
+        raise ValueError(f"algorithm is {algorithm!r}; allowed: {', '.join(ALGORITHMS)}")
+    check_inputs(net, theta, x1, x2)
+    check_mode(net)
+    mode = mode_of(outputs, check_output(net, theta, x1), x1)
+    found = survey(net, theta, x1, mode)
+    maker = _Maker(net, theta, x1, x2, mode, found, budget, separable)
+    if algorithm == "auto":
+        return maker.auto()
+    return maker.structured() if algorithm == "structured" else maker.functional(algorithm)
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """The arguments of a plan, for the three ways of making one."""
+
+    net: nn.Module
+    theta: Params
+    x1: Tensor
+    x2: Tensor | None
+    mode: Mode
+    found: Survey
+    budget: int
+    separable: bool
+
+    @property
+    def n(self) -> tuple[int, int]:
+        return len(self.x1), len(self.x1 if self.x2 is None else self.x2)
+
+    @property
+    def half(self) -> float:
+        """The share of a contraction that symmetry leaves."""
+        return 1.0 if self.x2 is not None else 0.5
+
+    def auto(self) -> Plan:
+        """Of `structured` and `jacobian` the one of fewer operations that fits, or else `ntkvp`, which needs least memory.
+
+        If none fits: the ValueError of `structured`.
+        """
+        plans, refused = [], []
+        for make in (self.structured, lambda: self.functional("jacobian")):
+            try:
+                plans.append(make())
+            except ValueError as error:
+                refused.append(error)
+        if plans:
+            return min(plans, key=lambda p: p.flops)
+        try:
+            return self.functional("ntkvp")
+        except ValueError:
+            raise refused[0] from None
+
+    def structured(self) -> Plan:
+        n1, n2 = self.n
+        item, mode = self.x1.element_size(), self.mode
+        terms = choose_terms(self.found, mode, n1, n2, self.separable)
+        rest = {name: self.theta[name] for name in self.found.rest}
+        rest_tile, rest_bytes = 0, 0
+        if rest:
+            rest_tile, rest_bytes = jacobian_tile(rest, self.found.saved, mode, n1, n2, item, self.budget)
+        schedule, needs = choose_schedule(terms, self.found, mode, n1, n2, self.x2 is None, item, self.budget)
+        entries = [entry for term in terms for entry in self._entries(term, schedule)]
+        entries += self._functional_entries(rest, "jacobian", rest_bytes)
+        named = {entry.name for entry in entries}
+        entries += [ParameterPlan(name, "unused", 0.0, 0) for name in self.theta if name not in named]
+        return self._plan("structured", entries, max(needs.peak, rest_bytes), terms, schedule, tuple(rest), rest_tile)
+
+    def functional(self, algorithm: str) -> Plan:
+        choose = jacobian_tile if algorithm == "jacobian" else ntkvp_tile
+        item = self.x1.element_size()
+        tile, needs = choose(self.theta, self.found.saved, self.mode, *self.n, item, self.budget)
+        entries = self._functional_entries(self.theta, algorithm, needs)
+        return self._plan(algorithm, entries, needs, (), Schedule(tile, tile, True), tuple(self.theta), tile)
+
+    def _entries(self, term: Term, schedule: Schedule) -> list[ParameterPlan]:
+        """A term's cost, shared among its parameters by size; a layer's passes go to its parameters."""
+        n1, n2 = self.n
+        total = sum(sum(layer.numels) for layer in term.layers)
+        flops = self.half * term.flops(n1, n2, self.mode.columns, self.mode.flat)
+        tiles = -(-n1 // schedule.tile)
+        samples = n1 * (tiles + 1) / 2 if self.x2 is None else n1 + tiles * n2
+        held = 2 if tiles > 1 else 1
+        state = term.state_numel(self.mode.columns) * self.x1.element_size() * schedule.tile * held
+        entries = []
+        for layer in term.layers:
+            passes = 2.0 * layer.macs * samples * (1 + self.mode.columns)
+            for (_, name), numel_ in zip(layer.parameters, layer.numels, strict=True):
+                share = numel_ / total
+                cost = share * flops + passes * numel_ / sum(layer.numels)
+                entries.append(ParameterPlan(name, term.rule, cost, int(share * state)))
+        return entries
+
+    def _functional_entries(self, params: Params, algorithm: str, needs: int) -> list[ParameterPlan]:
+        """`jacobian`: C passes over the net with weight gradients and a product; `ntkvp`: N2 C passes over x1."""
+        n1, n2 = self.n
+        C, flat = self.mode.columns, self.mode.flat
+        macs = sum(layer.macs for layer in self.found.layers) + numel(params)
+        entries = []
+        for name, p in params.items():
+            share = p.numel() / numel(params)
+            if algorithm == "jacobian":
+                flops = 2.0 * macs * share * (n1 + n2) * (1 + 2 * C)
+                flops += self.half * 2.0 * n1 * n2 * p.numel() * (C if flat else C * C)
+            else:
+                flops = 4.0 * macs * share * n1 * n2 * C
+            entries.append(ParameterPlan(name, algorithm, flops, int(share * needs)))
+        return entries
+
+    def _plan(
+        self,
+        algorithm: str,
+        entries: list[ParameterPlan],
+        peak: int,
+        terms: tuple[Term, ...],
+        schedule: Schedule,
+        rest: tuple[str, ...],
+        rest_tile: int,
+    ) -> Plan:
+        n1, n2 = self.n
+        C = self.mode.columns
+        shape = (n1, n2) if self.mode.trace or self.mode.scalar else (n1, n2, C, C)
+        order = {name: i for i, name in enumerate(self.theta)}
+        return Plan(
+            algorithm=algorithm,
+            shape=shape,
+            parameters=tuple(sorted(entries, key=lambda e: order[e.name])),
+            flops=sum(e.flops for e in entries),
+            peak_bytes=peak,
+            kernel_bytes=n1 * n2 * (1 if self.mode.flat else C * C) * self.x1.element_size(),
+            tile=schedule.tile,
+            chunk=schedule.chunk,
+            symmetric=self.x2 is None,
+            sample_shape=tuple(self.x1.shape[1:]),
+            dtype=str(self.x1.dtype),
+            mode=self.mode,
+            terms=terms,
+            schedule=schedule,
+            rest=rest,
+            rest_tile=rest_tile,
+        )

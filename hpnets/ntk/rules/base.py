@@ -1,0 +1,114 @@
+"""What a rule is: how a kind of layer turns its input A and its output gradient G into gradients of its parameters."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+# A module of the classes that a rule is registered for: each has its own attributes.
+Module = Any
+_RULES: dict[type[nn.Module], "Rule"] = {}
+
+
+class Rule(ABC):
+    """Per-sample gradients of a layer's own parameters, from what a forward hook and a backward pass see.
+
+    Shapes: A (rows, ...) is the layer's input, g (C, rows, ...) the gradient of C outputs at the layer's output; rows
+    are samples, or k rows a sample (windows, patches) in sample-major order.
+    A rule may be wrong about a module (a subclass that changes `forward`): every use of one is checked against autograd
+    on a sample before it is trusted, so the worst that a wrong rule costs is the slow path.
+    """
+
+    parameters: tuple[str, ...] = ("weight", "bias")
+
+    @abstractmethod
+    def applies(self, module: Module, A: Tensor) -> bool:
+        """Whether inputs of A's shape are batched in the way that this rule expects."""
+
+    @abstractmethod
+    def prepare(self, module: Module, A: Tensor) -> Tensor:
+        """What `gradients` needs of A, computed once for all outputs."""
+
+    @abstractmethod
+    def gradients(self, module: Module, P: Tensor, g: Tensor) -> dict[str, Tensor]:
+        """Per parameter the gradient (C, rows, numel), flattened as the parameter is; P is what `prepare` gave."""
+
+
+class OuterRule(Rule):
+    r"""A layer whose weight gradient is a sum of outer products over positions: dW[h, i] = sum_s G[h, s] P[s, i].
+
+    P (rows, q, S, I) are the positions' inputs, G (C, rows, q, H, S) their output gradients, q the groups. So
+    <dW, dW'> = sum_st (P_s . P'_t) (G_s . G'_t), and the gradient itself need not be formed.
+    """
+
+    @abstractmethod
+    def prepare(self, module: Module, A: Tensor) -> Tensor:
+        """P (rows, q, S, I)."""
+
+    @abstractmethod
+    def channels(self, module: Module, g: Tensor) -> Tensor:
+        """G (C, rows, q, H, S)."""
+
+    @abstractmethod
+    def bias(self, module: Module, g: Tensor) -> Tensor:
+        """Gradient of the bias (C, rows, numel)."""
+
+    def gradients(self, module: Module, P: Tensor, g: Tensor) -> dict[str, Tensor]:
+        return {"weight": (self.channels(module, g) @ P).flatten(2), "bias": self.bias(module, g)}
+
+
+class BiasRule(Rule):
+    """The bias of an outer rule's layer alone: nothing is kept of A."""
+
+    def __init__(self, rule: OuterRule) -> None:
+        self.rule = rule
+
+    def applies(self, module: Module, A: Tensor) -> bool:
+        return self.rule.applies(module, A)
+
+    def prepare(self, module: Module, A: Tensor) -> Tensor:
+        return A[:0]
+
+    def gradients(self, module: Module, P: Tensor, g: Tensor) -> dict[str, Tensor]:
+        return {"bias": self.rule.bias(module, g)}
+
+
+def register_rule(*kinds: type[nn.Module]) -> Callable[[type[Rule]], type[Rule]]:
+    """Class decorator: use a rule for these classes and their subclasses; ValueError if one has a rule already."""
+
+    def enter(cls: type[Rule]) -> type[Rule]:
+        rule = cls()
+        for kind in kinds:
+            if kind in _RULES:
+                raise ValueError(f"{kind.__name__} has a rule already: {type(_RULES[kind]).__name__}")
+            _RULES[kind] = rule
+        return cls
+
+    return enter
+
+
+def rule_for(module: nn.Module) -> Rule | None:
+    """The rule of the nearest class that `module` inherits from."""
+    return next((_RULES[kind] for kind in type(module).__mro__ if kind in _RULES), None)
+
+
+def fold_positions(P: Tensor, n: int) -> Tensor:
+    """P (n k, q, S, I) as (n, q, k S, I): the k rows of a sample become positions."""
+    return P if len(P) == n else P.unflatten(0, (n, -1)).transpose(1, 2).flatten(2, 3)
+
+
+def fold_channels(G: Tensor, n: int) -> Tensor:
+    """G (C, n k, q, H, S) as (C, n, q, H, k S)."""
+    return G if G.shape[1] == n else G.unflatten(1, (n, -1)).permute(0, 1, 3, 4, 2, 5).flatten(-2)
+
+
+def fold_rows(J: Tensor, n: int) -> Tensor:
+    """J (C, n k, p) summed over the k rows of a sample: (C, n, p)."""
+    return J if J.shape[1] == n else J.unflatten(1, (n, -1)).sum(2)
+
+
+def is_batched(A: Tensor, ndim: int) -> bool:
+    """Whether A is a floating tensor of `ndim` axes, the first of them the batch."""
+    return torch.is_floating_point(A) and A.ndim == ndim

@@ -1,0 +1,113 @@
+"""What a term is: a share of the kernel, kept as factors of n samples and contracted with those of another n."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from hpnets.ntk.functional import Params
+from hpnets.ntk.layers import Layer
+from hpnets.ntk.tape import Tape
+
+State = dict[str, Tensor]
+# Rows of one product: large enough for the GEMM's rate, small enough that the product stays in cache.
+BLOCK = 256
+
+
+class Term(ABC):
+    """Some layers' share of the kernel. Terms hold shapes and names only; tensors are in the `State` of a tile."""
+
+    rule: str
+    layers: tuple[Layer, ...]
+
+    @abstractmethod
+    def allocate(self, n: int, C: int, like: Tensor) -> State:
+        """Empty factors of n samples."""
+
+    def begin(self, net: nn.Module, params: Params, tape: Tape, state: State, rows: slice) -> None:  # noqa: B027
+        """Take what the forward pass over `rows` shows."""
+
+    def take(  # noqa: B027
+        self, net: nn.Module, tape: Tape, state: State, rows: slice, columns: slice, grads: dict[int, Tensor]
+    ) -> None:
+        """Take the gradients (c, rows, ...) of the outputs `columns`, by id of the edge."""
+
+    def edges(self, net: nn.Module, tape: Tape) -> list:
+        """The edges whose gradients `take` wants."""
+        return []
+
+    @abstractmethod
+    def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
+        """Add <J, J'> to k: (n1, n2) for the trace over outputs, or (C, n1, C, n2).
+
+        If `symmetric`, left is right and only `upper_blocks` of k need to be right.
+        """
+
+    @abstractmethod
+    def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:
+        """Floating-point operations of `contract` without symmetry."""
+
+    @abstractmethod
+    def state_numel(self, C: int) -> int:
+        """Scalars of the state per sample."""
+
+    def scratch_numel(self, n1: int, n2: int, C: int, flat: bool) -> int:
+        """Scalars that `contract` needs beside k and the states."""
+        return block_numel(n1, n2, C, flat)
+
+    def pass_numel(self, C: int) -> int:
+        """Scalars per sample alive during a chunk's passes, beside the state."""
+        return 0
+
+
+def row_blocks(n: int, symmetric: bool) -> Iterator[tuple[slice, slice]]:
+    """Blocks of rows, each with the columns that it needs: those from its start on if symmetric."""
+    for i in range(0, n, BLOCK):
+        yield slice(i, min(i + BLOCK, n)), slice(i if symmetric else 0, None)
+
+
+def upper_blocks(C: int, n: int, symmetric: bool) -> Iterator[tuple[slice, slice, slice]]:
+    """(outputs o, samples of the rows, outputs p) that cover k (C, n, C, :), if symmetric those with p >= o."""
+    group = max(1, BLOCK // n)
+    for o in range(0, C, group):
+        for i in range(0, n, BLOCK):
+            yield slice(o, min(o + group, C)), slice(i, min(i + BLOCK, n)), slice(o if symmetric else 0, C)
+
+
+def block_numel(n1: int, n2: int, C: int, flat: bool) -> int:
+    """Scalars of the largest product over those blocks."""
+    return min(BLOCK, n1) * n2 if flat else min(max(BLOCK, 1), C * n1) * C * n2
+
+
+def mirror(k: Tensor) -> None:
+    """Fill the lower part of a symmetric k, (n, n) or (C, n, C, n), from the upper blocks."""
+    if k.ndim == 2:
+        for rows, _ in row_blocks(len(k), True):
+            k[rows.stop :, rows] = k[rows, rows.stop :].T
+        return
+    C, n = k.shape[:2]
+    for o, _, _ in upper_blocks(C, max(n, BLOCK), True):
+        k[o.stop :, :, o] = k[o, :, o.stop :].permute(2, 3, 0, 1)
+
+
+def add_products(k: Tensor, left: Tensor, right: Tensor, weight: Tensor | None, symmetric: bool) -> None:
+    """k += (left right^T) * weight, over the last axis of left (C, n1, p) and right (C, n2, p); weight (n1, n2)."""
+    if k.ndim == 2:
+        for r, c in row_blocks(len(k), symmetric):
+            product = left[0, r] @ right[0, c].T
+            for a, b in zip(left[1:], right[1:], strict=True):
+                product.addmm_(a[r], b[c].T)
+            k[r, c] += product if weight is None else product.mul_(weight[r, c])
+        return
+    C, n2 = right.shape[:2]
+    # One buffer for every product: fresh memory would cost a page fault every 4 KiB.
+    buffer = left.new_empty(block_numel(left.shape[1], n2, C, False))
+    for o, r, p in upper_blocks(C, left.shape[1], symmetric):
+        a, b = left[o, r].flatten(0, 1), right[p].flatten(0, 1)
+        product = torch.mm(a, b.T, out=buffer[: len(a) * len(b)].view(len(a), len(b)))
+        product = product.view(-1, r.stop - r.start, C - p.start, n2)
+        if weight is None:
+            k[o, r, p] += product
+        else:
+            k[o, r, p].addcmul_(product, weight[r, None])

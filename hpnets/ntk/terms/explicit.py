@@ -1,0 +1,61 @@
+"""Small layers, and convolutions with few weights: J itself, (C, n, P), all of them side by side for one product."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from hpnets.ntk.functional import Params
+from hpnets.ntk.layers import Layer
+from hpnets.ntk.rules.base import fold_rows
+from hpnets.ntk.tape import Tape
+from hpnets.ntk.terms.base import State, Term, add_products
+
+
+@dataclass(frozen=True)
+class Explicit(Term):
+    """J of the parameters `names` of `layers`; what a rule prepares of A is kept for the passes of one chunk."""
+
+    layers: tuple[Layer, ...]
+    names: tuple[tuple[str, ...], ...]
+    widths: tuple[int, ...]
+    rule = "gradient"
+
+    def allocate(self, n: int, C: int, like: Tensor) -> State:
+        return {"J": like.new_zeros(C, n, sum(self.widths))}
+
+    def begin(self, net: nn.Module, params: Params, tape: Tape, state: State, rows: slice) -> None:
+        for layer in self.layers:
+            for module, call in layer.calls(net, tape):
+                tape.prepared[id(call)] = layer.rule.prepare(module, call.A)
+
+    def edges(self, net: nn.Module, tape: Tape) -> list:
+        return [call.edge for layer in self.layers for _, call in layer.calls(net, tape)]
+
+    def take(
+        self, net: nn.Module, tape: Tape, state: State, rows: slice, columns: slice, grads: dict[int, Tensor]
+    ) -> None:
+        start = 0
+        J = state["J"][columns, rows]
+        for layer, names, width in zip(self.layers, self.names, self.widths, strict=True):
+            for module, call in layer.calls(net, tape):
+                if id(call.edge) not in grads:
+                    continue
+                found = layer.rule.gradients(module, tape.prepared[id(call)], grads[id(call.edge)])
+                at = start
+                for name in names:
+                    part = fold_rows(found[name], J.shape[1])
+                    J[..., at : at + part.shape[2]] += part
+                    at += part.shape[2]
+            start += width
+
+    def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
+        add_products(k, left["J"], right["J"], None, symmetric)
+
+    def state_numel(self, C: int) -> int:
+        return C * sum(self.widths)
+
+    def pass_numel(self, C: int) -> int:
+        return sum(layer.kept for layer in self.layers)
+
+    def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:
+        return 2.0 * n1 * n2 * sum(self.widths) * (C if flat else C * C)

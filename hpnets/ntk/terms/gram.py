@@ -1,0 +1,129 @@
+r"""Dense layers: K += (A A^T [+ 1 for the bias]) * (G G^T); layers with one input A side by side in G."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hpnets.ntk.functional import Params
+from hpnets.ntk.layers import Layer
+from hpnets.ntk.outputs import Mode
+from hpnets.ntk.rules.base import OuterRule
+from hpnets.ntk.tape import Tape
+from hpnets.ntk.terms.base import State, Term, add_products, block_numel
+
+
+@dataclass(frozen=True)
+class Dense(Term):
+    """What the three dense terms share: the input's Gram matrix."""
+
+    layers: tuple[Layer, ...]
+    weight: bool
+    bias: bool
+
+    @property
+    def inputs(self) -> int:
+        """I."""
+        assert self.layers[0].positions is not None
+        return self.layers[0].positions[2]
+
+    @property
+    def units(self) -> int:
+        """H, summed over the layers."""
+        return sum(layer.positions[3] for layer in self.layers if layer.positions is not None)
+
+    def allocate(self, n: int, C: int, like: Tensor) -> State:
+        return {"A": like.new_empty(n, self.inputs)}
+
+    def begin(self, net: nn.Module, params: Params, tape: Tape, state: State, rows: slice) -> None:
+        calls = [call for layer in self.layers for call in layer.calls(net, tape)]
+        assert len({call.source for _, call in calls}) == 1, "layers that shared an input no longer do"
+        module, call = calls[0]
+        state["A"][rows] = self.layers[0].rule.prepare(module, call.A).flatten(1)
+
+    def input_gram(self, left: State, right: State) -> Tensor:
+        """A A^T, + 1 for the bias."""
+        if not self.weight:
+            return left["A"].new_ones(len(left["A"]), len(right["A"]))
+        gram = left["A"] @ right["A"].T
+        return gram.add_(1) if self.bias else gram
+
+    def state_numel(self, C: int) -> int:
+        return self.inputs
+
+    def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:
+        return 2.0 * n1 * n2 * self.inputs
+
+    def scratch_numel(self, n1: int, n2: int, C: int, flat: bool) -> int:
+        return n1 * n2 + block_numel(n1, n2, C, flat)
+
+
+@dataclass(frozen=True)
+class Gram(Dense):
+    """G (C, n, H) from one backward pass an output."""
+
+    rule = "gram"
+
+    def allocate(self, n: int, C: int, like: Tensor) -> State:
+        return super().allocate(n, C, like) | {"G": like.new_empty(C, n, self.units)}
+
+    def edges(self, net: nn.Module, tape: Tape) -> list:
+        return [call.edge for layer in self.layers for _, call in layer.calls(net, tape)]
+
+    def take(
+        self, net: nn.Module, tape: Tape, state: State, rows: slice, columns: slice, grads: dict[int, Tensor]
+    ) -> None:
+        start = 0
+        for layer in self.layers:
+            ((module, call),) = layer.calls(net, tape)
+            assert isinstance(layer.rule, OuterRule)
+            assert layer.positions is not None
+            stop = start + layer.positions[3]
+            if id(call.edge) not in grads:
+                state["G"][columns, rows, start:stop] = 0
+            else:
+                G = layer.rule.channels(module, grads[id(call.edge)]).flatten(2)
+                if G.shape == state["G"].shape:
+                    state["G"] = G
+                else:
+                    state["G"][columns, rows, start:stop] = G
+            start = stop
+
+    def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
+        add_products(k, left["G"], right["G"], self.input_gram(left, right), symmetric)
+
+    def state_numel(self, C: int) -> int:
+        return super().state_numel(C) + C * self.units
+
+    def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:
+        return super().flops(n1, n2, C, flat) + 2.0 * n1 * n2 * self.units * (C if flat else C * C)
+
+
+@dataclass(frozen=True)
+class Readout(Dense):
+    """The layer whose output is f: its G is V, the same for every sample, so K += (V^T V) * (A A^T + 1)."""
+
+    mode: Mode
+    rule = "readout"
+
+    def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
+        gram = self.input_gram(left, right)
+        if k.ndim == 2:
+            k.add_(gram, alpha=float(self.mode.cotangents.square().sum()))
+            return
+        VV = self.mode.cotangents.T @ self.mode.cotangents
+        for o, p in VV.nonzero().tolist():
+            k[o, :, p].add_(gram, alpha=float(VV[o, p]))
+
+    def scratch_numel(self, n1: int, n2: int, C: int, flat: bool) -> int:
+        return n1 * n2
+
+
+def flags(layer: Layer) -> tuple[bool, bool]:
+    """Which of weight and bias a layer's term is of."""
+    return "weight" in layer.locals, "bias" in layer.locals
+
+
+def zeros_like_kernel(C: int, n1: int, n2: int, flat: bool, like: Tensor) -> Tensor:
+    """k = 0: (n1, n2) if flat, else (C, n1, C, n2)."""
+    return torch.zeros((n1, n2) if flat else (C, n1, C, n2), dtype=like.dtype, device=like.device)

@@ -1,0 +1,245 @@
+"""Whole networks, and the ways in which networks are not chains of layers, against the dense Jacobian."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from oracle import dense_kernel, relative
+from torch import Tensor, nn
+
+from hpnets.models import create_model, list_models
+from hpnets.ntk import ntk, plan
+
+
+def rules(net: nn.Module, x: Tensor) -> dict[str, str]:
+    return {p.name: p.rule for p in plan(net, x, outputs="full").parameters}
+
+
+class Twice(nn.Module):
+    """One layer called twice, on different inputs, and one not at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.unused, self.out = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(torch.tanh(self.a(torch.tanh(self.a(x)))))
+
+
+class TwiceConv(nn.Module):
+    """One convolution called at two resolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.c, self.n, self.out = nn.Conv2d(2, 2, 3, padding=1), nn.GroupNorm(1, 2), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = F.avg_pool2d(torch.tanh(self.n(self.c(x))), 2)
+        return self.out(torch.tanh(self.n(self.c(h))).flatten(1))
+
+
+class Tied(nn.Module):
+    """Two layers with one weight and biases of their own, and a weight used as another kind of layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4, bias=False)
+        self.b.weight = self.a.weight
+        self.out = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.tanh(self.b(torch.tanh(self.a(x))))
+        return self.out(F.linear(torch.tanh(self.c(h)), self.c.weight.T))
+
+
+class Raw(nn.Module):
+    """Parameters held by the parent, in and out of a list, and one module's weight used without calling it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.gain = nn.Linear(4, 5), nn.Parameter(torch.linspace(-1, 1, 5))
+        self.factors = nn.ParameterList(torch.randn(5, 5) for _ in range(2))
+        self.hidden, self.out = nn.Linear(5, 5), nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.tanh(self.a(x)) * self.gain
+        for factor in self.factors:
+            h = torch.tanh(h @ factor)
+        return self.out(F.linear(h, self.hidden.weight) * torch.tanh(self.hidden(h)))
+
+
+class InPlace(nn.Module):
+    """ReLU in place after layers whose outputs the hooks watch, and a product in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.c1, self.n, self.c2, self.out = nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1), nn.Linear(12, 3)
+        self.register_buffer("shift", torch.ones(3, 1, 1))
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls.add_(1)
+        h = self.n(self.c1(x)).add_(self.shift).relu_()
+        return self.out((self.c2(h).relu_() + h).mul_(2).flatten(1))
+
+
+class Attention(nn.Module):
+    """torch's attention, which uses its read-out's weight without calling the module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.randn(1, 1, 4))
+        self.attention, self.norm, self.out = nn.MultiheadAttention(4, 2, batch_first=True), nn.LayerNorm(4), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.norm(torch.cat([self.token.expand(len(x), -1, -1), x], 1))
+        return self.out((h + self.attention(h, h, h, need_weights=False)[0])[:, 0])
+
+
+class Sequence(nn.Module):
+    """Time first: the layer's first axis is not the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.out = nn.Linear(4, 5), nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(torch.tanh(self.a(x.transpose(0, 1))).mean(0))
+
+
+class Permuted(nn.Module):
+    """A layer whose rows are the samples in another order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.out = nn.Linear(4, 5), nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(torch.tanh(self.a(x.flip(0))).flip(0))
+
+
+class OddLinear(nn.Linear):
+    """A subclass that is no Linear layer: its rule must not be believed."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * self.weight.sum()
+
+
+NETS: dict[str, tuple[nn.Module, tuple[int, ...], set[str]]] = {
+    "twice": (Twice(), (4,), set()),
+    "twice conv": (TwiceConv(), (2, 4, 4), set()),
+    "tied": (Tied(), (4,), {"a.weight", "c.weight"}),
+    "raw": (Raw(), (4,), {"gain", "factors.0", "factors.1", "hidden.weight"}),
+    "in place": (InPlace(), (2, 4, 4), set()),
+    "attention": (
+        Attention(),
+        (3, 4),
+        {"token", *(f"attention.{n}" for n in ("in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias"))},
+    ),
+    "time first": (Sequence(), (3, 4), {"a.weight", "a.bias"}),
+    "permuted": (Permuted(), (4,), {"a.weight", "a.bias"}),
+    "odd subclass": (nn.Sequential(OddLinear(4, 4), nn.Tanh(), nn.Linear(4, 3)), (4,), {"0.weight", "0.bias"}),
+    "shared module": (nn.Sequential(*[nn.Linear(4, 4), nn.Tanh()] * 2, nn.Linear(4, 3)), (4,), set()),
+    "one layer": (nn.Linear(4, 3), (4,), set()),
+    "no read-out": (nn.Sequential(nn.Linear(4, 3), nn.Tanh()), (4,), set()),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_network_equals_dense_jacobian(name: str) -> None:
+    torch.manual_seed(0)
+    net, shape, fallback = NETS[name]
+    net = net.double().eval()
+    x = torch.randn(5, *shape, dtype=torch.float64)
+    truth = dense_kernel(net, x)
+    assert {p for p, rule in rules(net, x).items() if rule == "jacobian"} == fallback
+    for memory in ("1GiB", "200kB"):
+        assert relative(ntk(net, x, outputs="full", memory=memory), truth) < 1e-10
+
+
+def test_uncalled_module_is_unused() -> None:
+    net = Twice().double()
+    assert rules(net, torch.randn(3, 4, dtype=torch.float64))["unused.weight"] == "unused"
+
+
+def test_frozen_parameters_are_left_out() -> None:
+    net = create_model("mlp", input_shape=(4,), output_dim=3, width=6).double()
+    for name, p in net.named_parameters():
+        p.requires_grad_(name not in ("W.0.weight", "W.1.bias", "V.weight"))
+    x = torch.randn(5, 4, dtype=torch.float64)
+    assert relative(ntk(net, x, outputs="full"), dense_kernel(net, x)) < 1e-10
+
+
+def test_parameters_given_by_value() -> None:
+    net = create_model("ccp", input_shape=(4,), output_dim=3, width=6).double()
+    other = create_model("ccp", input_shape=(4,), output_dim=3, width=6).double()
+    x = torch.randn(5, 4, dtype=torch.float64)
+    found = ntk(net, x, outputs="full", params=dict(other.named_parameters()))
+    assert relative(found, dense_kernel(other, x)) < 1e-10
+
+
+@pytest.mark.parametrize("algorithm", ["structured", "jacobian", "ntkvp"])
+@pytest.mark.parametrize("name", list_models())
+def test_registered_model(name: str, algorithm: str) -> None:
+    torch.manual_seed(0)
+    net = create_model(name, input_shape=(1, 8, 8), output_dim=3, width=8).double().eval()
+    x = torch.randn(3, 1, 8, 8, dtype=torch.float64)
+    truth = dense_kernel(net, x)
+    assert relative(ntk(net, x, outputs="full", algorithm=algorithm), truth) < 1e-10
+    single = ntk(net.float(), x.float(), outputs="full", algorithm=algorithm).double()
+    assert relative(single, truth) < 1e-5
+
+
+def test_hadamard_chain_takes_the_separable_rule_and_a_mixing_one_does_not() -> None:
+    x = torch.randn(3, 4)
+    ccp = rules(create_model("ccp", input_shape=(4,), output_dim=3, width=6, activation="relu"), x)
+    assert {rule for name, rule in ccp.items() if name.startswith("U")} == {"separable"}
+    ncp = rules(create_model("ncp", input_shape=(4,), output_dim=3, width=6), x)
+    assert ncp["A.3.weight"] == "separable"
+    assert ncp["A.2.weight"] == "gram"
+
+
+class SometimesMixing(nn.Module):
+    """Units that mix on some samples only: the two that the plan looks at may not show it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.out = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x)
+        return self.out(torch.where(x[:, :1] > 0, h * h, h * h.roll(1, 1)))
+
+
+def test_separable_rule_is_checked_on_every_sample() -> None:
+    torch.manual_seed(0)
+    net = SometimesMixing().double()
+    x = torch.randn(5, 4, dtype=torch.float64).abs()
+    x[3, 0] *= -1
+    assert rules(net, x)["a.weight"] == "separable"
+    assert relative(ntk(net, x, outputs="full"), dense_kernel(net, x)) < 1e-10
+
+
+def foreign(name: str) -> tuple[nn.Module, tuple[int, ...]]:
+    """A reduced network of timm or torchvision."""
+    timm = pytest.importorskip("timm")
+    torchvision = pytest.importorskip("torchvision")
+    if name == "resnet18":
+        return timm.create_model(name, num_classes=2), (3, 32, 32)
+    if name == "convnext_atto":
+        return timm.create_model(name, num_classes=2, depths=(1, 1, 1, 1), dims=(8, 8, 16, 16)), (3, 32, 32)
+    if name == "vit_tiny":
+        options = dict(img_size=16, patch_size=8, depth=2, embed_dim=24, num_heads=3, num_classes=2)
+        return timm.create_model("vit_tiny_patch16_224", **options), (3, 16, 16)
+    return torchvision.models.mobilenet_v3_small(num_classes=2, width_mult=0.5), (3, 32, 32)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["resnet18", "convnext_atto", "vit_tiny", "mobilenet_v3_small"])
+def test_foreign_network(name: str) -> None:
+    torch.manual_seed(0)
+    net, shape = foreign(name)
+    net = net.double().eval()
+    x = torch.randn(2, *shape, dtype=torch.float64)
+    truth = dense_kernel(net, x)
+    assert relative(ntk(net, x, outputs="full"), truth) < 1e-10
+    assert relative(ntk(net.float(), x.float(), outputs="full").double(), truth) < 1e-5
