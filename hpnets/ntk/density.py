@@ -11,6 +11,8 @@ from hpnets.ntk.symmetric import SymmetricOperator, as_operator, product
 BASIS_BYTES = 2**29
 # Grid points of the curves, bandwidths across the span if none is given, and the band in standard errors.
 POINTS, BANDWIDTHS, STANDARD_ERRORS = 256, 40, 2.0
+# A change of the cumulative share that no curve would show.
+NEGLIGIBLE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class Density:
     covers the randomness of the probes, not the broadening. cumulative, cumulative_lower, cumulative_upper: the share
     of eigenvalues up to each grid point, equally broadened. moments, moment_errors (3,): the means of lambda, lambda^2,
     lambda^3 and their standard errors, without broadening. log: the grid is log10 lambda, the bandwidth in decades.
+    residual: the largest change of `cumulative` from half of the Lanczos steps to all; converged: it is within the
+    band, so that more probes, not more steps, are what would sharpen the curve.
     """
 
     grid: Tensor
@@ -34,7 +38,8 @@ class Density:
     moment_errors: Tensor
     bandwidth: float
     log: bool
-    probes: int
+    residual: float
+    converged: bool
     products: int
 
 
@@ -52,7 +57,8 @@ def density(
     For a random unit z, z^T f(K) z = sum_j w_j f(theta_j): theta_j the eigenvalues of the tridiagonal matrix T of
     `steps` Lanczos steps from z, w_j the squared first entries of its eigenvectors; its mean over z is tr f(K) / rows.
     bandwidth: of the Gaussian, in the grid's units; None is 1/40 of the span. log: a grid of log10 lambda, where
-    eigenvalues under eps(dtype of K) * rows * lambda_max are counted at that floor.
+    eigenvalues under eps(dtype of K) * rows * lambda_max are counted at that floor; small eigenvalues need many steps
+    (several hundred for a span of eight decades), and `converged` says whether there were enough.
 
     Raises ValueError for fewer than 2 probes or steps, a bandwidth that is not positive, or an unfit kernel.
 
@@ -69,28 +75,37 @@ def density(
     z = torch.randn(rows, probes, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     z = (z / z.norm(dim=0)).to(operator.device)
     chunk = max(1, BASIS_BYTES // (8 * rows * steps))
-    parts = [quadrature(operator, part, steps) for part in z.split(chunk, dim=1)]
-    theta, w = torch.cat([part[0] for part in parts]).cpu(), torch.cat([part[1] for part in parts]).cpu()
+    t = torch.cat([tridiagonal(operator, part, steps) for part in z.split(chunk, dim=1)]).cpu()
+    # As many steps as rows are exact; there is nothing to compare them with.
+    half = t if steps == rows else t[:, : steps // 2, : steps // 2]
+    return _density(t, half, torch.finfo(operator.dtype).eps * rows, bandwidth, log, probes * steps)
 
+
+def _density(t: Tensor, half: Tensor, eps: float, bandwidth: float | None, log: bool, products: int) -> Density:
+    """The curves of the tridiagonal matrices T (probes, steps, steps), and their change from `half`, a part of T."""
+    theta, w = gauss(t)
     moments = torch.stack([(w * theta**p).sum(1) for p in (1, 2, 3)], dim=1)
     scale = float(theta.abs().max())
-    if log:
-        theta = theta.clamp_min(max(torch.finfo(operator.dtype).eps * rows * scale, torch.finfo(w.dtype).tiny)).log10()
-    low, high = float(theta.min()), float(theta.max())
+    floor = max(eps * scale, torch.finfo(w.dtype).tiny) if log else None
+    nodes = _axis(theta, floor)
+    low, high = float(nodes.min()), float(nodes.max())
     # A kernel with one eigenvalue has no span; its own size stands in for it.
     bandwidth = bandwidth or (high - low or scale or 1.0) / BANDWIDTHS
     grid = torch.linspace(low - 4 * bandwidth, high + 4 * bandwidth, POINTS, dtype=torch.float64)
-    curve, below = _broaden(grid, theta, w, bandwidth)
+    curve, below = _broaden(grid, nodes, w, bandwidth)
     middle, lower, upper = _band(curve)
     share, share_lower, share_upper = _band(below)
+    theta, w = gauss(half)
+    residual = float((share - _broaden(grid, _axis(theta, floor), w, bandwidth)[1].mean(0)).abs().max())
+    converged = residual <= max(float((share_upper - share).max()), NEGLIGIBLE)
     return Density(
-        grid, middle, lower, upper, share, share_lower.clamp_max(1), share_upper.clamp_max(1),
-        moments.mean(0), _standard_error(moments), bandwidth, log, probes, probes * steps,
+        grid, middle, lower, upper, share, share_lower, share_upper.clamp_max(1),
+        moments.mean(0), _standard_error(moments), bandwidth, log, residual, converged, products,
     )  # fmt: skip
 
 
-def quadrature(operator: SymmetricOperator, z: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """Nodes and weights (probes, steps) from unit starts z (rows, probes), one Lanczos recurrence each, side by side.
+def tridiagonal(operator: SymmetricOperator, z: Tensor, steps: int) -> Tensor:
+    """T (probes, steps, steps) from unit starts z (rows, probes), one Lanczos recurrence each, side by side.
 
     Each new vector is made orthogonal to all of its probe's (twice): lost orthogonality repeats eigenvalues. A probe
     whose Krylov space is exhausted goes on with zeros, whose nodes weigh nothing.
@@ -111,8 +126,17 @@ def quadrature(operator: SymmetricOperator, z: Tensor, steps: int) -> tuple[Tens
         if j + 1 < steps:
             t[:, j, j + 1] = t[:, j + 1, j] = beta
         z = torch.where(beta > 0, u / beta, 0)
+    return t
+
+
+def gauss(t: Tensor) -> tuple[Tensor, Tensor]:
+    """Nodes and weights (probes, steps) of the quadrature: eigenvalues of T, squared first entries of its vectors."""
     theta, s = torch.linalg.eigh(t)
     return theta, s[:, 0].square()
+
+
+def _axis(theta: Tensor, floor: float | None) -> Tensor:
+    return theta if floor is None else theta.clamp_min(floor).log10()
 
 
 def _broaden(grid: Tensor, theta: Tensor, w: Tensor, bandwidth: float) -> tuple[Tensor, Tensor]:

@@ -61,6 +61,8 @@ def solve(
         preconditioner = low_rank(operator, min(RANK, rows), seed=seed)
     elif not (preconditioner is None or isinstance(preconditioner, LowRank)):
         raise ValueError(f"preconditioner is {preconditioner!r}; allowed: 'nystrom', a LowRank, or None")
+    elif preconditioner is not None and len(preconditioner.vectors) != rows:
+        raise ValueError(f"preconditioner has {len(preconditioner.vectors)} rows; allowed: {rows}, those of the kernel")
     right = b.reshape(rows, -1).to(operator.device, torch.float64)
     x, iterations = _conjugate_gradients(operator, right, ridge, preconditioner, tol, max_iterations)
     size = right.norm(dim=0)

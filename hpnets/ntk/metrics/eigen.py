@@ -38,7 +38,7 @@ def condition(eigenvalues: Tensor, floor: float) -> float:
 
 @dataclass(frozen=True)
 class Extremes:
-    """lambda_max and lambda_min; singular: rows > rank bound, so lambda_min is 0; noise: lambda_min is under the floor."""
+    """lambda_max and lambda_min; singular: rows > rank bound, so lambda_min is 0; noise: it is under the floor."""
 
     largest: float
     smallest: float
