@@ -14,6 +14,9 @@ from hpnets.ntk.memory import numel, parse_bytes, rows_that_fit, tiles
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
+# On a CPU, tiles past some 64 MiB run at half the speed and less: large temporaries are paged in anew each time.
+CPU_TILE = 2**25
+
 
 class NTKOperator:
     r"""K = J J^T (rows, rows) of `ntk(net, x, outputs=outputs)`, by products alone: O(P) memory instead of O(rows^2).
@@ -144,23 +147,27 @@ class NTKOperator:
 
     def _sizes(self, vectors: int) -> tuple[int, int]:
         """Vectors of a chunk, samples of a tile: half of the budget bounds the first, what is left the second."""
-        # A chunk's tangents are alive twice (the sum, and the tile's share of it); a sample's activations are alive
-        # once, and each vector's own (its cotangents, later its tangents) beside them.
-        size, parameters = self._x.element_size(), numel(self._theta)
-        chunk = rows_that_fit(2 * size * (2 * parameters + self._activations), self._budget, vectors)
-        left = self._budget - chunk * 2 * size * parameters
-        return chunk, rows_that_fit(size * self._activations * (1 + chunk), left, len(self._x))
+        # A chunk's tangents are alive three times (the sum, the tile's share of it, and what makes that share); a
+        # sample's activations are alive once, and each vector's own (its cotangents, later its tangents) beside them.
+        size = self._x.element_size()
+        tangents = 3 * size * numel(self._theta)
+        rows_that_fit(tangents + 2 * size * self._activations, self._budget, 1)  # refuses less than one vector's
+        chunk = max(1, min(vectors, self._budget // (2 * (tangents + size * self._activations))))
+        left = self._budget - chunk * tangents
+        row = size * self._activations * (1 + chunk)
+        tile = rows_that_fit(row, left, len(self._x))
+        return chunk, min(tile, max(1, CPU_TILE // row)) if self.device.type == "cpu" else tile
 
 
 def _activation_numel(f: SingleOutput, theta: Params, x: Tensor) -> int:
     """Scalars that autograd saves for one sample, the parameters among them left out; at least the sample itself."""
-    saved = 0
+    saved, stored = 0, {p.untyped_storage().data_ptr() for p in theta.values()}
 
     def count(t: Tensor) -> Tensor:
         nonlocal saved
-        saved += t.numel()
+        saved += 0 if t.untyped_storage().data_ptr() in stored else t.numel()
         return t
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(count, lambda t: t):
         f({name: p.detach().requires_grad_() for name, p in theta.items()}, x)
-    return max(saved - numel(theta), x.numel())
+    return max(saved, x.numel())
