@@ -22,6 +22,7 @@ SPECTRA = {
     "flat": torch.linspace(1, 1.2, 300, dtype=torch.float64),
     "each ten times": power_law(30, 1.0).repeat_interleave(10),
     "one 35 times, more than a block": torch.cat([torch.full((35,), 5.0), torch.linspace(1, 3, 265)]).double(),
+    "one 15 times, the rest found at once": torch.cat([torch.full((15,), 5.0), 0.5 ** torch.arange(285)]).double(),
     "indefinite": torch.linspace(-4, 2, 300, dtype=torch.float64),
     "rank 3": torch.cat([torch.tensor([3.0, 2.0, 1.0]), torch.zeros(297)]).double(),
     "identity": torch.ones(300, dtype=torch.float64),
@@ -87,8 +88,8 @@ def test_converged_says_no_when_the_work_runs_out() -> None:
 
 
 def test_a_repeated_eigenvalue_is_not_called_converged_unconfirmed() -> None:
-    """The start block sees ten of 35 copies: without the second look the 11th value would be wrong, and 'converged'."""
-    k = with_eigenvalues(SPECTRA["one 35 times, more than a block"])
+    """The start block sees ten of 15 copies: without the second look the 11th value would be wrong, and 'converged'."""
+    k = with_eigenvalues(SPECTRA["one 15 times, the rest found at once"])
     assert not spectrum(k, 20, "lanczos", max_restarts=0).converged
 
 
