@@ -34,7 +34,7 @@ class NTKOptions:
         every: measure each that many steps, each "epoch", at "log"-spaced steps, or "off"
         outputs: "trace", "full", "sum", or the index of one logit
         metrics: "all", or some of the names in docs/concepts/tracking.md
-        algorithm: how the kernel is computed
+        algorithm: how the kernel is computed; auto is the cheapest that fits
         save_kernels: keep every measured kernel in ntk.safetensors, not only its spectrum
     """
 
@@ -42,7 +42,7 @@ class NTKOptions:
     every: int | Literal["epoch", "log", "off"] = "epoch"
     outputs: int | Literal["trace", "full", "sum"] = "trace"
     metrics: Literal["all"] | list[str] = "all"
-    algorithm: Literal["jacobian", "ntkvp"] = "jacobian"
+    algorithm: Literal["auto", "structured", "jacobian", "ntkvp"] = "auto"
     save_kernels: bool = False
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from hpnets.ntk.outputs import Mode
 
 Params = dict[str, Tensor]
 SingleOutput = Callable[[Params, Tensor], Tensor]
+BatchFunction = Callable[[Params, Tensor], Tensor]
 
 
 def eager(net: nn.Module) -> nn.Module:
@@ -46,15 +47,17 @@ def call(net: nn.Module, params: Params, x: Tensor) -> Tensor:
     return functional_call(net, {**state, **params}, (x,))
 
 
-def single_output_function(net: nn.Module, mode: Mode, constants: Params) -> SingleOutput:
-    """f(params, x_i) -> V^T net(x_i), (C,), with `constants` for the parameters that are not differentiated."""
+def batch_function(net: nn.Module, mode: Mode, constants: Params) -> BatchFunction:
+    """f(params, x) -> V^T net(x), (n, C), with `constants` for the parameters that are not differentiated."""
     # A parameter that is neither would carry requires_grad into the transforms.
     fixed = {name: p.detach() for name, p in net.named_parameters()} | constants
+    return lambda theta, x: mode.read(functional_call(net, {**fixed, **theta}, (x,)))
 
-    def f(theta: Params, xi: Tensor) -> Tensor:
-        return mode.read(functional_call(net, {**fixed, **theta}, (xi.unsqueeze(0),)).squeeze(0))
 
-    return f
+def single_output_function(net: nn.Module, mode: Mode, constants: Params) -> SingleOutput:
+    """f(params, x_i) -> V^T net(x_i), (C,), of one sample; constants as for `batch_function`."""
+    f = batch_function(net, mode, constants)
+    return lambda theta, x_i: f(theta, x_i.unsqueeze(0)).squeeze(0)
 
 
 @contextmanager

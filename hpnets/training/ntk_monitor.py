@@ -11,8 +11,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from hpnets.ntk import ntk, ntk_over_ranks, spectrum
-from hpnets.ntk.measurement import Measurement, check_metrics, measure, zero_gradient_fraction
+from hpnets.ntk import Spectrum, ntk, ntk_over_ranks, spectrum
+from hpnets.ntk.gradients import zero_gradient_fraction
+from hpnets.ntk.metrics import Measurement, available_metrics, check_metrics, measure
 from hpnets.training.errors import NonFiniteError
 from hpnets.training.log import log_now
 from hpnets.training.schedule import Every, check_every, is_due
@@ -29,10 +30,10 @@ class NTKMonitor(pl.Callback):
 
     Args:
         x: probe inputs (N, ...), the same on every rank.
-        y: targets (N, O) for `ntk/alignment`, one-hot for classes; None leaves that metric NaN.
+        y: targets (N, O), one-hot for classes, for `ntk/alignment` and `ntk/local_elasticity`.
         every: measure each that many steps, each "epoch", or at "log"-spaced steps.
         outputs: of `ntk`: "trace", "full", "sum" or the index of a logit.
-        metrics: names of hpnets.ntk.measurement.METRICS; None means all.
+        metrics: names of hpnets.ntk.metrics.METRICS; None means all that y allows.
         net: attribute of the LightningModule, or a function of it.
         algorithm: of `ntk`.
         file: where the track is written (ntk.safetensors), after each measurement; None writes none.
@@ -52,16 +53,16 @@ class NTKMonitor(pl.Callback):
         outputs: Any = "trace",
         metrics: list[str] | None = None,
         net: str | Callable[[pl.LightningModule], nn.Module] | None = None,
-        algorithm: str = "jacobian",
+        algorithm: str = "auto",
         file: Path | None = None,
         indices: Tensor | None = None,
         save_kernels: bool = False,
     ) -> None:
         if y is not None and (y.ndim != 2 or len(y) != len(x)):
             raise ValueError(f"y has shape {tuple(y.shape)}; allowed: ({len(x)}, O), one row a sample of x")
-        check_metrics(metrics)
+        self.names = available_metrics(y) if metrics is None else check_metrics(metrics)
         self.x, self.y, self.every = x, y, check_every(every)
-        self.outputs, self.metrics, self.net, self.algorithm = outputs, metrics, net, algorithm
+        self.outputs, self.net, self.algorithm = outputs, net, algorithm
         self.file, self.indices, self.save_kernels = file, indices, save_kernels
         self.track = KernelTrack()
 
@@ -102,17 +103,29 @@ class NTKMonitor(pl.Callback):
         if track.steps and track.steps[-1] == step:
             return
         kernel = self._kernel(pl_module, step)
-        first, last = (kernel if k is None else k.to(kernel.device) for k in (track.first, track.last))
         result = spectrum(kernel)
-        steps = step - track.steps[-1] if track.steps else 0
-        y = None if self.y is None else self.y.to(kernel.device)
-        values = measure(Measurement(kernel, first, last, steps, result, y), self.metrics)
+        values = measure(self._compare(kernel, result, step, pl_module), self.names)
         track.append(step, kernel, result.eigenvalues, values, self.save_kernels)
         logged = {f"ntk/{name}": value for name, value in values.items()}
         trainer.callback_metrics.update({name: torch.tensor(value) for name, value in logged.items()})
         log_now(trainer, logged)
         if self.file is not None and trainer.is_global_zero:
             track.write(self.file, self.indices, str(self.outputs))
+
+    def _compare(self, kernel: Tensor, result: Spectrum, step: int, pl_module: pl.LightningModule) -> Measurement:
+        track, net = self.track, find_network(pl_module, self.net)
+        bound = sum(p.numel() for p in net.parameters() if p.requires_grad)
+        if self.outputs == "trace" and self.y is not None:
+            bound *= self.y.shape[1]
+        return Measurement(
+            k_t=kernel,
+            k_0=kernel if track.first is None else track.first.to(kernel.device),
+            k_last=None if track.last is None else track.last.to(kernel.device),
+            steps=step - track.steps[-1] if track.steps else 0,
+            spectrum=result,
+            rank_bound=bound,
+            targets=None if self.y is None else self.y.to(kernel.device),
+        )
 
     def _kernel(self, pl_module: pl.LightningModule, step: int) -> Tensor:
         net = find_network(pl_module, self.net)

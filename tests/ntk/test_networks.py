@@ -88,7 +88,11 @@ class Attention(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.token = nn.Parameter(torch.randn(1, 1, 4))
-        self.attention, self.norm, self.out = nn.MultiheadAttention(4, 2, batch_first=True), nn.LayerNorm(4), nn.Linear(4, 3)
+        self.attention, self.norm, self.out = (
+            nn.MultiheadAttention(4, 2, batch_first=True),
+            nn.LayerNorm(4),
+            nn.Linear(4, 3),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.norm(torch.cat([self.token.expand(len(x), -1, -1), x], 1))

@@ -177,7 +177,7 @@ def test_a_degenerate_kernel_is_warned_about() -> None:
 
 def test_a_kernel_that_is_not_finite_stops_the_run_at_its_step() -> None:
     module = Foreign(lr=1e30)
-    with pytest.raises(NonFiniteError, match=r"kernel holds NaN or Inf.* at step 2"):
+    with pytest.raises(NonFiniteError, match=r"NaN or Inf.* at step 2"):
         fit(module, NTKMonitor(X[:6], net="backbone", every=2))
 
 
@@ -187,7 +187,7 @@ def test_a_kernel_that_is_not_finite_stops_the_run_at_its_step() -> None:
         ({"every": 0}, "every is 0"),
         ({"every": "hour"}, "every is 'hour'"),
         ({"every": True}, "every is True"),
-        ({"metrics": ["drfit"]}, "metrics holds 'drfit'"),
+        ({"metrics": ["drfit"]}, "metrics has 'drfit'"),
         ({"y": Y[:3]}, r"y has shape \(3, 3\)"),
     ],
 )

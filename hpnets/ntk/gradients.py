@@ -1,0 +1,18 @@
+"""What the gradient alone tells of a kernel at initialisation."""
+
+import torch
+from torch import Tensor, nn
+
+
+def zero_gradient_fraction(net: nn.Module, x: Tensor) -> float:
+    """Share of the parameters whose gradient at x is exactly zero for a random cotangent of the outputs.
+
+    Zero-initialised gates leave the parameters behind them without gradient, and the kernel without their part.
+    """
+    params = [p for p in net.parameters() if p.requires_grad]
+    with torch.enable_grad():
+        outputs = net(x)
+        cotangent = torch.randn(outputs.shape, generator=torch.Generator().manual_seed(0)).to(outputs)
+        grads = torch.autograd.grad(outputs, params, cotangent, allow_unused=True)
+    zeros = sum(p.numel() if g is None else int((g == 0).sum()) for p, g in zip(params, grads, strict=True))
+    return zeros / sum(p.numel() for p in params)

@@ -1,0 +1,43 @@
+"""How a kernel agrees with what is to be learnt: kernels (N, N), or (N, N, O, O) of which the trace is taken."""
+
+import torch
+from torch import Tensor
+
+from hpnets.ntk.spectrum import trace_kernel
+
+
+def centred_alignment(kernel: Tensor, targets: Tensor) -> float:
+    r"""<HKH, HYY^TH>_F / (|HKH| |HYY^TH|), H = I - 11^T/N, in [-1, 1] (Cortes et al. 2012).
+
+    targets: Y (N, O). 0 where a centred matrix vanishes. Raises ValueError if Y has another length.
+    """
+    k = trace_kernel(kernel).double()
+    if targets.ndim != 2 or len(targets) != len(k):
+        raise ValueError(f"targets has shape {tuple(targets.shape)}; allowed: ({len(k)}, O)")
+    y = targets.double()
+    k_c, y_c = _centre(k), _centre(y @ y.T)
+    scale = k_c.norm() * y_c.norm()
+    return float((k_c * y_c).sum() / scale) if scale > 0 else 0.0
+
+
+def local_elasticity(kernel: Tensor, labels: Tensor) -> float:
+    r"""s / (s + d): s, d the means over pairs i != j of one class, of two classes, of K_ij / sqrt(K_ii K_jj).
+
+    1/2 for a kernel that ignores the classes, 1 for one that keeps them apart. labels: integers (N,). Raises ValueError
+    if they are not, or there is no pair of one kind. Source: Chen, He and Su 2020 (arXiv 2010.11775), section 2.
+    """
+    k = trace_kernel(kernel).double()
+    if labels.shape != k.shape[:1] or labels.is_floating_point():
+        raise ValueError(f"labels is {labels.dtype} of shape {tuple(labels.shape)}; allowed: integers ({len(k)},)")
+    same = labels[:, None] == labels
+    pair = ~torch.eye(len(k), dtype=torch.bool, device=labels.device)
+    if not (same & pair).any() or same.all():
+        raise ValueError("labels holds no pair of one class, or none of two; allowed: two classes, one of them twice")
+    scale = k.diagonal().sqrt()
+    k = k / (scale[:, None] * scale)
+    s, d = k[same & pair].mean(), k[~same].mean()
+    return float(s / (s + d))
+
+
+def _centre(k: Tensor) -> Tensor:
+    return k - k.mean(0, keepdim=True) - k.mean(1, keepdim=True) + k.mean()

@@ -1,0 +1,159 @@
+"""NTKOperator against kernels from plain autograd loops, in scipy, within its budget, and over processes."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse.linalg
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from spectra_oracles import Product, conv_net, loop_kernel, small_net
+from torch import Tensor, nn
+
+from hpnets.ntk import NTKOperator, spectrum
+
+NETS = {
+    "mlp": (small_net, (4,)),
+    "conv": (conv_net, (2, 6, 6)),
+    "product, raw and tied parameters": (lambda: Product().double(), (4,)),
+}
+
+
+def inputs(shape: tuple[int, ...], n: int = 7, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(n, *shape, dtype=dtype, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("outputs", ["full", "trace", "sum", 1])
+@pytest.mark.parametrize("name", NETS)
+def test_products_and_diagonal_are_those_of_the_dense_kernel(name: str, outputs: str | int) -> None:
+    make, shape = NETS[name]
+    net, x = make(), inputs(shape)
+    k = loop_kernel(net, x, outputs)
+    operator = NTKOperator(net, x, outputs=outputs)
+    v = torch.randn(len(k), 5, dtype=torch.float64)
+    assert operator.shape == tuple(k.shape)
+    torch.testing.assert_close(operator.matmat(v), k @ v, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(operator.matvec(v[:, 2]), k @ v[:, 2], rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(operator.diagonal(), k.diagonal(), rtol=1e-10, atol=1e-10)
+
+
+def test_float32_products_agree_to_rounding_and_keep_their_dtype() -> None:
+    net, x = small_net(torch.float32), inputs((4,), dtype=torch.float32)
+    operator = NTKOperator(net, x, outputs="full")
+    k = loop_kernel(net.double(), x.double(), "full")
+    net.float()
+    v = torch.randn(21, 2, dtype=torch.float64)
+    kv = operator.matmat(v)
+    assert kv.dtype == operator.dtype == torch.float32
+    assert float((kv.double() - k @ v).norm() / (k @ v).norm()) < 1e-6
+
+
+@pytest.mark.parametrize("memory", ["60KiB", "12KiB"])
+def test_a_small_budget_tiles_samples_and_vectors_and_changes_nothing(memory: str) -> None:
+    net, x = small_net(), inputs((4,), n=40)
+    v = torch.randn(120, 6, dtype=torch.float64)
+    small, large = (NTKOperator(net, x, outputs="full", memory=m) for m in (memory, "1GiB"))
+    chunk, tile = small._sizes(6)
+    assert chunk < 6 or tile < 40, "the budget binds nothing: the test would show nothing"
+    torch.testing.assert_close(small.matmat(v), large.matmat(v), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(small.diagonal(), large.diagonal(), rtol=1e-12, atol=1e-12)
+
+
+def test_given_parameters_alone_are_differentiated_at_their_values() -> None:
+    net, x = small_net(), inputs((4,))
+    values = {"0.weight": torch.randn(16, 4, dtype=torch.float64)}
+    v = torch.randn(21, 1, dtype=torch.float64)
+    result = NTKOperator(net, x, outputs="full", params=values).matmat(v)
+    net[0].weight.data = values["0.weight"]
+    for name, p in net.named_parameters():
+        p.requires_grad_(name == "0.weight")
+    torch.testing.assert_close(result, loop_kernel(net, x, "full") @ v, rtol=1e-10, atol=1e-10)
+
+
+def test_scipy_finds_the_eigenvalues_of_the_dense_kernel() -> None:
+    net, x = small_net(), inputs((4,), n=20)
+    operator = NTKOperator(net, x, outputs="full").to_scipy()
+    assert operator.dtype == np.float64
+    top = scipy.sparse.linalg.eigsh(operator, k=4, return_eigenvectors=False)
+    exact = np.linalg.eigvalsh(loop_kernel(net, x, "full").numpy())
+    np.testing.assert_allclose(np.sort(top), exact[-4:], rtol=1e-10)
+    block = np.random.default_rng(0).normal(size=(60, 3))
+    np.testing.assert_allclose(operator @ block, loop_kernel(net, x, "full").numpy() @ block, rtol=1e-9, atol=1e-9)
+
+
+def test_the_network_is_left_as_it_was() -> None:
+    net, x = small_net(), inputs((4,))
+    before = {name: t.clone() for name, t in net.state_dict().items()}
+    NTKOperator(net, x, outputs="trace").matvec(torch.ones(7, dtype=torch.float64))
+    assert net.training
+    assert all(p.grad is None and p.requires_grad for p in net.parameters())
+    assert all(torch.equal(t, before[name]) for name, t in net.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"outputs": "all"}, "outputs is 'all'"),
+        ({"outputs": 3}, "outputs names 3; the net has logits 0 to 2"),
+        ({"memory": "1KiB"}, "memory is 1024 bytes"),
+        ({"params": {}}, "no parameter"),
+        ({"x": torch.zeros(3, 4, dtype=torch.float16)}, "x1 has dtype torch.float16"),
+        ({"net": nn.Sequential(nn.Linear(4, 3), nn.Dropout()).double()}, "Dropout"),
+    ],
+)
+def test_bad_arguments_are_named(change: dict, message: str) -> None:
+    arguments = {"net": small_net(), "x": inputs((4,)), "outputs": "full"} | change
+    with pytest.raises(ValueError, match=message):
+        NTKOperator(**arguments).matvec(torch.zeros(21, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(("method", "shape"), [("matvec", (20,)), ("matvec", (21, 1)), ("matmat", (21,))])
+def test_vectors_of_another_shape_are_refused(method: str, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"has shape .*allowed: \(21,"):
+        getattr(NTKOperator(small_net(), inputs((4,)), outputs="full"), method)(torch.zeros(shape))
+
+
+MODES = ["full", "trace", "sum", 2]
+
+
+def _results(group: dist.ProcessGroup | None) -> dict[str, Tensor]:
+    results = {}
+    for dtype in (torch.float32, torch.float64):
+        net, x = small_net(dtype), inputs((4,), n=11, dtype=dtype)
+        for mode in MODES:
+            operator = NTKOperator(net, x, outputs=mode, memory="60KiB", group=group)
+            v = torch.randn(operator.shape[0], 4, dtype=dtype, generator=torch.Generator().manual_seed(2))
+            results[f"{dtype} {mode} product"] = operator.matmat(v)
+            results[f"{dtype} {mode} diagonal"] = operator.diagonal()
+        full = NTKOperator(net, x, outputs="full", group=group)
+        results[f"{dtype} eigenvalues"] = spectrum(full, 5).eigenvalues.to(dtype)
+    return results
+
+
+def _process(rank: int, world: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=world)
+    pair = dist.new_group([0, 1])
+    torch.save(_results(dist.group.WORLD), f"{folder}/{world}_{rank}.pt")
+    if rank < 2:
+        torch.save(_results(pair), f"{folder}/2_{rank}.pt")
+    with pytest.raises(ValueError, match=f"x has 1 rows; allowed: at least one for each of the {world} ranks"):
+        NTKOperator(small_net(), inputs((4,), n=1), outputs="full", group=dist.group.WORLD)
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def test_every_process_of_two_and_three_gets_the_products_of_one(tmp_path: Path) -> None:
+    mp.spawn(_process, args=(3, str(tmp_path)), nprocs=3)
+    one = _results(None)
+    files = sorted(tmp_path.glob("*.pt"))
+    assert [f.stem for f in files] == ["2_0", "2_1", "3_0", "3_1", "3_2"]
+    for file in files:
+        many = torch.load(file, weights_only=True)
+        assert many.keys() == one.keys()
+        for name, expected in one.items():
+            error = float((many[name] - expected).norm() / expected.norm())
+            assert error < (1e-6 if expected.dtype == torch.float32 else 1e-10), f"{file.stem}, {name}: {error}"
