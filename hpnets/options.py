@@ -47,8 +47,13 @@ class NTKOptions:
 
     def __post_init__(self) -> None:
         _require(self.probe >= 1, "ntk.probe", self.probe, ">= 1")
-        if isinstance(self.every, int):
-            _require(self.every >= 1, "ntk.every", self.every, "an integer >= 1, 'epoch', 'log' or 'off'")
+        steps = isinstance(self.every, int) and not isinstance(self.every, bool) and self.every >= 1
+        named = self.every in ("epoch", "log", "off")
+        _require(steps or named, "ntk.every", self.every, "an integer >= 1, 'epoch', 'log' or 'off'")
+        modes, algorithms = ("trace", "full", "sum"), ("auto", "structured", "jacobian", "ntkvp")
+        logit = isinstance(self.outputs, int) and self.outputs >= 0
+        _require(logit or self.outputs in modes, "ntk.outputs", self.outputs, "a logit, " + ", ".join(modes))
+        _require(self.algorithm in algorithms, "ntk.algorithm", self.algorithm, ", ".join(algorithms))
 
 
 @dataclass
@@ -90,6 +95,8 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         _require(0 <= self.seed < 2**32, "seed", self.seed, "0 to 2**32 - 1")
+        modes = ("online", "offline", "off", "auto")
+        _require(self.wandb in modes, "wandb", self.wandb, ", ".join(modes))
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain types, as config.yaml holds them."""

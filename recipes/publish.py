@@ -15,17 +15,19 @@ if TYPE_CHECKING:
 MINIMUM_SEEDS = 3
 
 
-def publish(name: str, runs: list[str], folder: str = "checkpoints") -> None:
+def publish(name: str, runs: list[str], folder: str = "checkpoints", page: str | None = "README.md") -> None:
     """Copy the first run's weights into the folder of checkpoints and enter them, with the spread of all runs.
 
     Args:
         name: of the checkpoint
         runs: finished run folders, at least 3, which differ by their seed alone
         folder: where index.json lies
+        page: the page whose table of checkpoints is written anew
     """
     from hpnets.files import read_tensors, sha256_of, write_tensors
+    from hpnets.report import pretrained_table, replace_between
     from hpnets.training import RunFolder, load_run
-    from hpnets.zoo.index import Entry, add_entry
+    from hpnets.zoo.index import INDEX, Entry, add_entry
 
     folders = [RunFolder(Path(run)) for run in runs]
     seeds = check_same(folders)
@@ -53,6 +55,8 @@ def publish(name: str, runs: list[str], folder: str = "checkpoints") -> None:
         fingerprint=summary["fingerprint"],
     )
     add_entry(entry, Path(folder))
+    if page:
+        replace_between(Path(page), "pretrained", pretrained_table(Path(folder) / INDEX))
     print(f"{name}: {file}, {entry.metrics}")
 
 

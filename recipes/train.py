@@ -61,6 +61,10 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             list_models: print the names of the models and exit
             list_tasks: print the names of the tasks and exit
         """
+        if resume or list_models or list_tasks:
+            raise ValueError(
+                "resume, list_models and list_tasks are flags; allowed in a config file: the other options"
+            )
         options = RunOptions(dataclasses.asdict(model), dataclasses.asdict(task), optim, ntk, trainer, wandb, seed)
         run(options, new_folder(out, options), resume=False)
 
@@ -136,8 +140,10 @@ def new_folder(out: str | None, options: RunOptions) -> Path:
     """--out, or a name from model, task and time, which the processes that Lightning starts find in the environment."""
     if out is None and int(os.environ.get("WORLD_SIZE", 1)) > 1 and "HPNETS_OUT" not in os.environ:
         raise ValueError("--out is needed under a launcher: each process would choose its own run folder")
-    name = f"{options.model['name']}-{options.task['name']}-{time.strftime('%Y%m%d-%H%M%S')}"
-    return Path(out or os.environ.setdefault("HPNETS_OUT", f"runs/{name}"))
+    name = f"runs/{options.model['name']}-{options.task['name']}-{time.strftime('%Y%m%d-%H%M%S')}"
+    if out is None and options.trainer.devices > 1:
+        name = os.environ.setdefault("HPNETS_OUT", name)
+    return Path(out or name)
 
 
 def resume(argv: list[str]) -> None:

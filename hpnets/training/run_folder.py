@@ -64,8 +64,11 @@ class RunFolder:
     def start(self, options: RunOptions) -> None:
         """Create the folder with config.yaml and env.json; ValueError if it holds something already."""
         self.check_new()
-        write_text(self.config, yaml.safe_dump(options.to_dict(), sort_keys=False))
-        write_json(self.env, environment())
+        try:
+            write_text(self.config, yaml.safe_dump(options.to_dict(), sort_keys=False))
+            write_json(self.env, environment())
+        except OSError as error:
+            raise ValueError(f"out is {str(self.path)!r}, which cannot be written: {error}") from None
 
     def check_new(self) -> None:
         """ValueError if the folder exists and is not empty."""

@@ -1,11 +1,12 @@
 """wandb beside the run folder, which never stops or corrupts a run."""
 
+import hashlib
 import netrc
 import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlparse
 
 import torch
@@ -14,11 +15,17 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from hpnets.files import read_tensors
 
-Mode = str
+Mode = Literal["online", "offline", "off", "auto"]
 
 
 def resolve_mode(mode: Mode) -> Mode:
-    """ "online", "offline" or "off": "auto" is online where a key is found, else offline; online without one too."""
+    """ "online", "offline" or "off".
+
+    "auto" is what WANDB_MODE says, else online where a key is found, else offline; "online" without a key is offline.
+    """
+    asked = os.environ.get("WANDB_MODE")
+    if mode == "auto" and asked in ("offline", "disabled"):
+        return "offline" if asked == "offline" else "off"
     if mode in ("auto", "online") and not _has_key():
         if mode == "online":
             warnings.warn("wandb: no key found (WANDB_API_KEY, or `wandb login`); logging offline", stacklevel=2)
@@ -43,29 +50,35 @@ class WandbLog(Logger):
         """The started logger; tries offline where online does not start."""
         if self._inner is None:
             try:
-                self._inner = self._start(self.mode)
+                self._inner = self._start(self.mode, self._id())
             except Exception as error:
                 if self.mode == "offline":
                     raise
                 warnings.warn(f"wandb: {error}; logging offline", stacklevel=2)
-                self._inner = self._start("offline")
+                self._inner = self._start("offline", None)  # wandb holds on to the id of the start that failed
         return self._inner
 
-    def _start(self, mode: Mode) -> WandbLogger:
+    def _start(self, mode: Mode, identifier: str | None) -> WandbLogger:
         import wandb
 
         self.mode = mode
         settings = wandb.Settings(console="off", silent=True, init_timeout=30)
-        logger = WandbLogger(
+        run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "hpnets"),
             name=self.folder.name,
-            save_dir=str(self.folder),
-            mode=mode,
+            id=identifier,
+            resume="allow" if identifier else None,
+            dir=str(self.folder),
+            mode="online" if mode == "online" else "offline",
             config=self.config,
             settings=settings,
         )
-        assert logger.experiment is not None
-        return logger
+        return WandbLogger(experiment=run)
+
+    def _id(self) -> str | None:
+        """The same for a run and what resumes it: env.json is written once, when the run starts."""
+        env = self.folder / "env.json"
+        return hashlib.sha256(env.read_bytes()).hexdigest()[:16] if env.is_file() else None
 
     def _try(self, action: Callable[[WandbLogger], object]) -> None:
         if not self.failed:
@@ -124,7 +137,9 @@ def _log_weights(inner: WandbLogger, weights: Path) -> None:
 def _has_key() -> bool:
     if os.environ.get("WANDB_API_KEY"):
         return True
-    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    import wandb
+
+    host = urlparse(os.environ.get("WANDB_BASE_URL") or wandb.Settings().base_url).hostname or ""
     try:
         return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
     except (OSError, netrc.NetrcParseError):

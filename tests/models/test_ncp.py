@@ -69,3 +69,9 @@ def unmixed(net: nn.Module) -> nn.Module:
         nn.init.eye_(S_n.get_parameter("weight"))
         nn.init.zeros_(S_n.get_parameter("bias"))
     return net
+
+
+def test_lower_degrees_are_there_from_the_start() -> None:
+    """With b_n = 0 the network of degree 2 would be even in x."""
+    net, x = small("ncp", degree=2), samples()
+    assert (net(x) - net(-x)).norm() > 0.1 * net(x).norm()

@@ -8,23 +8,29 @@ import wandb
 
 from hpnets.training import RunFolder, train
 from hpnets.training.wandb_log import WandbLog, resolve_mode
-from tests.training.runs import small_options
+from tests.training.runs import finish, small_options, start_train
 
 
 @pytest.fixture
 def keyless(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     return monkeypatch
 
 
 def test_auto_is_online_with_a_key_and_offline_without(keyless: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert resolve_mode("auto") == "offline"
-    (tmp_path / "netrc").write_text("machine api.wandb.ai login user password " + "0" * 40)
+    keyless.setenv("WANDB_BASE_URL", "http://wandb.example")
+    (tmp_path / "netrc").write_text("machine wandb.example login user password " + "0" * 40)
     assert resolve_mode("auto") == "online"
     (tmp_path / "netrc").unlink()
     keyless.setenv("WANDB_API_KEY", "0" * 40)
     assert resolve_mode("auto") == "online"
+    keyless.setenv("WANDB_MODE", "disabled")
+    assert resolve_mode("auto") == "off"
+    keyless.setenv("WANDB_MODE", "offline")
+    assert resolve_mode("auto") == "offline"
     assert resolve_mode("off") == "off"
     assert resolve_mode("offline") == "offline"
 
@@ -46,6 +52,17 @@ def test_an_offline_run_logs_scalars_config_and_spectrum(keyless: pytest.MonkeyP
     train(small_options(wandb="offline"), tmp_path / "run")
     keys = {key for data in logged for key in data}
     assert {"train/loss", "val/accuracy", "ntk/drift", "ntk/spectrum", "test/accuracy"} <= keys
+    assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))
+
+
+@pytest.mark.slow
+def test_a_server_that_does_not_answer_does_not_stop_a_run(tmp_path: Path) -> None:
+    """Port 9 of this machine is closed: the start fails at once, and the run goes on offline."""
+    flags = ("--model.width", "16", "--trainer.max_epochs", "1", "--trainer.accelerator", "cpu", "--wandb", "online")
+    server = {"WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_API_KEY": "0" * 40}
+    output = finish(start_train(*flags, "--out", str(tmp_path / "run"), **server))
+    assert "logging offline" in output
+    assert RunFolder(tmp_path / "run").summary.is_file()
     assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))
 
 

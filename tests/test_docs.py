@@ -1,0 +1,219 @@
+"""Every code block of README.md and docs/: run in order, each page in an empty folder; links lead somewhere.
+
+Runs of recipes/train.py are shortened by flags; lines that need another machine are only parsed (see `only_parsed`).
+"""
+
+import json
+import os
+import random
+import re
+import runpy
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import pytest
+import torch
+import yaml
+
+from hpnets.models.registry import _MODELS
+from hpnets.ntk.metrics import METRICS
+from hpnets.tasks.base import TASKS
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+LANGUAGES = ("python", "bash", "text", "yaml", "json", "csv")
+# .ci/run executes the installation and pytest; the rest needs an account, or processes of its own.
+NOT_RUN = ("pip install ", "pytest", "torchrun ", "wandb login", "wandb sync ")
+RECIPES = sorted(path.name for path in (ROOT / "recipes").glob("*.py"))
+SHORT = {"--trainer.max_epochs": "1", "--trainer.accelerator": "cpu"}
+UNLESS_GIVEN = {"--ntk.probe": "20", "--wandb": "off"}
+INFORMATION = ("--help", "--print_config", "--list_models", "--list_tasks")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block: the words after ```, its text, and the line of its first line (from 1)."""
+
+    language: str
+    text: str
+    line: int
+
+
+def blocks(page: Path) -> list[Block]:
+    """The fenced blocks of a page, in order; fails for a fence that is indented or never closed."""
+    found, start, language = [], 0, ""
+    lines = page.read_text().splitlines()
+    for number, line in enumerate(lines, 1):
+        if line.lstrip().startswith("```"):
+            assert line.startswith("```"), f"{page}:{number}: an indented fence"
+            if start:
+                assert line.strip() == "```", f"{page}:{number}: a fence within a fence"
+                found.append(Block(language, "\n".join(lines[start : number - 1]) + "\n", start + 1))
+            start, language = (0, "") if start else (number, line[3:].strip())
+    assert not start, f"{page}:{start}: a fence that is never closed"
+    return found
+
+
+def commands(text: str) -> list[str]:
+    """The commands of a bash block: lines joined at a backslash, without comments, parted at &&."""
+    lines = text.replace("\\\n", " ").splitlines()
+    return [part.strip() for line in lines for part in line.partition("#")[0].split("&&") if part.strip()]
+
+
+def given(words: list[str], flag: str) -> str | None:
+    """The value of a flag among words, or None."""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == flag or word.startswith(f"{flag}="):
+            return word.partition("=")[2] or following
+    return None
+
+
+def only_parsed(words: list[str]) -> bool:
+    """Whether a training command needs what a test has not: more processes, a GPU, a download, a key."""
+    return (
+        (given(words, "--trainer.devices") or "1") != "1"
+        or given(words, "--trainer.accelerator") not in (None, "auto", "cpu")
+        or given(words, "--task.download") is not None
+        or given(words, "--wandb") == "online"
+    )
+
+
+def shortened(words: list[str]) -> list[str]:
+    """The flags of recipes/train.py for a short run on one CPU, or for none at all."""
+    if given(words, "--resume") is not None or set(words) & set(INFORMATION):
+        return words
+    if only_parsed(words):
+        return [*words, "--print_config"]
+    added = SHORT | {flag: value for flag, value in UNLESS_GIVEN.items() if given(words, flag) is None}
+    return [*words, *(word for item in added.items() for word in item)]
+
+
+def run_recipe(name: str, flags: list[str]) -> None:
+    """`python recipes/NAME FLAGS` in this process; fails unless it succeeds."""
+    argv = [f"recipes/{name}", *flags]
+    handler, status = signal.getsignal(signal.SIGTERM), None
+    with mock.patch.dict(os.environ), mock.patch.object(sys, "argv", argv):
+        os.environ.pop("HPNETS_OUT", None)
+        try:
+            runpy.run_path(str(ROOT / "recipes" / name), run_name="__main__")
+        except SystemExit as end:
+            status = end.code
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+    assert not status, f"{' '.join(argv)} exits {status}"
+
+
+def run_command(command: str) -> None:
+    """One command of a bash block; fails for one that is neither a recipe nor in NOT_RUN."""
+    words = shlex.split(command)
+    if words[:2] in [["python", f"recipes/{name}"] for name in RECIPES]:
+        name = words[1].removeprefix("recipes/")
+        run_recipe(name, shortened(words[2:]) if name == "train.py" else words[2:])
+        return
+    assert command.startswith(NOT_RUN), f"{command!r} is unknown to this test: a recipe, or one of {NOT_RUN}"
+    if "recipes/train.py" in words:
+        run_recipe("train.py", [*words[words.index("recipes/train.py") + 1 :], "--print_config"])
+
+
+def run_page(page: Path) -> None:
+    """All blocks of a page, the python ones in one namespace, tracebacks with the page's own lines."""
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    for block in blocks(page):
+        if block.language == "python":
+            exec(compile("\n" * (block.line - 1) + block.text, str(page), "exec"), namespace)
+        elif block.language == "bash":
+            for command in commands(block.text):
+                run_command(command)
+        elif block.language in ("yaml", "json"):
+            yaml.safe_load(block.text) if block.language == "yaml" else json.loads(block.text)
+
+
+@pytest.fixture
+def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty working directory, no key, no progress bar; registries and random state are put back."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    state = random.getstate(), torch.get_rng_state()
+    with mock.patch.dict(os.environ), mock.patch.dict(_MODELS._entries), mock.patch.dict(TASKS._entries):
+        yield
+    random.setstate(state[0])
+    torch.set_rng_state(state[1])
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have many workers.*", "ignore:.*smaller than the logging interval.*")
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=name_of)
+@pytest.mark.usefixtures("clean")
+def test_the_code_of_a_page_runs(page: Path) -> None:
+    run_page(page)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_fences_name_a_known_language(page: Path) -> None:
+    unknown = [f"{block.language!r} at line {block.line}" for block in blocks(page) if block.language not in LANGUAGES]
+    assert not unknown, f"{page}: {unknown}; allowed: {LANGUAGES}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), f"{page}: no {target}"
+        assert not anchor or anchor in anchors(linked), f"{page}: no heading {target}"
+
+
+def test_every_page_is_in_the_table_of_contents() -> None:
+    contents = ROOT / "docs" / "README.md"
+    linked = {(contents.parent / t).resolve() for t in re.findall(r"\]\(([^)#]+\.md)\)", contents.read_text())}
+    assert linked == {page for page in PAGES if page.is_relative_to(ROOT / "docs")} - {contents}
+
+
+def test_every_metric_is_explained() -> None:
+    text = (ROOT / "docs" / "concepts" / "tracking.md").read_text()
+    rows = [row.split("|")[1] for row in text.splitlines() if row.startswith("| `")]
+    explained = set(re.findall(r"`(\w+)`", " ".join(rows)))
+    assert set(METRICS) <= explained, f"not in tracking.md: {sorted(set(METRICS) - explained)}"
+
+
+@pytest.mark.parametrize(
+    "command", ["rm -rf runs", "python other.py", "python recipes/none.py", "curl example.org", "export A=1"]
+)
+def test_an_unknown_command_is_refused(command: str) -> None:
+    with pytest.raises(AssertionError, match="unknown to this test"):
+        run_command(command)
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_command_with_a_mistake_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    for flags in ("--modle ccp", "--trainer.devices 2 --trainer.stratgy ddp", "--wandb online --ntk.prob 3"):
+        with pytest.raises(AssertionError, match="exits 2"):
+            run_command(f"python recipes/train.py {flags}")
+        assert "did you mean" in capsys.readouterr().err
+    with pytest.raises(AssertionError, match="exits 2"):
+        run_command("torchrun --nproc_per_node 2 recipes/train.py --trainer.device 2")
+
+
+def test_commands_are_parted_and_joined() -> None:
+    assert commands("a b && c \\\n  d  # e\n\n# f\n") == ["a b", "c    d"]
+    assert shortened(["--help"]) == ["--help"]
+    assert shortened(["--resume", "r"]) == ["--resume", "r"]
+    assert shortened(["--trainer.devices=2"]) == ["--trainer.devices=2", "--print_config"]
+    assert shortened(["--wandb", "offline"])[-2:] == ["--ntk.probe", "20"]
