@@ -40,7 +40,7 @@ def trainable_parameters(net: nn.Module) -> Params:
 
 
 def call(net: nn.Module, params: Params, x: Tensor) -> Tensor:
-    """net(x) with `params` in place, on copies of its buffers, so that what it writes into them is forgotten."""
+    """net(x) with `params` in place and the others constant, on copies of its buffers: what it writes is forgotten."""
     state = {name: p.detach() for name, p in net.named_parameters()}
     state |= {name: b.clone() for name, b in net.named_buffers()}
     return functional_call(net, {**state, **params}, (x,))
@@ -48,11 +48,9 @@ def call(net: nn.Module, params: Params, x: Tensor) -> Tensor:
 
 def single_output_function(net: nn.Module, mode: Mode, constants: Params) -> SingleOutput:
     """f(params, x_i) -> V^T net(x_i), (C,), with `constants` for the parameters that are not differentiated."""
-    # A parameter that is neither would carry requires_grad into the transforms.
-    fixed = {name: p.detach() for name, p in net.named_parameters()} | constants
 
     def f(theta: Params, xi: Tensor) -> Tensor:
-        return mode.read(functional_call(net, {**fixed, **theta}, (xi.unsqueeze(0),)).squeeze(0))
+        return mode.read(call(net, {**constants, **theta}, xi.unsqueeze(0)).squeeze(0))
 
     return f
 

@@ -12,7 +12,9 @@ def dense_jacobian(net: nn.Module, x: Tensor) -> Tensor:
         y = net(x[i : i + 1])
         for o in range(y.shape[1]):
             grads = torch.autograd.grad(y[0, o], parameters, retain_graph=True, allow_unused=True)
-            parts = [(torch.zeros_like(p) if g is None else g).flatten() for g, p in zip(grads, parameters, strict=True)]
+            parts = [
+                (torch.zeros_like(p) if g is None else g).flatten() for g, p in zip(grads, parameters, strict=True)
+            ]
             rows.append(torch.cat(parts))
     return torch.stack(rows).view(len(x), -1, len(rows[0])).detach()
 

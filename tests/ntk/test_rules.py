@@ -1,4 +1,4 @@
-"""Every rule, and every way of calling a layer, against the dense Jacobian; and that the rule was used, not the fallback."""
+"""Every rule, and every way of calling a layer, against the dense Jacobian; and that a rule was used, no fallback."""
 
 import pytest
 import torch
@@ -41,9 +41,7 @@ CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "linear of tokens": (head(nn.Linear(4, 6), features=30), TOKENS),
     "linear of two token axes": (head(nn.Linear(4, 6), features=36), (2, 3, 4)),
     "windows as rows": (
-        head(
-            Lambda(lambda x: x.reshape(-1, 4)), nn.Linear(4, 6), Lambda(lambda x: x.reshape(-1, 5, 6)), features=30
-        ),
+        head(Lambda(lambda x: x.reshape(-1, 4)), nn.Linear(4, 6), Lambda(lambda x: x.reshape(-1, 5, 6)), features=30),
         TOKENS,
     ),
     "conv1d": (head(nn.Conv1d(4, 5, 3, 2, 1), features=25), SERIES),
@@ -62,7 +60,8 @@ CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "wide conv on few positions": (head(nn.Conv2d(4, 40, (5, 4)), features=160), IMAGE),
     "conv transposed 1d": (head(nn.ConvTranspose1d(4, 3, 3, 2, 1, 1), features=54), SERIES),
     "conv transposed 2d": (
-        head(nn.ConvTranspose2d(4, 6, 3, 2, 1, (1, 0), groups=2, dilation=(1, 2)), features=792), IMAGE
+        head(nn.ConvTranspose2d(4, 6, 3, 2, 1, (1, 0), groups=2, dilation=(1, 2)), features=792),
+        IMAGE,
     ),
     "conv transposed 3d": (head(nn.ConvTranspose3d(2, 2, 2, 2, bias=False), features=768), VOLUME),
     "batchnorm": (with_statistics(head(nn.Conv2d(4, 3, 3), nn.BatchNorm2d(3), features=36)), IMAGE),
@@ -70,7 +69,8 @@ CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "groupnorm": (head(nn.Conv2d(4, 6, 3), nn.GroupNorm(2, 6, eps=0.1), features=72), IMAGE),
     "instancenorm": (head(nn.InstanceNorm2d(4, affine=True), features=120), IMAGE),
     "instancenorm tracked": (
-        with_statistics(head(nn.InstanceNorm1d(4, affine=True, track_running_stats=True), features=36)), SERIES
+        with_statistics(head(nn.InstanceNorm1d(4, affine=True, track_running_stats=True), features=36)),
+        SERIES,
     ),
     "layernorm": (head(nn.Linear(4, 6), nn.LayerNorm(6), features=6), (4,)),
     "layernorm of tokens": (head(nn.LayerNorm((5, 4)), nn.LayerNorm(4, bias=False), features=20), TOKENS),
@@ -99,7 +99,9 @@ def test_rule_equals_dense_jacobian(name: str, outputs: str) -> None:
     assert relative(ntk(net, x[:3], x, outputs=outputs), cross) < 1e-10
 
 
-@pytest.mark.parametrize("name", ["linear", "conv2d", "groupnorm", "embedding", "conv transposed 2d", "linear of tokens"])
+@pytest.mark.parametrize(
+    "name", ["linear", "conv2d", "groupnorm", "embedding", "conv transposed 2d", "linear of tokens"]
+)
 def test_float32(name: str) -> None:
     torch.manual_seed(0)
     net, shape = CASES[name]
@@ -112,7 +114,9 @@ def test_methods_for_positions_are_all_taken() -> None:
     wide = head(nn.Conv2d(4, 40, (5, 4)), features=160)
     rules = {p.rule for p in plan(wide, torch.randn(4, *IMAGE), outputs="full").parameters}
     assert "sandwich" in rules
-    chunked = nn.Sequential(nn.Conv2d(4, 64, 3, padding=1), nn.Tanh(), nn.Conv2d(64, 64, 3, 3), nn.Flatten(), nn.Linear(128, 3))
+    chunked = nn.Sequential(
+        nn.Conv2d(4, 64, 3, padding=1), nn.Tanh(), nn.Conv2d(64, 64, 3, 3), nn.Flatten(), nn.Linear(128, 3)
+    )
     chunked = chunked.double()
     x = torch.randn(6, *IMAGE, dtype=torch.float64)
     for outputs in ("full", "trace"):

@@ -16,7 +16,6 @@ from hpnets.ntk.tape import Tape
 from hpnets.ntk.terms.base import BLOCK, State
 from hpnets.ntk.terms.gram import Dense
 
-
 # Samples of a block of columns where the product is symmetric in them: fewer waste less, more keep the GEMM's rate.
 SAMPLES = 64
 
