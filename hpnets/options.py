@@ -65,7 +65,7 @@ class TrainerOptions:
         devices: how many processes, one a device
         accelerator: auto, cpu, gpu, ...
         strategy: auto, ddp, ...
-        precision: 32-true, 64-true, bf16-mixed, 16-mixed, ...
+        precision: 32-true, 64-true, bf16-mixed or 16-mixed
         deterministic: refuse operations that have no deterministic form
     """
 
@@ -79,6 +79,8 @@ class TrainerOptions:
     def __post_init__(self) -> None:
         _require(self.max_epochs >= 1, "trainer.max_epochs", self.max_epochs, ">= 1")
         _require(self.devices >= 1, "trainer.devices", self.devices, ">= 1")
+        allowed = ("32-true", "64-true", "16-mixed", "bf16-mixed")  # weights in half precision have no exact kernel
+        _require(self.precision in allowed, "trainer.precision", self.precision, ", ".join(allowed))
 
 
 @dataclass

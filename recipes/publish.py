@@ -1,4 +1,4 @@
-"""Publish finished runs: python recipes/publish.py --name ccp-digits --runs [runs/a,runs/b,runs/c]"""
+"""Publish finished runs: python recipes/publish.py --name ccp-digits --runs '[runs/a,runs/b,runs/c]'"""
 
 import json
 import statistics
@@ -15,20 +15,22 @@ if TYPE_CHECKING:
 MINIMUM_SEEDS = 3
 
 
-def publish(name: str, runs: list[str], folder: str = "checkpoints", page: str | None = "README.md") -> None:
+def publish(name: str, runs: list[str], folder: str = "checkpoints", page: str | None = None) -> None:
     """Copy the first run's weights into the folder of checkpoints and enter them, with the spread of all runs.
 
     Args:
         name: of the checkpoint
         runs: finished run folders, at least 3, which differ by their seed alone
         folder: where index.json lies
-        page: the page whose table of checkpoints is written anew
+        page: a page whose table of checkpoints is written anew, such as README.md
     """
     from hpnets.files import read_tensors, sha256_of, write_tensors
-    from hpnets.report import pretrained_table, replace_between
+    from hpnets.report import check_markers, pretrained_table, replace_between
     from hpnets.training import RunFolder, load_run
     from hpnets.zoo.index import INDEX, Entry, add_entry
 
+    if page:
+        check_markers(Path(page), "pretrained")
     folders = [RunFolder(Path(run)) for run in runs]
     seeds = check_same(folders)
     summaries = [run.read_summary() for run in folders]

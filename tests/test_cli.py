@@ -215,7 +215,7 @@ MISTAKES = [
     pytest.param("--trainer.accelerator gpu", "'accelerator': 'gpu'.* cannot be run here: No supported gpu", marks=GPU),
     ("--trainer.accelerator cup", "'accelerator': 'cup'.* Available names are: .*cpu"),
     ("--trainer.accelerator cpu --trainer.strategy dpd", "'strategy': 'dpd'.* cannot be run here"),
-    ("--trainer.precision 31", "'precision': '31'.* Allowed precision values"),
+    ("--trainer.precision 31", "trainer.precision is '31'; allowed: 32-true"),
     ("--wandb ofline", "--wandb is 'ofline': did you mean offline"),
     ("--seed -1", r"seed is -1; allowed: 0 to 2\*\*32 - 1"),
     ("--seeds 3", "--seeds 3: did you mean --seed"),

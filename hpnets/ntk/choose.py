@@ -12,7 +12,7 @@ from hpnets.ntk.terms.gram import flags
 from hpnets.ntk.terms.positions import chunks_flops, sandwich_flops
 
 # Bytes of activations that a chunk's passes aim at: larger ones leave the caches, smaller ones starve the products.
-CHUNK_BYTES = 192 * 2**20
+CHUNK_BYTES = 96 * 2**20
 # A vectorised pass over all outputs saves the overhead of C passes; it pays while a pass is this short, in scalars.
 BATCHED_NUMEL = 2**23
 

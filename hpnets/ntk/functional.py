@@ -41,17 +41,23 @@ def trainable_parameters(net: nn.Module) -> Params:
 
 
 def call(net: nn.Module, params: Params, x: Tensor) -> Tensor:
-    """net(x) with `params` in place, on copies of its buffers, so that what it writes into them is forgotten."""
-    state = {name: p.detach() for name, p in net.named_parameters()}
-    state |= {name: b.clone() for name, b in net.named_buffers()}
-    return functional_call(net, {**state, **params}, (x,))
+    """net(x) with `params` in place and the others constant, on copies of its buffers: what it writes is forgotten.
+
+    This differs from functional_call alone, which leaves a plain tensor in a network that holds one module under two
+    names: here each place of a parameter is named once, and tied places get the same value.
+    """
+    first = {id(p): name for name, p in net.named_parameters()}
+    state: Params = {name: b.clone() for name, b in net.named_buffers()}
+    for prefix, module in net.named_modules():
+        for key, p in module.named_parameters(recurse=False, remove_duplicate=False):
+            name = first[id(p)]
+            state[f"{prefix}.{key}" if prefix else key] = params[name] if name in params else p.detach()
+    return functional_call(net, state, (x,), tie_weights=False)
 
 
 def batch_function(net: nn.Module, mode: Mode, constants: Params) -> BatchFunction:
     """f(params, x) -> V^T net(x), (n, C), with `constants` for the parameters that are not differentiated."""
-    # A parameter that is neither would carry requires_grad into the transforms.
-    fixed = {name: p.detach() for name, p in net.named_parameters()} | constants
-    return lambda theta, x: mode.read(functional_call(net, {**fixed, **theta}, (x,)))
+    return lambda theta, x: mode.read(call(net, {**constants, **theta}, x))
 
 
 def single_output_function(net: nn.Module, mode: Mode, constants: Params) -> SingleOutput:

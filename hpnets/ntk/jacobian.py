@@ -41,9 +41,25 @@ def jacobian_tile(params: Params, saved: int, mode: Mode, n1: int, n2: int, item
 
 
 def jacobian(f: SingleOutput, params: Params, x: Tensor) -> Tensor:
-    """J (C, n, P) at the samples of x."""
-    parts = vmap(jacrev(f), (None, 0))(params, x)
-    return torch.cat([j.flatten(2) for j in parts.values()], dim=2).transpose(0, 1).contiguous()
+    """J (C, n, P) at the samples of x, vectorised where the net allows it, else sample by sample."""
+    try:
+        parts = list(vmap(jacrev(f), (None, 0))(params, x).values())
+    except RuntimeError:
+        # Recurrent layers and branches on values have no batching rule. Another error comes up again here.
+        samples = [_sample_jacobian(f, params, x_i) for x_i in x]
+        parts = [torch.stack(part) for part in zip(*samples, strict=True)]
+    return torch.cat([j.flatten(2) for j in parts], dim=2).transpose(0, 1).contiguous()
+
+
+def _sample_jacobian(f: SingleOutput, params: Params, x_i: Tensor) -> list[Tensor]:
+    """Per parameter (C, *shape), one backward pass an output."""
+    leaves = [p.detach().requires_grad_() for p in params.values()]
+    with torch.enable_grad():
+        y = f(dict(zip(params, leaves, strict=True)), x_i).unbind()
+    if not y[0].requires_grad:
+        return [p.new_zeros(len(y), *p.shape) for p in leaves]
+    rows = [torch.autograd.grad(y_c, leaves, retain_graph=True, materialize_grads=True) for y_c in y]
+    return [torch.stack(part) for part in zip(*rows, strict=True)]
 
 
 def _contract(k: Tensor, left: Tensor, right: Tensor, symmetric: bool) -> None:

@@ -53,6 +53,8 @@ def ntk(
     """
     net = eager(net)
     theta = parameters_of(net, params)
+    if algorithm == "sketch":
+        raise ValueError("algorithm 'sketch' estimates, with an error bar: call hpnets.ntk.sketch")
     if plan is None and outputs is None:
         raise ValueError("outputs is not given; allowed: 'full', 'trace', 'sum', a logit, a tuple of them, a matrix")
     with undisturbed(net, x1.device):

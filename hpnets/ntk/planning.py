@@ -134,7 +134,7 @@ class _Maker:
         return 1.0 if self.x2 is not None else 0.5
 
     def auto(self) -> Plan:
-        """Of `structured` and `jacobian` the one of fewer operations that fits, or else `ntkvp`, of least memory.
+        """Of `structured` and `jacobian` the one of fewer operations that fits, or else `ntkvp`, which needs least.
 
         If none fits: the ValueError of `structured`.
         """

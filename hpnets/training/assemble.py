@@ -96,6 +96,7 @@ def quiet_lightning() -> None:
         "exists and is not empty",
         "smaller than the logging interval",
         "LeafSpec",
+        "sync_dist=True",
     )
     for advice in unneeded:
         warnings.filterwarnings("ignore", message=f".*{advice}.*")

@@ -114,16 +114,13 @@ class NTKMonitor(pl.Callback):
 
     def _compare(self, kernel: Tensor, result: Spectrum, step: int, pl_module: pl.LightningModule) -> Measurement:
         track, net = self.track, find_network(pl_module, self.net)
-        bound = sum(p.numel() for p in net.parameters() if p.requires_grad)
-        if self.outputs == "trace" and self.y is not None:
-            bound *= self.y.shape[1]
         return Measurement(
             k_t=kernel,
             k_0=kernel if track.first is None else track.first.to(kernel.device),
             k_last=None if track.last is None else track.last.to(kernel.device),
             steps=step - track.steps[-1] if track.steps else 0,
             spectrum=result,
-            rank_bound=bound,
+            rank_bound=_rank_bound(net, self.x[:1].to(kernel), self.outputs),
             targets=None if self.y is None else self.y.to(kernel.device),
         )
 
@@ -156,6 +153,15 @@ def find_network(module: pl.LightningModule, net: str | Callable[..., nn.Module]
             "NTKMonitor(x, net='attribute') or NTKMonitor(x, net=lambda module: ...)"
         )
     return getattr(found, "_orig_mod", found)
+
+
+def _rank_bound(net: nn.Module, x: Tensor, outputs: Any) -> int:
+    """Rank that the kernel cannot exceed: P, the trained parameters; O P for a sum of O kernels, the trace."""
+    parameters = sum(p.numel() for p in net.parameters() if p.requires_grad)
+    if outputs != "trace":
+        return parameters
+    with _eval_mode(net), torch.no_grad():
+        return parameters * net(x).shape[1]
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from hpnets.training.evaluate import evaluate
 from hpnets.training.lit import LitModel
 from hpnets.training.loggers import MetricsCSV
 from hpnets.training.ntk_monitor import NTKMonitor
-from hpnets.training.run_folder import RunFolder, build
+from hpnets.training.run_folder import RunFolder, build, complete
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def train(options: RunOptions, folder: Path, resume: bool = False) -> Summary:
     """
     started = time.time()
     quiet_lightning()
-    run = RunFolder(folder)
+    run, options = RunFolder(folder), complete(options)
     if not resume and is_first_rank():
         run.check_new()
     pl.seed_everything(options.seed, verbose=False)

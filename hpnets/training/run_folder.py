@@ -6,8 +6,9 @@ import platform
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
+from inspect import Parameter
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ import yaml
 from torch import nn
 
 from hpnets.files import read_tensors, sha256_of, write_json, write_tensors, write_text
-from hpnets.models import create_model
+from hpnets.models import create_model, model_options
 from hpnets.options import RunOptions
-from hpnets.tasks import Task, create_task
+from hpnets.tasks import Task, create_task, task_options
 
 PACKAGES = ("hpnets", "torch", "torchvision", "lightning", "torchmetrics", "numpy", "scipy", "scikit-learn", "wandb")
 
@@ -97,6 +98,19 @@ class RunFolder:
         if not self.summary.is_file():
             raise ValueError(f"the run in {str(self.path)!r} has not ended; continue it with --resume {self.path}")
         return json.loads(self.summary.read_text())
+
+
+def complete(options: RunOptions) -> RunOptions:
+    """The same options with the defaults of the model and the task written out; ValueError for unknown names."""
+
+    def with_defaults(given: dict[str, Any], allowed: dict[str, Parameter]) -> dict[str, Any]:
+        return {"name": given["name"], **{key: p.default for key, p in allowed.items()}, **given}
+
+    return replace(
+        options,
+        model=with_defaults(options.model, model_options(options.model["name"])),
+        task=with_defaults(options.task, task_options(options.task["name"])),
+    )
 
 
 def build(options: RunOptions) -> tuple[nn.Module, Task]:

@@ -232,7 +232,7 @@ def foreign(name: str) -> tuple[nn.Module, tuple[int, ...]]:
     if name == "convnext_atto":
         return timm.create_model(name, num_classes=2, depths=(1, 1, 1, 1), dims=(8, 8, 16, 16)), (3, 32, 32)
     if name == "vit_tiny":
-        options = dict(img_size=16, patch_size=8, depth=2, embed_dim=24, num_heads=3, num_classes=2)
+        options = {"img_size": 16, "patch_size": 8, "depth": 2, "embed_dim": 24, "num_heads": 3, "num_classes": 2}
         return timm.create_model("vit_tiny_patch16_224", **options), (3, 16, 16)
     return torchvision.models.mobilenet_v3_small(num_classes=2, width_mult=0.5), (3, 32, 32)
 

@@ -1,4 +1,4 @@
-"""Every rule, and every way of calling a layer, against the dense Jacobian; and that the rule was used, not the fallback."""
+"""Every rule, and every way of calling a layer, against the dense Jacobian; and that a rule was used, no fallback."""
 
 import pytest
 import torch

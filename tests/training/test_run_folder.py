@@ -94,7 +94,6 @@ def test_an_unreadable_config_is_refused(tmp_path: Path, text: str) -> None:
         ({"ntk": NTKOptions(outputs=10)}, "outputs names 10; the net has logits 0 to 9"),
         ({"ntk": NTKOptions(metrics=["size"])}, "metrics has 'size'"),
         ({"trainer": TrainerOptions(accelerator="tpu")}, "cannot be run here"),
-        ({"trainer": TrainerOptions(precision="3")}, "cannot be run here"),
         ({"trainer": TrainerOptions(strategy="dpp")}, "cannot be run here"),
     ],
 )
@@ -106,7 +105,8 @@ def test_options_that_cannot_be_run_leave_no_folder(tmp_path: Path, changes: dic
 
 def test_config_holds_plain_types(run: RunFolder) -> None:
     config = yaml.safe_load(run.config.read_text())
-    assert config["model"] == {"name": "ccp", "degree": 3, "width": 16}
+    assert config["model"] == {"name": "ccp", "degree": 3, "width": 16, "activation": "none"}
+    assert config["task"] == {"name": "digits", "batch_size": 132, "seed": 0, "num_workers": 0}
     assert config["trainer"]["max_epochs"] == 2
 
 

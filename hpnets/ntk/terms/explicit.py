@@ -21,7 +21,7 @@ class Explicit(Term):
     rule = "gradient"
 
     def allocate(self, n: int, C: int, like: Tensor) -> State:
-        return {"J": like.new_zeros(C, n, sum(self.widths))}
+        return {"J": like.new_empty(C, n, sum(self.widths))}
 
     def begin(self, net: nn.Module, params: Params, tape: Tape, state: State, rows: slice) -> None:
         for layer in self.layers:
@@ -34,18 +34,17 @@ class Explicit(Term):
     def take(
         self, net: nn.Module, tape: Tape, state: State, rows: slice, columns: slice, grads: dict[int, Tensor]
     ) -> None:
-        start = 0
-        J = state["J"][columns, rows]
+        J, start = state["J"][columns, rows], 0
         for layer, names, width in zip(self.layers, self.names, self.widths, strict=True):
-            for module, call in layer.calls(net, tape):
-                if id(call.edge) not in grads:
-                    continue
+            own = J[..., start : start + width]
+            seen = [(module, call) for module, call in layer.calls(net, tape) if id(call.edge) in grads]
+            if not seen:
+                own.zero_()
+            for i, (module, call) in enumerate(seen):
                 found = layer.rule.gradients(module, tape.prepared[id(call)], grads[id(call.edge)])
-                at = start
-                for name in names:
-                    part = fold_rows(found[name], J.shape[1])
-                    J[..., at : at + part.shape[2]] += part
-                    at += part.shape[2]
+                parts = [fold_rows(found[name], J.shape[1]) for name in names]
+                for part, place in zip(parts, own.split([part.shape[2] for part in parts], dim=2), strict=True):
+                    place.copy_(part) if i == 0 else place.add_(part)
             start += width
 
     def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:

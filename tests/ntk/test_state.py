@@ -1,0 +1,230 @@
+"""What the kernel refuses, and that it leaves a network as it found it, even when it is interrupted."""
+
+import pytest
+import torch
+from oracle import dense_kernel, relative
+from torch import Tensor, nn
+
+from hpnets.models import create_model
+from hpnets.ntk import ntk, ntk_blocks, plan, sketch
+
+
+def snapshot(net: nn.Module) -> dict[str, object]:
+    """Everything that a call might change: values, gradients, flags, modes, hooks, and the RNG."""
+    return {
+        "state": {k: v.clone() for k, v in net.state_dict().items()},
+        "ids": [id(t) for t in (*net.parameters(), *net.buffers())],
+        "grad": [None if p.grad is None else p.grad.clone() for p in net.parameters()],
+        "requires_grad": [p.requires_grad for p in net.parameters()],
+        "training": [m.training for m in net.modules()],
+        "hooks": [
+            (
+                len(m._forward_hooks),
+                len(m._forward_pre_hooks),
+                len(m._backward_hooks),
+                len(m._forward_hooks_with_kwargs),
+            )
+            for m in net.modules()
+        ],
+        "rng": torch.random.get_rng_state(),
+        "flags": (torch.is_grad_enabled(), torch.backends.cuda.matmul.fp32_precision),
+    }
+
+
+def same(a: object, b: object) -> bool:
+    if isinstance(a, Tensor):
+        return isinstance(b, Tensor) and torch.equal(a, b)
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, list):
+        return isinstance(b, list) and len(a) == len(b) and all(map(same, a, b))
+    return a == b
+
+
+class Counting(nn.Module):
+    """A net with buffers that it writes to, random draws that do not matter, and a fuse."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.norm, self.b = nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Linear(6, 3)
+        self.gain = nn.Parameter(torch.ones(6))
+        self.register_buffer("seen", torch.zeros(()))
+        self.calls, self.fuse = 0, 10**9
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        if self.calls >= self.fuse:
+            raise KeyboardInterrupt if self.fuse % 2 else RuntimeError("interrupted")
+        self.seen += 1
+        torch.rand(1)
+        return self.b(torch.relu_(self.norm(self.a(x))) * self.gain)
+
+
+def prepared() -> tuple[Counting, Tensor]:
+    torch.manual_seed(0)
+    net, x = Counting().eval(), torch.randn(6, 4)
+    net(x).sum().backward()
+    net.b.bias.requires_grad_(False)
+    net.a.train()
+    return net, x
+
+
+CALLS = {
+    "structured": lambda net, x: ntk(net, x, outputs="full", algorithm="structured"),
+    "tiles": lambda net, x: ntk(net, x, outputs="full", algorithm="structured", memory="7KB"),
+    "jacobian": lambda net, x: ntk(net, x, outputs="trace", algorithm="jacobian"),
+    "sketch": lambda net, x: sketch(net, x, outputs="full", samples=3, seed=0),
+    "blocks": lambda net, x: ntk_blocks(net, x, outputs="full"),
+    "plan": lambda net, x: plan(net, x, outputs="full"),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_nothing_of_the_network_changes(name: str) -> None:
+    net, x = prepared()
+    before = snapshot(net)
+    CALLS[name](net, x)
+    assert net.calls > 1
+    assert same(before, snapshot(net))
+
+
+@pytest.mark.parametrize("fuse", [2, 3, 4, 5, 6, 7, 8])
+@pytest.mark.parametrize("name", CALLS)
+def test_nothing_changes_when_interrupted(name: str, fuse: int) -> None:
+    net, x = prepared()
+    before = snapshot(net)
+    net.fuse, net.calls = fuse, 0
+    try:
+        CALLS[name](net, x)
+    except (RuntimeError, KeyboardInterrupt):
+        pass
+    else:
+        assert net.calls < fuse
+    assert same(before, snapshot(net))
+
+
+def test_interrupted_in_a_backward_pass() -> None:
+    class Breaks(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x: Tensor) -> Tensor:
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, g: Tensor) -> Tensor:
+            raise RuntimeError("interrupted")
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.b(Breaks.apply(self.a(x)))
+
+    net = Net()
+    before = snapshot(net)
+    with pytest.raises(RuntimeError, match="interrupted"):
+        ntk(net, X, outputs="full")
+    assert same(before, snapshot(net))
+
+
+MLP = lambda: create_model("mlp", input_shape=(4,), output_dim=3, width=5)  # noqa: E731
+X = torch.randn(4, 4)
+BAD = {
+    "half precision": (lambda: ntk(MLP().half(), X.half(), outputs="full"), "float32 or all float64"),
+    "mixed precision": (lambda: ntk(MLP(), X.double(), outputs="full"), "x1 has dtype"),
+    "integer input": (lambda: ntk(MLP(), X.long(), outputs="full"), "x1 has dtype torch.int64"),
+    "batchnorm training": (
+        lambda: ntk(nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)), X, outputs="full"),
+        r"call net.eval\(\)",
+    ),
+    "dropout": (lambda: ntk(nn.Sequential(nn.Linear(4, 3), nn.Dropout()), X, outputs="full"), r"call net.eval\(\)"),
+    "batchnorm without statistics": (
+        lambda: ntk(
+            nn.Sequential(nn.BatchNorm1d(4, track_running_stats=False), nn.Linear(4, 3)).eval(), X, outputs="full"
+        ),
+        "tracks no statistics",
+    ),
+    "coupled samples": (lambda: ntk(Coupled(), X, outputs="full"), "another output beside others"),
+    "no parameters": (lambda: ntk(MLP().requires_grad_(False), X, outputs="full"), "no parameter to differentiate"),
+    "empty params": (lambda: ntk(MLP(), X, outputs="full", params={}), "no parameter to differentiate"),
+    "unknown parameter": (lambda: ntk(MLP(), X, outputs="full", params={"w": X}), "no parameter 'w'"),
+    "outputs not (N, O)": (lambda: ntk(nn.Sequential(MLP(), nn.Unflatten(1, (3, 1))), X, outputs="full"), r"\(N, O\)"),
+    "NaN": (lambda: ntk(MLP(), X * torch.nan, outputs="full"), "NaN"),
+    "different shapes": (lambda: ntk(MLP(), X, X[:, :3], outputs="full"), "different shapes"),
+    "no samples": (lambda: ntk(MLP(), X[:0], outputs="full"), "N >= 1"),
+    "budget": (lambda: ntk(MLP(), X, outputs="full", memory="10B"), "raise memory to at least"),
+    "budget text": (lambda: ntk(MLP(), X, outputs="full", memory="much"), "memory is 'much'"),
+    "budget of the fallback": (lambda: ntk(MLP(), X, outputs="full", memory="1KB", algorithm="jacobian"), "at least"),
+    "algorithm": (lambda: ntk(MLP(), X, outputs="full", algorithm="fast"), "auto, structured, jacobian, ntkvp"),
+    "sketch": (lambda: ntk(MLP(), X, outputs="full", algorithm="sketch"), "hpnets.ntk.sketch"),
+    "no outputs": (lambda: ntk(MLP(), X), "outputs is not given"),
+    "unknown outputs": (lambda: ntk(MLP(), X, outputs="all"), "'full', 'trace', 'sum'"),
+    "bool output": (lambda: ntk(MLP(), X, outputs=True), "outputs is True"),
+    "logit out of range": (lambda: ntk(MLP(), X, outputs=3), "logits 0 to 2"),
+    "logits out of range": (lambda: ntk(MLP(), X, outputs=(0, -1)), "logits 0 to 2"),
+    "no logits": (lambda: ntk(MLP(), X, outputs=()), "outputs is"),
+    "cotangents": (lambda: ntk(MLP(), X, outputs=torch.ones(2, 2)), r"cotangents \(3, C\)"),
+}
+
+
+class Coupled(nn.Module):
+    """Every output depends on every sample."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.a(x - x.mean(0))
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input(name: str) -> None:
+    run, message = BAD[name]
+    with pytest.raises(ValueError, match=message):
+        run()
+
+
+def test_refused_before_work() -> None:
+    net = Counting().eval()
+    with pytest.raises(ValueError, match="raise memory to at least"):
+        ntk(net, torch.randn(6, 4), outputs="full", memory="100B")
+    assert net.calls <= 3
+
+
+def test_wrappers_are_taken_off() -> None:
+    net, x = MLP().double(), X.double()
+    truth = dense_kernel(net, x)
+    compiled = torch.compile(net)
+    assert relative(ntk(compiled, x, outputs="full"), truth) < 1e-10
+    assert relative(ntk(compiled, x, outputs="full", params=dict(compiled.named_parameters())), truth) < 1e-10
+    assert relative(ntk(nn.DataParallel(net), x, outputs="full"), truth) < 1e-10
+    inside = nn.Sequential(torch.compile(net), nn.Identity())
+    assert relative(ntk(inside, x, outputs="full"), truth) < 1e-10
+    net.compile()
+    assert relative(ntk(net, x, outputs="full"), truth) < 1e-10
+
+
+class FullyShardedDataParallel(nn.Module):
+    """Stands for FSDP, which wants a process group."""
+
+
+def test_sharded_net_is_refused() -> None:
+    with pytest.raises(ValueError, match="sharded"):
+        ntk(nn.Sequential(MLP(), FullyShardedDataParallel()), X, outputs="full")
+
+
+def test_networks_without_batching_rules_take_the_loop() -> None:
+    class Recurrent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.l, self.o = nn.LSTM(4, 5, batch_first=True), nn.Linear(5, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.o(self.l(x)[0][:, -1])
+
+    torch.manual_seed(0)
+    net, x = Recurrent().double(), torch.randn(3, 6, 4, dtype=torch.float64)
+    for algorithm in ("auto", "jacobian"):
+        assert relative(ntk(net, x, outputs="full", algorithm=algorithm), dense_kernel(net, x)) < 1e-10

@@ -1,0 +1,116 @@
+"""recipes/evaluate.py and recipes/publish.py, run as their users run them."""
+
+import dataclasses
+import json
+import runpy
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from hpnets.training import train
+from hpnets.zoo import entries, list_pretrained, load_pretrained
+from tests.training.runs import ROOT, small_options
+
+MARKED = "# Page\n<!-- pretrained -->\nold\n<!-- end pretrained -->\nend\n"
+
+
+def run_recipe(name: str, *flags: str) -> int:
+    """Exit status of `python recipes/<name>.py flags`, run in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [f"recipes/{name}.py", *flags])
+        try:
+            runpy.run_path(str(ROOT / "recipes" / f"{name}.py"), run_name="__main__")
+        except SystemExit as stop:
+            return int(stop.code or 0)
+    return 0
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three finished runs that differ by their seed."""
+    folder = tmp_path_factory.mktemp("runs")
+    for seed in range(3):
+        train(small_options(seed=seed), folder / f"seed{seed}")
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.parametrize("name", list_pretrained())
+def test_every_shipped_checkpoint_is_as_recorded(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_recipe("evaluate", "--checkpoint", name) == 0
+    assert f"{name}: metrics and kernel fingerprint are as recorded" in capsys.readouterr().out
+
+
+def test_evaluate_reproduces_a_run(runs: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_recipe("evaluate", "--checkpoint", str(runs[0])) == 0
+    recorded = json.loads((runs[0] / "summary.json").read_text())["metrics"]["test/accuracy"]
+    assert f"{recorded:.8g}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "name"),
+    [("metrics", "test/accuracy", "test/accuracy"), ("fingerprint", "trace", "kernel trace")],
+)
+def test_evaluate_says_what_differs(
+    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], part: str, key: str, name: str
+) -> None:
+    shutil.copytree(runs[0], tmp_path / "run")
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    summary[part][key] *= 0.999
+    (tmp_path / "run" / "summary.json").write_text(json.dumps(summary))
+    assert run_recipe("evaluate", "--checkpoint", str(tmp_path / "run")) == 1
+    error = capsys.readouterr().err
+    assert f"differs from what was recorded: {name} is" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "message"),
+    [("ccp-digit", "unknown checkpoint 'ccp-digit': did you mean ccp-digits"), ("runs/none", "no such run folder")],
+)
+def test_evaluate_refuses_what_is_not_there(checkpoint: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_recipe("evaluate", "--checkpoint", checkpoint) == 2
+    assert message in capsys.readouterr().err
+
+
+def publish(runs: list[Path], folder: Path, *flags: str) -> int:
+    return run_recipe(
+        "publish", "--name", "small", "--runs", json.dumps([*map(str, runs)]), "--folder", str(folder), *flags
+    )
+
+
+def test_publish_makes_a_checkpoint_with_the_spread_of_its_seeds(runs: list[Path], tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(MARKED)
+    assert publish(runs, tmp_path, "--page", str(page)) == 0
+    entry = entries(tmp_path)["small"]
+    accuracies = [json.loads((run / "summary.json").read_text())["metrics"]["test/accuracy"] for run in runs]
+    assert entry.seeds == [0, 1, 2]
+    assert entry.metrics["test/accuracy"]["weights"] == accuracies[0]
+    assert entry.metrics["test/accuracy"]["mean"] == pytest.approx(sum(accuracies) / 3)
+    net, preprocess = load_pretrained("small", tmp_path)
+    assert dict(net.named_parameters())["C.weight"].shape == (10, 16)
+    assert preprocess.mean == entry.preprocessing["mean"]  # type: ignore[union-attr]
+    assert page.read_text().startswith("# Page\n<!-- pretrained -->\n| checkpoint |")
+    assert "| `small` | ccp: degree 3, width 16 | accuracy" in page.read_text()
+    assert page.read_text().endswith("<!-- end pretrained -->\nend\n")
+
+
+def test_publishing_again_replaces_the_file(runs: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text(MARKED)
+    for order in (runs, runs[::-1]):
+        assert publish(order, tmp_path, "--page", str(tmp_path / "page.md")) == 0
+    assert [p.name for p in tmp_path.glob("*.safetensors")] == [entries(tmp_path)["small"].file]
+
+
+def test_publish_refuses_too_few_seeds_and_runs_that_differ(
+    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert publish([runs[0], runs[0], runs[1]], tmp_path) == 2
+    assert "runs have the seeds [0, 0, 1]; allowed: at least 3 different ones" in capsys.readouterr().err
+    other = dataclasses.replace(small_options(seed=5), model={"name": "ccp", "degree": 2, "width": 16})
+    train(other, tmp_path / "other")
+    assert publish([*runs, tmp_path / "other"], tmp_path) == 2
+    assert "differs from" in capsys.readouterr().err
+    assert not entries(tmp_path)
