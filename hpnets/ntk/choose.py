@@ -91,8 +91,9 @@ def measure(
     single = symmetric and s.tile >= n1
     state = sum(term.state_numel(C) for term in terms)
     outputs = sum(layer.outputs for term in terms for layer in term.layers)
-    grads = C * outputs if s.batched else outputs
-    passes = s.chunk * (found.saved + sum(term.pass_numel(C) for term in terms) + 2 * grads)
+    # Of the gradients, the watched ones are held, and those on the way through the widest layer.
+    grads = (C if s.batched else 1) * (outputs + 2 * found.widest)
+    passes = s.chunk * (found.saved + sum(term.pass_numel(C) for term in terms) + grads)
     k = 0 if single else t1 * t2 * (1 if flat else C * C)
     scratch = k + max((term.scratch_numel(t1, t2, C, flat) for term in terms), default=0)
     return Bytes(item * state * (t1 if single else t1 + t2), item * passes, item * scratch)

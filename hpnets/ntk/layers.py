@@ -75,6 +75,11 @@ class Survey:
     separable: tuple[int, ...]
     saved: int
 
+    @property
+    def widest(self) -> int:
+        """Scalars of the largest layer's output for one sample."""
+        return max((layer.outputs for layer in self.layers), default=self.saved)
+
 
 def survey(net: nn.Module, theta: Params, x: Tensor, mode: Mode) -> Survey:
     """Find the layers of `net` that rules cover, on two samples of x."""
@@ -101,7 +106,8 @@ class _Counter:
     def pack(self, t: Tensor) -> Tensor:
         if t.data_ptr() not in self.known:
             self.known.add(t.data_ptr())
-            self.scalars += t.untyped_storage().nbytes() // max(t.element_size(), 4)
+            # An expanded tensor holds fewer scalars than it shows, a slice fewer than its storage.
+            self.scalars += min(t.numel(), t.untyped_storage().nbytes() // t.element_size())
         return t
 
 
