@@ -6,7 +6,7 @@ from torch.func import jacrev, vmap
 
 from hpnets.ntk.functional import Params, SingleOutput
 from hpnets.ntk.layers import Survey
-from hpnets.ntk.memory import numel, rows_that_fit, tiled_kernel
+from hpnets.ntk.memory import Driver, numel, rows_that_fit, tiled_kernel
 from hpnets.ntk.outputs import Mode
 from hpnets.ntk.terms.base import add_products, block_numel, mirror
 
@@ -14,9 +14,17 @@ from hpnets.ntk.terms.base import add_products, block_numel, mirror
 COPIES = 2
 
 
-def jacobian_kernel(f: SingleOutput, params: Params, x1: Tensor, x2: Tensor | None, mode: Mode, tile: int) -> Tensor:
+def jacobian_kernel(
+    f: SingleOutput,
+    params: Params,
+    x1: Tensor,
+    x2: Tensor | None,
+    mode: Mode,
+    tile: int,
+    drive: Driver = tiled_kernel,
+) -> Tensor:
     """K (N1, N2) if mode.flat, else (C, N1, C, N2), from J (C, n, P) in tiles of n samples; O(n C P) memory."""
-    return tiled_kernel(x1, x2, mode, tile, lambda x: jacobian(f, params, x), _contract)
+    return drive(x1, x2, mode, tile, lambda x: jacobian(f, params, x), _contract)
 
 
 def jacobian_tile(

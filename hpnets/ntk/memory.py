@@ -11,6 +11,8 @@ from hpnets.ntk.outputs import Mode
 
 _UNITS = {"B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 F = TypeVar("F")
+# (x1, x2, mode, tile, factors, contract) -> K: how the factors of samples become a kernel, see `tiled_kernel`.
+Driver = Callable[..., Tensor]
 
 
 def parse_bytes(memory: str | int) -> int:
