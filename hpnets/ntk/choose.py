@@ -13,6 +13,8 @@ from hpnets.ntk.terms.positions import chunks_flops, sandwich_flops
 
 # Bytes of activations that a chunk's passes aim at: larger ones leave the caches, smaller ones starve the products.
 CHUNK_BYTES = 96 * 2**20
+# What allocators add in rounding and in holes.
+SLACK = 1.1
 # A vectorised pass over all outputs saves the overhead of C passes; it pays while a pass is this short, in scalars.
 BATCHED_NUMEL = 2**23
 
@@ -79,7 +81,7 @@ class Bytes:
 
     @property
     def peak(self) -> int:
-        return self.states + max(self.passes, self.scratch)
+        return int(SLACK * (self.states + max(self.passes, self.scratch)))
 
 
 def measure(
