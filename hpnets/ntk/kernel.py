@@ -14,8 +14,12 @@ from hpnets.ntk.ntkvp import ntkvp_kernel
 from hpnets.ntk.outputs import Outputs
 from hpnets.ntk.planning import Plan, make_plan, parameters_of
 from hpnets.ntk.ranks import Ring, block_size, gather_rows
+from hpnets.ntk.sketching import sketch
 from hpnets.ntk.structured import structured_kernel
 from hpnets.ntk.terms import NotSeparable
+
+# Of algorithm="sketch": an error of about 1/16 of sqrt(K_aa K_bb).
+TANGENTS = 256
 
 
 def ntk(
@@ -40,7 +44,8 @@ def ntk(
             "sum" (N1, N2), the kernel of sum_o f_o; an int o: (N1, N2), the kernel of the logit f_o; a tuple of c
             logits: (N1, N2, c, c); a matrix V (O, C): (N1, N2, C, C), the kernel of V^T f. Required without a plan.
         algorithm: "structured" (from layers' inputs and output gradients), "jacobian" (vmap of jacrev, then a product),
-            "ntkvp" (jvp after vjp: no Jacobian is stored), or "auto": the cheapest by `plan` that fits.
+            "ntkvp" (jvp after vjp: no Jacobian is stored), or "auto": the cheapest of these by `plan` that fits.
+            "sketch" estimates, from 256 random tangents: `hpnets.ntk.sketch` gives the error bar, and other numbers.
         params: names to tensors, the parameters differentiated and their values; None means every parameter of `net`
             with requires_grad. Parameters left out are constants.
         memory: bytes, or a text such as "500MiB", that the work may take beside the kernel itself.
@@ -60,10 +65,12 @@ def ntk(
     """
     net = eager(net)
     theta = parameters_of(net, params)
-    if algorithm == "sketch":
-        raise ValueError("algorithm 'sketch' estimates, with an error bar: call hpnets.ntk.sketch")
     if plan is None and outputs is None:
         raise ValueError("outputs is not given; allowed: 'full', 'trace', 'sum', a logit, a tuple of them, a matrix")
+    if algorithm == "sketch" and outputs is not None:
+        if x2 is not None or group is not None:
+            raise ValueError("algorithm is 'sketch', which takes no x2 and no group; allowed: x1 alone")
+        return sketch(net, x1, outputs=outputs, samples=TANGENTS, seed=0, params=params, memory=memory).kernel
     with undisturbed(net, x1.device):
         if plan is not None:
             _check_plan(plan, net, theta, x1, x2)
