@@ -7,6 +7,7 @@ from hpnets.ntk.layers import Layer, Survey
 from hpnets.ntk.outputs import Mode
 from hpnets.ntk.rules.base import BiasRule, OuterRule
 from hpnets.ntk.structured import Schedule
+from hpnets.ntk.tape import STACK
 from hpnets.ntk.terms import Explicit, Gram, Positions, Readout, Separable, Term
 from hpnets.ntk.terms.gram import flags
 from hpnets.ntk.terms.positions import chunks_flops, sandwich_flops
@@ -94,7 +95,7 @@ def measure(
     state = sum(term.state_numel(C) for term in terms)
     outputs = sum(layer.outputs for term in terms for layer in term.layers)
     # Of the gradients, the watched ones are held, and those on the way through the widest layer.
-    grads = (C if s.batched else 1) * (outputs + 2 * found.widest)
+    grads = C * (outputs + 2 * found.widest) if s.batched else (min(C, STACK) + 1) * outputs
     passes = s.chunk * (found.saved + sum(term.pass_numel(C) for term in terms) + grads)
     k = 0 if single else t1 * t2 * (1 if flat else C * C)
     scratch = k + max((term.scratch_numel(t1, t2, C, flat) for term in terms), default=0)
