@@ -56,8 +56,9 @@ def arguments(value: object) -> str:
     """Arguments and defaults, without types; of a dataclass the fields that it shows; "" for what cannot be called."""
     if not callable(value):
         return ""
-    fields = dataclasses.fields(value) if dataclasses.is_dataclass(value) else ()
-    hidden = {"self", *(f.name for f in fields if not f.repr)}
+    hidden = {"self"}
+    if dataclasses.is_dataclass(value):
+        hidden |= {field.name for field in dataclasses.fields(value) if not field.repr}
     signature = inspect.signature(value)
     shown = [p for p in signature.parameters.values() if p.name not in hidden]
     shown = [p.replace(annotation=inspect.Parameter.empty) for p in shown]

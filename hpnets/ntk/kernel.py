@@ -65,6 +65,8 @@ def ntk(
     """
     net = eager(net)
     theta = parameters_of(net, params)
+    if plan is not None and (outputs is not None or algorithm != "auto" or group is not None):
+        raise ValueError("plan has outputs and an algorithm of its own, for one process; allowed beside it: params")
     if plan is None and outputs is None:
         raise ValueError("outputs is not given; allowed: 'full', 'trace', 'sum', a logit, a tuple of them, a matrix")
     if algorithm == "sketch" and outputs is not None:
@@ -74,7 +76,7 @@ def ntk(
     with undisturbed(net, x1.device):
         if plan is not None:
             _check_plan(plan, net, theta, x1, x2)
-            return check_finite(run(plan, net, theta, x1, x2))
+            return check_finite(_run_given(plan, net, theta, x1, x2))
         assert outputs is not None
         compute = _compute if group is None or dist.get_world_size(group) == 1 else partial(_share, group)
         arguments = (net, theta, x1, x2, outputs, algorithm, parse_bytes(memory))
@@ -83,6 +85,15 @@ def ntk(
         except NotSeparable:
             kernel = compute(*arguments, separable=False)
         return check_finite(kernel)
+
+
+def _run_given(plan: Plan, net: nn.Module, theta: Params, x1: Tensor, x2: Tensor | None) -> Tensor:
+    try:
+        return run(plan, net, theta, x1, x2)
+    except NotSeparable:
+        raise ValueError(
+            "the plan takes layers for a Hadamard chain, which these inputs show they are not; call ntk without a plan"
+        ) from None
 
 
 def _compute(

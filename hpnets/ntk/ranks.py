@@ -51,7 +51,7 @@ class Ring:
                 tiles.append(k)
             held = {b: held[b] for b in own(rank)}
         kernel = self._assemble(torch.stack(tiles), world)[:, : len(x), :, : len(x)]
-        return kernel[0, :, 0] if mode.flat else kernel
+        return (kernel[0, :, 0] if mode.flat else kernel).contiguous()
 
     def _factors(self, x: Tensor, rank: int, factors: Callable[[Tensor], Any]) -> list[Any]:
         """The factors of this rank's blocks; NotSeparable on every rank if it is raised on one."""

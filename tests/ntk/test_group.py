@@ -11,7 +11,7 @@ import torch.multiprocessing as mp
 from torch import Tensor, nn
 
 from hpnets.models import create_model
-from hpnets.ntk import ntk
+from hpnets.ntk import ntk, plan
 from hpnets.ntk.ranks import pairs
 
 
@@ -80,3 +80,32 @@ def test_every_rank_gets_the_kernel_of_one_process(tmp_path: Path) -> None:
         for name, expected in one.items():
             error = float((many[name] - expected).norm() / expected.norm())
             assert error < 1e-12, f"{file.stem}, {name}: {error}"
+
+
+def test_a_plan_takes_no_group_and_no_outputs_beside_it() -> None:
+    net, x = nn.Linear(3, 2), torch.randn(4, 3)
+    given = plan(net, x, outputs="full")
+    with pytest.raises(ValueError, match="plan has outputs and an algorithm of its own"):
+        ntk(net, x, plan=given, outputs="trace")
+    with pytest.raises(ValueError, match="plan has outputs and an algorithm of its own"):
+        ntk(net, x, plan=given, algorithm="jacobian")
+
+
+def test_a_plan_that_later_samples_contradict_is_refused() -> None:
+    class Mixing(nn.Module):
+        """Mixes its units on samples with a negative first entry."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.out = nn.Linear(4, 4), nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = self.a(x)
+            return self.out(torch.where(x[:, :1] > 0, h * h, h * h.roll(1, 1)))
+
+    torch.manual_seed(0)
+    net, x = Mixing().double(), torch.randn(5, 4, dtype=torch.float64).abs()
+    given = plan(net, x, outputs="full")
+    x[3, 0] *= -1
+    with pytest.raises(ValueError, match="take.* layers for a Hadamard chain"):
+        ntk(net, x, plan=given)
