@@ -3,6 +3,15 @@
 from hpnets.layers.activations import make_activation
 from hpnets.layers.checks import at_least, boolean, image_shape, one_of
 from hpnets.layers.norms import norm2d
-from hpnets.layers.products import hadamard
+from hpnets.layers.products import hadamard, make_product
 
-__all__ = ["at_least", "boolean", "hadamard", "image_shape", "make_activation", "norm2d", "one_of"]
+__all__ = [
+    "at_least",
+    "boolean",
+    "hadamard",
+    "image_shape",
+    "make_activation",
+    "make_product",
+    "norm2d",
+    "one_of",
+]
