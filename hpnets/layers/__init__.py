@@ -3,6 +3,7 @@
 from hpnets.layers.activations import make_activation
 from hpnets.layers.checks import at_least, boolean, image_shape, one_of
 from hpnets.layers.norms import norm2d
+from hpnets.layers.norms1d import norm1d
 from hpnets.layers.products import hadamard, make_product
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "image_shape",
     "make_activation",
     "make_product",
+    "norm1d",
     "norm2d",
     "one_of",
 ]
