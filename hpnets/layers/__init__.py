@@ -5,6 +5,7 @@ from hpnets.layers.checks import at_least, boolean, image_shape, one_of
 from hpnets.layers.norms import norm2d
 from hpnets.layers.norms1d import norm1d
 from hpnets.layers.products import hadamard, make_product
+from hpnets.layers.reals import positive
 
 __all__ = [
     "at_least",
@@ -16,4 +17,5 @@ __all__ = [
     "norm1d",
     "norm2d",
     "one_of",
+    "positive",
 ]

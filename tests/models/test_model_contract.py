@@ -19,6 +19,7 @@ ALL = list_models()
 OPTIONS = [(name, key, p) for name in ALL for key, p in model_options(name).items()]
 WRONG_VALUES: dict[type, list[Any]] = {
     int: [-1, 1.5, True, "4", None],
+    float: [True, "4", None],
     bool: ["yes", "no", 1, None],
     str: ["nonsense", 3, None],
 }
