@@ -2,12 +2,15 @@
 
 from hpnets.layers.activations import make_activation
 from hpnets.layers.checks import at_least, boolean, image_shape, one_of
+from hpnets.layers.complex import ComplexActivation, ComplexLinear
 from hpnets.layers.norms import norm2d
 from hpnets.layers.norms1d import norm1d
 from hpnets.layers.products import hadamard, make_product
 from hpnets.layers.reals import positive
 
 __all__ = [
+    "ComplexActivation",
+    "ComplexLinear",
     "at_least",
     "boolean",
     "hadamard",

@@ -3,6 +3,7 @@
 from hpnets.models import (
     bacon,
     ccp,
+    complex_mlp,
     cope,
     fourier_features,
     glu,
@@ -21,6 +22,7 @@ from hpnets.models.registry import create_model, list_models, model_options, reg
 __all__ = [
     "bacon",
     "ccp",
+    "complex_mlp",
     "cope",
     "create_model",
     "fourier_features",
