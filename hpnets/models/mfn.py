@@ -30,7 +30,7 @@ class GaborFilter(FourierFilter):
 
     def __init__(self, inputs: int, outputs: int, frequency: float, locality: float) -> None:
         super().__init__(inputs, outputs, frequency)
-        gamma = torch._standard_gamma(torch.full((outputs,), locality))
+        gamma = torch.distributions.Gamma(locality, 1.0).sample((outputs,))
         self.gamma = nn.Parameter(gamma / inputs)
         self.mu = nn.Parameter(torch.empty(outputs, inputs).uniform_(-1, 1))
         with torch.no_grad():
