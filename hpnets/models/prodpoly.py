@@ -39,7 +39,7 @@ class ProdPoly(nn.Module):
         at_least("blocks", blocks, 1), at_least("width", width, 1)
         sizes = [math.prod(input_shape)] + [width] * (blocks - 1) + [output_dim]
         self.CCP = nn.ModuleList(CCP((a,), b, degree, width, activation, product) for a, b in itertools.pairwise(sizes))
-        self.norm = nn.ModuleList(norm1d(norm, width) for _ in range(blocks))[: blocks - 1]
+        self.norm = nn.ModuleList(norm1d(norm, width) for _ in range(blocks))[: blocks - 1]  # one block checks it too
 
     def forward(self, x: Tensor) -> Tensor:
         h = x.flatten(1)
