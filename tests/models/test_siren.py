@@ -26,7 +26,7 @@ def test_every_sine_sees_variance_one(omega: float) -> None:
     h = 2 * torch.rand(512, 2) - 1
     for l, W_l in enumerate(net.W):
         if l:
-            assert float((omega * h @ W_l.weight.T).square().mean()) == pytest.approx(1, rel=0.2)
+            assert (omega * h @ W_l.weight.T).square().mean().item() == pytest.approx(1, rel=0.2)
         h = torch.sin(omega * W_l(h))
     assert 0.5 < net.C(h).square().mean().sqrt() < 2
 
