@@ -117,7 +117,7 @@ FLAGS = "--model ncp --model.skip true --model.degree 3 --task=line --task.targe
 FLAGS += " --optim.name sgd --optim.lr 0.1 --ntk.every 5 --ntk.outputs 0"
 FLAGS += " --ntk.metrics [drift] --trainer.max_epochs 3 --wandb off --seed 4"
 MEANT = RunOptions(
-    model={"name": "ncp", "degree": 3, "width": 256, "activation": "none", "skip": True},
+    model={"name": "ncp", "degree": 3, "width": 256, "activation": "none", "skip": True, "product": "hadamard"},
     optim=OptimOptions("sgd", 0.1),
     ntk=NTKOptions(every=5, outputs=0, metrics=["drift"]),
     trainer=TrainerOptions(max_epochs=3),
@@ -183,7 +183,7 @@ GPU = pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_avai
 MISTAKES = [
     ("--model cpp", "unknown model 'cpp': did you mean .*ccp"),
     ("--model", "--model.name: expected one argument"),
-    ("--model=", "unknown model '': allowed: ccp, "),
+    ("--model=", "unknown model '': allowed: "),
     ("--task digit", r"unknown task 'digit': did you mean digits\?"),
     ("--model.degre 3", r"--model\.degre 3: did you mean --model\.degree"),
     ("--mod ccp", "--mod ccp: did you mean --model"),

@@ -2,7 +2,23 @@
 
 from hpnets.layers.activations import make_activation
 from hpnets.layers.checks import at_least, boolean, image_shape, one_of
+from hpnets.layers.complex import ComplexActivation, ComplexLinear
 from hpnets.layers.norms import norm2d
-from hpnets.layers.products import hadamard
+from hpnets.layers.norms1d import norm1d
+from hpnets.layers.products import hadamard, make_product
+from hpnets.layers.reals import positive
 
-__all__ = ["at_least", "boolean", "hadamard", "image_shape", "make_activation", "norm2d", "one_of"]
+__all__ = [
+    "ComplexActivation",
+    "ComplexLinear",
+    "at_least",
+    "boolean",
+    "hadamard",
+    "image_shape",
+    "make_activation",
+    "make_product",
+    "norm1d",
+    "norm2d",
+    "one_of",
+    "positive",
+]

@@ -4,7 +4,7 @@ import math
 
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, hadamard, make_activation
+from hpnets.layers import at_least, make_activation, make_product
 from hpnets.models.registry import register_model
 
 
@@ -18,7 +18,9 @@ class CCP(nn.Module):
     f has degree N in x exactly; with ReLU it has so only along rays from the origin (U_n carries no bias).
     U_n, C ~ N(0, 1/fan_in), so that the variance of y_n grows as 2^(n-1) for x of unit mean square.
 
-    Raises ValueError for degree < 1, width < 1 or an unknown activation.
+    With product="sum", the additive twin, + takes the place of *.
+
+    Raises ValueError for degree < 1, width < 1, an unknown activation or product.
     Source: Chrysos et al. 2020, "Deep Polynomial Neural Networks" (arXiv 2006.13026), model 1 (CCP).
     """
 
@@ -29,12 +31,13 @@ class CCP(nn.Module):
         degree: int = 4,
         width: int = 256,
         activation: str = "none",
+        product: str = "hadamard",
     ) -> None:
         super().__init__()
         self.degree = at_least("degree", degree, 1)
         inputs = math.prod(input_shape)
         self.U = nn.ModuleList(nn.Linear(inputs, at_least("width", width, 1), bias=False) for _ in range(degree))
-        self.act = make_activation(activation)
+        self.act, self.product = make_activation(activation), make_product(product)
         self.C = nn.Linear(width, output_dim)
         for layer in (*self.U, self.C):
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
@@ -44,5 +47,5 @@ class CCP(nn.Module):
         x = x.flatten(1)
         y = self.U[0](x)
         for U_n in self.U[1:]:
-            y = hadamard(self.act(U_n(x)), y) + y
+            y = self.product(self.act(U_n(x)), y) + y
         return self.C(y)

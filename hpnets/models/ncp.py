@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, boolean, hadamard, make_activation
+from hpnets.layers import at_least, boolean, make_activation, make_product
 from hpnets.models.registry import register_model
 
 
@@ -18,8 +18,9 @@ class NCP(nn.Module):
     x: (batch, *input_shape), flattened; x_n: (batch, width); f: (batch, output_dim). The bracket is there if `skip`
     (NCP-Skip). With S_n = I, b_1 = 1 and b_n = 0 after it, x_N is the product of the A_n x, and with skip it is CCP.
     A_n, S_n, C ~ N(0, 1/fan_in); b_n = 1, so that every degree up to N is there from the start.
+    With product="sum", the additive twin, + takes the place of *.
 
-    Raises ValueError for degree < 1, width < 1, an unknown activation or a skip that is no bool.
+    Raises ValueError for degree < 1, width < 1, an unknown activation or product, or a skip that is no bool.
     Source: Chrysos et al. 2020, "Deep Polynomial Neural Networks" (arXiv 2006.13026), model 2 (NCP).
     """
 
@@ -31,12 +32,13 @@ class NCP(nn.Module):
         width: int = 256,
         activation: str = "none",
         skip: bool = False,
+        product: str = "hadamard",
     ) -> None:
         super().__init__()
         at_least("degree", degree, 1), at_least("width", width, 1)
         inputs = math.prod(input_shape)
         self.skip = boolean("skip", skip)
-        self.act = make_activation(activation)
+        self.act, self.product = make_activation(activation), make_product(product)
         self.A = nn.ModuleList(nn.Linear(inputs, width, bias=False) for _ in range(degree))
         self.b_1 = nn.Parameter(torch.ones(width))
         self.S = nn.ModuleList(nn.Linear(width, width) for _ in range(degree - 1))
@@ -49,8 +51,24 @@ class NCP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.flatten(1)
-        y = hadamard(self.act(self.A[0](x)), self.b_1.expand(len(x), -1))
+        y = self.product(self.act(self.A[0](x)), self.b_1.expand(len(x), -1))
         for A_n, S_n in zip(self.A[1:], self.S, strict=True):
-            product = hadamard(self.act(A_n(x)), S_n(y))
-            y = product + y if self.skip else product
+            mixed = self.product(self.act(A_n(x)), S_n(y))
+            y = mixed + y if self.skip else mixed
         return self.C(y)
+
+
+@register_model("ncp_skip")
+class NCPSkip(NCP):
+    r"""NCP with the skip: x_n = s(A_n x) * (S_n x_{n-1} + b_n) + x_{n-1}; all else, and what it raises, as in `NCP`."""
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_dim: int,
+        degree: int = 4,
+        width: int = 256,
+        activation: str = "none",
+        product: str = "hadamard",
+    ) -> None:
+        super().__init__(input_shape, output_dim, degree, width, activation, True, product)

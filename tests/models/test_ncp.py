@@ -75,3 +75,10 @@ def test_lower_degrees_are_there_from_the_start() -> None:
     """With b_n = 0 the network of degree 2 would be even in x."""
     net, x = small("ncp", degree=2), samples()
     assert (net(x) - net(-x)).norm() > 0.1 * net(x).norm()
+
+
+@pytest.mark.parametrize("options", [{}, {"degree": 2, "activation": "relu"}, {"product": "sum"}])
+def test_ncp_skip_is_ncp_with_skip(options: dict[str, object]) -> None:
+    net, ncp = small("ncp_skip", **options), small("ncp", skip=True, **options)
+    assert torch.equal(net(samples()), ncp(samples()))
+    assert not torch.equal(net(samples()), small("ncp", **options)(samples()))

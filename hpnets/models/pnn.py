@@ -1,0 +1,67 @@
+"""PNN: the NTK-parametrised networks of Hadamard products, with skip and without, whose limit kernels are known."""
+
+import math
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from hpnets.layers import at_least, boolean, make_activation, make_product
+from hpnets.models.registry import register_model
+
+
+@register_model("pnn")
+class PNN(nn.Module):
+    r"""Product of N one-layer features in the NTK parametrisation, without biases.
+
+        y_1 = s(W_1 x);   y_n = s(W_n x) * y_{n-1}, n = 2..N;   f = sqrt(2/m) v^T y_N;   W_n, v ~ N(0, 1)
+
+    x: (batch, *input_shape), flattened; y_n: (batch, m), m the width; f: (batch, output_dim). With ReLU f(t x) =
+    t^N f(x) for t > 0, and Var f = 2^(1-N) at |x| = 1: f is made for inputs of unit norm. `scale_inputs` divides x by
+    sqrt(its features), which brings inputs of unit mean square there. With activation "none", f has degree N.
+    With product="sum", the additive twin, + takes the place of *.
+
+    Raises ValueError for degree < 1, width < 1, an unknown activation or product, or a scale_inputs that is no bool.
+    Source: Wu et al. 2022, "Extrapolation and Spectral Bias of Neural Nets with Hadamard Product" (arXiv 2209.07736).
+    """
+
+    skip: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_dim: int,
+        degree: int = 3,
+        width: int = 1024,
+        activation: str = "relu",
+        scale_inputs: bool = False,
+        product: str = "hadamard",
+    ) -> None:
+        super().__init__()
+        at_least("degree", degree, 1), at_least("width", width, 1)
+        inputs = math.prod(input_shape)
+        self.input_scale = inputs**-0.5 if boolean("scale_inputs", scale_inputs) else 1.0
+        self.output_scale = (2 / width) ** 0.5
+        self.act, self.product = make_activation(activation), make_product(product)
+        self.W = nn.ModuleList(nn.Linear(inputs, width, bias=False) for _ in range(degree))
+        self.v = nn.Linear(width, output_dim, bias=False)
+        for layer in (*self.W, self.v):
+            nn.init.normal_(layer.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.input_scale * x.flatten(1)
+        y = self.act(self.W[0](x))
+        for W_n in self.W[1:]:
+            y_n = self.product(self.act(W_n(x)), y)
+            y = y_n + y if self.skip else y_n
+        return self.output_scale * self.v(y)
+
+
+@register_model("pnn_skip")
+class PNNSkip(PNN):
+    r"""PNN with a skip: y_n = s(W_n x) * y_{n-1} + y_{n-1}, so that every degree up to N is there.
+
+    With ReLU Var f = (3/2 + 2/sqrt(2 pi))^(N-1) = 2.298^(N-1) at |x| = 1. All else as in `PNN`: its f, its options,
+    what it raises and its source.
+    """
+
+    skip: ClassVar[bool] = True

@@ -1,0 +1,50 @@
+"""SIREN: the sinusoidal baseline of coordinate networks."""
+
+import itertools
+import math
+
+import torch
+from torch import Tensor, nn
+
+from hpnets.layers import at_least, positive
+from hpnets.models.registry import register_model
+
+
+@register_model("siren")
+class SIREN(nn.Module):
+    r"""Fully connected network with sines for activations.
+
+        h_0 = x;   h_l = sin(omega (W_l h_{l-1} + b_l)), l = 1..depth;   f = C h_depth + c
+
+    x: (batch, *input_shape), flattened to coordinates in R^d, expected in [-1, 1]; h_l: (batch, width); f: (batch,
+    output_dim). W_1 ~ U(-1/d, 1/d), W_l ~ U(-r/omega, r/omega) with r = sqrt(6/width) after it, so that
+    omega W_l h_{l-1} has variance 1 at any depth. C ~ U(-r, r), so that f starts at scale 1, where the paper divides
+    by omega too. Biases ~ U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
+
+    Raises ValueError for depth < 1, width < 1 or an omega that is no number > 0.
+    Source: Sitzmann et al. 2020, "Implicit Neural Representations with Periodic Activation Functions" (arXiv
+    2006.09661).
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_dim: int,
+        depth: int = 3,
+        width: int = 128,
+        omega: float = 30.0,
+    ) -> None:
+        super().__init__()
+        at_least("depth", depth, 1), at_least("width", width, 1)
+        d, self.omega = math.prod(input_shape), positive("omega", omega)
+        self.W = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise([d] + [width] * depth))
+        self.C = nn.Linear(width, output_dim)
+        r = math.sqrt(6 / width)
+        for layer, bound in zip((*self.W, self.C), [1 / d, *[r / omega] * (depth - 1), r], strict=True):
+            nn.init.uniform_(layer.weight, -bound, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = x.flatten(1)
+        for W_l in self.W:
+            h = torch.sin(self.omega * W_l(h))
+        return self.C(h)
