@@ -1,11 +1,28 @@
 """Networks as plain nn.Modules, one family a file, built by name with `create_model`."""
 
-from hpnets.models import ccp, mlp, ncp, pdc, pinet, polynet, resnet
+from hpnets.models import (
+    adain,
+    ccp,
+    cnn,
+    film,
+    mlp,
+    ncp,
+    pdc,
+    pinet,
+    polynet,
+    resnet,
+    se_resnet,
+    spade,
+    style_classifier,
+)
 from hpnets.models.registry import create_model, list_models, model_options, register_model
 
 __all__ = [
+    "adain",
     "ccp",
+    "cnn",
     "create_model",
+    "film",
     "list_models",
     "mlp",
     "model_options",
@@ -15,4 +32,7 @@ __all__ = [
     "polynet",
     "register_model",
     "resnet",
+    "se_resnet",
+    "spade",
+    "style_classifier",
 ]
