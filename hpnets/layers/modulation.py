@@ -1,6 +1,7 @@
 """Modulation: features scaled and shifted by another input's, and convolutions whose weights are scaled so."""
 
 import itertools
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from hpnets.layers.checks import at_least, one_of
 from hpnets.layers.products import hadamard
 
-_BARE_NORMS = {
+_BARE_NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": lambda channels: nn.BatchNorm2d(channels, affine=False),
     "instance": nn.InstanceNorm2d,
     "none": lambda channels: nn.Identity(),
@@ -74,8 +75,8 @@ class MappingNetwork(nn.Module):
         at_least("mapping_depth", depth, 1), at_least("style_width", width, 1)
         sizes = [channels * self.GRID**2] + [width] * depth
         self.W = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
-        for layer in self.W:
-            nn.init.normal_(layer.get_parameter("weight"), std=(2 / layer.in_features) ** 0.5)
+        for layer, fan_in in zip(self.W, sizes, strict=False):
+            nn.init.normal_(layer.get_parameter("weight"), std=(2 / fan_in) ** 0.5)
             nn.init.zeros_(layer.get_parameter("bias"))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class AdaIN(ConditionalNet):
         self,
         input_shape: tuple[int, ...],
         output_dim: int,
-        size: str = "small",
+        size: str = "mini",
         width: int | None = None,
         style_width: int = 32,
         mapping_depth: int = 2,

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from hpnets.layers import at_least, image_shape, make_activation, norm2d, one_of
 
 MakeBlock = Callable[[int, int, int], nn.Module]
-SIZES: dict[str, tuple[int, tuple[int, ...]]] = {"small": (16, (1, 1, 1)), "18": (64, (2, 2, 2, 2))}
+SIZES: dict[str, tuple[int, tuple[int, ...]]] = {"mini": (16, (1, 1, 1)), "18": (64, (2, 2, 2, 2))}
 
 
 def size_of(size: str, width: int | None) -> tuple[int, tuple[int, ...]]:

@@ -16,7 +16,7 @@ class ModulatedBlock(BasicBlock):
         super().__init__(inputs, channels, stride, "none", activation)
         self.bn1, self.bn2 = make(channels), make(channels)
 
-    def forward(self, x: Tensor, c: Tensor) -> Tensor:
+    def forward(self, x: Tensor, c: Tensor) -> Tensor:  # type: ignore[override]
         h = self.act(self.bn1(self.conv1(x), c))
         return self.act(self.bn2(self.conv2(h), c) + self.downsample(x))
 

@@ -16,7 +16,7 @@ class FiLM(ConditionalNet):
         y = s(FiLM(conv s(FiLM(conv x))) + shortcut(x)),   FiLM(h) = (1 + gamma) * BN(h) + beta,   gamma, beta = A c
 
     images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); c: (batch, style_width) from the
-    mapping network on the image averaged to 4x4. gamma = beta = 0 leaves BN(h). Sizes: "small" (3 stages of a block, 16
+    mapping network on the image averaged to 4x4. gamma = beta = 0 leaves BN(h). Sizes: "mini" (3 stages of a block, 16
     wide) and "18" (4 of two, 64 wide). Ours differs: the condition is the image itself, not a question about it.
 
     Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm (batch, instance, none) or
@@ -28,7 +28,7 @@ class FiLM(ConditionalNet):
         self,
         input_shape: tuple[int, ...],
         output_dim: int,
-        size: str = "small",
+        size: str = "mini",
         width: int | None = None,
         style_width: int = 32,
         mapping_depth: int = 2,

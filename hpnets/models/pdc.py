@@ -33,7 +33,7 @@ class PDC(ResidualNet):
 
     x: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); alpha: a scalar a block, alpha0 at the
     start. With alpha = 0, the default, it is the residual net exactly, and u_1, u_2 have no gradient until alpha has
-    moved. With activation "none" and norm "batch" in eval mode a block has degree 2. Sizes: "small" (3 stages of a
+    moved. With activation "none" and norm "batch" in eval mode a block has degree 2. Sizes: "mini" (3 stages of a
     block, 16 wide) and "18" (4 of two, 64 wide).
 
     Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm or activation, width < 1 or
@@ -46,7 +46,7 @@ class PDC(ResidualNet):
         self,
         input_shape: tuple[int, ...],
         output_dim: int,
-        size: str = "small",
+        size: str = "mini",
         width: int | None = None,
         norm: str = "batch",
         activation: str = "relu",

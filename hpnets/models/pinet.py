@@ -29,7 +29,7 @@ class PiNet(ResidualNet):
         y = s(o + id + BN(o * id)),   o = BN conv s BN conv x,   id = shortcut(x)
 
     x: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim). With activation "none" and norm "batch"
-    in eval mode a block has degree 2, and the net degree 2^blocks: 8 for size "small" (3 stages of a block, 16 wide),
+    in eval mode a block has degree 2, and the net degree 2^blocks: 8 for size "mini" (3 stages of a block, 16 wide),
     256 for "18" (the paper's, 4 stages of two, 64 wide). `conv1x1` mixes the product's channels before its norm.
     Ours differs by the stem: 3x3, no max-pooling, which would break the degree.
 
@@ -41,7 +41,7 @@ class PiNet(ResidualNet):
         self,
         input_shape: tuple[int, ...],
         output_dim: int,
-        size: str = "small",
+        size: str = "mini",
         width: int | None = None,
         norm: str = "batch",
         activation: str = "none",

@@ -53,7 +53,7 @@ class RPolyNet(ResidualNet):
 
     x: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); sc the shortcut; alpha a scalar a block,
     alpha0 at the start: 0 gives the residual net exactly. norm and BN are the same option; with "batch" in eval mode
-    and activation "none" a block has degree 2. Sizes: "small" (3 stages of a block, 16 wide), "18" (4 of two, 64 wide).
+    and activation "none" a block has degree 2. Sizes: "mini" (3 stages of a block, 16 wide), "18" (4 of two, 64 wide).
     Ours differs: no DropBlock and no max-pooling, and alpha starts at 1, so that every parameter has a gradient.
 
     Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm or activation, width < 1 or
@@ -65,7 +65,7 @@ class RPolyNet(ResidualNet):
         self,
         input_shape: tuple[int, ...],
         output_dim: int,
-        size: str = "small",
+        size: str = "mini",
         width: int | None = None,
         norm: str = "batch",
         activation: str = "none",
@@ -95,7 +95,7 @@ class DPolyNet(ResidualNet):
         self,
         input_shape: tuple[int, ...],
         output_dim: int,
-        size: str = "small",
+        size: str = "mini",
         width: int | None = None,
         norm: str = "batch",
         activation: str = "none",

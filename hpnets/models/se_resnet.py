@@ -28,7 +28,7 @@ class SEResNet(ResidualNet):
         y = s(o * sigmoid(W_2 relu(W_1 pool o)) + shortcut(x)),   o = BN conv s BN conv x
 
     x: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); W_1 has channels / reduction rows. Sizes:
-    "small" (3 stages of a block, 16 wide) and "18" (4 of two, 64 wide: SE-ResNet-18 with a 3x3 stem and no max-pooling,
+    "mini" (3 stages of a block, 16 wide) and "18" (4 of two, 64 wide: SE-ResNet-18 with a 3x3 stem and no max-pooling,
     the paper's reduction being 16). A sigmoid gate is no polynomial, whatever the activation.
 
     Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm or activation, width or
@@ -40,7 +40,7 @@ class SEResNet(ResidualNet):
         self,
         input_shape: tuple[int, ...],
         output_dim: int,
-        size: str = "small",
+        size: str = "mini",
         width: int | None = None,
         reduction: int = 4,
         norm: str = "batch",

@@ -30,7 +30,7 @@ class SPADE(ConditionalNet):
         self,
         input_shape: tuple[int, ...],
         output_dim: int,
-        size: str = "small",
+        size: str = "mini",
         width: int | None = None,
         hidden: int = 8,
         norm: str = "batch",

@@ -38,6 +38,18 @@ def scramble(net: nn.Module) -> nn.Module:
     return net
 
 
+def copy_weights(net: nn.Module, oracle: nn.Module) -> None:
+    """The oracle's weights become the net's, matched by their order."""
+    values = oracle.state_dict().values()
+    net.load_state_dict(dict(zip(net.state_dict(), values, strict=True)))
+
+
+def line(n: int, shape: tuple[int, ...]) -> Tensor:
+    """n equidistant points of that shape on a line, in float64."""
+    x, d = samples(2, shape, torch.float64)
+    return torch.stack([x + k * d for k in range(n)])
+
+
 def samples(n: int = 4, shape: tuple[int, ...] = IMAGE, dtype: torch.dtype = torch.float32) -> Tensor:
     """n seeded normal inputs (n, *shape)."""
     return torch.randn(n, *shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(dtype)

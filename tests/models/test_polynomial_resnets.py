@@ -10,7 +10,7 @@ from hpnets.models.backbone import BasicBlock, ResidualNet, size_of
 from hpnets.models.pdc import PDCBlock
 from hpnets.models.pinet import PiBlock
 from hpnets.models.polynet import DPolyBlock, RPolyBlock
-from tests.models.nets import IMAGE, open_gates, relative_difference, samples, scramble, small
+from tests.models.nets import IMAGE, line, open_gates, relative_difference, samples, scramble, small
 
 FAMILIES = ["pinet", "pdc", "rpolynet", "dpolynet"]
 MAPS = (4, 6, 6)
@@ -58,11 +58,6 @@ def test_d_polynet_block_multiplies_with_the_previous_term() -> None:
     y, found = b.step(x, p)
     assert torch.allclose(found, t)
     assert torch.allclose(y, o + sc + 0.7 * b.bn(b.mix(q)) + 0.7 * t)
-
-
-def line(n: int, shape: tuple[int, ...]) -> Tensor:
-    x, d = samples(2, shape, torch.float64)
-    return torch.stack([x + k * d for k in range(n)])
 
 
 @pytest.mark.parametrize(("kind", "options"), KINDS)
