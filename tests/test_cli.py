@@ -183,7 +183,7 @@ GPU = pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_avai
 MISTAKES = [
     ("--model cpp", "unknown model 'cpp': did you mean .*ccp"),
     ("--model", "--model.name: expected one argument"),
-    ("--model=", "unknown model '': allowed: "),
+    ("--model=", "unknown model '': allowed: .*ccp, "),
     ("--task digit", r"unknown task 'digit': did you mean digits\?"),
     ("--model.degre 3", r"--model\.degre 3: did you mean --model\.degree"),
     ("--mod ccp", "--mod ccp: did you mean --model"),

@@ -1,7 +1,7 @@
 """The vocabulary that models are written in; torch only."""
 
 from hpnets.layers.activations import make_activation
-from hpnets.layers.checks import at_least, boolean, image_shape, one_of
+from hpnets.layers.checks import at_least, boolean, finite, image_shape, one_of
 from hpnets.layers.complex import ComplexActivation, ComplexLinear
 from hpnets.layers.norms import norm2d
 from hpnets.layers.norms1d import norm1d
@@ -13,6 +13,7 @@ __all__ = [
     "ComplexLinear",
     "at_least",
     "boolean",
+    "finite",
     "hadamard",
     "image_shape",
     "make_activation",

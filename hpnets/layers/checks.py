@@ -1,5 +1,6 @@
 """Argument checks whose errors name the argument, the value and what is allowed."""
 
+import math
 from collections.abc import Iterable
 
 from hpnets.registry import nearest
@@ -36,3 +37,10 @@ def image_shape(input_shape: tuple[int, ...], minimum: int) -> tuple[int, int, i
         )
     c, h, w = input_shape
     return c, h, w
+
+
+def finite(name: str, value: float) -> float:
+    """`value`, if it is a finite number; else ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{name} is {value!r}; allowed: a finite number")
+    return value

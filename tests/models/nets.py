@@ -1,5 +1,6 @@
 """Small networks for the tests, and what several of them measure."""
 
+from fnmatch import fnmatch
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from hpnets.models import create_model, model_options
 
 IMAGE = (1, 8, 8)
+ZERO_GATES = {"pdc": "*.alpha"}  # gates that start at 0, so that what stands behind them has no gradient at first
 
 
 def small(name: str, **options: Any) -> nn.Module:
@@ -15,6 +17,37 @@ def small(name: str, **options: Any) -> nn.Module:
     narrow = {"width": 6} if "width" in model_options(name) else {}
     torch.manual_seed(0)
     return create_model(name, **{"input_shape": IMAGE, "output_dim": 3, **narrow, **options}).eval()
+
+
+def open_gates(net: nn.Module, name: str) -> nn.Module:
+    """The model `name` with its zero-initialised gates at 1/2."""
+    for key, p in net.named_parameters():
+        if fnmatch(key, ZERO_GATES.get(name, "")):
+            nn.init.constant_(p, 0.5)
+    return net
+
+
+def scramble(net: nn.Module) -> nn.Module:
+    """The net with weights and statistics of its normalisations away from where they start, so that each counts."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d | nn.GroupNorm | nn.LayerNorm) and module.weight is not None:
+            nn.init.uniform_(module.weight, 0.5, 1.5), nn.init.normal_(module.bias)
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.get_buffer("running_var"), 0.5, 1.5)
+            nn.init.normal_(module.get_buffer("running_mean"), std=0.1)
+    return net
+
+
+def copy_weights(net: nn.Module, oracle: nn.Module) -> None:
+    """The oracle's weights become the net's, matched by their order."""
+    values = oracle.state_dict().values()
+    net.load_state_dict(dict(zip(net.state_dict(), values, strict=True)))
+
+
+def line(n: int, shape: tuple[int, ...]) -> Tensor:
+    """n equidistant points of that shape on a line, in float64."""
+    x, d = samples(2, shape, torch.float64)
+    return torch.stack([x + k * d for k in range(n)])
 
 
 def samples(n: int = 4, shape: tuple[int, ...] = IMAGE, dtype: torch.dtype = torch.float32) -> Tensor:

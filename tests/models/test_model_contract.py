@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch.func import functional_call, jacrev, jvp, vmap
 from hpnets.files import read_tensors, write_tensors
 from hpnets.models import create_model, list_models, model_options, register_model
 from hpnets.models.registry import _MODELS
-from tests.models.nets import IMAGE, samples, small
+from tests.models.nets import IMAGE, ZERO_GATES, open_gates, samples, small
 
 ALL = list_models()
 OPTIONS = [(name, key, p) for name in ALL for key, p in model_options(name).items()]
@@ -30,7 +31,7 @@ WRONG = [(name, key, value) for name, key, p in OPTIONS for value in WRONG_VALUE
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("name", ALL)
 def test_forward_and_backward_are_finite_and_reach_every_parameter(name: str, dtype: torch.dtype) -> None:
-    net = small(name).to(dtype).train()
+    net = open_gates(small(name), name).to(dtype).train()
     y = net(samples(dtype=dtype))
     assert y.shape == (4, 3)
     assert y.dtype == dtype
@@ -40,6 +41,16 @@ def test_forward_and_backward_are_finite_and_reach_every_parameter(name: str, dt
         assert p.grad is not None, key
         assert p.grad.isfinite().all(), key
         assert p.grad.any(), key
+
+
+@pytest.mark.parametrize("name", ZERO_GATES)
+def test_closed_gates_let_their_own_gradient_through(name: str) -> None:
+    """A gate of 0 hides what stands behind it from the first step, not from the second: it moves itself."""
+    net = small(name).train()
+    (net(samples()) * samples(4, (3,))).sum().backward()
+    silent = [key for key, p in net.named_parameters() if p.grad is None or not p.grad.any()]
+    assert silent
+    assert not [key for key in silent if fnmatch(key, ZERO_GATES[name])]
 
 
 @pytest.mark.parametrize("name", ALL)

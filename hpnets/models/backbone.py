@@ -1,0 +1,98 @@
+"""The residual backbone that the image families of product blocks share: a stem, stages of blocks, a read-out."""
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor, nn
+
+from hpnets.layers import at_least, image_shape, make_activation, norm2d, one_of
+
+MakeBlock = Callable[[int, int, int], nn.Module]
+SIZES: dict[str, tuple[int, tuple[int, ...]]] = {"mini": (16, (1, 1, 1)), "18": (64, (2, 2, 2, 2))}
+
+
+def size_of(size: str, width: int | None) -> tuple[int, tuple[int, ...]]:
+    """Width and blocks a stage of a named size, `width` instead of its own where one is given; else ValueError."""
+    own, blocks = SIZES[one_of("size", size, SIZES)]
+    return (own if width is None else at_least("width", width, 1)), blocks
+
+
+class BasicBlock(nn.Module):
+    r"""y = s(o + shortcut(x)), o = norm(conv s(norm(conv x))), 3x3 convolutions, the first of them strided.
+
+    x: (batch, inputs, height, width); y: (batch, channels, height / stride, width / stride).
+    """
+
+    def __init__(self, inputs: int, channels: int, stride: int, norm: str, activation: str) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, channels, 3, stride, 1, bias=False)
+        self.bn1 = norm2d(norm, channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = norm2d(norm, channels)
+        self.act = make_activation(activation)
+        self.downsample: nn.Module = nn.Identity()
+        if stride != 1 or inputs != channels:
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, channels, 1, stride, bias=False), norm2d(norm, channels))
+
+    def branch(self, x: Tensor) -> Tensor:
+        """o, the residual branch."""
+        return self.bn2(self.conv2(self.act(self.bn1(self.conv1(x)))))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.branch(x) + self.downsample(x))
+
+
+class ResidualNet(nn.Module):
+    """A 3x3 stem that keeps the resolution, stages of `blocks[i]` blocks, global average pooling, a read-out.
+
+    x: (batch, channels, height, width) of 8x8 and more; f: (batch, output_dim). Stage i has width * 2^i channels and
+    halves the resolution, the first one excepted. `make_block(inputs, channels, stride)` builds one block. Names of
+    parameters are torchvision's. Convolutions start as He's, N(0, 2 / fan_out).
+
+    Raises ValueError for inputs that are no images of 8x8 or more, width < 1, an unknown norm or activation.
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_dim: int,
+        make_block: MakeBlock,
+        width: int,
+        blocks: Sequence[int],
+        norm: str,
+        activation: str,
+    ) -> None:
+        super().__init__()
+        channels, _, _ = image_shape(input_shape, minimum=8)
+        inputs = at_least("width", width, 1)
+        self.conv1 = nn.Conv2d(channels, width, 3, 1, 1, bias=False)
+        self.bn1 = norm2d(norm, width)
+        self.act = make_activation(activation)
+        self.stages = [f"layer{i + 1}" for i in range(len(blocks))]
+        for i, name in enumerate(self.stages):
+            outputs, stride = width * 2**i, 1 if i == 0 else 2
+            first = make_block(inputs, outputs, stride)
+            self.add_module(name, nn.Sequential(first, *(make_block(outputs, outputs, 1) for _ in range(1, blocks[i]))))
+            inputs = outputs
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(inputs, output_dim)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def blocks(self) -> list[nn.Module]:
+        """The blocks of all stages, in order."""
+        return [block for name in self.stages for block in self.get_submodule(name).children()]
+
+    def stem(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) to (batch, width, height, width)."""
+        return self.act(self.bn1(self.conv1(x)))
+
+    def read_out(self, x: Tensor) -> Tensor:
+        """The last stage's feature map to (batch, output_dim)."""
+        return self.fc(self.avgpool(x).flatten(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for block in self.blocks():
+            x = block(x)
+        return self.read_out(x)

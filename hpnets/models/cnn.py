@@ -1,0 +1,49 @@
+"""CNN: the plain convolutional baseline, without shortcut or product."""
+
+from torch import Tensor, nn
+
+from hpnets.layers import at_least, image_shape, make_activation, norm2d
+from hpnets.models.registry import register_model
+
+
+@register_model("cnn")
+class CNN(nn.Module):
+    r"""Plain chain of 3x3 convolutions.
+
+        h_0 = x;   h_l = s(norm(W_l conv h_{l-1})), l = 1..depth;   f = V pool(h_depth) + c
+
+    x: (batch, channels, height, width), 8x8 and more; h_l has width * 2^k channels after k halvings of the resolution,
+    by stride 2 in each second layer, as long as 4x4 remain; f: (batch, output_dim). W_l ~ N(0, 2/fan_in), no bias
+    where a norm follows.
+    With activation "none" and norm "batch" in eval mode it is affine.
+
+    Raises ValueError for inputs that are no images of 8x8 or more, depth < 1, width < 1, an unknown norm or activation.
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_dim: int,
+        depth: int = 4,
+        width: int = 16,
+        norm: str = "batch",
+        activation: str = "relu",
+    ) -> None:
+        super().__init__()
+        inputs, height, columns = image_shape(input_shape, minimum=8)
+        at_least("depth", depth, 1), at_least("width", width, 1)
+        side, outputs = min(height, columns), width
+        layers: list[nn.Module] = []
+        for l in range(1, depth + 1):
+            halve = l % 2 == 0 and side >= 8
+            if halve:
+                outputs, side = 2 * outputs, (side + 1) // 2
+            conv = nn.Conv2d(inputs, outputs, 3, 2 if halve else 1, 1, bias=norm == "none")
+            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+            layers += [nn.Sequential(conv, norm2d(norm, outputs), make_activation(activation))]
+            inputs = outputs
+        self.layers = nn.Sequential(*layers)
+        self.V = nn.Linear(outputs, output_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.V(self.layers(x).mean((2, 3)))

@@ -1,0 +1,49 @@
+"""The residual backbone with modulated norms, which FiLM, AdaIN and SPADE share: they differ in the modulation."""
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor, nn
+
+from hpnets.models.backbone import BasicBlock, ResidualNet
+
+MakeModulation = Callable[[int], nn.Module]
+
+
+class ModulatedBlock(BasicBlock):
+    r"""y = s(o + shortcut(x)), o = mod(conv s(mod(conv x, c)), c), mod(h, c) = (1 + gamma(c)) * norm(h) + beta(c)."""
+
+    def __init__(self, inputs: int, channels: int, stride: int, activation: str, make: MakeModulation) -> None:
+        super().__init__(inputs, channels, stride, "none", activation)
+        self.bn1, self.bn2 = make(channels), make(channels)
+
+    def forward(self, x: Tensor, c: Tensor) -> Tensor:  # type: ignore[override]
+        h = self.act(self.bn1(self.conv1(x), c))
+        return self.act(self.bn2(self.conv2(h), c) + self.downsample(x))
+
+
+class ConditionalNet(ResidualNet):
+    r"""A residual net whose blocks are modulated by c = condition(images).
+
+    `make(channels)` builds a modulation, called with (feature map, c); stem and shortcuts have no norm.
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_dim: int,
+        condition: nn.Module,
+        make: MakeModulation,
+        size: tuple[int, Sequence[int]],
+        activation: str,
+    ) -> None:
+        def block(inputs: int, channels: int, stride: int) -> nn.Module:
+            return ModulatedBlock(inputs, channels, stride, activation, make)
+
+        super().__init__(input_shape, output_dim, block, *size, norm="none", activation=activation)
+        self.condition = condition
+
+    def forward(self, x: Tensor) -> Tensor:
+        c, x = self.condition(x), self.stem(x)
+        for block in self.blocks():
+            x = block(x, c)
+        return self.read_out(x)

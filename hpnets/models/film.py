@@ -1,0 +1,41 @@
+"""FiLM: a residual network whose features are scaled and shifted, channel by channel, by a summary of the image."""
+
+from functools import partial
+
+from hpnets.layers import image_shape
+from hpnets.layers.modulation import ChannelModulation, MappingNetwork
+from hpnets.models.backbone import size_of
+from hpnets.models.conditional import ConditionalNet
+from hpnets.models.registry import register_model
+
+
+@register_model("film")
+class FiLM(ConditionalNet):
+    r"""Feature-wise linear modulation of a residual net by the image's own style.
+
+        y = s(FiLM(conv s(FiLM(conv x))) + shortcut(x)),   FiLM(h) = (1 + gamma) * BN(h) + beta,   gamma, beta = A c
+
+    images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); c: (batch, style_width) from the
+    mapping network on the image averaged to 4x4. gamma = beta = 0 leaves BN(h). Sizes: "mini" (3 stages of a block, 16
+    wide) and "18" (4 of two, 64 wide). Ours differs: the condition is the image itself, not a question about it.
+
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm (batch, instance, none) or
+    activation, or an integer < 1.
+    Source: Perez et al. 2018, "FiLM: Visual Reasoning with a General Conditioning Layer" (arXiv 1709.07871).
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_dim: int,
+        size: str = "mini",
+        width: int | None = None,
+        style_width: int = 32,
+        mapping_depth: int = 2,
+        norm: str = "batch",
+        activation: str = "relu",
+    ) -> None:
+        channels, _, _ = image_shape(input_shape, minimum=8)
+        mapping = MappingNetwork(channels, style_width, mapping_depth)
+        make = partial(ChannelModulation, style_width, norm=norm)
+        super().__init__(input_shape, output_dim, mapping, make, size_of(size, width), activation)

@@ -1,0 +1,122 @@
+"""FocalNet: a network whose tokens are modulated by gated contexts of growing focus, instead of attending."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hpnets.layers import at_least, hadamard, image_shape, make_activation, one_of
+from hpnets.layers.patches import LayerNorm2d
+from hpnets.models.registry import register_model
+
+# size: width of the first stage, blocks of each stage, focal levels, patch
+SIZES: dict[str, tuple[int, tuple[int, ...], int, int]] = {
+    "mini": (16, (1, 1), 2, 2),
+    "tiny_srf": (96, (2, 2, 6, 2), 2, 4),
+    "tiny_lrf": (96, (2, 2, 6, 2), 3, 4),
+    "small_srf": (96, (2, 2, 18, 2), 2, 4),
+    "small_lrf": (96, (2, 2, 18, 2), 3, 4),
+    "base_srf": (128, (2, 2, 18, 2), 2, 4),
+    "base_lrf": (128, (2, 2, 18, 2), 3, 4),
+}
+
+
+class PadTo(nn.Module):
+    """Zeros at the far edges of (batch, channels, H, W) until H and W are multiples of `step`."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.step = step
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x, (0, -x.shape[3] % self.step, 0, -x.shape[2] % self.step))
+
+
+class FocalModulation(nn.Module):
+    r"""O (q * h(sum_l g_l * z_l)), (q, z_0, g) = f x, z_l = s(dw z_{l-1}), l = 1..L, z_{L+1} = s(mean z_L).
+
+    x: (batch, channels, H, W), as is the output; q, z_l: as x; g: L + 1 maps, one a level, the same for all channels;
+    dw: depthwise, (2 l + 1) x (2 l + 1); f, h, O: 1x1.
+    """
+
+    def __init__(self, channels: int, levels: int, activation: str) -> None:
+        super().__init__()
+        self.sizes = (channels, channels, levels + 1)
+        self.f = nn.Conv2d(channels, sum(self.sizes), 1)
+        self.h = nn.Conv2d(channels, channels, 1)
+        self.O = nn.Conv2d(channels, channels, 1)
+        self.dw = nn.ModuleList(
+            nn.Conv2d(channels, channels, 2 * l + 1, padding=l, groups=channels, bias=False)
+            for l in range(1, levels + 1)
+        )
+        self.act = make_activation(activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, z, g = self.f(x).split(self.sizes, dim=1)
+        gates = g.split(1, dim=1)
+        contexts = []
+        for dw_l, g_l in zip(self.dw, gates[:-1], strict=True):
+            z = self.act(dw_l(z))
+            contexts.append(hadamard(g_l.expand_as(z), z))
+        z = self.act(z.mean((2, 3), keepdim=True)).expand_as(x)
+        contexts.append(hadamard(gates[-1].expand_as(x), z))
+        return self.O(hadamard(q, self.h(sum(contexts))))
+
+
+class FocalBlock(nn.Module):
+    """x + modulation(LN x), then x + W_2 s(W_1 LN x), W_1 of 4 times as many channels."""
+
+    def __init__(self, channels: int, levels: int, activation: str) -> None:
+        super().__init__()
+        self.norm1 = LayerNorm2d(channels, 1e-5)
+        self.modulation = FocalModulation(channels, levels, activation)
+        self.norm2 = LayerNorm2d(channels, 1e-5)
+        self.W_1, self.W_2 = nn.Conv2d(channels, 4 * channels, 1), nn.Conv2d(4 * channels, channels, 1)
+        self.act = make_activation(activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.modulation(self.norm1(x))
+        return x + self.W_2(self.act(self.W_1(self.norm2(x))))
+
+
+@register_model("focalnet")
+class FocalNet(nn.Module):
+    r"""Pyramid of focal modulation blocks.
+
+        y = O (q * h(sum_l g_l * z_l)),   (q, z_0, g) = f x,   z_l = s(dw_l z_{l-1}),   z_{L+1} = s(mean z_L)
+        x = x + y(LN x), x = x + W_2 s(W_1 LN x), in each block;   f = C mean(LN x) + c
+
+    images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); stage i has width * 2^i channels
+    and, after the first, starts with a 2x2 convolution of stride 2; a map that does not fit is padded at its far edges.
+    Sizes: "mini" (16 wide, 1 + 1 blocks, L = 2, 2x2 patches) and the paper's tiny, small, base with small (srf, L = 2) and
+    large (lrf, L = 3) receptive fields. LN keeps the net from being a polynomial. Ours differs: no stochastic depth.
+
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size or activation, width or levels < 1.
+    Source: Yang et al. 2022, "Focal Modulation Networks" (arXiv 2203.11926).
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_dim: int,
+        size: str = "mini",
+        width: int | None = None,
+        levels: int | None = None,
+        activation: str = "gelu",
+    ) -> None:
+        super().__init__()
+        inputs, _, _ = image_shape(input_shape, minimum=8)
+        own, depths, own_levels, step = SIZES[one_of("size", size, SIZES)]
+        width = own if width is None else at_least("width", width, 1)
+        levels = own_levels if levels is None else at_least("levels", levels, 1)
+        stages = []
+        for i, depth in enumerate(depths):
+            outputs = width * 2**i
+            blocks = (FocalBlock(outputs, levels, activation) for _ in range(depth))
+            embed = nn.Conv2d(inputs, outputs, step, step)
+            stages.append(nn.Sequential(PadTo(step), embed, LayerNorm2d(outputs, 1e-5), *blocks))
+            inputs, step = outputs, 2
+        self.stages = nn.Sequential(*stages)
+        self.norm = LayerNorm2d(inputs, 1e-5)
+        self.C = nn.Linear(inputs, output_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.C(self.norm(self.stages(x)).mean((2, 3)))

@@ -1,0 +1,91 @@
+"""Softmax-free attention: a transformer whose attention is a product of three linear maps."""
+
+import torch
+from torch import Tensor, nn
+
+from hpnets.layers import at_least, make_activation, one_of
+from hpnets.layers.patches import Patches
+from hpnets.models.registry import register_model
+
+
+def token_norm(name: str, width: int) -> nn.Module:
+    """ "layer" or "none" over the last axis; only "none" keeps a polynomial."""
+    return nn.LayerNorm(width) if one_of("norm", name, ("layer", "none")) == "layer" else nn.Identity()
+
+
+class Attention(nn.Module):
+    r"""O ((Q K^T) V) / n for each head, Q = W_Q x, K = W_K x, V = W_V x, without bias: of degree 3 in x.
+
+    x: (batch, n, width), as is the output; computed as Q (K^T V), which grows linearly with n.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.W_Q, self.W_K, self.W_V, self.O = (nn.Linear(width, width, bias=False) for _ in range(4))
+        for layer in (self.W_Q, self.W_K, self.W_V, self.O):
+            nn.init.normal_(layer.weight, std=width**-0.5)
+
+    def split(self, x: Tensor) -> Tensor:
+        """(batch, n, width) to (batch, heads, n, width / heads)."""
+        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        Q, K, V = self.split(self.W_Q(x)), self.split(self.W_K(x)), self.split(self.W_V(x))
+        return self.O((Q @ (K.transpose(2, 3) @ V) / x.shape[1]).transpose(1, 2).flatten(2))
+
+
+class Block(nn.Module):
+    """x + A(norm x), then x + W_2 s(W_1 norm x), W_1 of 2 width rows."""
+
+    def __init__(self, width: int, heads: int, norm: str, activation: str) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = token_norm(norm, width), token_norm(norm, width)
+        self.attention = Attention(width, heads)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), make_activation(activation), nn.Linear(2 * width, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attention(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+@register_model("linear_attention")
+class LinearAttention(nn.Module):
+    r"""Vision transformer without softmax.
+
+        x = patches(image) + p;   `depth` times x = x + A(norm x), x = x + W_2 s(W_1 norm x);   f = C mean(norm x) + c
+        A(x) = O ((Q K^T) V) / n,   Q = W_Q x,   K = W_K x,   V = W_V x
+
+    image: (batch, channels, height, width), 8x8 and more; x: (batch, n, width), n patches; p: learnt positions; f:
+    (batch, output_dim). With norm "none" and activation "none" f has degree 3^depth in the image exactly.
+
+    Raises ValueError for inputs that are no images of 8x8 and of a patch, depth, width, heads or patch < 1, heads that
+    do not divide width, an unknown norm or activation.
+    Source: Katharopoulos et al. 2020 (arXiv 2006.16236) with the identity as feature map, scaled by 1/n and not
+    normalised.
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_dim: int,
+        depth: int = 2,
+        width: int = 32,
+        heads: int = 2,
+        patch: int = 4,
+        norm: str = "layer",
+        activation: str = "gelu",
+    ) -> None:
+        super().__init__()
+        at_least("depth", depth, 1), at_least("width", width, 1)
+        if width % at_least("heads", heads, 1):
+            raise ValueError(f"heads is {heads}; allowed: a divisor of width, {width}")
+        self.patches = Patches(input_shape, width, patch)
+        self.p = nn.Parameter(0.02 * torch.randn(1, self.patches.n, width))
+        self.blocks = nn.Sequential(*(Block(width, heads, norm, activation) for _ in range(depth)))
+        self.norm = token_norm(norm, width)
+        self.C = nn.Linear(width, output_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.blocks(self.patches(x) + self.p)
+        return self.C(self.norm(x).mean(1))

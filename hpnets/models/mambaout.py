@@ -1,0 +1,100 @@
+"""MambaOut: a network of gated convolutional blocks, Mamba without its state space."""
+
+import torch
+from torch import Tensor, nn
+
+from hpnets.layers import at_least, hadamard, image_shape, make_activation, one_of
+from hpnets.models.registry import register_model
+
+# size: width and blocks of each stage, stride of each of the stem's two convolutions
+SIZES: dict[str, tuple[tuple[int, ...], tuple[int, ...], int]] = {
+    "mini": ((16, 32), (1, 1), 1),
+    "femto": ((48, 96, 192, 288), (3, 3, 9, 3), 2),
+    "kobe": ((48, 96, 192, 288), (3, 3, 15, 3), 2),
+    "tiny": ((96, 192, 384, 576), (3, 3, 9, 3), 2),
+    "small": ((96, 192, 384, 576), (3, 4, 27, 3), 2),
+    "base": ((128, 256, 512, 768), (3, 4, 27, 3), 2),
+}
+
+
+class Down(nn.Module):
+    """A 3x3 convolution and LN of (batch, H, W, inputs): channels last, as everywhere in this family."""
+
+    def __init__(self, inputs: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, channels, 3, stride, 1)
+        self.norm = nn.LayerNorm(channels, eps=1e-6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1))
+
+
+class GatedBlock(nn.Module):
+    r"""x + W_2 (s(g) * [i, dw c]), (g, i, c) = W_1 LN x, dw: depthwise 7x7 on as many channels as x has.
+
+    x: (batch, H, W, channels), as is the output; g has 8/3 as many channels, c as many as x, i as many as g less c.
+    """
+
+    def __init__(self, channels: int, activation: str) -> None:
+        super().__init__()
+        hidden = int(8 / 3 * channels)
+        self.norm = nn.LayerNorm(channels, eps=1e-6)
+        self.W_1 = nn.Linear(channels, 2 * hidden)
+        self.sizes = (hidden, hidden - channels, channels)
+        self.dw = nn.Conv2d(channels, channels, 7, padding=3, groups=channels)
+        self.W_2 = nn.Linear(hidden, channels)
+        self.act = make_activation(activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        g, i, c = self.W_1(self.norm(x)).split(self.sizes, dim=3)
+        c = self.dw(c.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return x + self.W_2(hadamard(self.act(g), torch.cat([i, c], 3)))
+
+
+@register_model("mambaout")
+class MambaOut(nn.Module):
+    r"""Stages of gated convolutional blocks.
+
+        x = x + W_2 (s(g) * [i, dw c]),   (g, i, c) = W_1 LN x;   f = V LN s(W LN pool x) + b
+
+    images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); W_1's g has 8/3 as many channels as
+    x, c as many, i the rest of 8/3. Sizes: "mini" (16 and 32 wide, a block each, a stem that keeps the resolution) and
+    the paper's "femto", "kobe", "tiny", "small", "base"; `width` is that of the first stage and scales the others.
+    LN and the activation keep the net from being a polynomial. Ours differs: no stochastic depth.
+
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size or activation, or width < 1.
+    Source: Yu and Wang 2024, "MambaOut: Do We Really Need Mamba for Vision?" (arXiv 2405.07992).
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_dim: int,
+        size: str = "mini",
+        width: int | None = None,
+        activation: str = "gelu",
+    ) -> None:
+        super().__init__()
+        inputs, _, _ = image_shape(input_shape, minimum=8)
+        own, depths, stride = SIZES[one_of("size", size, SIZES)]
+        first = own[0] if width is None else at_least("width", width, 1)
+        widths = [max(w * first // own[0], 1) for w in own]
+        half = max(first // 2, 1)
+        self.stem = nn.Sequential(
+            Down(inputs, half, stride), make_activation(activation), Down(half, widths[0], stride)
+        )
+        stages = []
+        for i, depth in enumerate(depths):
+            down = [Down(widths[i - 1], widths[i], 2)] if i else []
+            stages.append(nn.Sequential(*down, *(GatedBlock(widths[i], activation) for _ in range(depth))))
+        self.stages = nn.Sequential(*stages)
+        last = widths[-1]
+        self.norm = nn.LayerNorm(last, eps=1e-6)
+        self.W = nn.Linear(last, 4 * last)
+        self.act = make_activation(activation)
+        self.norm_out = nn.LayerNorm(4 * last, eps=1e-6)
+        self.V = nn.Linear(4 * last, output_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stages(self.stem(x.permute(0, 2, 3, 1)))
+        return self.V(self.norm_out(self.act(self.W(self.norm(x.mean((1, 2)))))))

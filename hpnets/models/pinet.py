@@ -1,0 +1,51 @@
+"""Pi-net: a residual network whose blocks multiply the branch with the shortcut."""
+
+from functools import partial
+
+from torch import Tensor, nn
+
+from hpnets.layers import boolean, hadamard, norm2d
+from hpnets.models.backbone import BasicBlock, ResidualNet, size_of
+from hpnets.models.registry import register_model
+
+
+class PiBlock(BasicBlock):
+    r"""y = s(o + id + BN(o * id)), id the shortcut of x; with conv1x1, BN(conv1x1(o * id))."""
+
+    def __init__(self, inputs: int, channels: int, stride: int, norm: str, activation: str, conv1x1: bool) -> None:
+        super().__init__(inputs, channels, stride, norm, activation)
+        self.mix = nn.Conv2d(channels, channels, 1, bias=False) if conv1x1 else nn.Identity()
+        self.bn = norm2d(norm, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        o, identity = self.branch(x), self.downsample(x)
+        return self.act(o + identity + self.bn(self.mix(hadamard(o, identity))))
+
+
+@register_model("pinet")
+class PiNet(ResidualNet):
+    r"""Polynomial residual network: each block is of second degree.
+
+        y = s(o + id + BN(o * id)),   o = BN conv s BN conv x,   id = shortcut(x)
+
+    x: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim). With activation "none" and norm "batch"
+    in eval mode a block has degree 2, and the net degree 2^blocks: 8 for size "mini" (3 stages of a block, 16 wide),
+    256 for "18" (the paper's, 4 stages of two, 64 wide). `conv1x1` mixes the product's channels before its norm.
+    Ours differs by the stem: 3x3, no max-pooling, which would break the degree.
+
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm or activation, width < 1.
+    Source: Chrysos et al. 2020, "Deep Polynomial Neural Networks" (arXiv 2006.13026).
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_dim: int,
+        size: str = "mini",
+        width: int | None = None,
+        norm: str = "batch",
+        activation: str = "none",
+        conv1x1: bool = False,
+    ) -> None:
+        block = partial(PiBlock, norm=norm, activation=activation, conv1x1=boolean("conv1x1", conv1x1))
+        super().__init__(input_shape, output_dim, block, *size_of(size, width), norm, activation)

@@ -1,0 +1,112 @@
+"""R-PolyNet and D-PolyNet: regularised and densely connected polynomial residual networks."""
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from hpnets.layers import finite, hadamard, norm2d
+from hpnets.models.backbone import BasicBlock, ResidualNet, size_of
+from hpnets.models.registry import register_model
+
+
+class RPolyBlock(BasicBlock):
+    r"""y = s(o + sc(x) + alpha BN(conv1x1(q))), q = o * norm(sc x)."""
+
+    def __init__(self, inputs: int, channels: int, stride: int, norm: str, activation: str, alpha0: float) -> None:
+        super().__init__(inputs, channels, stride, norm, activation)
+        self.norm = norm2d(norm, channels)
+        self.mix = nn.Conv2d(channels, channels, 1, bias=False)
+        self.bn = norm2d(norm, channels)
+        self.alpha = nn.Parameter(torch.full((1,), float(alpha0)))
+
+    def terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The block's sum before its activation, and its second-degree term q."""
+        o, sc = self.branch(x), self.downsample(x)
+        q = hadamard(o, self.norm(sc))
+        return o + sc + self.alpha * self.bn(self.mix(q)), q
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.terms(x)[0])
+
+
+class DPolyBlock(RPolyBlock):
+    r"""R-PolyNet's sum plus theta t, t = q * norm(conv(p)), p the previous block's t."""
+
+    def __init__(self, inputs: int, channels: int, stride: int, norm: str, activation: str, alpha0: float) -> None:
+        super().__init__(inputs, channels, stride, norm, activation, alpha0)
+        self.dense = nn.Sequential(nn.Conv2d(inputs, channels, 1, stride, bias=False), norm2d(norm, channels))
+        self.theta = nn.Parameter(torch.full((1,), float(alpha0)))
+
+    def step(self, x: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
+        """y and t."""
+        y, q = self.terms(x)
+        t = hadamard(q, self.dense(p))
+        return self.act(y + self.theta * t), t
+
+
+@register_model("rpolynet")
+class RPolyNet(ResidualNet):
+    r"""Polynomial residual network with normalised second-degree terms.
+
+        y = s(o + sc(x) + alpha BN(conv1x1(o * norm(sc x)))),   o = BN conv s BN conv x
+
+    x: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); sc the shortcut; alpha a scalar a block,
+    alpha0 at the start: 0 gives the residual net exactly. norm and BN are the same option; with "batch" in eval mode
+    and activation "none" a block has degree 2. Sizes: "mini" (3 stages of a block, 16 wide), "18" (4 of two, 64 wide).
+    Ours differs: no DropBlock and no max-pooling, and alpha starts at 1, so that every parameter has a gradient.
+
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm or activation, width < 1 or
+    an alpha0 that is not finite.
+    Source: Chrysos et al. 2023, "Regularization of polynomial networks for image recognition" (arXiv 2303.13896).
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_dim: int,
+        size: str = "mini",
+        width: int | None = None,
+        norm: str = "batch",
+        activation: str = "none",
+        alpha0: float = 1.0,
+    ) -> None:
+        block = partial(RPolyBlock, norm=norm, activation=activation, alpha0=finite("alpha0", alpha0))
+        super().__init__(input_shape, output_dim, block, *size_of(size, width), norm, activation)
+
+
+@register_model("dpolynet")
+class DPolyNet(ResidualNet):
+    r"""R-PolyNet whose blocks also multiply with the second-degree terms of all blocks before them.
+
+        y_n = s(o + sc(x) + alpha BN(conv1x1(q_n)) + theta t_n),   q_n = o * norm(sc x),
+        t_n = q_n * norm(conv(t_{n-1})),   t_0 = stem(input)
+
+    Shapes, options and sizes are R-PolyNet's; alpha and theta, a scalar each a block, both start at alpha0; alpha =
+    theta = 0 is the residual net, theta = 0 is R-PolyNet. Ours differs: the product of the previous terms is the
+    recursion t_n, with a (strided) 1x1 convolution a block, since stages differ in shape.
+
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm or activation, width < 1 or
+    an alpha0 that is not finite.
+    Source: Chrysos et al. 2023, "Regularization of polynomial networks for image recognition" (arXiv 2303.13896).
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_dim: int,
+        size: str = "mini",
+        width: int | None = None,
+        norm: str = "batch",
+        activation: str = "none",
+        alpha0: float = 1.0,
+    ) -> None:
+        block = partial(DPolyBlock, norm=norm, activation=activation, alpha0=finite("alpha0", alpha0))
+        super().__init__(input_shape, output_dim, block, *size_of(size, width), norm, activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        t = x = self.stem(x)
+        for block in self.blocks():
+            assert isinstance(block, DPolyBlock)
+            x, t = block.step(x, t)
+        return self.read_out(x)

@@ -1,0 +1,51 @@
+"""SE-ResNet: a residual network whose branches are gated by squeeze-excitation."""
+
+from functools import partial
+
+from torch import Tensor
+
+from hpnets.layers import at_least
+from hpnets.layers.gates import SqueezeExcitation
+from hpnets.models.backbone import BasicBlock, ResidualNet, size_of
+from hpnets.models.registry import register_model
+
+
+class SEBlock(BasicBlock):
+    r"""y = s(SE(o) + shortcut(x))."""
+
+    def __init__(self, inputs: int, channels: int, stride: int, norm: str, activation: str, reduction: int) -> None:
+        super().__init__(inputs, channels, stride, norm, activation)
+        self.se = SqueezeExcitation(channels, max(channels // reduction, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.se(self.branch(x)) + self.downsample(x))
+
+
+@register_model("se_resnet")
+class SEResNet(ResidualNet):
+    r"""Residual net with one gate a channel on each branch.
+
+        y = s(o * sigmoid(W_2 relu(W_1 pool o)) + shortcut(x)),   o = BN conv s BN conv x
+
+    x: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); W_1 has channels / reduction rows. Sizes:
+    "mini" (3 stages of a block, 16 wide) and "18" (4 of two, 64 wide: SE-ResNet-18 with a 3x3 stem and no max-pooling,
+    the paper's reduction being 16). A sigmoid gate is no polynomial, whatever the activation.
+
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm or activation, width or
+    reduction < 1.
+    Source: Hu et al. 2018, "Squeeze-and-Excitation Networks" (arXiv 1709.01507).
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_dim: int,
+        size: str = "mini",
+        width: int | None = None,
+        reduction: int = 4,
+        norm: str = "batch",
+        activation: str = "relu",
+    ) -> None:
+        at_least("reduction", reduction, 1)
+        block = partial(SEBlock, norm=norm, activation=activation, reduction=reduction)
+        super().__init__(input_shape, output_dim, block, *size_of(size, width), norm, activation)

@@ -1,0 +1,86 @@
+"""StarNet: a convolutional network whose only mixing beside depthwise convolutions is the product of two maps."""
+
+from torch import Tensor, nn
+
+from hpnets.layers import at_least, hadamard, image_shape, make_activation, one_of
+from hpnets.models.registry import register_model
+
+# size: width of the first stage, blocks of each stage, channels and stride of the stem
+SIZES: dict[str, tuple[int, tuple[int, ...], int, int]] = {
+    "mini": (12, (1, 1, 2), 12, 1),
+    "s1": (24, (2, 2, 8, 3), 32, 2),
+    "s2": (32, (1, 2, 6, 2), 32, 2),
+    "s3": (32, (2, 2, 8, 4), 32, 2),
+    "s4": (32, (3, 3, 12, 5), 32, 2),
+}
+
+
+def conv_bn(inputs: int, channels: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    """A convolution, with the bias that the paper's counts include, and BN after it."""
+    conv = nn.Conv2d(inputs, channels, kernel, stride, kernel // 2, groups=groups)
+    return nn.Sequential(conv, nn.BatchNorm2d(channels))
+
+
+class StarBlock(nn.Module):
+    r"""x + dw g(act(f_1 h) * f_2 h), h = BN dw x; dw: depthwise 7x7; f_1, f_2, g: 1x1; of degree 2 without act."""
+
+    def __init__(self, channels: int, ratio: int, activation: str) -> None:
+        super().__init__()
+        self.dwconv = conv_bn(channels, channels, 7, groups=channels)
+        self.f_1 = nn.Conv2d(channels, ratio * channels, 1)
+        self.f_2 = nn.Conv2d(channels, ratio * channels, 1)
+        self.g = conv_bn(ratio * channels, channels, 1)
+        self.dwconv2 = nn.Conv2d(channels, channels, 7, padding=3, groups=channels)
+        self.act = make_activation(activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.dwconv(x)
+        return x + self.dwconv2(self.g(hadamard(self.act(self.f_1(h)), self.f_2(h))))
+
+
+@register_model("starnet")
+class StarNet(nn.Module):
+    r"""Stages of star blocks, the resolution halved before each.
+
+        x = x + dw g(act(f_1 h) * f_2 h),   h = BN dw x;   f = C pool(BN x) + c
+
+    images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); stage i has width * 2^i channels,
+    f_1 and f_2 `ratio` times as many. Sizes: "mini" (12 wide, 1 + 1 + 2 blocks, a stem that keeps the resolution) and
+    the paper's "s1".."s4". With activation "none" in eval mode a block has degree 2. Weights start as N(0, 0.02^2).
+    Ours differs: no stochastic depth.
+
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size or activation, width or ratio < 1.
+    Source: Ma et al. 2024, "Rewrite the Stars" (arXiv 2403.19967).
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_dim: int,
+        size: str = "mini",
+        width: int | None = None,
+        ratio: int = 4,
+        activation: str = "relu6",
+    ) -> None:
+        super().__init__()
+        channels, _, _ = image_shape(input_shape, minimum=8)
+        own, depths, inputs, stride = SIZES[one_of("size", size, SIZES)]
+        width = own if width is None else at_least("width", width, 1)
+        at_least("ratio", ratio, 1)
+        self.stem = nn.Sequential(conv_bn(channels, inputs, 3, stride), make_activation(activation))
+        stages = []
+        for i, depth in enumerate(depths):
+            outputs = width * 2**i
+            blocks = (StarBlock(outputs, ratio, activation) for _ in range(depth))
+            stages.append(nn.Sequential(conv_bn(inputs, outputs, 3, 2), *blocks))
+            inputs = outputs
+        self.stages = nn.Sequential(*stages)
+        self.norm = nn.BatchNorm2d(inputs)
+        self.C = nn.Linear(inputs, output_dim)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.get_parameter("bias"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.C(self.norm(self.stages(self.stem(x))).mean((2, 3)))

@@ -1,0 +1,106 @@
+"""VAN: a convolutional network whose features are multiplied by a large-kernel map of themselves."""
+
+import torch
+from torch import Tensor, nn
+
+from hpnets.layers import at_least, hadamard, image_shape, make_activation, one_of
+from hpnets.layers.patches import LayerNorm2d
+from hpnets.models.registry import register_model
+
+# size: width, blocks and MLP ratio of each stage, stride of the stem
+SIZES: dict[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int]] = {
+    "mini": ((16, 32), (1, 1), (4, 4), 2),
+    "b0": ((32, 64, 160, 256), (3, 3, 5, 2), (8, 8, 4, 4), 4),
+    "b1": ((64, 128, 320, 512), (2, 2, 4, 2), (8, 8, 4, 4), 4),
+    "b2": ((64, 128, 320, 512), (3, 3, 12, 3), (8, 8, 4, 4), 4),
+    "b3": ((64, 128, 320, 512), (3, 5, 27, 3), (8, 8, 4, 4), 4),
+}
+
+
+class LKA(nn.Module):
+    r"""u * conv1x1(dwd(dw u)): dw depthwise 5x5, dwd depthwise 7x7 dilated by 3, together a field of 23x23.
+
+    u: (batch, channels, H, W), as is the output, which has degree 2 in u.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.dw = nn.Conv2d(channels, channels, 5, padding=2, groups=channels)
+        self.dwd = nn.Conv2d(channels, channels, 7, padding=9, dilation=3, groups=channels)
+        self.conv1x1 = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, u: Tensor) -> Tensor:
+        return hadamard(u, self.conv1x1(self.dwd(self.dw(u))))
+
+
+class VANBlock(nn.Module):
+    r"""x + a * A(BN x), then x + b * M(BN x).
+
+        A(h) = h + P_2 LKA(s(P_1 h));   M(h) = M_2 s(dw M_1 h)
+
+    P_i, M_i: 1x1; dw: depthwise 3x3; a, b: a scale a channel, 0.01 at the start.
+    """
+
+    def __init__(self, channels: int, ratio: int, activation: str) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
+        self.P_1, self.P_2 = nn.Conv2d(channels, channels, 1), nn.Conv2d(channels, channels, 1)
+        self.lka = LKA(channels)
+        hidden = ratio * channels
+        self.M_1, self.M_2 = nn.Conv2d(channels, hidden, 1), nn.Conv2d(hidden, channels, 1)
+        self.dw = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
+        self.act = make_activation(activation)
+        self.a, self.b = (nn.Parameter(torch.full((channels, 1, 1), 0.01)) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.norm1(x)
+        x = x + self.a * (h + self.P_2(self.lka(self.act(self.P_1(h)))))
+        return x + self.b * self.M_2(self.act(self.dw(self.M_1(self.norm2(x)))))
+
+
+@register_model("van")
+class VAN(nn.Module):
+    r"""Visual attention network: stages of large-kernel attention.
+
+        x = x + a * (h + P_2 (u * LKA(u))),   u = s(P_1 h),   h = BN x,   LKA(u) = conv1x1(dwd(dw u))
+        x = x + b * M_2 s(dw M_1 BN x), in each block;   f = C mean(LN x) + c
+
+    images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim). Each stage starts with a strided
+    convolution and BN (7x7 with stride 4 in the paper's sizes, then 3x3 with stride 2) and ends with LN. Sizes: "mini"
+    (16 and 32 wide, a block each, a 3x3 stem of stride 2) and the paper's "b0".."b3"; `width` is that of the first
+    stage and scales the others. LKA has degree 2; LN keeps the net from being a polynomial. Ours differs: no dropout,
+    no stochastic depth.
+
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size or activation, or width < 1.
+    Source: Guo et al. 2022, "Visual Attention Network" (arXiv 2202.09741).
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_dim: int,
+        size: str = "mini",
+        width: int | None = None,
+        activation: str = "gelu",
+    ) -> None:
+        super().__init__()
+        inputs, _, _ = image_shape(input_shape, minimum=8)
+        own, depths, ratios, stride = SIZES[one_of("size", size, SIZES)]
+        first = own[0] if width is None else at_least("width", width, 1)
+        stages = []
+        for w, depth, ratio in zip(own, depths, ratios, strict=True):
+            outputs, kernel = max(w * first // own[0], 1), 7 if stride == 4 else 3
+            embed = [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2), nn.BatchNorm2d(outputs)]
+            blocks = [VANBlock(outputs, ratio, activation) for _ in range(depth)]
+            stages.append(nn.Sequential(*embed, *blocks, LayerNorm2d(outputs)))
+            inputs, stride = outputs, 2
+        self.stages = nn.Sequential(*stages)
+        self.C = nn.Linear(inputs, output_dim)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                fan_out = module.kernel_size[0] ** 2 * module.out_channels // module.groups
+                nn.init.normal_(module.weight, std=(2 / fan_out) ** 0.5)
+                nn.init.zeros_(module.get_parameter("bias"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.C(self.stages(x).mean((2, 3)))

@@ -1,0 +1,52 @@
+"""FocalNet against timm's, and focal modulation against its formula."""
+
+import pytest
+import timm
+import torch
+import torch.nn.functional as F
+
+from hpnets.models import create_model
+from hpnets.models.focalnet import FocalModulation
+from tests.models.nets import copy_weights, samples, scramble, small
+
+
+@pytest.mark.parametrize("size", ["tiny_srf", "tiny_lrf"])
+def test_it_is_timms(size: str) -> None:
+    torch.manual_seed(0)
+    oracle = scramble(timm.create_model(f"focalnet_{size}", num_classes=3)).eval()
+    net = create_model("focalnet", input_shape=(3, 64, 64), output_dim=3, size=size).eval()
+    copy_weights(net, oracle)
+    x = samples(2, (3, 64, 64), torch.float64)
+    torch.testing.assert_close(net.double()(x), oracle.double()(x), rtol=1e-10, atol=1e-10)
+
+
+def test_modulation_is_its_formula() -> None:
+    torch.manual_seed(0)
+    layer, x = FocalModulation(4, 2, "gelu").double(), samples(2, (4, 7, 7), torch.float64)
+    y = layer.f(x)
+    q, z_0, g = y[:, :4], y[:, 4:8], y[:, 8:]
+    z_1 = F.gelu(F.conv2d(z_0, layer.dw[0].weight, padding=1, groups=4))
+    z_2 = F.gelu(F.conv2d(z_1, layer.dw[1].weight, padding=2, groups=4))
+    z_3 = F.gelu(z_2.mean((2, 3), keepdim=True))
+    context = g[:, 0:1] * z_1 + g[:, 1:2] * z_2 + g[:, 2:3] * z_3
+    assert torch.allclose(layer(x), layer.O(q * layer.h(context)), rtol=1e-10)
+
+
+def test_levels_widen_the_field() -> None:
+    net = small("focalnet", levels=3)
+    assert [tuple(dw.weight.shape[2:]) for dw in net.get_submodule("stages.0.3.modulation.dw")] == [
+        (3, 3),
+        (5, 5),
+        (7, 7),
+    ]
+    with pytest.raises(ValueError, match="levels is 0; allowed: an integer >= 1"):
+        small("focalnet", levels=0)
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 17)])
+def test_other_images(shape: tuple[int, ...]) -> None:
+    assert small("focalnet", input_shape=shape)(samples(2, shape)).shape == (2, 3)
+
+
+def test_the_papers_size_accepts_8x8() -> None:
+    assert small("focalnet", size="tiny_srf", width=4)(samples()).shape == (4, 3)

@@ -1,0 +1,51 @@
+"""gMLP against timm's, and its gate at the start."""
+
+import pytest
+import timm
+import torch
+from torch import nn
+
+from hpnets.models import create_model
+from hpnets.models.gmlp import SIZES, SpatialGate
+from tests.models.nets import copy_weights, samples, scramble, small
+
+
+@pytest.mark.parametrize("size", ["ti16", "s16"])
+def test_it_is_timms(size: str) -> None:
+    torch.manual_seed(0)
+    oracle = timm.create_model(f"gmlp_{size}_224", img_size=32, num_classes=3).eval()
+    scramble(oracle)
+    for name, p in oracle.named_parameters():
+        if ".gate.proj." in name:
+            nn.init.normal_(p, std=0.5)
+    net = create_model("gmlp", input_shape=(3, 32, 32), output_dim=3, size=size).eval()
+    copy_weights(net, oracle)
+    x = samples(2, (3, 32, 32))
+    torch.testing.assert_close(net(x), oracle(x), rtol=1e-5, atol=1e-5)
+    assert SIZES["b16"] == (512, 30, 16)
+
+
+def test_the_gate_lets_u_pass_at_the_start() -> None:
+    torch.manual_seed(0)
+    gate, z = SpatialGate(5, 7), samples(2, (7, 10))
+    u, v = z.split(5, 2)
+    assert torch.allclose(gate(z), u, atol=1e-4)
+    nn.init.normal_(gate.W.weight), nn.init.normal_(gate.W.bias)
+    W, b = gate.W.weight, gate.W.bias
+    expected = u * (torch.einsum("ij,njc->nic", W, torch.layer_norm(v, (5,))) + b[:, None])
+    assert torch.allclose(gate(z), expected, atol=1e-5)
+
+
+def test_a_patch_must_fit_the_image() -> None:
+    with pytest.raises(ValueError, match=r"input_shape is \(1, 8, 8\); allowed: images .* of at least 16x16"):
+        small("gmlp", size="ti16", depth=1)
+    assert small("gmlp", patch=8)(samples()).shape == (4, 3)
+    with pytest.raises(ValueError, match="patch is 0; allowed: an integer >= 1"):
+        small("gmlp", patch=0)
+    with pytest.raises(ValueError, match="depth is 0; allowed: an integer >= 1"):
+        small("gmlp", depth=0)
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 17)])
+def test_other_images(shape: tuple[int, ...]) -> None:
+    assert small("gmlp", input_shape=shape)(samples(2, shape)).shape == (2, 3)

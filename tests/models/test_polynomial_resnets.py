@@ -1,0 +1,118 @@
+"""Pi-net, PDC, R-PolyNet, D-PolyNet: their blocks' formulas, their degrees, the residual nets they reduce to."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hpnets.models.backbone import BasicBlock, ResidualNet, size_of
+from hpnets.models.pdc import PDCBlock
+from hpnets.models.pinet import PiBlock
+from hpnets.models.polynet import DPolyBlock, RPolyBlock
+from tests.models.nets import IMAGE, line, open_gates, relative_difference, samples, scramble, small
+
+FAMILIES = ["pinet", "pdc", "rpolynet", "dpolynet"]
+MAPS = (4, 6, 6)
+
+
+def block(kind: type[BasicBlock], activation: str = "none", stride: int = 2, **options: float) -> BasicBlock:
+    torch.manual_seed(0)
+    return scramble(kind(4, 5, stride, "batch", activation, **options).double().eval())  # type: ignore[return-value]
+
+
+def second_degree_term(b: BasicBlock, x: Tensor) -> Tensor:
+    """What the block's formula adds to the residual block's sum."""
+    o, sc = b.bn2(b.conv2(b.act(b.bn1(b.conv1(x))))), b.downsample(x)
+    if isinstance(b, PiBlock):
+        return b.bn(b.mix(o * sc))
+    if isinstance(b, PDCBlock):
+        u_1, u_2 = (bn(conv(x)) for conv, bn in b.u)
+        return b.alpha * (u_1 * u_2)
+    assert isinstance(b, RPolyBlock)
+    return b.alpha * b.bn(b.mix(o * b.norm(sc)))
+
+
+KINDS = [
+    (PiBlock, {"conv1x1": False}),
+    (PiBlock, {"conv1x1": True}),
+    (PDCBlock, {"alpha0": 0.7}),
+    (RPolyBlock, {"alpha0": 0.7}),
+]
+
+
+@pytest.mark.parametrize("activation", ["none", "relu"])
+@pytest.mark.parametrize(("kind", "options"), KINDS)
+def test_block_is_its_formula(kind: type[BasicBlock], options: dict[str, float], activation: str) -> None:
+    b, x = block(kind, activation, **options), samples(2, MAPS, torch.float64)
+    o, sc = b.bn2(b.conv2(b.act(b.bn1(b.conv1(x))))), b.downsample(x)
+    assert torch.allclose(b(x), b.act(o + sc + second_degree_term(b, x)), rtol=1e-12, atol=1e-12)
+    assert (b(x) - b.act(o + sc)).abs().max() > 1e-2
+
+
+def test_d_polynet_block_multiplies_with_the_previous_term() -> None:
+    b, x, p = block(DPolyBlock, alpha0=0.7), samples(2, MAPS, torch.float64), torch.randn(2, *MAPS, dtype=torch.float64)
+    o, sc = b.branch(x), b.downsample(x)
+    q = o * b.norm(sc)
+    t = q * b.dense[1](b.dense[0](p))
+    y, found = b.step(x, p)
+    assert torch.allclose(found, t)
+    assert torch.allclose(y, o + sc + 0.7 * b.bn(b.mix(q)) + 0.7 * t)
+
+
+@pytest.mark.parametrize(("kind", "options"), KINDS)
+def test_block_has_degree_two(kind: type[BasicBlock], options: dict[str, float]) -> None:
+    values = block(kind, **options)(line(4, MAPS)).detach()
+    assert values.diff(n=3, dim=0).abs().max() < 1e-11 * values.abs().max()
+    assert values.diff(n=2, dim=0).abs().max() > 1e-3 * values.abs().max()
+
+
+@pytest.mark.parametrize("name", ["pinet", "pdc", "rpolynet"])
+def test_small_net_of_three_blocks_has_degree_eight(name: str) -> None:
+    net = open_gates(small(name, activation="none"), name).double()
+    assert relative_difference(net, 9) < 1e-9
+    assert relative_difference(net, 8) > 1e-6
+
+
+def test_group_norm_breaks_the_degree() -> None:
+    assert relative_difference(small("pinet", norm="group").double(), 9) > 1e-3
+
+
+@pytest.mark.parametrize("name", FAMILIES[1:])
+def test_closed_gates_leave_the_residual_net(name: str) -> None:
+    net = scramble(small(name, activation="relu", alpha0=0.0))
+    plain = ResidualNet(IMAGE, 3, partial(BasicBlock, norm="batch", activation="relu"), 6, (1, 1, 1), "batch", "relu")
+    plain.load_state_dict({key: net.state_dict()[key] for key in plain.state_dict()})
+    assert torch.equal(net(samples()), plain.eval()(samples()))
+    assert not torch.allclose(scramble(small(name, activation="relu", alpha0=0.5))(samples()), net(samples()))
+
+
+def test_d_polynet_with_theta_zero_is_r_polynet() -> None:
+    net, r = scramble(small("dpolynet", activation="relu")), small("rpolynet", activation="relu")
+    r.load_state_dict({key: net.state_dict()[key] for key in r.state_dict()})
+    assert not torch.allclose(net(samples()), r(samples()))
+    for key, p in net.named_parameters():
+        if key.endswith("theta"):
+            nn.init.zeros_(p)
+    assert torch.equal(net(samples()), r(samples()))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_papers_size_has_eighteen_layers(name: str) -> None:
+    net = small(name, size="18", width=2)
+    assert [len(net.get_submodule(f"layer{i}")) for i in (1, 2, 3, 4)] == [2, 2, 2, 2]
+    assert net.get_parameter("fc.weight").shape == (3, 16)
+    assert size_of("18", None) == (64, (2, 2, 2, 2))
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 17)])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_other_images(name: str, shape: tuple[int, ...]) -> None:
+    assert small(name, input_shape=shape)(samples(2, shape)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("alpha0", [float("nan"), float("inf"), "1", True, None])
+@pytest.mark.parametrize("name", FAMILIES[1:])
+def test_gates_that_are_no_numbers_are_refused(name: str, alpha0: float) -> None:
+    with pytest.raises(ValueError, match=rf"alpha0 is {alpha0!r}; allowed: a finite number"):
+        small(name, alpha0=alpha0)
