@@ -1,12 +1,10 @@
 """The vocabulary that models are written in; torch only."""
 
 from hpnets.layers.activations import make_activation
-from hpnets.layers.checks import at_least, boolean, finite, image_shape, one_of
+from hpnets.layers.checks import at_least, boolean, finite, image_shape, one_of, positive
 from hpnets.layers.complex import ComplexActivation, ComplexLinear
-from hpnets.layers.norms import norm2d
-from hpnets.layers.norms1d import norm1d
+from hpnets.layers.norms import norm1d, norm2d
 from hpnets.layers.products import hadamard, make_product
-from hpnets.layers.reals import positive
 
 __all__ = [
     "ComplexActivation",

@@ -44,3 +44,11 @@ def finite(name: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{name} is {value!r}; allowed: a finite number")
     return value
+
+
+def positive(name: str, value: float) -> float:
+    """`value` as a float, if it is a finite number > 0; else ValueError."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value <= 0:
+        raise ValueError(f"{name} is {value!r}; allowed: a finite number > 0")
+    return float(value)

@@ -1,10 +1,18 @@
-"""Normalisations of feature maps by name."""
+"""Normalisations of feature vectors and of feature maps by name."""
 
 import math
 
 from torch import nn
 
 from hpnets.layers.checks import one_of
+
+
+def norm1d(name: str, features: int) -> nn.Module:
+    """ "batch", "layer" or "none", for (N, features); only "none" and "batch" in eval mode keep a polynomial one."""
+    one_of("norm", name, ("batch", "layer", "none"))
+    if name == "batch":
+        return nn.BatchNorm1d(features)
+    return nn.LayerNorm(features) if name == "layer" else nn.Identity()
 
 
 def norm2d(name: str, channels: int) -> nn.Module:

@@ -1,0 +1,27 @@
+"""README tells the truth about what there is; its code is executed by tests/test_docs.py."""
+
+from pathlib import Path
+
+import pytest
+
+from hpnets import list_models, list_tasks
+from hpnets.report import pretrained_table
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", [*list_models(), *list_tasks()])
+def test_every_model_and_task_is_named(name: str) -> None:
+    assert f"`{name}`" in README
+
+
+def test_the_table_of_checkpoints_is_that_of_the_index() -> None:
+    table = README.split("<!-- pretrained -->\n")[1].split("\n<!-- end pretrained -->")[0]
+    assert table == pretrained_table(ROOT / "checkpoints" / "index.json")
+
+
+def test_the_two_commands_are_on_the_first_screen() -> None:
+    first = "\n".join(README.splitlines()[:24])
+    assert "pip install -e . && python recipes/train.py --model ccp" in first
+    assert "pip install -e '.[test]' && pytest" in first
