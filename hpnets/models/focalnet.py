@@ -86,8 +86,8 @@ class FocalNet(nn.Module):
 
     images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); stage i has width * 2^i channels
     and, after the first, starts with a 2x2 convolution of stride 2; a map that does not fit is padded at its far edges.
-    Sizes: "mini" (16 wide, 1 + 1 blocks, L = 2, 2x2 patches) and the paper's tiny, small, base with small (srf, L = 2) and
-    large (lrf, L = 3) receptive fields. LN keeps the net from being a polynomial. Ours differs: no stochastic depth.
+    Sizes: "mini" (16 wide, 1 + 1 blocks, L = 2, 2x2 patches) and the paper's tiny, small, base with small (srf, L = 2)
+    and large (lrf, L = 3) receptive fields. LN keeps the net from being a polynomial. Ours: no drop path.
 
     Raises ValueError for inputs that are no images of 8x8 or more, an unknown size or activation, width or levels < 1.
     Source: Yang et al. 2022, "Focal Modulation Networks" (arXiv 2203.11926).
