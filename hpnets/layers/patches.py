@@ -26,8 +26,7 @@ class Patches(nn.Module):
     def __init__(self, input_shape: tuple[int, ...], width: int, patch: int) -> None:
         super().__init__()
         channels, height, columns = image_shape(input_shape, minimum=max(8, at_least("patch", patch, 1)))
-        self.grid = (height // patch, columns // patch)
-        self.n = self.grid[0] * self.grid[1]
+        self.n = (height // patch) * (columns // patch)
         self.proj = nn.Conv2d(channels, width, patch, patch)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from functools import partial
 from hpnets.layers import image_shape
 from hpnets.layers.modulation import ChannelModulation, MappingNetwork
 from hpnets.models.backbone import size_of
-from hpnets.models.conditional import ConditionalNet
+from hpnets.models.conditional import ConditionalNet, smallest_image
 from hpnets.models.registry import register_model
 
 
@@ -35,7 +35,7 @@ class AdaIN(ConditionalNet):
         activation: str = "relu",
     ) -> None:
         sizes = size_of(size, width)
-        channels, _, _ = image_shape(input_shape, minimum=2 ** len(sizes[1]))
+        channels, _, _ = image_shape(input_shape, smallest_image("instance", sizes[1]))
         mapping = MappingNetwork(channels, style_width, mapping_depth)
         make = partial(ChannelModulation, style_width, norm="instance")
         super().__init__(input_shape, output_dim, mapping, make, sizes, activation)

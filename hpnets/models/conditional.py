@@ -9,6 +9,11 @@ from hpnets.models.backbone import BasicBlock, ResidualNet
 MakeModulation = Callable[[int], nn.Module]
 
 
+def smallest_image(norm: str, blocks: Sequence[int]) -> int:
+    """The least height and width: instance normalisation of one position is 0, so it wants two in the last stage."""
+    return max(8, 2 ** len(blocks)) if norm == "instance" else 8
+
+
 class ModulatedBlock(BasicBlock):
     r"""y = s(o + shortcut(x)), o = mod(conv s(mod(conv x, c)), c), mod(h, c) = (1 + gamma(c)) * norm(h) + beta(c)."""
 

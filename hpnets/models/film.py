@@ -5,7 +5,7 @@ from functools import partial
 from hpnets.layers import image_shape
 from hpnets.layers.modulation import ChannelModulation, MappingNetwork
 from hpnets.models.backbone import size_of
-from hpnets.models.conditional import ConditionalNet
+from hpnets.models.conditional import ConditionalNet, smallest_image
 from hpnets.models.registry import register_model
 
 
@@ -19,8 +19,8 @@ class FiLM(ConditionalNet):
     mapping network on the image averaged to 4x4. gamma = beta = 0 leaves BN(h). Sizes: "mini" (3 stages of a block, 16
     wide) and "18" (4 of two, 64 wide). Ours differs: the condition is the image itself, not a question about it.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm (batch, instance, none) or
-    activation, or an integer < 1.
+    Raises ValueError for inputs that are no images of 8x8 or more (16x16 for "18" with norm "instance"), an unknown
+    size, norm (batch, instance, none) or activation, or an integer < 1.
     Source: Perez et al. 2018, "FiLM: Visual Reasoning with a General Conditioning Layer" (arXiv 1709.07871).
     """
 
@@ -35,7 +35,8 @@ class FiLM(ConditionalNet):
         norm: str = "batch",
         activation: str = "relu",
     ) -> None:
-        channels, _, _ = image_shape(input_shape, minimum=8)
+        sizes = size_of(size, width)
+        channels, _, _ = image_shape(input_shape, smallest_image(norm, sizes[1]))
         mapping = MappingNetwork(channels, style_width, mapping_depth)
         make = partial(ChannelModulation, style_width, norm=norm)
-        super().__init__(input_shape, output_dim, mapping, make, size_of(size, width), activation)
+        super().__init__(input_shape, output_dim, mapping, make, sizes, activation)

@@ -39,7 +39,7 @@ class PDC(ResidualNet):
     Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm or activation, width < 1 or
     an alpha0 that is not finite.
     Source: Chrysos et al. 2021, "Augmenting Deep Classifiers with Polynomial Neural Networks" (arXiv 2104.07916).
-    Ours differs: u_1 and u_2 are 1x1 convolutions, so that the product costs a fifth of the block.
+    Ours differs: u_1 and u_2 are 1x1 convolutions, which add a ninth to the block's weights.
     """
 
     def __init__(

@@ -32,6 +32,8 @@ class PiNet(ResidualNet):
     in eval mode a block has degree 2, and the net degree 2^blocks: 8 for size "mini" (3 stages of a block, 16 wide),
     256 for "18" (the paper's, 4 stages of two, 64 wide). `conv1x1` mixes the product's channels before its norm.
     Ours differs by the stem: 3x3, no max-pooling, which would break the degree.
+    In eval mode before any training step BN's statistics are 0 and 1, and "18" without activation overflows: its
+    kernel at the start wants a few batches in train mode first.
 
     Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm or activation, width < 1.
     Source: Chrysos et al. 2020, "Deep Polynomial Neural Networks" (arXiv 2006.13026).

@@ -55,6 +55,8 @@ class RPolyNet(ResidualNet):
     alpha0 at the start: 0 gives the residual net exactly. norm and BN are the same option; with "batch" in eval mode
     and activation "none" a block has degree 2. Sizes: "mini" (3 stages of a block, 16 wide), "18" (4 of two, 64 wide).
     Ours differs: no DropBlock and no max-pooling, and alpha starts at 1, so that every parameter has a gradient.
+    In eval mode before any training step BN's statistics are 0 and 1, and "18" without activation overflows: its
+    kernel at the start wants a few batches in train mode first.
 
     Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm or activation, width < 1 or
     an alpha0 that is not finite.
@@ -84,7 +86,8 @@ class DPolyNet(ResidualNet):
 
     Shapes, options and sizes are R-PolyNet's; alpha and theta, a scalar each a block, both start at alpha0; alpha =
     theta = 0 is the residual net, theta = 0 is R-PolyNet. Ours differs: the product of the previous terms is the
-    recursion t_n, with a (strided) 1x1 convolution a block, since stages differ in shape.
+    recursion t_n, with a (strided) 1x1 convolution a block, since stages differ in shape, and starts with the stem.
+    As R-PolyNet's, its size "18" overflows in eval mode before any training step.
 
     Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm or activation, width < 1 or
     an alpha0 that is not finite.

@@ -7,7 +7,7 @@ from torch import nn
 from hpnets.layers import at_least, image_shape
 from hpnets.layers.modulation import SpatialModulation
 from hpnets.models.backbone import size_of
-from hpnets.models.conditional import ConditionalNet
+from hpnets.models.conditional import ConditionalNet, smallest_image
 from hpnets.models.registry import register_model
 
 
@@ -21,8 +21,8 @@ class SPADE(ConditionalNet):
     (batch, channels, height, width), 8x8 and more; f: (batch, output_dim). gamma = beta = 0 leaves BN(h). Sizes are
     FiLM's. Ours differs: m is the image that is classified, not a segmentation, and is averaged, not subsampled.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm (batch, instance, none) or
-    activation, or an integer < 1.
+    Raises ValueError for inputs that are no images of 8x8 or more (16x16 for "18" with norm "instance"), an unknown
+    size, norm (batch, instance, none) or activation, or an integer < 1.
     Source: Park et al. 2019, "Semantic Image Synthesis with Spatially-Adaptive Normalization" (arXiv 1903.07291).
     """
 
@@ -36,6 +36,7 @@ class SPADE(ConditionalNet):
         norm: str = "batch",
         activation: str = "relu",
     ) -> None:
-        channels, _, _ = image_shape(input_shape, minimum=8)
+        sizes = size_of(size, width)
+        channels, _, _ = image_shape(input_shape, smallest_image(norm, sizes[1]))
         make = partial(SpatialModulation, channels, hidden=at_least("hidden", hidden, 1), norm=norm)
-        super().__init__(input_shape, output_dim, nn.Identity(), make, size_of(size, width), activation)
+        super().__init__(input_shape, output_dim, nn.Identity(), make, sizes, activation)

@@ -16,7 +16,7 @@ SIZES: dict[str, tuple[int, tuple[int, ...], int, int]] = {
 
 
 def conv_bn(inputs: int, channels: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """A convolution, with the bias that the paper's counts include, and BN after it."""
+    """A convolution and BN after it, which makes its bias idle (no gradient in train mode); the paper counts it."""
     conv = nn.Conv2d(inputs, channels, kernel, stride, kernel // 2, groups=groups)
     return nn.Sequential(conv, nn.BatchNorm2d(channels))
 

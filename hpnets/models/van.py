@@ -68,8 +68,9 @@ class VAN(nn.Module):
     images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim). Each stage starts with a strided
     convolution and BN (7x7 with stride 4 in the paper's sizes, then 3x3 with stride 2) and ends with LN. Sizes: "mini"
     (16 and 32 wide, a block each, a 3x3 stem of stride 2) and the paper's "b0".."b3"; `width` is that of the first
-    stage and scales the others. LKA has degree 2; LN keeps the net from being a polynomial. Ours differs: no dropout,
-    no stochastic depth.
+    stage and scales the others. LKA has degree 2; LN keeps the net from being a polynomial. Weights start as
+    N(0, 2 / fan_out); the strided convolutions' biases, which BN makes idle, are there as in the paper's counts.
+    Ours differs: no dropout, no stochastic depth.
 
     Raises ValueError for inputs that are no images of 8x8 or more, an unknown size or activation, or width < 1.
     Source: Guo et al. 2022, "Visual Attention Network" (arXiv 2202.09741).

@@ -40,8 +40,3 @@ def test_relu_keeps_the_scale_without_norm() -> None:
 def test_without_activation_it_is_affine() -> None:
     assert relative_difference(scramble(small("cnn", activation="none")).double(), 2) < 1e-12
     assert relative_difference(scramble(small("cnn")).double(), 2) > 1e-3
-
-
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 17)])
-def test_other_images(shape: tuple[int, ...]) -> None:
-    assert small("cnn", input_shape=shape)(samples(2, shape)).shape == (2, 3)

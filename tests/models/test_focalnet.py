@@ -43,10 +43,5 @@ def test_levels_widen_the_field() -> None:
         small("focalnet", levels=0)
 
 
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 17)])
-def test_other_images(shape: tuple[int, ...]) -> None:
-    assert small("focalnet", input_shape=shape)(samples(2, shape)).shape == (2, 3)
-
-
 def test_the_papers_size_accepts_8x8() -> None:
     assert small("focalnet", size="tiny_srf", width=4)(samples()).shape == (4, 3)

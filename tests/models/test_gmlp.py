@@ -44,8 +44,3 @@ def test_a_patch_must_fit_the_image() -> None:
         small("gmlp", patch=0)
     with pytest.raises(ValueError, match="depth is 0; allowed: an integer >= 1"):
         small("gmlp", depth=0)
-
-
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 17)])
-def test_other_images(shape: tuple[int, ...]) -> None:
-    assert small("gmlp", input_shape=shape)(samples(2, shape)).shape == (2, 3)

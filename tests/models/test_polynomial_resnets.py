@@ -105,10 +105,14 @@ def test_the_papers_size_has_eighteen_layers(name: str) -> None:
     assert size_of("18", None) == (64, (2, 2, 2, 2))
 
 
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 17)])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_other_images(name: str, shape: tuple[int, ...]) -> None:
-    assert small(name, input_shape=shape)(samples(2, shape)).shape == (2, 3)
+def test_batch_statistics_tame_eighteen_layers(name: str) -> None:
+    """Eight blocks of second degree overflow in eval mode until BN has seen a few batches."""
+    net, x = small(name, size="18").train(), samples(16)
+    with torch.no_grad():
+        for _ in range(20):
+            net(x)
+        assert net.eval()(x).abs().max() < 1e3
 
 
 @pytest.mark.parametrize("alpha0", [float("nan"), float("inf"), "1", True, None])

@@ -6,7 +6,7 @@ import torch
 
 from hpnets.models import create_model
 from hpnets.models.starnet import StarBlock
-from tests.models.nets import copy_weights, line, samples, scramble, small
+from tests.models.nets import copy_weights, line, samples, scramble
 
 COUNTS = {"s1": 2_869_168, "s2": 3_682_024, "s3": 5_750_792, "s4": 7_482_728}
 
@@ -34,8 +34,3 @@ def test_a_block_without_activation_has_degree_two(activation: str, degree: int 
     third = values.diff(n=3, dim=0).abs().max() / values.abs().max()
     assert third < 1e-12 if degree == 2 else third > 1e-4
     assert values.diff(n=2, dim=0).abs().max() > 1e-4 * values.abs().max()
-
-
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 17)])
-def test_other_images(shape: tuple[int, ...]) -> None:
-    assert small("starnet", input_shape=shape)(samples(2, shape)).shape == (2, 3)

@@ -7,7 +7,7 @@ from torch import nn
 
 from hpnets.models import create_model
 from hpnets.models.van import LKA, VANBlock
-from tests.models.nets import line, samples, scramble, small
+from tests.models.nets import line, samples, scramble
 
 
 def test_lka_is_its_formula_and_has_degree_two() -> None:
@@ -49,8 +49,3 @@ def test_block_is_its_formula(activation: str) -> None:
 def test_the_papers_parameter_counts(size: str, millions: float) -> None:
     net = create_model("van", input_shape=(3, 224, 224), output_dim=1000, size=size)
     assert round(sum(p.numel() for p in net.parameters()) / 1e6, 1) == millions
-
-
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 17)])
-def test_other_images(shape: tuple[int, ...]) -> None:
-    assert small("van", input_shape=shape)(samples(2, shape)).shape == (2, 3)
