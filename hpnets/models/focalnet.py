@@ -81,20 +81,16 @@ class FocalBlock(nn.Module):
 class FocalNet(nn.Module):
     r"""Pyramid of focal modulation blocks.
 
-            y = O (q * h(sum_l g_l * z_l)),   (q, z_0, g) = f x,   z_l = s(dw_l z_{l-1}),   z_{L+1} = s(mean z_L)
-            x = x + y(LN x), x = x + W_2 s(W_1 LN x), in each block;   f = C mean(LN x) + c
+        y = O (q * h(sum_l g_l * z_l)),   (q, z_0, g) = f x,   z_l = s(dw_l z_{l-1}),   z_{L+1} = s(mean z_L)
+        x = x + y(LN x), x = x + W_2 s(W_1 LN x), in each block;   f = C mean(LN x) + c
 
-        images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); stage i has width * 2^i channels
-        and, after the first, starts with a 2x2 convolution of stride 2; a map that does not fit is padded at its far edges.
-        Sizes: "mini" (16 wide, 1 + 1 blocks, L = 2, 2x2 patches) and the paper's tiny, small, base with small (srf, L = 2)
-    <<<<<<< HEAD
-        and large (lrf, L = 3) receptive fields. LN keeps the net from being a polynomial. Ours has no stochastic depth.
-    =======
-        and large (lrf, L = 3) receptive fields. LN keeps the net from being a polynomial. Ours: no drop path.
-    >>>>>>> zoo-image
+    images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); stage i has width * 2^i channels
+    and, after the first, starts with a 2x2 convolution of stride 2; a map that does not fit is padded at its far edges.
+    Sizes: "mini" (16 wide, 1 + 1 blocks, L = 2, 2x2 patches) and the paper's tiny, small, base with small (srf, L = 2)
+    and large (lrf, L = 3) receptive fields. LN keeps the net from being a polynomial. Ours: no drop path.
 
-        Raises ValueError for inputs that are no images of 8x8 or more, an unknown size or activation, width or levels < 1.
-        Source: Yang et al. 2022, "Focal Modulation Networks" (arXiv 2203.11926).
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size or activation, width or levels < 1.
+    Source: Yang et al. 2022, "Focal Modulation Networks" (arXiv 2203.11926).
     """
 
     def __init__(

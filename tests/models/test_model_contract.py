@@ -20,12 +20,8 @@ ALL = list_models()
 OPTIONS = [(name, key, p) for name in ALL for key, p in model_options(name).items()]
 WRONG_VALUES: dict[Any, list[Any]] = {
     int: [-1, 1.5, True, "4", None],
-<<<<<<< HEAD
-    float: [True, "4", None],
-=======
     int | None: [-1, 1.5, True, "4"],
     float: ["1", True, None, float("nan")],
->>>>>>> zoo-image
     bool: ["yes", "no", 1, None],
     str: ["nonsense", 3, None],
 }
