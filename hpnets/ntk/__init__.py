@@ -9,7 +9,6 @@ from hpnets.ntk.linearised import Centred, Linearised, centre, linearize
 from hpnets.ntk.lowrank import LowRank, low_rank
 from hpnets.ntk.operator import NTKOperator
 from hpnets.ntk.planning import ParameterPlan, Plan, plan
-from hpnets.ntk.ranks import ntk_over_ranks
 from hpnets.ntk.rules import GainRule, OuterRule, Rule, register_rule
 from hpnets.ntk.sketching import Sketch, sketch
 from hpnets.ntk.solve import Solution, solve
@@ -37,7 +36,6 @@ __all__ = [
     "metrics",
     "ntk",
     "ntk_blocks",
-    "ntk_over_ranks",
     "plan",
     "register_rule",
     "sketch",

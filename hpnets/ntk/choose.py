@@ -7,12 +7,15 @@ from hpnets.ntk.layers import Layer, Survey
 from hpnets.ntk.outputs import Mode
 from hpnets.ntk.rules.base import BiasRule, OuterRule
 from hpnets.ntk.structured import Schedule
+from hpnets.ntk.tape import STACK
 from hpnets.ntk.terms import Explicit, Gram, Positions, Readout, Separable, Term
 from hpnets.ntk.terms.gram import flags
 from hpnets.ntk.terms.positions import chunks_flops, sandwich_flops
 
 # Bytes of activations that a chunk's passes aim at: larger ones leave the caches, smaller ones starve the products.
 CHUNK_BYTES = 96 * 2**20
+# What allocators add in rounding and in holes.
+SLACK = 1.1
 # A vectorised pass over all outputs saves the overhead of C passes; it pays while a pass is this short, in scalars.
 BATCHED_NUMEL = 2**23
 
@@ -79,7 +82,7 @@ class Bytes:
 
     @property
     def peak(self) -> int:
-        return self.states + max(self.passes, self.scratch)
+        return int(SLACK * (self.states + max(self.passes, self.scratch)))
 
 
 def measure(
@@ -91,8 +94,9 @@ def measure(
     single = symmetric and s.tile >= n1
     state = sum(term.state_numel(C) for term in terms)
     outputs = sum(layer.outputs for term in terms for layer in term.layers)
-    grads = C * outputs if s.batched else outputs
-    passes = s.chunk * (found.saved + sum(term.pass_numel(C) for term in terms) + 2 * grads)
+    # Of the gradients, the watched ones are held, and those on the way through the widest layer.
+    grads = C * (outputs + 2 * found.widest) if s.batched else (min(C, STACK) + 1) * outputs
+    passes = s.chunk * (found.saved + sum(term.pass_numel(C) for term in terms) + grads)
     k = 0 if single else t1 * t2 * (1 if flat else C * C)
     scratch = k + max((term.scratch_numel(t1, t2, C, flat) for term in terms), default=0)
     return Bytes(item * state * (t1 if single else t1 + t2), item * passes, item * scratch)

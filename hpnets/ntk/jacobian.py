@@ -5,27 +5,36 @@ from torch import Tensor
 from torch.func import jacrev, vmap
 
 from hpnets.ntk.functional import Params, SingleOutput
-from hpnets.ntk.memory import numel, rows_that_fit, tiled_kernel
+from hpnets.ntk.layers import Survey
+from hpnets.ntk.memory import Driver, numel, rows_that_fit, tiled_kernel
 from hpnets.ntk.outputs import Mode
 from hpnets.ntk.terms.base import add_products, block_numel, mirror
 
-# jacrev holds each Jacobian twice for a moment (per parameter, then side by side).
+# Beside J itself: jacrev's parts of it, once as they are made and once as they are returned.
 COPIES = 2
 
 
-def jacobian_kernel(f: SingleOutput, params: Params, x1: Tensor, x2: Tensor | None, mode: Mode, tile: int) -> Tensor:
+def jacobian_kernel(
+    f: SingleOutput,
+    params: Params,
+    x1: Tensor,
+    x2: Tensor | None,
+    mode: Mode,
+    tile: int,
+    drive: Driver = tiled_kernel,
+) -> Tensor:
     """K (N1, N2) if mode.flat, else (C, N1, C, N2), from J (C, n, P) in tiles of n samples; O(n C P) memory."""
-    return tiled_kernel(x1, x2, mode, tile, lambda x: jacobian(f, params, x), _contract)
+    return drive(x1, x2, mode, tile, lambda x: jacobian(f, params, x), _contract)
 
 
-def jacobian_tile(params: Params, saved: int, mode: Mode, n1: int, n2: int, item: int, budget: int) -> tuple[int, int]:
-    """(samples of a tile, predicted bytes): the largest tile that fits; ValueError if one sample does not.
-
-    saved: scalars of activation that autograd keeps for one sample; a vectorised pass holds C gradients beside them.
-    """
+def jacobian_tile(
+    params: Params, found: Survey, mode: Mode, n1: int, n2: int, item: int, budget: int
+) -> tuple[int, int]:
+    """(samples of a tile, predicted bytes): the largest tile that fits; ValueError if one sample does not."""
     C, longest = mode.columns, max(n1, n2)
     sample = C * numel(params)
-    passes = COPIES * sample + (2 + C) * saved
+    # A vectorised pass holds what autograd saves, and C gradients on the way through the widest layer.
+    passes = COPIES * sample + 2 * found.saved + 2 * C * found.widest
 
     def needs(t: int) -> int:
         single = t >= longest and n1 == n2
@@ -48,7 +57,10 @@ def jacobian(f: SingleOutput, params: Params, x: Tensor) -> Tensor:
         # Recurrent layers and branches on values have no batching rule. Another error comes up again here.
         samples = [_sample_jacobian(f, params, x_i) for x_i in x]
         parts = [torch.stack(part) for part in zip(*samples, strict=True)]
-    return torch.cat([j.flatten(2) for j in parts], dim=2).transpose(0, 1).contiguous()
+    J = x.new_empty(parts[0].shape[1], len(x), numel(params))
+    for place, part in zip(J.split([p.numel() for p in params.values()], dim=2), parts, strict=True):
+        place.copy_(part.flatten(2).transpose(0, 1))
+    return J
 
 
 def _sample_jacobian(f: SingleOutput, params: Params, x_i: Tensor) -> list[Tensor]:

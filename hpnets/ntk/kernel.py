@@ -1,17 +1,25 @@
 """The one entry point: check the arguments, plan, run the plan."""
 
+from functools import partial
+
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from hpnets.ntk.checks import check_finite, check_inputs, check_mode
 from hpnets.ntk.functional import Params, eager, single_output_function, undisturbed
 from hpnets.ntk.jacobian import jacobian_kernel
-from hpnets.ntk.memory import parse_bytes
+from hpnets.ntk.memory import Driver, parse_bytes, tiled_kernel
 from hpnets.ntk.ntkvp import ntkvp_kernel
 from hpnets.ntk.outputs import Outputs
 from hpnets.ntk.planning import Plan, make_plan, parameters_of
+from hpnets.ntk.ranks import Ring, block_size, gather_rows
+from hpnets.ntk.sketching import sketch
 from hpnets.ntk.structured import structured_kernel
 from hpnets.ntk.terms import NotSeparable
+
+# Of algorithm="sketch": an error of about 1/16 of sqrt(K_aa K_bb).
+TANGENTS = 256
 
 
 def ntk(
@@ -24,6 +32,7 @@ def ntk(
     params: dict[str, Tensor] | None = None,
     memory: str | int = "1GiB",
     plan: Plan | None = None,
+    group: "dist.ProcessGroup | None" = None,
 ) -> Tensor:
     r"""Empirical neural tangent kernel K[i, j, o, p] = < df_o(x1_i)/dtheta, df_p(x2_j)/dtheta >.
 
@@ -35,11 +44,14 @@ def ntk(
             "sum" (N1, N2), the kernel of sum_o f_o; an int o: (N1, N2), the kernel of the logit f_o; a tuple of c
             logits: (N1, N2, c, c); a matrix V (O, C): (N1, N2, C, C), the kernel of V^T f. Required without a plan.
         algorithm: "structured" (from layers' inputs and output gradients), "jacobian" (vmap of jacrev, then a product),
-            "ntkvp" (jvp after vjp: no Jacobian is stored), or "auto": the cheapest by `plan` that fits.
+            "ntkvp" (jvp after vjp: no Jacobian is stored), or "auto": the cheapest of these by `plan` that fits.
+            "sketch" estimates, from 256 random tangents: `hpnets.ntk.sketch` gives the error bar, and other numbers.
         params: names to tensors, the parameters differentiated and their values; None means every parameter of `net`
             with requires_grad. Parameters left out are constants.
         memory: bytes, or a text such as "500MiB", that the work may take beside the kernel itself.
         plan: from `hpnets.ntk.plan` for inputs of the same shapes; then `outputs`, `algorithm` and `memory` are its.
+        group: a torch.distributed group whose ranks share the work (`dist.group.WORLD` for all): they hold the same
+            net and inputs and call together, and each gets the whole kernel.
 
     The axes are a view in that order; inside, outputs and samples alternate as (O, N1, O, N2).
 
@@ -53,34 +65,90 @@ def ntk(
     """
     net = eager(net)
     theta = parameters_of(net, params)
-    if algorithm == "sketch":
-        raise ValueError("algorithm 'sketch' estimates, with an error bar: call hpnets.ntk.sketch")
+    if plan is not None and (outputs is not None or algorithm != "auto" or group is not None):
+        raise ValueError("plan has outputs and an algorithm of its own, for one process; allowed beside it: params")
     if plan is None and outputs is None:
         raise ValueError("outputs is not given; allowed: 'full', 'trace', 'sum', a logit, a tuple of them, a matrix")
+    if algorithm == "sketch" and outputs is not None:
+        if x2 is not None or group is not None:
+            raise ValueError("algorithm is 'sketch', which takes no x2 and no group; allowed: x1 alone")
+        return sketch(net, x1, outputs=outputs, samples=TANGENTS, seed=0, params=params, memory=memory).kernel
     with undisturbed(net, x1.device):
         if plan is not None:
             _check_plan(plan, net, theta, x1, x2)
-            return check_finite(run(plan, net, theta, x1, x2))
+            return check_finite(_run_given(plan, net, theta, x1, x2))
         assert outputs is not None
+        compute = _compute if group is None or dist.get_world_size(group) == 1 else partial(_share, group)
         arguments = (net, theta, x1, x2, outputs, algorithm, parse_bytes(memory))
         try:
-            kernel = run(make_plan(*arguments), net, theta, x1, x2)
+            kernel = compute(*arguments, separable=True)
         except NotSeparable:
-            kernel = run(make_plan(*arguments, separable=False), net, theta, x1, x2)
+            kernel = compute(*arguments, separable=False)
         return check_finite(kernel)
 
 
-def run(plan: Plan, net: nn.Module, theta: Params, x1: Tensor, x2: Tensor | None) -> Tensor:
+def _run_given(plan: Plan, net: nn.Module, theta: Params, x1: Tensor, x2: Tensor | None) -> Tensor:
+    try:
+        return run(plan, net, theta, x1, x2)
+    except NotSeparable:
+        raise ValueError(
+            "the plan takes layers for a Hadamard chain, which these inputs show they are not; call ntk without a plan"
+        ) from None
+
+
+def _compute(
+    net: nn.Module,
+    theta: Params,
+    x1: Tensor,
+    x2: Tensor | None,
+    outputs: Outputs,
+    algorithm: str,
+    budget: int,
+    separable: bool,
+) -> Tensor:
+    plan = make_plan(net, theta, x1, x2, outputs, algorithm, budget, separable)
+    return run(plan, net, theta, x1, x2)
+
+
+def _share(
+    group: "dist.ProcessGroup",
+    net: nn.Module,
+    theta: Params,
+    x1: Tensor,
+    x2: Tensor | None,
+    outputs: Outputs,
+    algorithm: str,
+    budget: int,
+    separable: bool,
+) -> Tensor:
+    """`_compute` by all ranks: around the ring where x2 is None and the factors of four blocks fit, else by rows."""
+    rank, world = dist.get_rank(group), dist.get_world_size(group)
+    if x2 is None:
+        block = x1[: block_size(len(x1), world)]
+        plan = make_plan(net, theta, block, None, outputs, algorithm, budget, separable)
+        whole = plan.tile >= len(block) and (not plan.rest or plan.rest_tile >= len(block))
+        if plan.algorithm != "ntkvp" and whole and 4 * plan.peak_bytes <= budget:
+            return run(plan, net, theta, x1, None, Ring(group))
+    if len(x1) < world:
+        raise ValueError(f"x1 has {len(x1)} rows; allowed: at least one for each of the {world} ranks")
+    columns = x1 if x2 is None else x2
+    rows = _compute(net, theta, x1[rank::world], columns, outputs, algorithm, budget, separable)
+    return gather_rows(rows, len(x1), group)
+
+
+def run(
+    plan: Plan, net: nn.Module, theta: Params, x1: Tensor, x2: Tensor | None, drive: Driver = tiled_kernel
+) -> Tensor:
     """The kernel by a plan, on an eager net within `undisturbed`."""
-    kernel = structured_kernel(net, theta, x1, x2, plan.mode, plan.terms, plan.schedule) if plan.terms else None
+    kernel = structured_kernel(net, theta, x1, x2, plan.mode, plan.terms, plan.schedule, drive) if plan.terms else None
     if plan.rest:
         f = single_output_function(net, plan.mode, {name: p for name, p in theta.items() if name not in plan.rest})
-        compute = ntkvp_kernel if plan.algorithm == "ntkvp" else jacobian_kernel
+        compute = ntkvp_kernel if plan.algorithm == "ntkvp" else partial(jacobian_kernel, drive=drive)
         part = compute(f, {name: theta[name] for name in plan.rest}, x1, x2, plan.mode, plan.rest_tile)
         kernel = part if kernel is None else kernel.add_(part)
     if kernel is None:
-        kernel = torch.zeros(plan.shape, dtype=x1.dtype, device=x1.device)
-        return kernel
+        n1, n2 = len(x1), len(x1 if x2 is None else x2)
+        return torch.zeros(n1, n2, *plan.shape[2:], dtype=x1.dtype, device=x1.device)
     return plan.mode.shaped(kernel)
 
 

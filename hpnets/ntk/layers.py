@@ -75,6 +75,11 @@ class Survey:
     separable: tuple[int, ...]
     saved: int
 
+    @property
+    def widest(self) -> int:
+        """Scalars of the largest layer's output for one sample."""
+        return max((layer.outputs for layer in self.layers), default=self.saved)
+
 
 def survey(net: nn.Module, theta: Params, x: Tensor, mode: Mode) -> Survey:
     """Find the layers of `net` that rules cover, on two samples of x."""
@@ -101,7 +106,8 @@ class _Counter:
     def pack(self, t: Tensor) -> Tensor:
         if t.data_ptr() not in self.known:
             self.known.add(t.data_ptr())
-            self.scalars += t.untyped_storage().nbytes() // max(t.element_size(), 4)
+            # An expanded tensor holds fewer scalars than it shows, a slice fewer than its storage.
+            self.scalars += min(t.numel(), t.untyped_storage().nbytes() // t.element_size())
         return t
 
 
@@ -179,12 +185,12 @@ def _agree(found: Tensor | None, truth: Tensor | None) -> bool:
     if found.numel() != truth.numel():
         return False
     error = found.sub_(truth.flatten())
-    return bool(_largest(error) <= TOLERANCE[truth.dtype] * _largest(truth))
+    return bool(_norm(error) <= TOLERANCE[truth.dtype] * _norm(truth))
 
 
-def _largest(t: Tensor) -> Tensor:
-    """max |t|, in one pass."""
-    return torch.linalg.vector_norm(t, torch.inf)
+def _norm(t: Tensor) -> Tensor:
+    """The Euclidean norm over all axes."""
+    return torch.linalg.vector_norm(t)
 
 
 def _layer(
@@ -264,6 +270,6 @@ def diagonals(last: Call, edges: list) -> list[Tensor | None]:
         # A convolution's output may have trailing axes of size 1.
         product = None if d is None else d.flatten(1) * v
         near = 64 * torch.finfo(v.dtype).eps
-        apart = product is not None and _largest(dv.flatten(1) - product) <= near * _largest(product)
+        apart = product is not None and _norm(dv.flatten(1) - product) <= near * _norm(product)
         found.append(d.flatten(1) if apart else None)
     return found

@@ -11,6 +11,8 @@ from hpnets.ntk.outputs import Mode
 
 _UNITS = {"B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 F = TypeVar("F")
+# (x1, x2, mode, tile, factors, contract) -> K: how the factors of samples become a kernel, see `tiled_kernel`.
+Driver = Callable[..., Tensor]
 
 
 def parse_bytes(memory: str | int) -> int:
@@ -54,18 +56,24 @@ def tiled_kernel(
     columns = x1 if x2 is None else x2
     C = 1 if mode.flat else mode.columns
     kernel = x1.new_empty(C, len(x1), C, len(columns))
-    for a, rows in enumerate(tiles(len(x1), tile)):
-        left = factors(x1[rows])
-        for b, cols in enumerate(tiles(len(columns), tile)):
-            if x2 is None and b < a:
+
+    # Factors are arguments, never names here, so that none outlives its tile: at most two tiles' are held.
+    def fill_tile(rows: slice, cols: slice, left: F, right: F, same: bool) -> None:
+        part = kernel[:, rows, :, cols]
+        k = part if part.is_contiguous() else torch.empty_like(part, memory_format=torch.contiguous_format)
+        contract(k[0, :, 0] if mode.flat else k, left, right, same)
+        if k is not part:
+            part.copy_(k)
+        if x2 is None and not same:
+            kernel[:, cols, :, rows] = k.permute(2, 3, 0, 1)
+
+    def fill_rows(rows: slice, left: F) -> None:
+        for cols in tiles(len(columns), tile):
+            if x2 is None and cols.start < rows.start:
                 continue
-            same = x2 is None and a == b
-            right = left if same else factors(columns[cols])
-            part = kernel[:, rows, :, cols]
-            k = part if part.is_contiguous() else torch.empty_like(part, memory_format=torch.contiguous_format)
-            contract(k[0, :, 0] if mode.flat else k, left, right, same)
-            if k is not part:
-                part.copy_(k)
-            if x2 is None and not same:
-                kernel[:, cols, :, rows] = k.permute(2, 3, 0, 1)
+            same = x2 is None and cols == rows
+            fill_tile(rows, cols, left, left if same else factors(columns[cols]), same)
+
+    for rows in tiles(len(x1), tile):
+        fill_rows(rows, factors(x1[rows]))
     return kernel[0, :, 0] if mode.flat else kernel

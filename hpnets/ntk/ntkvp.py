@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.func import jvp, vjp, vmap
 
 from hpnets.ntk.functional import Params, SingleOutput
+from hpnets.ntk.layers import Survey
 from hpnets.ntk.memory import numel, rows_that_fit, tiles
 from hpnets.ntk.outputs import Mode
 
@@ -22,9 +23,9 @@ def ntkvp_kernel(f: SingleOutput, params: Params, x1: Tensor, x2: Tensor | None,
     return kernel
 
 
-def ntkvp_tile(params: Params, saved: int, mode: Mode, n1: int, n2: int, item: int, budget: int) -> tuple[int, int]:
+def ntkvp_tile(params: Params, found: Survey, mode: Mode, n1: int, n2: int, item: int, budget: int) -> tuple[int, int]:
     """(columns of a tile, bytes). A column holds its tangent, and each activation over x1 with its tangent."""
-    column = item * mode.columns * (numel(params) + 2 * n1 * saved)
+    column = item * mode.columns * (numel(params) + 2 * n1 * found.saved)
     tile = rows_that_fit(column, budget, n2)
     return tile, tile * column
 

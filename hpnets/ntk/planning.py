@@ -158,7 +158,7 @@ class _Maker:
         rest = {name: self.theta[name] for name in self.found.rest}
         rest_tile, rest_bytes = 0, 0
         if rest:
-            rest_tile, rest_bytes = jacobian_tile(rest, self.found.saved, mode, n1, n2, item, self.budget)
+            rest_tile, rest_bytes = jacobian_tile(rest, self.found, mode, n1, n2, item, self.budget)
         schedule, needs = choose_schedule(terms, self.found, mode, n1, n2, self.x2 is None, item, self.budget)
         entries = [entry for term in terms for entry in self._entries(term, schedule)]
         entries += self._functional_entries(rest, "jacobian", rest_bytes)
@@ -169,7 +169,7 @@ class _Maker:
     def functional(self, algorithm: str) -> Plan:
         choose = jacobian_tile if algorithm == "jacobian" else ntkvp_tile
         item = self.x1.element_size()
-        tile, needs = choose(self.theta, self.found.saved, self.mode, *self.n, item, self.budget)
+        tile, needs = choose(self.theta, self.found, self.mode, *self.n, item, self.budget)
         entries = self._functional_entries(self.theta, algorithm, needs)
         return self._plan(algorithm, entries, needs, (), Schedule(tile, tile, True), tuple(self.theta), tile)
 

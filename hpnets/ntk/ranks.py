@@ -1,31 +1,130 @@
-"""One kernel computed by every process of a torch.distributed group, each its own rows."""
+"""One kernel by all processes of a torch.distributed group: each computes its share, and every one gets the whole.
+
+K(x, x) is symmetric, so rows alone would compute it twice. Here x is dealt into 2 w blocks for w ranks, rank r holds
+the factors of blocks 2r and 2r + 1, passes them once around half of the ring, and contracts its own blocks with those
+that arrive: each pair of blocks once, the same number of pairs on each rank.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from hpnets.ntk.kernel import ntk
-from hpnets.ntk.outputs import Outputs
+from hpnets.ntk.outputs import Mode
+from hpnets.ntk.terms import NotSeparable
+
+Pair = tuple[int, int]
 
 
-def ntk_over_ranks(net: nn.Module, x: Tensor, *, outputs: Outputs, algorithm: str = "auto") -> Tensor:
-    """K(x, x) on every rank: rank r computes the rows x[r::world] against all columns, and all are gathered once.
+@dataclass(frozen=True)
+class Ring:
+    """A driver for `structured_kernel` and `jacobian_kernel` in place of `tiled_kernel`, for x2 None."""
 
-    Every rank must hold the same net and x. Without an initialised group, or in a group of one, it is `ntk(net, x)`.
+    group: dist.ProcessGroup
+
+    def __call__(
+        self,
+        x: Tensor,
+        x2: Tensor | None,
+        mode: Mode,
+        tile: int,
+        factors: Callable[[Tensor], Any],
+        contract: Callable[[Tensor, Any, Any, bool], None],
+    ) -> Tensor:
+        """K (N, N) if mode.flat, else (C, N, C, N), the same on every rank."""
+        rank, world = dist.get_rank(self.group), dist.get_world_size(self.group)
+        C, m = 1 if mode.flat else mode.columns, block_size(len(x), world)
+        # All blocks are of one size, as collectives need: the last sample is repeated, and its copies are cut off.
+        dealt = x[torch.arange(2 * world * m, device=x.device).clamp_max(len(x) - 1)]
+        held = dict(zip(own(rank), self._factors(dealt, rank, factors), strict=True))
+        tiles = []
+        for step in range(world // 2 + 1):
+            if step:
+                held |= self._exchange(held, rank, world, step)
+            for i, j in pairs(rank, world, step):
+                k = x.new_empty(C, m, C, m)
+                contract(k[0, :, 0] if mode.flat else k, held[i], held[j], i == j)
+                tiles.append(k)
+            held = {b: held[b] for b in own(rank)}
+        kernel = self._assemble(torch.stack(tiles), world)[:, : len(x), :, : len(x)]
+        return (kernel[0, :, 0] if mode.flat else kernel).contiguous()
+
+    def _factors(self, x: Tensor, rank: int, factors: Callable[[Tensor], Any]) -> list[Any]:
+        """The factors of this rank's blocks; NotSeparable on every rank if it is raised on one."""
+        found, failed = [], torch.zeros(1, device=x.device)
+        try:
+            found = [factors(x[b :: 2 * dist.get_world_size(self.group)]) for b in own(rank)]
+        except NotSeparable:
+            failed += 1
+        dist.all_reduce(failed, group=self.group)
+        if failed:
+            raise NotSeparable
+        return found
+
+    def _exchange(self, held: dict[int, Any], rank: int, world: int, step: int) -> dict[int, Any]:
+        """Send the own blocks' factors `step` ranks down the ring; those that arrive come from `step` ranks up."""
+        source, target = (dist.get_global_rank(self.group, (rank + s) % world) for s in (step, -step))
+        arrived = {}
+        for mine, theirs in zip(own(rank), own((rank + step) % world), strict=True):
+            leaves, spec = tree_flatten(held[mine])
+            buffers = [torch.empty_like(t, memory_format=torch.contiguous_format) for t in leaves]
+            operations = [dist.P2POp(dist.isend, t.contiguous(), target, self.group) for t in leaves]
+            operations += [dist.P2POp(dist.irecv, t, source, self.group) for t in buffers]
+            for work in dist.batch_isend_irecv(operations):
+                work.wait()
+            arrived[theirs] = tree_unflatten(buffers, spec)
+        return arrived
+
+    def _assemble(self, tiles: Tensor, world: int) -> Tensor:
+        """Gather (T, C, m, C, m) tiles of every rank into (C, 2 w m, C, 2 w m), and mirror them."""
+        parts = [torch.empty_like(tiles) for _ in range(world)]
+        dist.all_gather(parts, tiles, group=self.group)
+        _, C, m, _, _ = tiles.shape
+        kernel = tiles.new_empty(C, 2 * world * m, C, 2 * world * m)
+        for rank, part in enumerate(parts):
+            places = [pair for step in range(world // 2 + 1) for pair in pairs(rank, world, step)]
+            for (i, j), k in zip(places, part, strict=True):
+                kernel[:, i :: 2 * world, :, j :: 2 * world] = k
+                if i != j:
+                    kernel[:, j :: 2 * world, :, i :: 2 * world] = k.permute(2, 3, 0, 1)
+        return kernel
+
+
+def block_size(n: int, world: int) -> int:
+    """Samples of each of the 2 w blocks."""
+    return -(-n // (2 * world))
+
+
+def own(rank: int) -> Pair:
+    """The two blocks of a rank."""
+    return 2 * rank, 2 * rank + 1
+
+
+def pairs(rank: int, world: int, step: int) -> list[Pair]:
+    """The pairs of blocks that `rank` contracts once the blocks of rank + step have arrived.
+
+    At step w/2 (w even) two ranks hold each other's blocks: the lower takes its first block with both of the other's,
+    the upper both of its own with the other's second.
     """
-    world = dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-    if world == 1:
-        return ntk(net, x, outputs=outputs, algorithm=algorithm)
-    if len(x) < world:
-        raise ValueError(f"x has {len(x)} rows; allowed: at least one for each of the {world} ranks")
-    rows = ntk(net, x[dist.get_rank() :: world], x, outputs=outputs, algorithm=algorithm)
-    return _interleave(rows, len(x), world)
+    a, b = own(rank)
+    if step == 0:
+        return [(a, a), (a, b), (b, b)]
+    c, d = own((rank + step) % world)
+    if 2 * step < world:
+        return [(a, c), (a, d), (b, c), (b, d)]
+    if 2 * step > world:
+        return []
+    return [(a, c), (a, d)] if rank < world / 2 else [(a, d), (b, d)]
 
 
-def _interleave(rows: Tensor, n: int, world: int) -> Tensor:
-    """Gather the rank's rows (padded to equal length, as all_gather needs) and put row r::world back in place."""
-    longest = -(-n // world)
-    padded = torch.cat([rows, rows.new_zeros(longest - len(rows), *rows.shape[1:])]).contiguous()
+def gather_rows(rows: Tensor, n: int, group: dist.ProcessGroup) -> Tensor:
+    """Rows x[rank::world] of every rank, (n / world, ...), back in the order of x, (n, ...), on every rank."""
+    world = dist.get_world_size(group)
+    padded = torch.cat([rows, rows.new_zeros(-(-n // world) - len(rows), *rows.shape[1:])]).contiguous()
     parts = [torch.empty_like(padded) for _ in range(world)]
-    dist.all_gather(parts, padded)
+    dist.all_gather(parts, padded, group=group)
     return torch.stack(parts, dim=1).flatten(0, 1)[:n]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from hpnets.ntk.functional import Params
-from hpnets.ntk.memory import tiled_kernel, tiles
+from hpnets.ntk.memory import Driver, tiled_kernel, tiles
 from hpnets.ntk.outputs import Mode
 from hpnets.ntk.tape import Tape, output_gradients, record
 from hpnets.ntk.terms import State, Term
@@ -35,9 +35,10 @@ def structured_kernel(
     mode: Mode,
     terms: tuple[Term, ...],
     schedule: Schedule,
+    drive: Driver = tiled_kernel,
 ) -> Tensor:
     """The share of K that `terms` cover: (N1, N2) if mode.flat, else (C, N1, C, N2)."""
-    return tiled_kernel(
+    return drive(
         x1,
         x2,
         mode,

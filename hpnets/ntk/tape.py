@@ -9,6 +9,9 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from hpnets.ntk.functional import Params, call
 
+# Outputs whose gradients are handed on together: narrow convolutions' products reach the GEMM's rate only so.
+STACK = 2
+
 
 @dataclass(frozen=True)
 class Call:
@@ -72,7 +75,7 @@ def output_gradients(
 ) -> Iterator[tuple[slice, list[Tensor | None]]]:
     """For slices of the columns of V (O, C), the gradients (c, rows, ...) of V^T y at each edge; None where none are.
 
-    batched: one vectorised pass for all C columns; else one pass a column.
+    batched: one vectorised pass for all C columns; else one pass a column, handed on STACK at a time.
     """
     n, columns = len(tape.y), V.shape[1]
     if not tape.y.requires_grad:
@@ -84,9 +87,14 @@ def output_gradients(
         seeds = V.T[:, None].expand(-1, n, -1)
         yield slice(0, columns), list(_grad(tape.y, edges, seeds, retain_graph=True, is_grads_batched=True))
         return
-    for c in range(columns):
-        grads = _grad(tape.y, edges, V[:, c].expand(n, -1), retain_graph=True)
-        yield slice(c, c + 1), [None if g is None else g.unsqueeze(0) for g in grads]
+    for start in range(0, columns, STACK):
+        stop = min(start + STACK, columns)
+        passes = [_grad(tape.y, edges, V[:, c].expand(n, -1), retain_graph=True) for c in range(start, stop)]
+        # Sample-major in memory, as the product with a sample's patches wants it.
+        yield (
+            slice(start, stop),
+            [None if gs[0] is None else torch.stack(gs, 1).transpose(0, 1) for gs in zip(*passes, strict=True)],
+        )
 
 
 def _grad(y: Tensor, edges: list[GradientEdge], seed: Tensor, **options: bool) -> tuple[Tensor | None, ...]:

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from hpnets.ntk import Spectrum, ntk, ntk_over_ranks, spectrum
+from hpnets.ntk import Spectrum, ntk, spectrum
 from hpnets.ntk.gradients import zero_gradient_fraction
 from hpnets.ntk.metrics import Measurement, available_metrics, check_metrics, measure
 from hpnets.training.errors import NonFiniteError
@@ -130,7 +130,7 @@ class NTKMonitor(pl.Callback):
         _share_buffers(net)
         try:
             with _eval_mode(net):
-                return ntk_over_ranks(net, x, outputs=self.outputs, algorithm=self.algorithm)
+                return ntk(net, x, outputs=self.outputs, algorithm=self.algorithm, group=_all_ranks())
         except ValueError as error:
             if "NaN" in str(error):
                 raise NonFiniteError(f"{error} at step {step}") from None
@@ -176,8 +176,12 @@ def _eval_mode(net: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
+def _all_ranks() -> dist.ProcessGroup | None:
+    return dist.group.WORLD if dist.is_available() and dist.is_initialized() else None
+
+
 def _share_buffers(net: nn.Module) -> None:
     """Give every rank the buffers of rank 0, as DDP does at its next forward: BatchNorm's statistics are per rank."""
-    if dist.is_available() and dist.is_initialized():
+    if _all_ranks() is not None:
         for buffer in net.buffers():
             dist.broadcast(buffer, 0)

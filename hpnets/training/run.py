@@ -62,7 +62,7 @@ def train(options: RunOptions, folder: Path, resume: bool = False) -> Summary:
     )
     task.trainer = trainer
     task.train_dataloader()  # raises now for a batch that the data or the ranks cannot share
-    checkpoint = _checkpoint(run) if resume else None
+    checkpoint = _checkpoint(run, options.trainer.max_epochs) if resume else None
     if trainer.is_global_zero:
         remove_partial(run.path) if resume else run.start(options)
     _fit(trainer, LitModel(net, task, options.optim), task, checkpoint, run)
@@ -91,11 +91,13 @@ def _fit(trainer: pl.Trainer, module: LitModel, task: Task, checkpoint: Path | N
         raise Interrupted(f"stopped at step {trainer.global_step}") from None
 
 
-def _checkpoint(run: RunFolder) -> Path | None:
+def _checkpoint(run: RunFolder, max_epochs: int) -> Path | None:
     """last.ckpt, checked; None where no epoch had ended."""
     if not run.last.is_file():
         return None
-    read_checkpoint(run.last)
+    trained = read_checkpoint(run.last)["epoch"] + 1
+    if trained > max_epochs:
+        raise ValueError(f"trainer.max_epochs is {max_epochs}; allowed: >= {trained}, the epochs trained already")
     return run.last
 
 

@@ -42,7 +42,7 @@ def point(name: str, axis: str, size: int, samples: int, s: Settings) -> dict[st
 
 
 def run_large(name: str, s: Settings) -> dict[str, Any]:
-    """`trace10k`: the trace kernel of 10,000 digits with noise; `top20`: 20 eigenvalues of 10,000 x 10 rows, both of the CCP."""
+    """The trace kernel of 10,000 digits with noise, or 20 eigenvalues of 10,000 x 10 rows, of the CCP."""
     samples = 64 if s.quick else LARGE
     job = s.job("ccp", samples, digits=True)
     module = "ours" if name == "trace10k" else "eigenvalues"

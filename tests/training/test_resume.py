@@ -80,6 +80,13 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again(tmp_path: Path) -
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
 
 
+def test_fewer_epochs_than_were_trained_are_refused(tmp_path: Path) -> None:
+    train(small_options(), tmp_path / "run")
+    fewer = small_options(trainer=TrainerOptions(max_epochs=1, accelerator="cpu"))
+    with pytest.raises(ValueError, match="max_epochs is 1; allowed: >= 2, the epochs trained already"):
+        train(fewer, tmp_path / "run", resume=True)
+
+
 def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     train(small_options(), tmp_path / "run")
     before = {p: p.read_bytes() for p in (tmp_path / "run").glob("*.*") if p.name != "summary.json"}

@@ -1,6 +1,7 @@
 """wandb: modes, and failures that must not stop a run."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -99,3 +100,17 @@ def test_a_failure_in_mid_run_does_not_change_the_run(keyless: pytest.MonkeyPatc
     for name in ("model.safetensors", "metrics.csv", "ntk.safetensors"):
         assert (tmp_path / "with" / name).read_bytes() == (tmp_path / "without" / name).read_bytes()
     assert RunFolder(tmp_path / "with").summary.is_file()
+
+
+def test_the_weights_become_an_artifact_when_online_only(tmp_path: Path) -> None:
+    """The server is a stand-in: there is none here."""
+    weights = tmp_path / "run" / "model.safetensors"
+    weights.parent.mkdir()
+    weights.write_bytes(b"weights")
+    for mode, expected in (("online", ["run-weights"]), ("offline", [])):
+        artifacts: list[wandb.Artifact] = []
+        log = WandbLog(weights.parent, mode, {})  # type: ignore[arg-type]
+        log._inner = SimpleNamespace(experiment=SimpleNamespace(log_artifact=artifacts.append))  # type: ignore[assignment]
+        log.log_results(tmp_path / "none", weights)
+        assert [artifact.name for artifact in artifacts] == expected
+        assert all("model.safetensors" in artifact.manifest.entries for artifact in artifacts)

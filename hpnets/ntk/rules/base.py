@@ -56,7 +56,14 @@ class OuterRule(Rule):
         """Gradient of the bias (C, rows, numel)."""
 
     def gradients(self, module: Module, P: Tensor, g: Tensor) -> dict[str, Tensor]:
-        return {"weight": (self.channels(module, g) @ P).flatten(2), "bias": self.bias(module, g)}
+        return {"weight": outer(self.channels(module, g), P).flatten(2), "bias": self.bias(module, g)}
+
+
+def outer(G: Tensor, P: Tensor) -> Tensor:
+    """sum_s G[..., h, s] P[..., s, i]: (C, rows, q, H, I), as one product a sample over all outputs."""
+    C, n, q, H, S = G.shape
+    stacked = G.permute(1, 2, 0, 3, 4).reshape(n * q, C * H, S)
+    return torch.bmm(stacked, P.flatten(0, 1)).view(n, q, C, H, -1).permute(2, 0, 1, 3, 4)
 
 
 class BiasRule(Rule):

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpnets.ntk.rules.base import Module, OuterRule, register_rule
+from hpnets.ntk.rules.base import Module, OuterRule, outer, register_rule
 
 
 @register_rule(nn.Embedding)
@@ -28,4 +28,4 @@ class EmbeddingRule(OuterRule):
         raise ValueError("an embedding has no bias")
 
     def gradients(self, module: Module, P: Tensor, g: Tensor) -> dict[str, Tensor]:
-        return {"weight": (self.channels(module, g) @ P).transpose(-1, -2).flatten(2)}
+        return {"weight": outer(self.channels(module, g), P).transpose(-1, -2).flatten(2)}

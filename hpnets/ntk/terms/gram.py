@@ -1,8 +1,8 @@
 r"""Dense layers: K += (A A^T [+ 1 for the bias]) * (G G^T); layers with one input A side by side in G."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from hpnets.ntk.functional import Params
@@ -10,7 +10,7 @@ from hpnets.ntk.layers import Layer
 from hpnets.ntk.outputs import Mode
 from hpnets.ntk.rules.base import OuterRule
 from hpnets.ntk.tape import Tape
-from hpnets.ntk.terms.base import State, Term, add_products, block_numel
+from hpnets.ntk.terms.base import State, Term, add_products, block_numel, row_blocks
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,22 @@ class Dense(Term):
         gram = left["A"] @ right["A"].T
         return gram.add_(1) if self.bias else gram
 
+    def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
+        if k.ndim == 4:
+            self.add(k, left, right, symmetric)
+            return
+        # Without output axes the Gram matrix is as large as k: it is made a block of rows at a time.
+        for r, c in row_blocks(len(k), symmetric):
+            self.add(k[r, c], self.part(left, r), self.part(right, c), False)
+
+    @abstractmethod
+    def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
+        """`contract` of the whole k."""
+
+    def part(self, state: State, rows: slice) -> State:
+        """The state of some of its samples."""
+        return {"A": state["A"][rows]}
+
     def state_numel(self, C: int) -> int:
         return self.inputs
 
@@ -55,7 +71,7 @@ class Dense(Term):
         return 2.0 * n1 * n2 * self.inputs
 
     def scratch_numel(self, n1: int, n2: int, C: int, flat: bool) -> int:
-        return n1 * n2 + block_numel(n1, n2, C, flat)
+        return 2 * block_numel(n1, n2, C, flat) if flat else n1 * n2 + block_numel(n1, n2, C, flat)
 
 
 @dataclass(frozen=True)
@@ -89,7 +105,10 @@ class Gram(Dense):
                     state["G"][columns, rows, start:stop] = G
             start = stop
 
-    def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
+    def part(self, state: State, rows: slice) -> State:
+        return super().part(state, rows) | {"G": state["G"][:, rows]}
+
+    def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         add_products(k, left["G"], right["G"], self.input_gram(left, right), symmetric)
 
     def state_numel(self, C: int) -> int:
@@ -106,7 +125,7 @@ class Readout(Dense):
     mode: Mode
     rule = "readout"
 
-    def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
+    def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         gram = self.input_gram(left, right)
         if k.ndim == 2:
             k.add_(gram, alpha=float(self.mode.cotangents.square().sum()))
@@ -115,15 +134,7 @@ class Readout(Dense):
         for o, p in VV.nonzero().tolist():
             k[o, :, p].add_(gram, alpha=float(VV[o, p]))
 
-    def scratch_numel(self, n1: int, n2: int, C: int, flat: bool) -> int:
-        return n1 * n2
-
 
 def flags(layer: Layer) -> tuple[bool, bool]:
     """Which of weight and bias a layer's term is of."""
     return "weight" in layer.locals, "bias" in layer.locals
-
-
-def zeros_like_kernel(C: int, n1: int, n2: int, flat: bool, like: Tensor) -> Tensor:
-    """k = 0: (n1, n2) if flat, else (C, n1, C, n2)."""
-    return torch.zeros((n1, n2) if flat else (C, n1, C, n2), dtype=like.dtype, device=like.device)

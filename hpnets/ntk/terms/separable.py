@@ -13,7 +13,7 @@ from hpnets.ntk.functional import Params
 from hpnets.ntk.layers import Layer, diagonals
 from hpnets.ntk.outputs import Mode
 from hpnets.ntk.tape import Tape
-from hpnets.ntk.terms.base import BLOCK, State
+from hpnets.ntk.terms.base import BLOCK, State, block_numel
 from hpnets.ntk.terms.gram import Dense
 
 # Samples of a block of columns where the product is symmetric in them: fewer waste less, more keep the GEMM's rate.
@@ -47,7 +47,10 @@ class Separable(Dense):
         W = last.get_parameter("weight") if name is None else params[name]
         state["R"].copy_((self.mode.cotangents.T @ W.detach()).repeat(1, len(self.layers)))
 
-    def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
+    def part(self, state: State, rows: slice) -> State:
+        return super().part(state, rows) | {"D": state["D"][rows], "R": state["R"]}
+
+    def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         gram, R = self.input_gram(left, right), left["R"]
         if k.ndim == 2:
             product = (left["D"] * R.square().sum(0)) @ right["D"].T
@@ -73,7 +76,7 @@ class Separable(Dense):
 
     def scratch_numel(self, n1: int, n2: int, C: int, flat: bool) -> int:
         if flat:
-            return 2 * n1 * n2 + n1 * self.units
+            return 2 * block_numel(n1, n2, C, flat) + min(BLOCK, n1) * self.units
         return n1 * n2 + n1 * C * min(BLOCK, n2) + (n1 + C * n2) * self.units
 
     def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:

@@ -1,0 +1,111 @@
+"""Kernels shared by the ranks of a group equal the kernel of one process."""
+
+import os
+from itertools import combinations_with_replacement
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import Tensor, nn
+
+from hpnets.models import create_model
+from hpnets.ntk import ntk, plan
+from hpnets.ntk.ranks import pairs
+
+
+@pytest.mark.parametrize("world", range(1, 10))
+def test_each_pair_of_blocks_is_contracted_once_and_the_ranks_share_them_evenly(world: int) -> None:
+    found = [[p for step in range(world // 2 + 1) for p in pairs(rank, world, step)] for rank in range(world)]
+    once = sorted(tuple(sorted(pair)) for rank in found for pair in rank)
+    assert once == sorted(combinations_with_replacement(range(2 * world), 2))
+    assert len({len(rank) for rank in found}) == 1
+
+
+class Gated(nn.Module):
+    """A raw parameter, which no rule covers, beside layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.gain = nn.Linear(5, 7), nn.Linear(7, 3), nn.Parameter(torch.ones(7))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(torch.tanh(self.a(x)) * self.gain)
+
+
+def kernels(group: "dist.ProcessGroup | None") -> dict[str, Tensor]:
+    """Kernels of several nets, modes and algorithms, of 11 samples: no number of ranks divides them."""
+    torch.manual_seed(0)
+    image = {"input_shape": (1, 8, 8), "output_dim": 3, "width": 4}
+    nets = {
+        "ccp": (create_model("ccp", input_shape=(6,), output_dim=3, width=8), torch.randn(11, 6), "20KiB"),
+        "conv": (create_model("resnet18", norm="group", **image), torch.randn(11, 1, 8, 8), "2MiB"),
+        "gated": (Gated(), torch.randn(11, 5), "20KiB"),
+    }
+    found = {}
+    for name, (net, x, small) in nets.items():
+        net, x = net.double().eval(), x.double()
+        for outputs in ("full", "trace", 1):
+            found[f"{name} {outputs}"] = ntk(net, x, outputs=outputs, group=group)
+        found[f"{name} rectangular"] = ntk(net, x, x[:4], outputs="full", group=group)
+        found[f"{name} small memory"] = ntk(net, x, outputs="full", memory=small, group=group)
+        if name != "conv":
+            found[f"{name} jacobian"] = ntk(net, x, outputs="full", algorithm="jacobian", group=group)
+            found[f"{name} ntkvp"] = ntk(net, x, outputs="full", algorithm="ntkvp", group=group)
+    return {name: k.contiguous() for name, k in found.items()}
+
+
+def process(rank: int, world: int, folder: str) -> None:
+    """Each rank's kernels in the group of all, and in the groups of the last two and the last three."""
+    torch.set_num_threads(1)
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=world)
+    for first in range(world - 1):
+        group = dist.new_group(list(range(first, world)))
+        if rank >= first:
+            torch.save(kernels(group), f"{folder}/{world - first}_{rank}.pt")
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def test_every_rank_gets_the_kernel_of_one_process(tmp_path: Path) -> None:
+    mp.spawn(process, args=(4, str(tmp_path)), nprocs=4)
+    one = kernels(None)
+    files = sorted(tmp_path.glob("*.pt"))
+    assert [f.stem for f in files] == [f"{world}_{rank}" for world in (2, 3, 4) for rank in range(4 - world, 4)]
+    for file in files:
+        many = torch.load(file, weights_only=True)
+        assert many.keys() == one.keys()
+        for name, expected in one.items():
+            error = float((many[name] - expected).norm() / expected.norm())
+            assert error < 1e-12, f"{file.stem}, {name}: {error}"
+
+
+def test_a_plan_takes_no_group_and_no_outputs_beside_it() -> None:
+    net, x = nn.Linear(3, 2), torch.randn(4, 3)
+    given = plan(net, x, outputs="full")
+    with pytest.raises(ValueError, match="plan has outputs and an algorithm of its own"):
+        ntk(net, x, plan=given, outputs="trace")
+    with pytest.raises(ValueError, match="plan has outputs and an algorithm of its own"):
+        ntk(net, x, plan=given, algorithm="jacobian")
+
+
+def test_a_plan_that_later_samples_contradict_is_refused() -> None:
+    class Mixing(nn.Module):
+        """Mixes its units on samples with a negative first entry."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.out = nn.Linear(4, 4), nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = self.a(x)
+            return self.out(torch.where(x[:, :1] > 0, h * h, h * h.roll(1, 1)))
+
+    torch.manual_seed(0)
+    net, x = Mixing().double(), torch.randn(5, 4, dtype=torch.float64).abs()
+    given = plan(net, x, outputs="full")
+    x[3, 0] *= -1
+    with pytest.raises(ValueError, match="the plan takes layers for a Hadamard chain"):
+        ntk(net, x, plan=given)

@@ -1,0 +1,74 @@
+"""The predicted peak of a plan against the measured one, each case in a process of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MEASURE = """
+import ctypes, sys
+import torch
+from torch import nn
+from hpnets.models import create_model
+from hpnets.ntk import ntk, plan
+
+torch.manual_seed(0)
+torch.set_num_threads(1)
+name, outputs, algorithm, memory, n = *sys.argv[1:5], int(sys.argv[5])
+if name == "conv":
+    convs = [nn.Sequential(nn.Conv2d(c, 32, 3, padding=1), nn.ReLU()) for c in (3, 32, 32)]
+    net, x = nn.Sequential(*convs, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)), torch.randn(n, 3, 32, 32)
+elif name == "resnet18":
+    net, x = create_model(name, input_shape=(3, 32, 32), output_dim=10, norm="group"), torch.randn(n, 3, 32, 32)
+else:
+    net, x = create_model(name, input_shape=(64,), output_dim=10, width=512), torch.randn(n, 64)
+ntk(net, x[:2], outputs=outputs, algorithm=algorithm)
+planned = plan(net, x, outputs=outputs, algorithm=algorithm, memory=memory)
+ctypes.CDLL(None).malloc_trim(0)
+def status(key):
+    return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith(key))
+# Without this the high-water mark would be of the process's whole life, imports included.
+open("/proc/self/clear_refs", "w").write("5")
+before = status("VmRSS")
+k = ntk(net, x, plan=planned)
+print(planned.peak_bytes, planned.kernel_bytes, status("VmHWM") - before)
+"""
+
+
+def measured(*case: str | int) -> tuple[int, int, int]:
+    """(predicted working bytes, kernel bytes, measured bytes of both)."""
+    command = [sys.executable, "-c", MEASURE, *map(str, case)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    peak, kernel, found = map(int, done.stdout.split())
+    return peak, kernel, found
+
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+CASES = [
+    ("mlp", "full", "structured", "1GiB", 256),
+    ("ccp", "full", "structured", "1GiB", 256),
+    pytest.param("conv", "full", "structured", "1GiB", 64, marks=pytest.mark.slow),
+    pytest.param("conv", "trace", "structured", "100MiB", 150, marks=pytest.mark.slow),
+    pytest.param("mlp", "full", "jacobian", "200MiB", 16, marks=pytest.mark.slow),
+    pytest.param("ccp", "trace", "structured", "1GiB", 5000, marks=pytest.mark.slow),
+    pytest.param("conv", "full", "jacobian", "300MiB", 32, marks=pytest.mark.slow),
+    pytest.param("resnet18", "full", "structured", "1GiB", 16, marks=pytest.mark.slow),
+    pytest.param("resnet18", "sum", "structured", "1GiB", 16, marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("net", "outputs", "algorithm", "memory", "n"), CASES)
+def test_predicted_peak_is_within_half_of_the_measured_one(
+    net: str, outputs: str, algorithm: str, memory: str, n: int
+) -> None:
+    peak, kernel, found = measured(net, outputs, algorithm, memory, n)
+    assert 1 / 1.5 < (peak + kernel) / found < 1.5
+
+
+@pytest.mark.slow
+def test_memory_beyond_the_kernel_is_flat_in_n_under_a_budget() -> None:
+    for n in (400, 800, 1600):
+        _, kernel, found = measured("mlp", "trace", "structured", "40MiB", n)
+        assert found - kernel < 1.5 * 40 * 2**20
