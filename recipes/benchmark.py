@@ -44,7 +44,7 @@ def ntk(
         threads: cores that every process is bound to
         device: where torch computes; auto is a GPU if there is one
         limit: seconds after which a peer's call is given up
-        peer_seconds: a peer is called no more often than fits these seconds, but once
+        peer_seconds: a call is repeated no more often than fits these seconds, but once
         quick: small sizes, to try the command; the numbers mean nothing, so another --out must be given
     """
     from recipes.bench.peers import PACKAGES, make_peers
@@ -61,8 +61,10 @@ def ntk(
         from recipes.bench.measure import Settings
 
         s = Settings(Path(folder), repeats, threads, device_of(device), limit, peer_seconds, quick)
-        results = measure(chosen, made, s)
-    write(results, Path(out))
+        results = measure(chosen, made, s, Path(out))
+    from recipes.bench.table import render
+
+    print(f"{render(results)}\n\nwritten to {out}")
 
 
 def main() -> None:
@@ -89,8 +91,8 @@ def device_of(name: str) -> str:
     return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
 
 
-def measure(cases: list[str], peers: list[Any], s: Any) -> dict[str, Any]:
-    """Results of all cases, with command and environment."""
+def measure(cases: list[str], peers: list[Any], s: Any, out: Path) -> dict[str, Any]:
+    """Results of all cases, with command and environment; written after each case."""
     from recipes.bench.environment import environment
     from recipes.bench.growth import run_growth, run_large
     from recipes.bench.measure import run_case
@@ -105,6 +107,7 @@ def measure(cases: list[str], peers: list[Any], s: Any) -> dict[str, Any]:
             results["large"][name] = run_large(name, s)
         else:
             results["cases"][name] = run_case(name, peers, s)
+        write(results, out)
     return results
 
 
@@ -125,7 +128,6 @@ def write(results: dict[str, Any], out: Path) -> None:
     devices = sorted(out.glob("*.json"))
     tables = [f"{render(json.loads(path.read_text()))}\n\n![seconds]({path.stem}.svg)" for path in devices]
     replace_between(page, MARKERS, "\n\n".join(tables))
-    print(f"{render(results)}\n\nwritten to {out}")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ AGREES = 1e-4
 
 @dataclass(frozen=True)
 class Settings:
-    """How to measure: rounds of A B, seconds after which a call is given up, seconds of a peer's timed calls."""
+    """How to measure: rounds of A B, seconds after which a call is given up, seconds that a peer's timed calls fit."""
 
     folder: Path
     repeats: int
@@ -30,6 +30,10 @@ class Settings:
     limit: float
     peer_seconds: float
     quick: bool
+
+    def rounds(self, seconds: float) -> int:
+        """How often a call of that length is timed."""
+        return max(1, min(self.repeats, int(self.peer_seconds / seconds)))
 
     def job(self, case: str, samples: int, options: dict[str, int] | None = None, digits: bool = False) -> Job:
         """A job with its data written: standard normal inputs, or digits with noise."""
@@ -76,8 +80,7 @@ def against(peer: Peer, ours: Worker, job: Job, s: Settings) -> dict[str, Any]:
                 return {**found, "error": "computes another kernel"}
             if first["seconds"] > ONCE:
                 return {**found, **summary([first["seconds"]]), "once": True, "ours_seconds": [ours.seconds()]}
-            rounds = max(1, min(s.repeats, int(s.peer_seconds / first["seconds"])))
-            pairs = [(ours.seconds(), worker.seconds()) for _ in range(rounds)]
+            pairs = [(ours.seconds(), worker.seconds()) for _ in range(s.rounds(first["seconds"]))]
             return {**found, **summary([b for _, b in pairs]), "ours_seconds": [a for a, _ in pairs]}
     except Failed as error:
         print(f"  {peer.name}: {error}", flush=True)
@@ -88,7 +91,7 @@ def alone(module: str, job: Job, s: Settings) -> dict[str, Any]:
     """Times and memory of a worker without peers."""
     with Worker(module, job) as worker:
         first = worker.call(s.folder / "alone.npy")
-        times = [worker.seconds() for _ in range(s.repeats)]
+        times = [worker.seconds() for _ in range(s.rounds(first["seconds"]))]
         return {**worker.about, "peak_bytes": first["peak_bytes"], **summary(times)}
 
 

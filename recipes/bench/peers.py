@@ -21,11 +21,11 @@ class Peer:
 # numpy is named because torch does not bring it.
 PACKAGES = {
     "torch-func-jacobian": "",
-    "torch-func-ntkvp": "",
     "nngeometry": "nngeometry==0.4 numpy",
+    "neural-tangents": "neural-tangents==0.6.5 jax==0.4.23 jaxlib==0.4.23 'numpy<2' 'scipy<1.13'",
     "backpack": "backpack-for-pytorch==1.7.1 numpy",
     "curvlinops": "curvlinops-for-pytorch==3.0.1 numpy",
-    "neural-tangents": "neural-tangents==0.6.5 jax==0.4.23 jaxlib==0.4.23 'numpy<2' 'scipy<1.13'",
+    "torch-func-ntkvp": "",
 }
 
 

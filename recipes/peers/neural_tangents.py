@@ -81,6 +81,8 @@ NETS = {"mlp": mlp, "ccp": ccp, "conv": conv, "resnet18": resnet18}
 
 def setup(job: Job) -> Callable[[], Array]:
     """The compiled kernel of a job."""
+    if job.device != "cpu":
+        raise NotImplementedError("its environment computes on the CPU alone")
     weights, x = jax.tree_util.tree_map(jnp.asarray, job.arrays())
     net, implementation = NETS[job.case], IMPLEMENTATION[job.case]
     fn = nt.empirical_ntk_fn(net, trace_axes=(), diagonal_axes=(), vmap_axes=0, implementation=implementation)
