@@ -49,8 +49,9 @@ def targets(results: Results) -> str:
 
 def target_row(name: str, case: Results) -> list[str]:
     t, ours = TARGETS[name], case["ours"]
-    ratios = {peer: ratio(found) for peer, found in case["peers"].items() if "median" in found}
-    peer = min(ratios, key=lambda p: ratios[p], default=None)
+    timed = {peer: found for peer, found in case["peers"].items() if "median" in found}
+    ratios = {peer: ratio(found) for peer, found in timed.items()}
+    peer = min(timed, key=lambda p: timed[p]["median"], default=None)
     bound = ours["median"] / case["bound"]["seconds"]
     return [
         case["title"],
