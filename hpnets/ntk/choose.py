@@ -8,7 +8,7 @@ from hpnets.ntk.outputs import Mode
 from hpnets.ntk.rules.base import BiasRule, OuterRule
 from hpnets.ntk.structured import Schedule
 from hpnets.ntk.tape import STACK
-from hpnets.ntk.terms import Explicit, Gram, Positions, Readout, Separable, Term
+from hpnets.ntk.terms import Explicit, Gram, Pooled, Positions, Readout, Separable, Term
 from hpnets.ntk.terms.gram import flags
 from hpnets.ntk.terms.positions import chunks_flops, sandwich_flops
 
@@ -23,6 +23,7 @@ BATCHED_NUMEL = 2**23
 def choose_terms(found: Survey, mode: Mode, n1: int, n2: int, separable: bool = True) -> tuple[Term, ...]:
     """A term for every parameter of every layer; the read-out first, then dense layers, positions, gradients."""
     C, flat = mode.columns, mode.flat
+    readout = None if found.readout is None else found.layers[found.readout]
     dense: dict[tuple[int, tuple[bool, bool], bool], list[Layer]] = defaultdict(list)
     terms: list[Term] = []
     explicit: list[Layer] = []
@@ -33,6 +34,9 @@ def choose_terms(found: Survey, mode: Mode, n1: int, n2: int, separable: bool = 
             terms.append(Readout((layer,), *flags(layer), mode))
         elif layer.dense:
             dense[layer.sources[0], flags(layer), separable and i in found.separable].append(layer)
+        elif separable and i in found.separable:
+            assert readout is not None
+            terms.append(Pooled((layer,), *flags(layer), readout, mode))
         elif isinstance(layer.rule, OuterRule) and "weight" not in layer.locals:
             explicit.append(_bias(layer))
         else:
@@ -42,7 +46,6 @@ def choose_terms(found: Survey, mode: Mode, n1: int, n2: int, separable: bool = 
             else:
                 terms.append(Positions((layer.only("weight"),), method))
                 explicit += [_bias(layer)] if "bias" in layer.locals else []
-    readout = None if found.readout is None else found.layers[found.readout]
     for (_, has, apart), layers in dense.items():
         if apart:
             assert readout is not None
@@ -93,8 +96,9 @@ def measure(
     t1, t2 = min(s.tile, n1), min(s.tile, n2)
     single = symmetric and s.tile >= n1
     state = sum(term.state_numel(C) for term in terms)
-    outputs = sum(layer.outputs for term in terms for layer in term.layers)
-    # Of the gradients, the watched ones are held, and those on the way through the widest layer.
+    # Of the gradients, the watched ones are held (by the state itself if a pass fills it whole), and those on the way.
+    whole = s.batched and s.chunk >= max(t1, t2)
+    outputs = sum(layer.outputs for term in terms for layer in term.layers if not (whole and isinstance(term, Gram)))
     grads = C * (outputs + 2 * found.widest) if s.batched else (min(C, STACK) + 1) * outputs
     passes = s.chunk * (found.saved + sum(term.pass_numel(C) for term in terms) + grads)
     k = 0 if single else t1 * t2 * (1 if flat else C * C)
@@ -113,7 +117,7 @@ def choose_schedule(
         tile = -(-longest // count)
         batched = mode.columns > 1 and tile * outputs * mode.columns <= BATCHED_NUMEL
         one = measure(terms, found, mode, n1, n2, symmetric, Schedule(tile, 1, batched), item)
-        room = min(CHUNK_BYTES, budget - one.states)
+        room = min(CHUNK_BYTES, int(budget / SLACK) - one.states)
         chunks = -(-tile // max(1, room // max(one.passes, 1)))
         schedule = Schedule(tile, -(-tile // chunks), batched)
         needs = measure(terms, found, mode, n1, n2, symmetric, schedule, item)

@@ -93,7 +93,7 @@ def survey(net: nn.Module, theta: Params, x: Tensor, mode: Mode) -> Survey:
         tape = record(net, leaves, x, owners)
     layers, rest = _proven(net, tape, leaves, owners, mode)
     readout = next((i for i, layer in enumerate(layers) if _is_readout(layer, tape)), None)
-    separable = () if readout is None else _separable(tape, layers, readout)
+    separable = () if readout is None else _separable(net, tape, layers, readout)
     return Survey(layers, rest, readout, separable, saved.scalars // len(x))
 
 
@@ -238,38 +238,47 @@ def _is_readout(layer: Layer, tape: Tape) -> bool:
     return calls[0].edge.node is tape.y.grad_fn and calls[0].shape == tape.y.shape
 
 
-def _separable(tape: Tape, layers: tuple[Layer, ...], readout: int) -> tuple[int, ...]:
+def _separable(net: nn.Module, tape: Tape, layers: tuple[Layer, ...], readout: int) -> tuple[int, ...]:
     """Layers as wide as the read-out's input y_N whose unit h reaches y_N[h] only, on the two samples."""
-    (last,) = (call for name in layers[readout].modules for call in tape.calls[name])
-    width = last.A.shape[1]
+    ((_, last),) = layers[readout].calls(net, tape)
     near = [
         i
         for i, layer in enumerate(layers)
-        if i != readout and layer.dense and layer.positions is not None and layer.positions[3] == width
+        if i != readout
+        and layer.positions is not None
+        and (layer.positions[0], layer.positions[3], len(layer.sources)) == (1, last.A.shape[1], 1)
     ]
-    edges = [next(call.edge for name in layers[i].modules for call in tape.calls[name]) for i in near]
-    if last.A_edge is None or not edges:
+    if last.A_edge is None or not near:
         return ()
-    return tuple(i for i, d in zip(near, diagonals(last, edges), strict=True) if d is not None)
+    found = diagonals(net, tape, layers[readout], tuple(layers[i] for i in near))
+    return tuple(i for i, d in zip(near, found, strict=True) if d is not None)
 
 
-def diagonals(last: Call, edges: list) -> list[Tensor | None]:
-    r"""D (n, H) at each edge where dy_N/dz is diagonal in the units, D[x, h] = dy_N[x, h] / dz[x, h]; None where not.
+def diagonals(net: nn.Module, tape: Tape, readout: Layer, layers: tuple[Layer, ...]) -> list[Tensor | None]:
+    r"""Per layer D = dy_N[x, h] / dz[x, h, s], shaped as its output z, if unit h of z reaches y_N[h] alone; or None.
 
-    With J = dy_N/dz, D = J^T 1, and J is diagonal if and only if J^T v = D * v for a random v, up to rounding and with
-    probability 1: so one more pass proves it for every sample at hand.
+    With J = dy_N/dz, D = J^T 1; units are apart if and only if J^T v = D * v for a random v (n, H), up to rounding and
+    with probability 1: so one more pass proves it for every sample at hand.
     """
+    ((_, last),) = readout.calls(net, tape)
     assert last.A_edge is not None
     generator = torch.Generator().manual_seed(0)
     v = torch.randn(last.A.shape, generator=generator, dtype=last.A.dtype).to(last.A.device)
-    found: list[Tensor | None] = []
-    seeds = (torch.ones_like(v), v)
+    edges = [call.edge for layer in layers for _, call in layer.calls(net, tape)]
     # A_edge as a source of grad: autograd takes tensors or edges alike.
-    D, Dv = (torch.autograd.grad([last.A_edge], edges, [seed], retain_graph=True, allow_unused=True) for seed in seeds)
-    for d, dv in zip(D, Dv, strict=True):
-        # A convolution's output may have trailing axes of size 1.
-        product = None if d is None else d.flatten(1) * v
-        near = 64 * torch.finfo(v.dtype).eps
-        apart = product is not None and _norm(dv.flatten(1) - product) <= near * _norm(product)
-        found.append(d.flatten(1) if apart else None)
-    return found
+    D, Dv = (
+        torch.autograd.grad([last.A_edge], edges, [seed], retain_graph=True, allow_unused=True)
+        for seed in (torch.ones_like(v), v)
+    )
+    return [
+        d if d is not None and _apart(layer, net, tape, d, dv, v) else None
+        for layer, d, dv in zip(layers, D, Dv, strict=True)
+    ]
+
+
+def _apart(layer: Layer, net: nn.Module, tape: Tape, d: Tensor, dv: Tensor, v: Tensor) -> bool:
+    ((module, _),) = layer.calls(net, tape)
+    assert isinstance(layer.rule, OuterRule)
+    G, Gv = (fold_channels(layer.rule.channels(module, g.unsqueeze(0)), len(v))[0, :, 0] for g in (d, dv))
+    product = G * v[:, :, None]
+    return G.numel() == d.numel() and bool(_norm(Gv - product) <= 64 * torch.finfo(v.dtype).eps * _norm(product))

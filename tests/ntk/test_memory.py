@@ -27,13 +27,12 @@ else:
 ntk(net, x[:2], outputs=outputs, algorithm=algorithm)
 planned = plan(net, x, outputs=outputs, algorithm=algorithm, memory=memory)
 ctypes.CDLL(None).malloc_trim(0)
-def status(key):
-    return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith(key))
-# Without this the high-water mark would be of the process's whole life, imports included.
+# ru_maxrss is inherited from the parent process; this puts the high-water mark back to what is resident now.
 open("/proc/self/clear_refs", "w").write("5")
-before = status("VmRSS")
+high = lambda: next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmHWM")) * 1024
+before = high()
 k = ntk(net, x, plan=planned)
-print(planned.peak_bytes, planned.kernel_bytes, status("VmHWM") - before)
+print(planned.peak_bytes, planned.kernel_bytes, high() - before)
 """
 
 

@@ -202,6 +202,20 @@ def test_hadamard_chain_takes_the_separable_rule_and_a_mixing_one_does_not() -> 
     assert ncp["A.2.weight"] == "gram"
 
 
+class Mean(nn.Module):
+    """The mean over all axes after the channels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.flatten(2).mean(2)
+
+
+class Swap(nn.Module):
+    """Channels second."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.transpose(1, 2)
+
+
 class SometimesMixing(nn.Module):
     """Units that mix on some samples only: the two that the plan looks at may not show it."""
 
@@ -247,3 +261,30 @@ def test_foreign_network(name: str) -> None:
     truth = dense_kernel(net, x)
     assert relative(ntk(net, x, outputs="full"), truth) < 1e-10
     assert relative(ntk(net.float(), x.float(), outputs="full").double(), truth) < 1e-5
+
+
+POOLED: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
+    "conv": (
+        nn.Sequential(nn.Conv2d(2, 5, 3, padding=1), nn.ReLU(), nn.Conv2d(5, 6, 3, 2), nn.BatchNorm2d(6), nn.Tanh()),
+        (2, 6, 6),
+    ),
+    "conv without bias": (nn.Sequential(nn.Conv2d(2, 6, 3, bias=False), nn.Tanh()), (2, 6, 6)),
+    "tokens": (nn.Sequential(nn.Linear(4, 6), nn.Tanh(), Swap()), (5, 4)),
+}
+
+
+@pytest.mark.parametrize("outputs", ["full", "trace", "sum"])
+@pytest.mark.parametrize("name", POOLED)
+def test_separable_layers_before_a_pooling(name: str, outputs: str) -> None:
+    torch.manual_seed(0)
+    body, shape = POOLED[name]
+    net = nn.Sequential(body, Mean(), nn.Linear(6, 3)).double().eval()
+    x = torch.randn(20, *shape, dtype=torch.float64)
+    assert "pooled" in rules(net, x).values()
+    truth = dense_kernel(net, x)
+    truth = {"full": truth, "trace": truth.diagonal(dim1=2, dim2=3).sum(-1), "sum": truth.sum((2, 3))}[outputs]
+    assert relative(ntk(net, x, outputs=outputs), truth) < 1e-10
+    assert relative(ntk(net, x[:3], x, outputs=outputs), truth[:3]) < 1e-10
+    bias = {key: p for key, p in net.named_parameters() if key.endswith("bias")}
+    alone = ntk(net, x, outputs=outputs, params=bias)
+    assert relative(alone, ntk(net, x, outputs=outputs, params=bias, algorithm="jacobian")) < 1e-10

@@ -157,7 +157,7 @@ BAD = {
     "budget text": (lambda: ntk(MLP(), X, outputs="full", memory="much"), "memory is 'much'"),
     "budget of the fallback": (lambda: ntk(MLP(), X, outputs="full", memory="1KB", algorithm="jacobian"), "at least"),
     "algorithm": (lambda: ntk(MLP(), X, outputs="full", algorithm="fast"), "auto, structured, jacobian, ntkvp"),
-    "sketch": (lambda: ntk(MLP(), X, outputs="full", algorithm="sketch"), "hpnets.ntk.sketch"),
+    "sketch": (lambda: ntk(MLP(), X, X, outputs="full", algorithm="sketch"), "takes no x2 and no group"),
     "no outputs": (lambda: ntk(MLP(), X), "outputs is not given"),
     "unknown outputs": (lambda: ntk(MLP(), X, outputs="all"), "'full', 'trace', 'sum'"),
     "bool output": (lambda: ntk(MLP(), X, outputs=True), "outputs is True"),

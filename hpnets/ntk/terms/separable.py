@@ -24,6 +24,21 @@ class NotSeparable(Exception):
     """A sample on which a layer's units mix, though they did not on the samples that the plan looked at."""
 
 
+def proven_diagonals(net: nn.Module, tape: Tape, readout: Layer, layers: tuple[Layer, ...]) -> list[Tensor]:
+    """`diagonals` of all layers; raises NotSeparable where a sample has none."""
+    found = [d for d in diagonals(net, tape, readout, layers) if d is not None]
+    if len(found) < len(layers):
+        raise NotSeparable
+    return found
+
+
+def readout_rows(net: nn.Module, params: Params, tape: Tape, readout: Layer, mode: Mode) -> Tensor:
+    """R (C, H) = V^T W."""
+    ((last, _),) = readout.calls(net, tape)
+    name = readout.locals.get("weight")
+    return mode.cotangents.T @ (last.get_parameter("weight").detach() if name is None else params[name])
+
+
 @dataclass(frozen=True)
 class Separable(Dense):
     """D (n, H) from one backward pass, and one more that proves it for every sample."""
@@ -37,15 +52,9 @@ class Separable(Dense):
 
     def begin(self, net: nn.Module, params: Params, tape: Tape, state: State, rows: slice) -> None:
         super().begin(net, params, tape, state, rows)
-        ((last, last_call),) = self.readout.calls(net, tape)
-        edges = [call.edge for layer in self.layers for _, call in layer.calls(net, tape)]
-        found = diagonals(last_call, edges)
-        if any(d is None for d in found):
-            raise NotSeparable
-        torch.cat([d for d in found if d is not None], dim=1, out=state["D"][rows])
-        name = self.readout.locals.get("weight")
-        W = last.get_parameter("weight") if name is None else params[name]
-        state["R"].copy_((self.mode.cotangents.T @ W.detach()).repeat(1, len(self.layers)))
+        found = proven_diagonals(net, tape, self.readout, self.layers)
+        torch.cat([d.flatten(1) for d in found], dim=1, out=state["D"][rows])
+        state["R"].copy_(readout_rows(net, params, tape, self.readout, self.mode).repeat(1, len(self.layers)))
 
     def part(self, state: State, rows: slice) -> State:
         return super().part(state, rows) | {"D": state["D"][rows], "R": state["R"]}

@@ -1,0 +1,85 @@
+r"""Separable layers met at many positions, as the last convolution before pooling: G[o, x, h, s] = R[o, h] D[x, h, s].
+
+K[o, x, p, x'] += sum_h R[o, h] R[p, h] <E[x, h], E[x', h]>, E[x, h] = sum_s D[x, h, s] P[x, s]: one gradient a unit
+instead of one for each output too. The bias is one more entry of E.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hpnets.ntk.functional import Params
+from hpnets.ntk.layers import Layer
+from hpnets.ntk.outputs import Mode
+from hpnets.ntk.rules.base import OuterRule, fold_channels, fold_positions, fold_rows
+from hpnets.ntk.tape import Tape
+from hpnets.ntk.terms.base import State, Term
+from hpnets.ntk.terms.separable import proven_diagonals, readout_rows
+
+# Rows of K formed at a time, for all units h.
+ROWS = 16
+
+
+@dataclass(frozen=True)
+class Pooled(Term):
+    """E (H, n, I), I with an entry for the bias."""
+
+    layers: tuple[Layer]
+    weight: bool
+    bias: bool
+    readout: Layer
+    mode: Mode
+    rule = "pooled"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """H, I."""
+        assert self.layers[0].positions is not None
+        _, _, I, H = self.layers[0].positions
+        return H, self.weight * I + self.bias
+
+    def allocate(self, n: int, C: int, like: Tensor) -> State:
+        H, I = self.shape
+        return {"E": like.new_empty(H, n, I), "R": like.new_empty(C, H)}
+
+    def begin(self, net: nn.Module, params: Params, tape: Tape, state: State, rows: slice) -> None:
+        (layer,) = self.layers
+        rule, n = layer.rule, rows.stop - rows.start
+        assert isinstance(rule, OuterRule)
+        ((module, call),) = layer.calls(net, tape)
+        D = proven_diagonals(net, tape, self.readout, self.layers)[0].unsqueeze(0)
+        if self.weight:
+            G = fold_channels(rule.channels(module, D), n)[0, :, 0]
+            P = fold_positions(rule.prepare(module, call.A), n)[:, 0]
+            state["E"][:, rows, : P.shape[2]] = torch.bmm(G, P).transpose(0, 1)
+        if self.bias:
+            state["E"][:, rows, -1] = fold_rows(rule.bias(module, D), n)[0].T
+        state["R"].copy_(readout_rows(net, params, tape, self.readout, self.mode))
+
+    def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
+        E1, E2, R = left["E"], right["E"], left["R"]
+        for i in range(0, E1.shape[1], ROWS):
+            rows = slice(i, i + ROWS)
+            # Q (H, rows, n2)
+            Q = torch.bmm(E1[:, rows], E2.transpose(1, 2))
+            if k.ndim == 2:
+                k[rows] += torch.tensordot(R.square().sum(0), Q, 1)
+                continue
+            for o, row in enumerate(R):
+                p = slice(o if symmetric else 0, None)
+                k[o, rows, p] += torch.tensordot(row * R[p], Q, 1).transpose(0, 1)
+
+    def state_numel(self, C: int) -> int:
+        H, I = self.shape
+        return H * I
+
+    def pass_numel(self, C: int) -> int:
+        return self.layers[0].kept + 4 * self.layers[0].outputs
+
+    def scratch_numel(self, n1: int, n2: int, C: int, flat: bool) -> int:
+        return min(ROWS, n1) * n2 * (self.shape[0] + 2 * C)
+
+    def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:
+        H, I = self.shape
+        return 2.0 * n1 * n2 * H * (I + (1 if flat else C * C))
