@@ -32,6 +32,7 @@ def ntk(
     limit: float = 300.0,
     peer_seconds: float = 60.0,
     quick: bool = False,
+    keep: bool = False,
 ) -> None:
     """Time the empirical kernel of hpnets.ntk and of its peers in turn, A B A B; write json, svg and a table.
 
@@ -46,6 +47,7 @@ def ntk(
         limit: seconds after which a peer's call is given up
         peer_seconds: a call is repeated no more often than fits these seconds, but once
         quick: small sizes, to try the command; the numbers mean nothing, so another --out must be given
+        keep: keep what the device's json holds of cases that are not measured now
     """
     from recipes.bench.peers import PACKAGES, make_peers
 
@@ -61,15 +63,15 @@ def ntk(
         from recipes.bench.measure import Settings
 
         s = Settings(Path(folder), repeats, threads, device_of(device), limit, peer_seconds, quick)
-        results = measure(chosen, made, s, Path(out))
+        results = measure(chosen, made, s, Path(out), keep)
     from recipes.bench.table import render
 
     print(f"{render(results)}\n\nwritten to {out}")
 
 
 def main() -> None:
-    """The command line; --quick needs no value."""
-    argv = ["--quick=true" if word == "--quick" else word for word in sys.argv[1:]]
+    """The command line; --quick and --keep need no value."""
+    argv = [f"{word}=true" if word in ("--quick", "--keep") else word for word in sys.argv[1:]]
     auto_cli({"ntk": ntk}, args=argv, parser_class=Parser, as_positional=False)
 
 
@@ -91,14 +93,17 @@ def device_of(name: str) -> str:
     return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
 
 
-def measure(cases: list[str], peers: list[Any], s: Any, out: Path) -> dict[str, Any]:
+def measure(cases: list[str], peers: list[Any], s: Any, out: Path, keep: bool) -> dict[str, Any]:
     """Results of all cases, with command and environment; written after each case."""
-    from recipes.bench.environment import environment
+    from recipes.bench.environment import environment, file_name
     from recipes.bench.growth import run_growth, run_large
     from recipes.bench.measure import run_case
 
-    results: dict[str, Any] = {"command": shlex.join(["python", "recipes/benchmark.py", *sys.argv[1:]])}
-    results |= {"quick": s.quick, "environment": environment(s.device, s.threads), "cases": {}, "large": {}}
+    about = environment(s.device, s.threads)
+    results = earlier(out / f"{file_name(about['device'])}.json") if keep else {"cases": {}, "large": {}}
+    command = shlex.join(["python", "recipes/benchmark.py", *sys.argv[1:]])
+    results["command"] = " && ".join([*filter(None, [results.get("command")]), command])
+    results |= {"quick": s.quick, "environment": about}
     for name in cases:
         print(name, flush=True)
         if name == "growth":
@@ -109,6 +114,13 @@ def measure(cases: list[str], peers: list[Any], s: Any, out: Path) -> dict[str, 
             results["cases"][name] = run_case(name, peers, s)
         write(results, out)
     return results
+
+
+def earlier(path: Path) -> dict[str, Any]:
+    """What the device's json holds; ValueError if there is none."""
+    if not path.is_file():
+        raise ValueError(f"--keep: no such file: {path}")
+    return json.loads(path.read_text())
 
 
 def write(results: dict[str, Any], out: Path) -> None:

@@ -1,6 +1,7 @@
 """The picture of a benchmark: seconds by case and peer."""
 
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from hpnets.files import write_whole
@@ -23,7 +24,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
         bound = case["bound"]["seconds"]
         axes.plot([i - 0.42, i + 0.42], [bound, bound], "--", color="grey", label="bound" if i == 0 else None)
     axes.set_yscale("log")
-    axes.set_xticks(range(len(cases)), [case["title"].replace(", ", "\n", 1) for case in cases.values()], fontsize=8)
+    axes.set_xticks(range(len(cases)), ["\n".join(wrap(case["title"], 26)) for case in cases.values()], fontsize=8)
     axes.set(ylabel="seconds a full kernel", title=f"Empirical NTK, float32, {results['environment']['device']}")
     axes.grid(axis="y", alpha=0.3)
     handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))

@@ -96,7 +96,7 @@ def missing(cases: Results) -> dict[str, str]:
 def timing(found: Results) -> str:
     """ "0.10 s (0.09 - 0.12); 140 MB", or why there is none."""
     if "median" not in found:
-        return found.get("error", "").split(": no environment")[0]
+        return found.get("error", "not run").split(": no environment")[0]
     spread = f"{number(min(found['seconds']))} - {number(max(found['seconds']))}"
     spread = "one call" if len(found["seconds"]) == 1 else spread
     memory = f"; {found['peak_bytes'] / 1e6:,.0f} MB" if "peak_bytes" in found else ""
