@@ -1,6 +1,7 @@
 """Every code block of README.md and docs/: run in order, each page in an empty folder; links lead somewhere.
 
-Runs of recipes/train.py are shortened by flags; lines that need another machine are only parsed (see `only_parsed`).
+Runs of recipes/train.py and benchmark.py are shortened by flags; lines that need another machine are only parsed (see
+`only_parsed`).
 """
 
 import json
@@ -31,6 +32,7 @@ LANGUAGES = ("python", "bash", "text", "yaml", "json", "csv")
 NOT_RUN = ("pip install ", "pytest", "torchrun ", "wandb login", "wandb sync ")
 RECIPES = sorted(path.name for path in (ROOT / "recipes").glob("*.py"))
 SHORT = {"--trainer.max_epochs": "1", "--trainer.accelerator": "cpu"}
+SHORT_BENCHMARK = ["--quick", "--cases", "ccp", "--peers", "none", "--repeats", "1", "--out", "results"]
 UNLESS_GIVEN = {"--ntk.probe": "20", "--wandb": "off"}
 INFORMATION = ("--help", "--print_config", "--list_models", "--list_tasks")
 
@@ -113,7 +115,8 @@ def run_command(command: str) -> None:
     words = shlex.split(command)
     if words[:2] in [["python", f"recipes/{name}"] for name in RECIPES]:
         name = words[1].removeprefix("recipes/")
-        run_recipe(name, shortened(words[2:]) if name == "train.py" else words[2:])
+        flags = words[2:] + (SHORT_BENCHMARK if name == "benchmark.py" else [])
+        run_recipe(name, shortened(flags) if name == "train.py" else flags)
         return
     assert command.startswith(NOT_RUN), f"{command!r} is unknown to this test: a recipe, or one of {NOT_RUN}"
     if "recipes/train.py" in words:

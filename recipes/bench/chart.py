@@ -1,0 +1,49 @@
+"""The picture of a benchmark: seconds by case and peer."""
+
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+from hpnets.files import write_whole
+
+
+def draw(results: dict[str, Any], path: Path) -> None:
+    """Bars on a log axis, a group of them for each case, with the spread of the calls; the bound as a line."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    FigureCanvasSVG(figure)
+    axes = figure.subplots()
+    cases = results["cases"]
+    names = list(dict.fromkeys(["hpnets.ntk", *(peer for case in cases.values() for peer in case["peers"])]))
+    colours = dict(zip(names, ["black", *matplotlib.colormaps["tab10"].colors], strict=False))
+    for i, case in enumerate(cases.values()):
+        bars(axes, i, {"hpnets.ntk": case["ours"], **case["peers"]}, colours)
+        bound = case["bound"]["seconds"]
+        axes.plot([i - 0.42, i + 0.42], [bound, bound], "--", color="grey", label="bound" if i == 0 else None)
+    axes.set_yscale("log")
+    axes.set_xticks(range(len(cases)), ["\n".join(wrap(case["title"], 26)) for case in cases.values()], fontsize=8)
+    axes.set(ylabel="seconds a full kernel", title=f"Empirical NTK, float32, {results['environment']['device']}")
+    axes.grid(axis="y", alpha=0.3)
+    handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    order = [name for name in [*names, "bound"] if name in handles]
+    figure.legend([handles[name] for name in order], order, loc="outside right upper", frameon=False)
+    with matplotlib.rc_context({"svg.hashsalt": "hpnets"}):
+        write_whole(path, lambda temporary: figure.savefig(temporary, format="svg", metadata={"Date": None}))
+
+
+def bars(axes: Any, group: int, found: dict[str, dict[str, Any]], colours: dict[str, Any]) -> None:
+    """A group of bars around x = group; one that was not measured leaves its place empty."""
+    width = 0.84 / len(colours)
+    for place, (name, colour) in enumerate(colours.items()):
+        times = found.get(name, {}).get("seconds")
+        if not times:
+            continue
+        middle = found[name]["median"]
+        x = group + (place - (len(colours) - 1) / 2) * width
+        label = name if name not in axes.get_legend_handles_labels()[1] else None
+        axes.bar(x, middle, width, color=colour, label=label)
+        axes.errorbar(x, middle, [[middle - min(times)], [max(times) - middle]], color="grey", linewidth=1)
+        axes.text(x, max(times), f" {middle:.2g}", ha="center", va="bottom", rotation=90, fontsize=7)

@@ -1,0 +1,81 @@
+"""How time and memory grow with samples, outputs and width; large kernels that no full kernel would fit."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from recipes.bench.measure import Settings, alone
+from recipes.bench.process import Worker
+
+BUDGET = "128MiB"
+AXES: dict[str, dict[str, tuple[int, ...]]] = {
+    "mlp": {"N": (128, 256, 512, 1024, 2048), "O": (4, 8, 16, 32), "width": (128, 256, 512, 1024)},
+    "ccp": {"N": (128, 256, 512, 1024, 2048), "O": (4, 8, 16, 32), "width": (128, 256, 512, 1024)},
+    "conv": {"N": (16, 32, 64, 128)},
+}
+QUICK: dict[str, dict[str, tuple[int, ...]]] = {"ccp": {"N": (4, 8, 12, 16), "O": (2, 4)}}
+OPTION = {"O": "outputs", "width": "width"}
+LARGE = 10_000
+
+
+def run_growth(s: Settings) -> dict[str, Any]:
+    """Per network and axis: sizes, seconds, bytes above the kernel itself, and the log-log slope of the seconds."""
+    from recipes.bench.cases import CASES
+
+    found: dict[str, Any] = {}
+    for name, axes in (QUICK if s.quick else AXES).items():
+        samples = CASES[name].quick if s.quick else CASES[name].samples
+        for axis, sizes in axes.items():
+            points = [point(name, axis, size, samples, s) for size in sizes]
+            slope = log_slope([float(p["size"]) for p in points], [p["median"] for p in points])
+            found[f"{name} {axis}"] = {"net": name, "axis": axis, "budget": BUDGET, "slope": slope, "points": points}
+            print(f"  growth of {name} in {axis}: slope {slope:.2f}", flush=True)
+    return found
+
+
+def point(name: str, axis: str, size: int, samples: int, s: Settings) -> dict[str, Any]:
+    """One size of one axis; the others as in the case."""
+    options = {OPTION[axis]: size} if axis in OPTION else {}
+    job = replace(s.job(name, size if axis == "N" else samples, options), memory=BUDGET)
+    found = alone("ours", job, replace(s, repeats=min(3, s.repeats)))
+    return {"size": size, **found, "beyond_bytes": found["peak_bytes"] - found["kernel_bytes"]}
+
+
+def run_large(name: str, s: Settings) -> dict[str, Any]:
+    """The trace kernel of 10,000 digits with noise, or 20 eigenvalues of 10,000 x 10 rows, of the CCP."""
+    samples = 64 if s.quick else LARGE
+    job = s.job("ccp", samples, digits=True)
+    module = "ours" if name == "trace10k" else "eigenvalues"
+    with Worker(module, replace(job, outputs="trace" if name == "trace10k" else "full")) as worker:
+        found = worker.call(s.folder / "large.npy")
+        again = [] if found["seconds"] > 20 else [worker.seconds() for _ in range(min(3, s.repeats))]
+        times = again or [found["seconds"]]
+        about = worker.about
+        if name == "top20":
+            about |= eigen(s)
+    print(f"  {name}: {min(times):.3g} s", flush=True)
+    return {"samples": samples, **about, "peak_bytes": found["peak_bytes"], "seconds": times, "median": middle(times)}
+
+
+def eigen(s: Settings) -> dict[str, Any]:
+    """What the worker saved: eigenvalues, their largest residual, products made."""
+    import numpy as np
+
+    values = np.load(s.folder / "large.npy")
+    return {
+        "eigenvalues": values[0].tolist(),
+        "largest_residual": float(values[1].max()),
+        "products": int(values[2, 0]),
+    }
+
+
+def middle(times: list[float]) -> float:
+    """Median."""
+    return sorted(times)[len(times) // 2]
+
+
+def log_slope(sizes: list[float], seconds: list[float]) -> float:
+    """Least-squares slope of log seconds over log size."""
+    x, y = [math.log(v) for v in sizes], [math.log(v) for v in seconds]
+    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
+    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum((a - mean_x) ** 2 for a in x)

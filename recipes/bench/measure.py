@@ -1,0 +1,114 @@
+"""One case: our kernel and each peer's in turn, A B A B, with agreement, memory, output modes and the bound."""
+
+import statistics
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recipes.bench.peers import Peer
+from recipes.bench.process import Failed, Worker
+from recipes.bench.worker import Job
+
+MODES = ("trace", 0, "sum")
+GEMM = 2048
+# A call that lasts longer is timed once, and its first call is that one.
+ONCE = 60.0
+# Relative error against our kernel above which a peer computes something else.
+AGREES = 1e-4
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to measure: rounds of A B, seconds after which a call is given up, seconds that a peer's timed calls fit."""
+
+    folder: Path
+    repeats: int
+    threads: int
+    device: str
+    limit: float
+    peer_seconds: float
+    quick: bool
+
+    def rounds(self, seconds: float) -> int:
+        """How often a call of that length is timed."""
+        return max(1, min(self.repeats, int(self.peer_seconds / seconds)))
+
+    def job(self, case: str, samples: int, options: dict[str, int] | None = None, digits: bool = False) -> Job:
+        """A job with its data written: standard normal inputs, or digits with noise."""
+        from recipes.bench.cases import prepare
+
+        data = prepare(case, self.folder, samples, options or {}, digits)
+        return Job(case, str(data), samples, self.device, self.threads, options=options or {})
+
+
+def run_case(name: str, peers: list[Peer], s: Settings) -> dict[str, Any]:
+    """All that is measured of one case, plain types only."""
+    from recipes.bench.cases import CASES, contraction_flops
+
+    case = CASES[name]
+    job = s.job(name, case.quick if s.quick else case.samples)
+    gemm = gemm_rate(s)
+    flops = contraction_flops(name, job.samples, {})
+    passes = 0.0 if case.dense else alone("passes", job, s)["median"]
+    result: dict[str, Any] = {"title": case.title, "samples": job.samples, "gemm_flops": gemm}
+    result["bound"] = {"contraction_flops": flops, "passes_seconds": passes, "seconds": flops / gemm + passes}
+    reference = s.folder / "ours.npy"
+    with Worker("ours", job) as ours:
+        first = ours.call(reference)
+        result["ours"] = {**ours.about, "peak_bytes": first["peak_bytes"]}
+        result["peers"] = {peer.name: against(peer, ours, job, s) for peer in peers}
+        times = [t for peer in result["peers"].values() for t in peer.get("ours_seconds", [])]
+        times += [ours.seconds() for _ in range(s.repeats - len(times))]
+    result["ours"] |= summary(times)
+    result["modes"] = {str(mode): alone("ours", replace(job, outputs=mode), s) for mode in MODES}
+    return result
+
+
+def against(peer: Peer, ours: Worker, job: Job, s: Settings) -> dict[str, Any]:
+    """A peer's times in turn with ours; its first call is the warm-up, checked against our kernel."""
+    if not peer.python.exists():
+        return {"error": "not measured: no environment", "make": peer.make}
+    kernel = s.folder / "peer.npy"
+    try:
+        with Worker(peer.module, job, str(peer.python), s.limit) as worker:
+            first = worker.call(kernel)
+            found = {**worker.about, "peak_bytes": first["peak_bytes"], "error_to_ours": difference(s.folder, kernel)}
+            print(f"  {peer.name}: {first['seconds']:.3g} s, differs by {found['error_to_ours']:.1e}", flush=True)
+            if found["error_to_ours"] > AGREES:
+                return {**found, "error": "computes another kernel"}
+            if first["seconds"] > ONCE:
+                return {**found, **summary([first["seconds"]]), "once": True, "ours_seconds": [ours.seconds()]}
+            pairs = [(ours.seconds(), worker.seconds()) for _ in range(s.rounds(first["seconds"]))]
+            return {**found, **summary([b for _, b in pairs]), "ours_seconds": [a for a, _ in pairs]}
+    except Failed as error:
+        print(f"  {peer.name}: {error}", flush=True)
+        return {"error": str(error)}
+
+
+def alone(module: str, job: Job, s: Settings) -> dict[str, Any]:
+    """Times and memory of a worker without peers."""
+    with Worker(module, job) as worker:
+        first = worker.call(s.folder / "alone.npy")
+        times = [worker.seconds() for _ in range(s.rounds(first["seconds"]))]
+        return {**worker.about, "peak_bytes": first["peak_bytes"], **summary(times)}
+
+
+def gemm_rate(s: Settings) -> float:
+    """FLOP/s of float32 matrices of 2048 rows, the median of several products."""
+    rows = 256 if s.quick else GEMM
+    job = Job("gemm", "", rows, s.device, s.threads)
+    with Worker("gemm", job) as worker:
+        return 2.0 * rows**3 / statistics.median(worker.seconds() for _ in range(3 * s.repeats))
+
+
+def summary(times: list[float]) -> dict[str, Any]:
+    """Median, and all times in their order."""
+    return {"median": statistics.median(times), "seconds": times}
+
+
+def difference(folder: Path, kernel: Path) -> float:
+    """Relative Frobenius distance of a saved kernel from ours."""
+    ours, other = np.load(folder / "ours.npy"), np.load(kernel)
+    return float(np.linalg.norm(other - ours) / np.linalg.norm(ours)) if other.shape == ours.shape else float("inf")

@@ -1,0 +1,147 @@
+"""Markdown of measured results: targets, seconds by peer, output modes, growth."""
+
+import statistics
+from dataclasses import dataclass
+from typing import Any
+
+Results = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Target:
+    """At least `fastest` and `jacobian` times faster than those peers; at most `bound` times the bound; bytes."""
+
+    fastest: float
+    jacobian: float
+    bound: float
+    peak_bytes: float
+
+
+TARGETS = {
+    "mlp": Target(7, 250, 1.4, 150e6),
+    "ccp": Target(12, 200, 0.8, 90e6),
+    "conv": Target(2.5, 2.5, 1.5, 300e6),
+    "resnet18": Target(2.5, 2.5, 2.0, 1e9),
+}
+JACOBIAN = "torch-func-jacobian"
+
+
+def render(results: Results) -> str:
+    """All tables of one device."""
+    e = results["environment"]
+    versions = ", ".join(f"{name} {version}" for name, version in e["versions"].items())
+    lines = [
+        f"### {e['device']}",
+        "",
+        f"{e['date']}: {e['threads']} threads, {versions}, commit {e['commit']}; load before {e['load']:.2f}. "
+        f"`{results['command']}`",
+    ]
+    parts = [targets(results), seconds(results), modes(results), growth(results), large(results)]
+    return "\n\n".join(["\n".join(lines), *(part for part in parts if part)])
+
+
+def targets(results: Results) -> str:
+    """The targets beside the measured, met or not."""
+    rows = [target_row(name, case) for name, case in results["cases"].items()]
+    head = ("case", "fastest peer", "torch.func jacobian", "of the bound", "peak MB", "predicted MB", "GEMM GFLOP/s")
+    return table(head, rows) if rows else ""
+
+
+def target_row(name: str, case: Results) -> list[str]:
+    t, ours = TARGETS[name], case["ours"]
+    timed = {peer: found for peer, found in case["peers"].items() if "median" in found}
+    ratios = {peer: ratio(found) for peer, found in timed.items()}
+    peer = min(timed, key=lambda p: timed[p]["median"], default=None)
+    bound = ours["median"] / case["bound"]["seconds"]
+    return [
+        case["title"],
+        f"{peer}: {verdict(ratios[peer], t.fastest, 'x', least=True)}" if peer else "not measured",
+        verdict(ratios[JACOBIAN], t.jacobian, "x", least=True) if JACOBIAN in ratios else "not measured",
+        verdict(bound, t.bound, "x", least=False),
+        verdict(ours["peak_bytes"] / 1e6, t.peak_bytes / 1e6, "", least=False),
+        f"{ours['predicted_bytes'] / 1e6:.0f}",
+        f"{case['gemm_flops'] / 1e9:.0f}",
+    ]
+
+
+def verdict(value: float, target: float, unit: str, least: bool) -> str:
+    """ "9.1x (>= 7x, met)"."""
+    met = value >= target if least else value <= target
+    sign = ">=" if least else "<="
+    return f"{number(value)}{unit} ({sign} {target:g}{unit}, {'met' if met else '**missed**'})"
+
+
+def ratio(found: Results) -> float:
+    """How many times ours is faster, of the calls made in turn."""
+    return found["median"] / statistics.median(found["ours_seconds"])
+
+
+def seconds(results: Results) -> str:
+    """Median (least - greatest) seconds and peak MB of ours and of each peer."""
+    cases = results["cases"]
+    peers = list(dict.fromkeys(peer for case in cases.values() for peer in case["peers"]))
+    rows = [["hpnets.ntk", *(timing(case["ours"]) for case in cases.values())]]
+    rows += [[peer, *(timing(case["peers"].get(peer, {})) for case in cases.values())] for peer in peers]
+    rows.append(["the bound", *(f"{number(case['bound']['seconds'])} s" for case in cases.values())])
+    notes = [f"- {peer}: `{make}`" for peer, make in missing(cases).items()]
+    text = table(("seconds; peak MB", *cases), rows) if cases else ""
+    return "\n".join([text, "", "No environment for:", *notes]) if notes else text
+
+
+def missing(cases: Results) -> dict[str, str]:
+    """Peers without an environment, with the command that makes it."""
+    return {p: found["make"] for case in cases.values() for p, found in case["peers"].items() if "make" in found}
+
+
+def timing(found: Results) -> str:
+    """ "0.10 s (0.09 - 0.12); 140 MB", or why there is none."""
+    if "median" not in found:
+        return found.get("error", "not run").split(": no environment")[0]
+    spread = f"{number(min(found['seconds']))} - {number(max(found['seconds']))}"
+    spread = "one call" if len(found["seconds"]) == 1 else spread
+    memory = f"; {found['peak_bytes'] / 1e6:,.0f} MB" if "peak_bytes" in found else ""
+    return f"{number(found['median'])} s ({spread}){memory}"
+
+
+def modes(results: Results) -> str:
+    """Seconds and memory of the other output modes, ours alone."""
+    cases = {name: case["modes"] for name, case in results["cases"].items()}
+    names = {"trace": "trace", "0": "one logit", "sum": "sum of logits"}
+    rows = [[title, *(timing(modes[mode]) for modes in cases.values())] for mode, title in names.items()]
+    return table(("output mode", *cases), rows) if cases else ""
+
+
+def growth(results: Results) -> str:
+    """Slope of seconds, and at each size the seconds and the MB beyond the kernel."""
+    rows = []
+    for found in results.get("growth", {}).values():
+        sizes = ", ".join(str(p["size"]) for p in found["points"])
+        took = ", ".join(number(p["median"]) for p in found["points"])
+        beyond = ", ".join(f"{max(0, p['beyond_bytes']) / 1e6:.0f}" for p in found["points"])
+        rows.append([found["net"], f"{found['axis']} = {sizes}", f"{found['slope']:.2f}", took, beyond])
+    budget = next((found["budget"] for found in results.get("growth", {}).values()), "")
+    head = ("growth", "sizes", "log-log slope", "seconds", f"MB beyond K, budget {budget}")
+    return table(head, rows) if rows else ""
+
+
+def large(results: Results) -> str:
+    """The large kernels of the CCP."""
+    rows = []
+    for name, found in results.get("large", {}).items():
+        what = f"trace kernel of {found['samples']:,} digits with noise"
+        if name == "top20":
+            residual = f"{found['products']} products, residuals below {found['largest_residual']:.0e}"
+            what = f"top 20 eigenvalues of {found['samples']:,} x 10 rows, matrix-free: {residual}"
+        rows.append([what, timing(found)])
+    return table(("CCP degree 4, width 256, 64 -> 10", "seconds; peak MB"), rows) if rows else ""
+
+
+def table(head: tuple[str, ...], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join("---" for _ in head) + " |"]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def number(value: float) -> str:
+    """Three figures below 100, none after the point above."""
+    return f"{value:#.3g}".rstrip(".") if value < 100 else f"{value:,.0f}"

@@ -1,0 +1,144 @@
+"""A process that computes one kernel whenever it is told to, and says how long it took; stdlib and numpy only.
+
+It runs in the Python of a peer's own environment. Protocol, one json a line: the job is argv[1]; a reply {"versions",
+...} once ready; then for each request {"save": path or null} a reply {"seconds"}, with {"peak_bytes"} where the result
+is saved, until stdin ends.
+"""
+
+import ctypes
+import importlib.metadata
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to compute: a case with its weights and inputs `x` in an npz file, on `device` with `threads` threads."""
+
+    case: str
+    data: str
+    samples: int
+    device: str = "cpu"
+    threads: int = 1
+    outputs: Any = "full"
+    memory: str = "1GiB"
+    options: dict[str, int] = field(default_factory=dict)
+
+    def arrays(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Weights by name, and the first `samples` inputs."""
+        with np.load(self.data) as file:
+            weights = dict(file)
+        return weights, weights.pop("x")[: self.samples]
+
+
+Compute = Callable[[], Any]
+
+
+def serve(
+    setup: Callable[[Job], Compute],
+    packages: tuple[str, ...],
+    describe: Callable[[Job], dict[str, Any]] = lambda job: {},
+    convert: Callable[[Any], np.ndarray] = lambda k: k.detach().cpu().numpy(),
+    warm: bool = True,
+) -> None:
+    """Set up, say what runs here, then answer requests.
+
+    Args:
+        setup: the computation of a job, its result on the device and finished when it returns.
+        packages: whose versions are told.
+        describe: what else to tell before the work.
+        convert: the result as (N, N, O, O) in numpy, not timed.
+        warm: whether two samples are computed first, so that libraries' own buffers count as the start's.
+    """
+    job = Job(**json.loads(sys.argv[1]))
+    channel = private_stdout()
+    limit_threads(job.threads)
+    if warm:
+        setup(replace(job, samples=2))()
+    compute = setup(job)
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    say(channel, {"versions": {"python": sys.version.split()[0], **versions}, **describe(job)})
+    for line in sys.stdin:
+        say(channel, answer(compute, convert, json.loads(line)["save"], job.device))
+
+
+def answer(compute: Compute, convert: Callable[[Any], np.ndarray], save: str | None, device: str) -> dict[str, Any]:
+    """Compute once: seconds of the work; for a saved result also bytes of the highest memory above that before it."""
+    before = start_of_peak(device) if save else 0
+    start = time.perf_counter()
+    result = compute()
+    synchronise(device)
+    seconds = time.perf_counter() - start
+    if not save:
+        return {"seconds": seconds}
+    peak = highest(device) - before
+    np.save(save, convert(result))
+    return {"seconds": seconds, "peak_bytes": peak}
+
+
+def start_of_peak(device: str) -> int:
+    """Bytes held now; where the system allows, the mark of the highest memory starts anew from here."""
+    if device != "cpu":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated()
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):  # what the warm-up freed must not be reused uncounted
+        libc.malloc_trim(0)
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return highest(device)
+    return status("VmRSS")
+
+
+def highest(device: str) -> int:
+    """Bytes of the highest memory. Linux' ru_maxrss would count the parent's of before exec: VmHWM does not."""
+    if device != "cpu":
+        import torch
+
+        return torch.cuda.max_memory_allocated()
+    if Path("/proc/self/status").exists():
+        return status("VmHWM")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def status(key: str) -> int:
+    """A line of /proc/self/status in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key + ":"))
+
+
+def synchronise(device: str) -> None:
+    """Wait for the accelerator."""
+    if device != "cpu":
+        import torch
+
+        torch.cuda.synchronize()
+
+
+def limit_threads(threads: int) -> None:
+    """Bind to the first `threads` cores, where the system can: this limits every library alike."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+def private_stdout() -> TextIO:
+    """The real stdout for replies alone; whatever the libraries print goes to stderr."""
+    channel = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return channel
+
+
+def say(channel: TextIO, message: dict[str, Any]) -> None:
+    print(json.dumps(message), file=channel, flush=True)

@@ -1,0 +1,29 @@
+"""hpnets: the 20 largest eigenvalues by Lanczos on products, the kernel never stored."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hpnets.ntk import NTKOperator, Spectrum, spectrum
+from recipes.bench.cases import load
+from recipes.bench.worker import Job, serve
+
+K = 20
+
+
+def setup(job: Job) -> Callable[[], Spectrum]:
+    net, x = load(job)
+    k = min(K, len(x))
+    return lambda: spectrum(NTKOperator(net, x, outputs=job.outputs, memory=job.memory), k=k)
+
+
+def convert(found: Spectrum) -> np.ndarray:
+    """Rows: eigenvalues, residuals, products made."""
+    products: Tensor = torch.full_like(found.eigenvalues, found.products)
+    return torch.stack([found.eigenvalues, found.residuals, products]).cpu().numpy()
+
+
+if __name__ == "__main__":
+    serve(setup, ("torch",), convert=convert)

@@ -1,0 +1,35 @@
+"""hpnets.ntk itself."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from hpnets.ntk import ntk, plan
+from recipes.bench.cases import load
+from recipes.bench.worker import Job, serve
+
+
+def setup(job: Job) -> Callable[[], Tensor]:
+    """One call of `ntk`, the plan made anew each time as a user's call would."""
+    net, x = load(job)
+    return lambda: ntk(net, x, outputs=job.outputs, memory=job.memory)
+
+
+def describe(job: Job) -> dict[str, Any]:
+    """What the plan predicts."""
+    net, x = load(job)
+    p = plan(net, x, outputs=job.outputs, memory=job.memory)
+    rules = sorted({parameter.rule for parameter in p.parameters})
+    return {
+        "algorithm": p.algorithm,
+        "rules": rules,
+        "tile": p.tile,
+        "flops": p.flops,
+        "predicted_bytes": p.peak_bytes + p.kernel_bytes,
+        "kernel_bytes": p.kernel_bytes,
+    }
+
+
+if __name__ == "__main__":
+    serve(setup, ("torch",), describe)
