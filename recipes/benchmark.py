@@ -1,6 +1,7 @@
 """Measure hpnets against its peers on this machine: python recipes/benchmark.py ntk"""
 
 import json
+import os
 import shlex
 import sys
 import tempfile
@@ -69,10 +70,44 @@ def ntk(
     print(f"{render(results)}\n\nwritten to {out}")
 
 
+def monitor(out: str = "docs/results/monitor", seeds: int = 3) -> None:
+    """What kernel tracking costs the default run: off, by the Jacobian, and as it is.
+
+    Args:
+        out: folder of <device>.json and README.md
+        seeds: runs of each
+    """
+    from recipes.bench.monitor import ABOUT, monitor_table, run_monitor
+    from recipes.bench.pages import write_page
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = run_monitor(Path(folder), seeds)
+    write_page(Path(out), "What tracking the kernel costs", ABOUT, monitor_table(found), found, os.cpu_count() or 1)
+
+
+def sharing(
+    out: str = "docs/results/sharing", cases: str = "mlp,ccp,conv", repeats: int = 3, quick: bool = False
+) -> None:
+    """What a second process saves: the full kernel by one process and by two, a core and a thread each.
+
+    Args:
+        out: folder of <device>.json and README.md
+        cases: of mlp, ccp, conv, resnet18
+        repeats: rounds of one and two
+        quick: small sizes, to try the command
+    """
+    from recipes.bench.pages import write_page
+    from recipes.bench.sharing import ABOUT, run_sharing, sharing_table
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = run_sharing(names("case", cases, NETWORKS), Path(folder), repeats, quick)
+    write_page(Path(out), "One kernel, two processes", ABOUT, sharing_table(found), found, 1)
+
+
 def main() -> None:
     """The command line; --quick and --keep need no value."""
     argv = [f"{word}=true" if word in ("--quick", "--keep") else word for word in sys.argv[1:]]
-    auto_cli({"ntk": ntk}, args=argv, parser_class=Parser, as_positional=False)
+    auto_cli({"ntk": ntk, "monitor": monitor, "sharing": sharing}, args=argv, parser_class=Parser, as_positional=False)
 
 
 def names(kind: str, text: str, allowed: tuple[str, ...]) -> list[str]:

@@ -59,7 +59,7 @@ def jacobian(f: SingleOutput, params: Params, x: Tensor) -> Tensor:
         parts = [torch.stack(part) for part in zip(*samples, strict=True)]
     J = x.new_empty(parts[0].shape[1], len(x), numel(params))
     for place, part in zip(J.split([p.numel() for p in params.values()], dim=2), parts, strict=True):
-        place.copy_(part.flatten(2).transpose(0, 1))
+        place.copy_(part.reshape(*part.shape[:2], -1).transpose(0, 1))
     return J
 
 

@@ -45,3 +45,22 @@ def test_shared_parameters_are_counted_at_each_place(algorithm: str) -> None:
     dense = torch.stack(rows) @ torch.stack(rows).T
     found = ntk(net, x, outputs="full", algorithm=algorithm).permute(0, 2, 1, 3).reshape(10, 10)
     torch.testing.assert_close(found, dense, rtol=1e-10, atol=1e-10 * float(dense.abs().max()))
+
+
+@pytest.mark.parametrize("algorithm", ["structured", "jacobian", "ntkvp"])
+def test_a_parameter_without_axes(algorithm: str) -> None:
+    class Scaled(nn.Module):
+        """One scalar, the gain."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.gain = nn.Linear(4, 2), nn.Parameter(torch.tensor(0.5))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.gain * self.a(x)
+
+    net, x = Scaled().double(), torch.randn(3, 4).double()
+    a = net.a(x)
+    linear = 0.25 * (x @ x.T + 1)[:, :, None, None] * torch.eye(2)
+    expected = linear + a[:, None, :, None] * a[None, :, None, :]
+    torch.testing.assert_close(ntk(net, x, outputs="full", algorithm=algorithm), expected.detach())

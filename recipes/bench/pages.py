@@ -1,0 +1,19 @@
+"""One results folder: the numbers as json with command and environment, and a page that shows them."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from hpnets.files import write_json, write_text
+from recipes.bench.environment import environment, file_name
+
+
+def write_page(out: Path, title: str, about: str, table: str, found: dict[str, Any], threads: int) -> None:
+    """<out>/<device>.json, and <out>/README.md with title, what was measured, the command and the table."""
+    command = shlex.join(["python", "recipes/benchmark.py", *sys.argv[1:]])
+    e = environment("cpu", threads)
+    write_json(out / f"{file_name(e['device'])}.json", {"command": command, "environment": e, "results": found})
+    on = f"{e['date']}, {e['device']}, torch {e['versions']['torch']}, commit {e['commit']}, load before {e['load']:.2f}."
+    write_text(out / "README.md", f"# {title}\n\n{about}\n\n```bash\n{command}\n```\n\n{on}\n\n{table}\n")
+    print(table)
