@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 ABOUT = (
-    "The default run (CCP of degree 4 on digits, 20 epochs, the kernel of 100 samples at the start and after each epoch) "
+    "The default run (CCP of degree 4 on digits, 20 epochs, the kernel of 100 samples at the start and each epoch) "
     "without kernel tracking (`off`), with the kernel by vmap of jacrev (`jacobian`), and with the engine's choice "
     "(`auto`), in turn; mean and standard deviation over the seeds. Seconds are those of summary.json: all but imports."
 )
