@@ -11,6 +11,7 @@ import pytest
 from recipes.bench.cases import CASES, contraction_flops, layer_shapes, noisy_digits
 from recipes.bench.growth import log_slope
 from recipes.bench.measure import Settings, against, difference
+from recipes.bench.monitor import monitor_table
 from recipes.bench.peers import PACKAGES, Peer, make_peers
 from recipes.bench.process import Failed, Worker
 from recipes.bench.table import render, target_row, verdict
@@ -146,3 +147,21 @@ def test_the_page_gives_the_command_of_every_environment() -> None:
     page = (Path(__file__).parents[1] / "docs" / "results" / "ntk-engine" / "README.md").read_text()
     for found in make_peers(list(PACKAGES), Path(".venvs")):
         assert found.make in page
+
+
+def test_two_processes_are_measured_against_one(tmp_path: Path) -> None:
+    flags = ("--cases", "mlp", "--repeats", "1", "--quick", "--out", str(tmp_path))
+    assert run_recipe("benchmark", "sharing", *flags) == 0
+    (path,) = tmp_path.glob("*.json")
+    case = json.loads(path.read_text())["results"]["mlp"]
+    assert case["relative_difference"] < 1e-6
+    assert len(case["seconds"]["1"]) == len(case["seconds"]["2"]) == 1
+    assert f"| {case['ratio']:.2f} |" in (tmp_path / "README.md").read_text()
+
+
+def test_the_table_of_the_monitor() -> None:
+    found = {
+        "off": {"seconds": [10.0, 10.0, 10.0], "accuracy": [0.9, 0.95, 1.0]},
+        "auto": {"seconds": [10.0, 11.0, 12.0], "accuracy": [0.9, 0.95, 1.0]},
+    }
+    assert "| auto | 11.00 +- 1.00 | +10.0% | 0.9500 +- 0.0500 |" in monitor_table(found)

@@ -16,8 +16,8 @@ from recipes.bench.cases import CASES
 
 ABOUT = (
     "`ntk(net, x, outputs='full', group=...)` by a gloo group of one process and of two on one machine, each pinned to "
-    "a core of its own with one thread, in turn; of each start the least of three calls after a warm-up. Median (least - "
-    "greatest) over the starts."
+    "a core of its own with one thread, in turn; of each start the least of three calls after a warm-up. Shown is "
+    "the median (least - greatest) over the starts."
 )
 
 
