@@ -164,7 +164,7 @@ def write(results: dict[str, Any], out: Path) -> None:
     from hpnets.report import replace_between
     from recipes.bench.chart import draw
     from recipes.bench.environment import file_name
-    from recipes.bench.table import render
+    from recipes.bench.table import render, seconds
 
     name = file_name(results["environment"]["device"])
     write_json(out / f"{name}.json", results)
@@ -175,6 +175,9 @@ def write(results: dict[str, Any], out: Path) -> None:
     devices = sorted(out.glob("*.json"))
     tables = [f"{render(json.loads(path.read_text()))}\n\n![seconds]({path.stem}.svg)" for path in devices]
     replace_between(page, MARKERS, "\n\n".join(tables))
+    if out.resolve() == ROOT / RESULTS:
+        about = f"{results['environment']['device']}, {results['environment']['date']}:"
+        replace_between(ROOT / "README.md", MARKERS, f"{about}\n\n{seconds(results)}")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from recipes.bench.measure import Settings, against, difference
 from recipes.bench.monitor import monitor_table
 from recipes.bench.peers import PACKAGES, Peer, make_peers
 from recipes.bench.process import Failed, Worker
-from recipes.bench.table import render, target_row, verdict
-from tests.test_recipes import run_recipe
+from recipes.bench.table import render, seconds, target_row, verdict
+from tests.test_recipes import ROOT, run_recipe
 
 
 @pytest.fixture
@@ -165,3 +165,9 @@ def test_the_table_of_the_monitor() -> None:
         "auto": {"seconds": [10.0, 11.0, 12.0], "accuracy": [0.9, 0.95, 1.0]},
     }
     assert "| auto | 11.00 +- 1.00 | +10.0% | 0.9500 +- 0.0500 |" in monitor_table(found)
+
+
+def test_the_table_in_the_readme_is_that_of_the_results() -> None:
+    text = (ROOT / "README.md").read_text()
+    (path, *_) = sorted((ROOT / "docs" / "results" / "ntk-engine").glob("*.json"))
+    assert seconds(json.loads(path.read_text())) in text
