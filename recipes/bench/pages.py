@@ -16,5 +16,5 @@ def write_page(out: Path, title: str, about: str, table: str, found: dict[str, A
     write_json(out / f"{file_name(e['device'])}.json", {"command": command, "environment": e, "results": found})
     versions = f"torch {e['versions']['torch']}, commit {e['commit']}"
     on = f"{e['date']}, {e['device']}, {versions}, load before {e['load']:.2f}."
-    write_text(out / "README.md", f"# {title}\n\n{about}\n\n```bash\n{command}\n```\n\n{on}\n\n{table}\n")
+    write_text(out / "README.md", f"# {title}\n\n{about}\n\n```text\n{command}\n```\n\n{on}\n\n{table}\n")
     print(table)
