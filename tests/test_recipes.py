@@ -93,7 +93,7 @@ def test_publish_makes_a_checkpoint_with_the_spread_of_its_seeds(runs: list[Path
     assert dict(net.named_parameters())["C.weight"].shape == (10, 16)
     assert preprocess.mean == entry.preprocessing["mean"]  # type: ignore[union-attr]
     assert page.read_text().startswith("# Page\n<!-- pretrained -->\n| checkpoint |")
-    assert "| `small` | ccp: degree 3, width 16, activation none | accuracy" in page.read_text()
+    assert "| `small` | ccp: degree 3, width 16, activation none, product hadamard | accuracy" in page.read_text()
     assert page.read_text().endswith("<!-- end pretrained -->\nend\n")
 
 

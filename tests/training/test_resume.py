@@ -20,7 +20,7 @@ from tests.training.runs import finish, small_options, start_train
 CCP_FORWARD = CCP.forward
 FLAGS = (
     *("--model", "ccp", "--model.degree", "3", "--model.width", "16", "--task.batch_size", "64", "--wandb", "off"),
-    *("--trainer.max_epochs", "6", "--ntk.every", "7", "--ntk.probe", "20", "--trainer.accelerator", "cpu"),
+    *("--trainer.max_epochs", "60", "--ntk.every", "7", "--ntk.probe", "20", "--trainer.accelerator", "cpu"),
 )
 
 

@@ -105,7 +105,8 @@ def test_options_that_cannot_be_run_leave_no_folder(tmp_path: Path, changes: dic
 
 def test_config_holds_plain_types(run: RunFolder) -> None:
     config = yaml.safe_load(run.config.read_text())
-    assert config["model"] == {"name": "ccp", "degree": 3, "width": 16, "activation": "none"}
+    given = {"name": "ccp", "degree": 3, "width": 16}
+    assert config["model"] == {**given, "activation": "none", "product": "hadamard"}
     assert config["task"] == {"name": "digits", "batch_size": 132, "seed": 0, "num_workers": 0}
     assert config["trainer"]["max_epochs"] == 2
 
