@@ -1,0 +1,302 @@
+"""Claims, tables and pictures of the extrapolation study."""
+
+import math
+import statistics
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recipes.papers.parts.charts import band, chart, colours
+from recipes.papers.parts.networks import degree_outside
+from recipes.papers.parts.pages import Claim, Section, spread, verdict
+
+if TYPE_CHECKING:
+    from recipes.papers.extrapolation import Sizes
+
+Found = dict[str, Any]
+# Targets on which an activation-free network of degree N has a leading term, so that its degree can be read off.
+FULL_DEGREE = ("cos2x", "cos", "sqrt")
+POLYNOMIAL, OTHER = ("quadratic", "square"), ("l1", "sqrt", "cos")
+
+
+def claims(found: Found, sizes: "Sizes", n: int) -> list[Claim]:
+    """Every statement with what was measured, n seeds."""
+    made = [*degree_claims(found, sizes, n), cubic_claim(found, n), *paper_claims(found, sizes, n)]
+    made += [cos_claim(found, n), polynomial_claim(found, sizes, n), other_claim(found, sizes, n)]
+    return [*made, *sector_claims(found, sizes, n), *sum_claims(found, sizes, n)]
+
+
+def mean(values: Iterable[float]) -> float:
+    """Mean; inf if one is not finite, so that a fit that diverged is never the better one."""
+    values = list(values)
+    return statistics.fmean(values) if all(map(math.isfinite, values)) else math.inf
+
+
+def fits(found: Found) -> Iterator[tuple[str, str, str, Found]]:
+    """(dim, network, target, what was found) of every fit on a box."""
+    for name, cell in found.items():
+        kind, _, rest = name.partition("-")
+        if kind == "line":
+            dim, _, network = rest.partition("-")
+            yield from ((dim, network, target, got) for target, got in cell.items())
+
+
+def degree_claims(found: Found, sizes: "Sizes", n: int) -> list[Claim]:
+    kinds = {
+        "Far outside, a ReLU MLP is linear": lambda name: name == "mlp",
+        "Far outside, a network of N Hadamard factors is a polynomial of degree N": lambda name: name[-1].isdigit(),
+        "Without the product (its additive twin) it is linear": lambda name: name.endswith("-sum"),
+    }
+    made = []
+    for says, chosen in kinds.items():
+        off = [
+            abs(d - degree_outside(network))
+            for _, network, target, got in fits(found)
+            if chosen(network) and (target in FULL_DEGREE or not network.startswith("ccp"))
+            for d in got["degree"]
+            if math.isfinite(d)
+        ]
+        measured = f"fitted degree off by {mean(off):.2g} on average, {max(off):.2g} at most, over {len(off)} fits"
+        made.append(
+            Claim(says, "every fitted degree within 0.05", measured, n, verdict(max(off) < 0.05, mean(off) > 0.5))
+        )
+    return made
+
+
+def cubic_claim(found: Found, n: int) -> Claim:
+    ccp, mlp = (found[f"line-1-{net}"]["cubic"]["outside"] for net in ("ccp-3", "mlp"))
+    return Claim(
+        "A polynomial net of degree 3 learns the cubic on [-2.5, 2.5] and extrapolates it to [-5, 5]; an MLP does not",
+        "error outside < 0.05 for ccp-3, > 0.3 for the MLP",
+        f"ccp-3 {spread(ccp)}, MLP {spread(mlp)}",
+        n,
+        verdict(mean(ccp) < 0.05 and mean(mlp) > 0.3, mean(ccp) > mean(mlp)),
+    )
+
+
+def paper_claims(found: Found, sizes: "Sizes", n: int) -> list[Claim]:
+    made = []
+    for target, network in (("cubic", "ccp-3"), ("cos2x", "ccp-10")):
+        got = {epochs: found[f"paper-{target}-{network}-{epochs}"] for epochs in sizes.paper_epochs}
+        texts = [
+            f"after {e} epochs {spread(g['inside'])} inside, {spread(g['outside'])} outside" for e, g in got.items()
+        ]
+        first = got[sizes.paper_epochs[0]]
+        made.append(
+            Claim(
+                f"{target}: {network} of width 1 learns it at the stated setting: Adam 1e-4, weight decay 1e-3, "
+                "batch 512, 40 epochs (of 2,048 points, a number that we chose)",
+                "error inside < 0.1 after 40 epochs",
+                f"at init {spread(first['before'])} inside; {'; '.join(texts)}",
+                n,
+                verdict(mean(first["inside"]) < 0.1),
+            )
+        )
+    return made
+
+
+def cos_claim(found: Found, n: int) -> Claim:
+    ccp, mlp = (found[f"line-1-{net}"]["cos2x"]["outside"] for net in ("ccp-10", "mlp"))
+    nearest = found["polynomials"]["cos2x"]["10"]
+    return Claim(
+        "cos 2x, trained on +-3 pi/4: a polynomial net of degree 10 extrapolates to +-3 pi/2 better than an MLP",
+        "error outside of ccp-10 below the MLP's",
+        f"ccp-10 {spread(ccp)}, MLP {spread(mlp)}; the least-squares polynomial of degree 10 has "
+        f"{spread(nearest['outside'])} outside and {spread(nearest['inside'])} inside",
+        n,
+        verdict(mean(ccp) < mean(mlp), mean(ccp) > mean(mlp)),
+    )
+
+
+def polynomial_claim(found: Found, sizes: "Sizes", n: int) -> Claim:
+    errors = {(dim, net, target): mean(got["outside"]) for dim, net, target, got in fits(found) if target in POLYNOMIAL}
+    dims = sorted({dim for dim, *_ in errors}, key=int)
+    # In one dimension the two targets are one.
+    errors |= {("1", net, "quadratic"): e for (dim, net, _), e in errors.items() if dim == "1"}
+    texts, holds = [], []
+    for net in ("ccp-2", "pnn-2"):
+        worst = {dim: max(errors[dim, net, t] for t in POLYNOMIAL) for dim in dims}
+        texts.append(f"{net} " + ", ".join(f"{worst[d]:.2g} (d = {d})" for d in dims))
+        holds.append(all(3 * errors[d, net, t] < errors[d, "mlp", t] for d in dims for t in POLYNOMIAL))
+    texts.append("MLP " + ", ".join(f"{min(errors[d, 'mlp', t] for t in POLYNOMIAL):.2g} (d = {d})" for d in dims))
+    return Claim(
+        "Quadratic targets are extrapolated by networks of degree 2 and not by an MLP",
+        "error outside below a third of the MLP's, for ccp-2 and pnn-2, in each dimension",
+        "greater error of the two targets: " + "; ".join(texts[:2]) + "; least of the " + texts[2],
+        n,
+        verdict(all(holds), not any(holds)),
+    )
+
+
+def other_claim(found: Found, sizes: "Sizes", n: int) -> Claim:
+    better, total = [], 0
+    errors = {(dim, net, t): mean(got["outside"]) for dim, net, t, got in fits(found) if t in OTHER}
+    for dim, net, t in errors:
+        if net[-1].isdigit():
+            total += 1
+            better += [f"{net} on {t} (d = {dim})"] if errors[dim, net, t] < errors[dim, "mlp", t] else []
+    shown = f": {', '.join(better[:6])}" if better else ""
+    return Claim(
+        "Product networks fit more complicated functions outside than MLPs: sum |x|, sum sqrt|x|, sum cos(pi x)",
+        "error outside below the MLP's in most of the fits",
+        f"in {len(better)} of {total} (network, target, dimension){shown}",
+        n,
+        verdict(len(better) > total / 2, len(better) < total / 4),
+    )
+
+
+def sector_claims(found: Found, sizes: "Sizes", n: int) -> list[Claim]:
+    made = []
+    widest = sizes.sectors[-1]
+    for target, net in (("linear", "mlp"), ("quadratic", "pnn-2")):
+        full, gap = found[f"sector-{target}-{net}-0"], found[f"sector-{target}-{net}-{widest}"]
+        made.append(
+            Claim(
+                f"{net} extrapolates a {target} target only if the training data cover all directions",
+                f"with {widest} degrees missing, the error there at |x| = 2 is over 3 times that of full data",
+                f"all directions {spread(full['covered'])}; with the gap {spread(gap['missing'])} in it, "
+                f"{spread(gap['covered'])} in the rest",
+                n,
+                verdict(mean(gap["missing"]) > 3 * mean(full["covered"]), mean(gap["missing"]) < mean(full["covered"])),
+            )
+        )
+    return made
+
+
+def sum_claims(found: Found, sizes: "Sizes", n: int) -> list[Claim]:
+    made = []
+    for fold in sizes.folds:
+        pnn, mlp = (found[f"sums-{fold}-{net}"]["held out"] for net in ("pnn1-4", "mlp"))
+        gaps = {m: [a - b for a, b in zip(pnn[m], mlp[m], strict=True)] for m in pnn}
+        least = statistics.stdev(gaps["round"]) / len(gaps["round"]) ** 0.5
+        texts = [f"{m} {spread(pnn[m])} against {spread(mlp[m])}" for m in pnn]
+        gap = statistics.fmean(gaps["round"])
+        made.append(
+            Claim(
+                f"Digit sums, {fold} sums held out: a PNN of degree 4 is right more often than an MLP",
+                "round(f) = sum more often, by over two standard errors of the paired difference",
+                f"pnn1-4 against MLP: {'; '.join(texts)}",
+                n,
+                verdict(gap > 2 * least, gap < -2 * least),
+            )
+        )
+    return made
+
+
+def sections(found: Found, sizes: "Sizes") -> list[Section]:
+    """The tables, with their pictures."""
+    made = [degree_section(found, sizes)]
+    made += [error_section(found, "1", sizes.line_networks, sizes, "curves.svg")]
+    made += [error_section(found, str(dim), sizes.box_networks, sizes, "") for dim in sizes.dims]
+    return [*made, sector_section(found, sizes), sum_section(found, sizes)]
+
+
+def degree_section(found: Found, sizes: "Sizes") -> Section:
+    targets = list(found["line-1-mlp"])
+    rows = [
+        (net, str(degree_outside(net)), *(spread(finite(found[f"line-1-{net}"][t]["degree"])) for t in targets))
+        for net in sizes.line_networks
+    ]
+    text = (
+        "Least-squares slope of log |f(t)| on log t for t between 1e3 and 1e4 half boxes, d = 1. A network without "
+        "activation can learn a leading coefficient of 0, and then has a lower degree, on targets of lower degree."
+    )
+    return Section("Degree outside", text, ("network", "of the architecture", *targets), tuple(rows))
+
+
+def finite(values: list[float]) -> list[float]:
+    return [v for v in values if math.isfinite(v)] or [math.nan]
+
+
+def error_section(found: Found, dim: str, networks: tuple[str, ...], sizes: "Sizes", picture: str) -> Section:
+    targets = list(found[f"line-{dim}-mlp"])
+    helix = ("helix",) if dim == "1" else ()
+    rows = []
+    for net in networks:
+        cells = {**found[f"line-{dim}-{net}"], **(found[f"helix-{net}"] if helix else {})}
+        rows.append((net, *(inside_outside(cells[t]) for t in (*targets, *helix))))
+    if dim == "1":
+        for degree in ("2", "3", "4", "10"):
+            cells = {t: found["polynomials"][t][degree] for t in targets}
+            rows.append((f"least squares, degree {degree}", *(inside_outside(cells[t]) for t in targets), ""))
+    text = "Relative error inside the training box / outside it, in a box twice as wide."
+    return Section(f"Errors, input dimension {dim}", text, ("network", *targets, *helix), tuple(rows), picture)
+
+
+def inside_outside(got: Found) -> str:
+    return f"{spread(got['inside'], 2)} / {spread(got['outside'], 2)}"
+
+
+def sector_section(found: Found, sizes: "Sizes") -> Section:
+    names = dict.fromkeys(name.rpartition("-")[0] for name in found if name.startswith("sector-"))
+    rows = []
+    for name in names:
+        _, target, network = name.split("-", 2)
+        cells = [found[f"{name}-{sector}"] for sector in sizes.sectors]
+        rows.append((target, network, *(f"{spread(c['covered'], 2)} / {spread(c['missing'], 2)}" for c in cells)))
+    text = (
+        "Trained on the ring 1/2 <= |x| <= 1 of the plane without a sector, tested at |x| = 2: relative error in the "
+        "directions seen / not seen (with nothing missing, the second is that of a quarter of the circle)."
+    )
+    head = ("target", "network", *(f"{sector} degrees missing" for sector in sizes.sectors))
+    return Section("Missing directions", text, head, tuple(rows), "sectors.svg")
+
+
+def sum_section(found: Found, sizes: "Sizes") -> Section:
+    rows = []
+    for fold in sizes.folds:
+        for net in sizes.sum_networks:
+            got = found[f"sums-{fold}-{net}"]
+            rows.append((fold, net, *(f"{spread(v, 2)}" for part in got.values() for v in part.values())))
+    text = (
+        "A pair of digit images -> the sum: fractions that are right on pairs of test images, for sums that were in "
+        "training and for sums that were held out (low 0-3, middle 8-10, high 15-18). round: round(f) is the sum; "
+        "floor or ceil: |f - sum| < 1; within 1: round(f) is off by 1 at most."
+    )
+    metrics = ("round", "floor or ceil", "within 1")
+    head = ("held out", "network", *(f"seen: {m}" for m in metrics), *(f"held out: {m}" for m in metrics))
+    return Section("Arithmetic", text, head, tuple(rows))
+
+
+def draw(out: Path, found: Found, sizes: "Sizes") -> None:
+    """curves.svg and sectors.svg."""
+    import torch
+
+    from hpnets.tasks.targets import TARGETS
+
+    unit = [i / 20 - 2 for i in range(81)]
+    with chart(out / "curves.svg", 3, "Trained within the dashed lines; mean and range over seeds") as (
+        cubic,
+        cos,
+        by_degree,
+    ):
+        for axes, target, nets in ((cubic, "cubic", ("mlp", "ccp-3", "ccp-3-sum")), (cos, "cos2x", ("mlp", "ccp-10"))):
+            box = TARGETS[target].train_range[1]
+            x = [box * u for u in unit]
+            y = TARGETS[target].function(torch.tensor(x)[:, None])[:, 0].tolist()
+            axes.plot(x, y, color="black", label="target", lw=2.5, alpha=0.5)
+            for net in nets:
+                band(axes, x, found[f"line-1-{net}"][target]["curve"], net, lw=1)
+            margin = (max(y) - min(y)) / 2
+            axes.set(title=target, xlabel="x", ylim=(min(y) - margin, max(y) + margin))
+            [axes.axvline(edge, color="grey", ls="--", lw=0.8) for edge in (-box, box)]
+        degrees = [n for n in range(2, 11) if f"ccp-{n}" in sizes.line_networks]
+        for target, colour in colours(list(found["line-1-mlp"])).items():
+            errors = [found[f"line-1-ccp-{n}"][target]["outside"] for n in degrees]
+            by_degree.plot(degrees, [mean(e) for e in errors], "o-", color=colour, label=target, ms=3)
+        by_degree.set(title="ccp-N: relative error outside", xlabel="degree N", yscale="log")
+    names = list(dict.fromkeys(name.rpartition("-")[0] for name in found if name.startswith("sector-")))
+    with chart(
+        out / "sectors.svg", len(names), "Relative error at |x| = 2 in the directions not seen (o) and seen (x)"
+    ) as axes:
+        for a, name in zip(axes, names, strict=True):
+            for key, marker in (("missing", "o"), ("covered", "x")):
+                errors = [found[f"{name}-{sector}"][key] for sector in sizes.sectors]
+                for column in zip(*errors, strict=True):
+                    a.plot(sizes.sectors, column, marker, color="black" if key == "missing" else "tab:blue", ms=5)
+            a.set(
+                title=name.removeprefix("sector-").replace("-", ", ", 1),
+                xlabel="degrees missing",
+                yscale="log",
+                ylim=(1e-3, 10),
+            )

@@ -1,0 +1,156 @@
+"""Cells of the extrapolation study on named functions: fit on a box or a sector, measure outside."""
+
+import math
+from functools import partial
+from typing import Any
+
+import torch
+from numpy.polynomial import Chebyshev
+from torch import Tensor, nn
+
+from hpnets.tasks import create_task
+from hpnets.tasks.targets import TARGETS
+from recipes.papers.parts.ensembles import Ensemble, fit, make_ensemble
+from recipes.papers.parts.networks import build
+
+Found = dict[str, Any]
+DRAWN = ("cubic", "cos2x")
+FAR = torch.logspace(3, 4, 8, dtype=torch.float64)
+
+
+def fit_lines(
+    network: str, targets: list[str], dim: int, seeds: list[int], width: int, points: int, steps: int, device: str
+) -> Found:
+    """Fit targets of one output size on their boxes, in units of the box and of y's standard deviation.
+
+    By target: "inside" and "outside", the error of each seed as RMSE / standard deviation of y there; "degree", the
+    slope of log |f(t v)| against log t, t in [1e3, 1e4] half boxes; in one dimension, for
+    the targets in DRAWN, "curve", f of each seed.
+    """
+    members = [(target, seed) for target in targets for seed in seeds]
+    data = [line_data(target, dim, seed, points) for target, seed in members]
+    x, y, x_in, y_in, x_out, y_out = (torch.stack(part).to(device) for part in zip(*data, strict=True))
+    ensemble = make_ensemble(partial(build, network, dim, y.shape[2], width), [seed for _, seed in members], device)
+    mean, std = y.mean(1, keepdim=True), y.std(1, keepdim=True)
+    fit(ensemble, x, (y - mean) / std, steps, lr=0.01)
+    errors = {
+        "inside": relative_error(ensemble(x_in) * std + mean, y_in),
+        "outside": relative_error(ensemble(x_out) * std + mean, y_out),
+        "degree": far_degree(ensemble, dim, device),
+    }
+    n = len(seeds)
+    found = {
+        t: {k: v[i * n : (i + 1) * n].tolist() for k, v in errors.items()} | {"std": float(std[i * n, 0, 0])}
+        for i, t in enumerate(targets)
+    }
+    if dim == 1:
+        grid = torch.linspace(-2, 2, 81, device=device).view(1, -1, 1).expand(len(members), -1, -1)
+        f = ensemble(grid) * std + mean
+        for i, t in enumerate(targets):
+            if t in DRAWN:
+                found[t]["curve"] = [[round(v, 4) for v in row] for row in f[i * n : (i + 1) * n, :, 0].tolist()]
+    return found
+
+
+def line_data(target: str, dim: int, seed: int, points: int) -> tuple[Tensor, ...]:
+    """x, y of training, inside and outside, by the `line` task; x in units of half the training box."""
+    task = create_task("line", target=target, input_dim=dim, train_size=points, seed=seed)
+    task.setup()
+    unit = TARGETS[target].train_range[1]
+    parts = [s.batch(range(len(s))) for s in (task.train_set, task.val_set, task.test_set)]
+    return tuple(tensor for x, y in parts for tensor in (x / unit, y))
+
+
+def polynomials(targets: list[str], seeds: list[int], points: int, device: str) -> Found:
+    """Least squares: the polynomial of degree 2..10 nearest to the same points; by target and degree, as above."""
+    found: Found = {}
+    for target in targets:
+        data = [[t.double() for t in line_data(target, 1, seed, points)] for seed in seeds]
+        for degree in range(2, 11):
+            errors = [least_squares(degree, *parts) for parts in data]
+            inside, outside = zip(*errors, strict=True)
+            found.setdefault(target, {})[str(degree)] = {"inside": inside, "outside": outside}
+    return found
+
+
+def least_squares(degree: int, x: Tensor, y: Tensor, *tests: Tensor) -> list[float]:
+    """Relative errors, inside and outside, of the least-squares polynomial."""
+    fitted = Chebyshev.fit(x[:, 0].numpy(), y[:, 0].numpy(), degree, domain=[-1, 1])
+    x_in, y_in, x_out, y_out = tests
+    f_in, f_out = (torch.from_numpy(fitted(part.numpy())) for part in (x_in, x_out))
+    return [float(relative_error(f[None], part[None])[0]) for f, part in ((f_in, y_in), (f_out, y_out))]
+
+
+def relative_error(f: Tensor, y: Tensor) -> Tensor:
+    """RMSE over the standard deviation of y, (M,): 1 is what the best constant has."""
+    variance = (y - y.mean(1, keepdim=True)).square().flatten(1).mean(1)
+    return ((f - y).square().flatten(1).mean(1) / variance).sqrt()
+
+
+def far_degree(ensemble: Ensemble, dim: int, device: str, directions: int = 8) -> Tensor:
+    """Least-squares slope of log |f(t v)| on log t, mean over random directions v, (M,), in float64."""
+    generator = torch.Generator().manual_seed(0)
+    v = torch.randn(directions, dim, generator=generator, dtype=torch.float64)
+    v = (v / v.norm(dim=1, keepdim=True)).to(device)
+    t = FAR.to(device)
+    x = (t[:, None, None] * v).flatten(0, 1)
+    net, members = ensemble.double(), len(next(iter(ensemble.params.values())))
+    log_f = net(x.expand(members, -1, -1)).norm(dim=2).log().view(members, len(t), directions)
+    log_t = t.log() - t.log().mean()
+    # A product of ReLU features is 0 in a direction where no unit has all of its N features active: no degree there.
+    return torch.einsum("t,mtd->md", log_t, log_f).nanmean(1) / log_t.square().sum()
+
+
+def paper_setting(network: str, target: str, seeds: list[int], width: int, epochs: int, device: str) -> Found:
+    """Adam 1e-4, weight decay 1e-3, batch 512 of 2048 points as they are: relative errors before and after."""
+    data = []
+    for seed in seeds:
+        task = create_task("line", target=target, seed=seed)
+        task.setup()
+        parts = (task.train_set, task.val_set, task.test_set)
+        data.append([tensor for s in parts for tensor in s.batch(range(len(s)))])
+    x, y, x_in, y_in, x_out, y_out = (torch.stack(part).to(device) for part in zip(*data, strict=True))
+    make = partial(bare, network, width)
+    ensemble = make_ensemble(make, seeds, device)
+    before = relative_error(ensemble(x_in), y_in)
+    fit(ensemble, x, y, epochs * 4, lr=1e-4, weight_decay=1e-3, batch=512, constant_lr=True)
+    after = {"inside": relative_error(ensemble(x_in), y_in), "outside": relative_error(ensemble(x_out), y_out)}
+    return {"before": before.tolist(), **{key: value.tolist() for key, value in after.items()}}
+
+
+def bare(network: str, width: int) -> nn.Module:
+    """The network of one input as it is, without units."""
+    return build(network, 1, 1, width)
+
+
+def missing_sector(
+    network: str, target: str, missing: int, seeds: list[int], width: int, points: int, steps: int, device: str
+) -> Found:
+    """Train on the ring 1/2 <= |x| <= 1 of the plane without a sector of `missing` degrees; test at |x| = 2.
+
+    "covered", "missing": the error of each seed in the directions seen and not seen, as RMSE / standard deviation of y
+    on the whole circle (for missing = 0 the second is that of the directions within 45 degrees of the axis).
+    """
+    function = TARGETS[target].function
+    x = torch.stack([ring(points, missing, seed) for seed in seeds]).to(device)
+    angle = torch.linspace(0, 2 * math.pi, 361)[:-1]
+    test = 2 * torch.stack([angle.cos(), angle.sin()], 1).to(device)
+    y, y_test = torch.stack([function(row) for row in x]), function(test)
+    ensemble = make_ensemble(partial(build, network, 2, 1, width), seeds, device)
+    std = y.std(1, keepdim=True)
+    fit(ensemble, x, y / std, steps, lr=0.01)
+    error = (ensemble(test.expand(len(seeds), -1, -1)) * std - y_test).squeeze(2).square() / y_test.var()
+    hidden = torch.cos(angle) > math.cos(math.radians((missing or 90) / 2))
+    return {
+        "covered": error[:, ~hidden if missing else slice(None)].mean(1).sqrt().tolist(),
+        "missing": error[:, hidden].mean(1).sqrt().tolist(),
+    }
+
+
+def ring(points: int, missing: int, seed: int) -> Tensor:
+    """Points of the ring outside the sector that is `missing` degrees wide, centred on the first axis."""
+    generator = torch.Generator().manual_seed(seed)
+    u = torch.rand(2, points, generator=generator)
+    half = math.radians(missing) / 2
+    angle, radius = half + (2 * math.pi - 2 * half) * u[0], (1 + u[1]) / 2
+    return radius[:, None] * torch.stack([angle.cos(), angle.sin()], 1)

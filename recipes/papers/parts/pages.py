@@ -1,0 +1,116 @@
+"""What a study found as results.json, and the page that is rendered from it: claims with verdicts, tables, pictures."""
+
+import json
+import math
+import statistics
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from hpnets.files import write_json, write_text, write_whole
+
+Verdict = Literal["reproduced", "not reproduced", "contradicted", "measured"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a paper says, what counts as seeing it, what was measured (with its spread), over how many seeds."""
+
+    says: str
+    accepted: str
+    measured: str
+    seeds: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with its text, and with a table and a picture (an svg in the same folder) where there is one."""
+
+    title: str
+    text: str
+    head: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    picture: str = ""
+
+
+def verdict(holds: bool, contrary: bool = False) -> Verdict:
+    """reproduced if it holds, else contradicted if the contrary was seen, else not reproduced."""
+    return "reproduced" if holds else "contradicted" if contrary else "not reproduced"
+
+
+def spread(values: Sequence[float], digits: int = 3) -> str:
+    """ "mean +- standard deviation" over seeds; a value that is not finite is counted, not averaged."""
+    finite = [v for v in values if math.isfinite(v)]
+    lost = f" ({len(values) - len(finite)} of {len(values)} diverged)" if len(finite) < len(values) else ""
+    if not finite:
+        return "diverged"
+    deviation = statistics.stdev(finite) if len(finite) > 1 else 0.0
+    return f"{statistics.fmean(finite):.{digits}g} +- {deviation:.1g}{lost}"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; a | within a cell is escaped."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def verdict_table(claims: Sequence[dict[str, Any]]) -> str:
+    """One row a claim."""
+    head = ("", "the paper says", "counts as seen if", "measured, mean +- std over seeds", "seeds", "verdict")
+    rows = [
+        (str(i), c["says"], c["accepted"], c["measured"], str(c["seeds"]), f"**{c['verdict']}**")
+        for i, c in enumerate(claims, 1)
+    ]
+    return table(head, rows)
+
+
+def render(results: dict[str, Any]) -> str:
+    """The page of results.json."""
+    e = results["environment"]
+    versions = f"torch {e['versions']['torch']}, Python {e['python']}"
+    on = f"{e['started'][:10]}, {e['device']}, {e['threads']} threads, {versions}, commit {(e['commit'] or '?')[:7]}"
+    parts = [f"# {results['title']}", results["about"], f"```text\n{results['command']}\n```"]
+    parts.append(f"{on}; {results['seconds']:.0f} s of work. Every number here is in [results.json](results.json).")
+    parts.append("## Verdicts\n\n" + verdict_table(results["claims"]))
+    for s in results["sections"]:
+        parts += [f"## {s['title']}", s["text"]]
+        parts += [table(s["head"], s["rows"])] if s["rows"] else []
+        parts += [f"![{s['title']}]({s['picture']})"] if s["picture"] else []
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def write_results(
+    out: Path,
+    page: Path | None,
+    title: str,
+    about: str,
+    claims: list[Claim],
+    sections: list[Section],
+    found: dict[str, Any],
+    seconds: float,
+) -> None:
+    """results.json, env.json and verdict.md in `out`, and all but cells once more in `page`; prints the verdicts."""
+    from hpnets.training.run_folder import environment
+
+    results = {
+        "title": title,
+        "about": about,
+        "command": " ".join(["python", *sys.argv]),
+        "environment": environment(),
+        "seconds": seconds,
+        "claims": [asdict(claim) for claim in claims],
+        "sections": [asdict(section) for section in sections],
+        "found": found,
+    }
+    results = json.loads(json.dumps(results))
+    write_json(out / "env.json", results["environment"])
+    write_json(out / "results.json", results)
+    write_text(out / "verdict.md", render(results))
+    if page:
+        write_text(page / "README.md", render(results))
+        for file in [out / "results.json", *out.glob("*.svg")]:
+            write_whole(page / file.name, lambda temporary, file=file: temporary.write_bytes(file.read_bytes()))
+    print(f"{verdict_table(results['claims'])}\n\nwritten to {out}{f' and {page}' if page else ''}")

@@ -1,0 +1,87 @@
+"""A study: named cells of work, each kept as json when it is done, so that a stopped study goes on where it was."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hpnets.files import remove_partial, write_json
+
+Found = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One piece of work, compute(**given, device=device) -> json-able dict; `name` is its file's name."""
+
+    name: str
+    compute: Callable[..., Found]
+    given: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Study:
+    """The folder `out` with <out>/cells/<name>.json, one file a cell.
+
+    Processes that torchrun starts share the cells, rank r of R those numbered r, r + R, ..; all wait for the others'
+    files. Raises ValueError, before any work, if a file holds a cell that was made with other options.
+    """
+
+    out: Path
+    device: str
+
+    def run(self, cells: list[Cell]) -> dict[str, Found]:
+        """What each cell found, by name; only cells without a file are computed."""
+        remove_partial(self.out) if self.is_first else None
+        for cell in cells:
+            self._check(cell)
+        rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        for number, cell in enumerate(cells):
+            if number % world == rank and not self._path(cell).is_file():
+                started = time.time()
+                found = cell.compute(**cell.given, device=self.device)
+                seconds = round(time.time() - started, 2)
+                write_json(self._path(cell), {"given": cell.given, "seconds": seconds, "found": found})
+                print(f"  {cell.name}: {seconds:.1f} s", flush=True)
+        return {cell.name: self._read(cell)["found"] for cell in cells}
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes the results."""
+        return int(os.environ.get("RANK", 0)) == 0
+
+    def seconds(self) -> float:
+        """What all cells of the folder took, together."""
+        return sum(json.loads(path.read_text())["seconds"] for path in (self.out / "cells").glob("*.json"))
+
+    def _path(self, cell: Cell) -> Path:
+        return self.out / "cells" / f"{cell.name}.json"
+
+    def _check(self, cell: Cell) -> None:
+        path = self._path(cell)
+        if path.is_file() and json.loads(path.read_text())["given"] != json.loads(json.dumps(cell.given)):
+            raise ValueError(f"out is {str(self.out)!r}, where {path.name} was made with other options: give another")
+
+    def _read(self, cell: Cell) -> Found:
+        while not self._path(cell).is_file():
+            time.sleep(0.2)  # another rank is at work
+        return json.loads(self._path(cell).read_text())
+
+
+def device_of(name: str) -> str:
+    """The torch device called cpu, cuda or auto, of this rank; ValueError if there is no GPU."""
+    import torch
+
+    if name not in ("auto", "cpu", "cuda") or (name == "cuda" and not torch.cuda.is_available()):
+        raise ValueError(f"device is {name!r}; allowed here: auto, cpu{', cuda' if torch.cuda.is_available() else ''}")
+    return f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if name != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def seeds_of(count: int) -> list[int]:
+    """0 .. count - 1; ValueError for fewer than the three that a spread needs."""
+    if count < 3:
+        raise ValueError(f"seeds is {count}; allowed: at least 3, so that there is a spread")
+    return list(range(count))
