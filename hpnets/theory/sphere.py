@@ -25,7 +25,7 @@ HALVINGS = 8
 ROUNDINGS = (2.0, 1 / 16)
 # A relative change that counts as none; see SphereSpectrum.converged.
 SETTLED = 1e-10
-# A share of the trace is told where its error is below this: N(d, k) times rounding is beyond all bounds for large d, k.
+# A share of the trace is told where its error is below this: N(d, k) times rounding has no bound as d and k grow.
 SHARE_ERROR = 1e-6
 
 
@@ -52,7 +52,7 @@ class SphereSpectrum:
 
     @property
     def trace_share(self) -> Tensor:
-        """N(d, k) lambda_k / kappa(1), shape (K+1,): what degree k adds to K(x, x); NaN where its error is above 1e-6."""
+        """N(d, k) lambda_k / kappa(1), shape (K+1,): degree k's part of K(x, x); NaN where the error exceeds 1e-6."""
         counts = torch.tensor([float(n) for n in self.multiplicities], dtype=torch.float64)
         share = counts * self.normalised
         return torch.where(counts * self.errors / self.trace < SHARE_ERROR, share, math.nan)

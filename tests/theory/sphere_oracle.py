@@ -1,4 +1,4 @@
-"""Eigenvalues on the sphere to 40 digits: python tests/theory/sphere_oracle.py writes eigenvalues.json beside this file.
+"""Eigenvalues on the sphere to 40 digits: `python tests/theory/sphere_oracle.py` writes eigenvalues.json beside it.
 
 Independent of hpnets.theory: mpmath's quadrature, C_k^((d-2)/2) by its own recurrence, and c_d in Gamma functions.
 """
