@@ -16,7 +16,7 @@ ALLOWED = {
     "models": {"layers", "registry"},
     "tasks": {"registry"},
     "ntk": set(),
-    "theory": set(),
+    "theory": {"ntk"},
     "training": {"models", "tasks", "ntk", "options", "files"},
     "zoo": {"models", "registry", "files"},
     "report": {"files"},
