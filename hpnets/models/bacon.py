@@ -18,7 +18,7 @@ class FrozenFilter(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, frequency: int, period: float) -> None:
         super().__init__()
-        self.scale = 2 * math.pi / period
+        self.frequency, self.scale = frequency, 2 * math.pi / period
         self.register_buffer("k", torch.randint(-frequency, frequency + 1, (outputs, inputs)).float())
         self.p = nn.Parameter(torch.empty(outputs).uniform_(-math.pi, math.pi))
 

@@ -14,6 +14,7 @@ class FourierFilter(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, frequency: float) -> None:
         super().__init__()
+        self.frequency = frequency
         self.w = nn.Linear(inputs, outputs, bias=False)
         self.p = nn.Parameter(torch.empty(outputs).uniform_(-math.pi, math.pi))
         nn.init.normal_(self.w.weight, std=frequency * inputs**-0.5)
@@ -30,6 +31,7 @@ class GaborFilter(FourierFilter):
 
     def __init__(self, inputs: int, outputs: int, frequency: float, locality: float) -> None:
         super().__init__(inputs, outputs, frequency)
+        self.locality = locality
         gamma = torch.distributions.Gamma(locality, 1.0).sample((outputs,))
         self.gamma = nn.Parameter(gamma / inputs)
         self.mu = nn.Parameter(torch.empty(outputs, inputs).uniform_(-1, 1))

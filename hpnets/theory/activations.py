@@ -1,0 +1,234 @@
+r"""Activations between infinitely wide layers, in closed form where there is one.
+
+For z, z' Gaussian of variances v, w and covariance c each gives E[s(z)], E[s(z) s(z')] and E[s'(z) s'(z')].
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from hpnets.theory.moments import Moments
+from hpnets.theory.quadrature import Quadrature
+
+_PI = math.pi
+# Points whose 1 - cos^2 of their angle is below it are one point: rounding leaves no more of it.
+_SAME = 1e-14
+
+
+class Activation(Protocol):
+    """A function s of a Gaussian z, and its moments."""
+
+    def __call__(self, z: Tensor) -> Tensor: ...
+
+    def mean(self, v: Tensor) -> Tensor | None:
+        """E[s(z)], None where it is 0 at any v."""
+        ...
+
+    def dual(self, c: Tensor, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        """E[s(z) s(z')] and E[s'(z) s'(z')]."""
+        ...
+
+
+@dataclass(frozen=True)
+class LeakyReLU:
+    r"""s(z) = max(z, 0) + slope min(z, 0), ReLU at slope 0, by the arc-cosine kernels of theta = angle(z, z').
+
+        k_0 = (pi - theta) / (2 pi),   k_1 = sqrt(v w) (sin theta + (pi - theta) cos theta) / (2 pi)
+        E[s s] = (1 - slope)^2 k_1 + slope c,   E[s' s'] = (1 - slope)^2 k_0 + slope
+
+    At z' = z, where theta has a kink, the derivative of k_0 is taken as 0: that of K(x, x) is then exact.
+    Source: Cho and Saul 2009, "Kernel Methods for Deep Learning".
+    """
+
+    slope: float = 0.0
+
+    def __call__(self, z: Tensor) -> Tensor:
+        return torch.where(z > 0, z, self.slope * z)
+
+    def mean(self, v: Tensor) -> Tensor:
+        positive = v > 0
+        return (1 - self.slope) * torch.where(positive, torch.where(positive, v, 1).sqrt(), 0) / math.sqrt(2 * _PI)
+
+    def dual(self, c: Tensor, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        q = v * w
+        square = q - c * c
+        apart = square > _SAME * q
+        sine = torch.where(apart, square, 1.0).sqrt()
+        theta = torch.atan2(sine, torch.where(apart, c, 1.0))
+        turn = torch.where(apart, _PI - theta, _PI * (c >= 0).to(c.dtype))
+        k_0 = turn / (2 * _PI)
+        k_1 = (torch.where(apart, sine, 0.0) + turn * c) / (2 * _PI)
+        a = self.slope
+        return ((1 - a) ** 2 * k_1 + a * c, (1 - a) ** 2 * k_0 + a) if a else (k_1, k_0)
+
+
+@dataclass(frozen=True)
+class Erf:
+    r"""s = erf: E[s s] = 2/pi asin(2 c / sqrt((1 + 2 v)(1 + 2 w))). Source: Williams 1997."""
+
+    def __call__(self, z: Tensor) -> Tensor:
+        return torch.erf(z)
+
+    def mean(self, v: Tensor) -> None:
+        return None
+
+    def dual(self, c: Tensor, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        q = (1 + 2 * v) * (1 + 2 * w)
+        return 2 / _PI * torch.asin(2 * c / q.sqrt()), 4 / _PI * (q - 4 * c * c).rsqrt()
+
+
+@dataclass(frozen=True)
+class GELU:
+    r"""s(z) = z Phi(z), with P = E[Phi Phi'], p = E[phi phi'] = 1 / (2 pi sqrt(D)), D = (1 + v)(1 + w) - c^2.
+
+        E[s s] = c P + p (v w + c^2 (1/(1+v) + 1/(1+w) - 1)),   P = 1/4 + asin(c / sqrt((1+v)(1+w))) / (2 pi)
+        E[s' s'] = P + p c (1/(1+v) + 1/(1+w) + 1/D)
+
+    By Stein's lemma, applied until no z is left.
+    """
+
+    def __call__(self, z: Tensor) -> Tensor:
+        return nn.functional.gelu(z)
+
+    def mean(self, v: Tensor) -> Tensor:
+        return v * (2 * _PI * (1 + v)).rsqrt()
+
+    def dual(self, c: Tensor, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        q, inverse = (1 + v) * (1 + w), 1 / (1 + v) + 1 / (1 + w)
+        D = q - c * c
+        P = 0.25 + torch.asin(c * q.rsqrt()) / (2 * _PI)
+        p = D.rsqrt() / (2 * _PI)
+        return c * P + p * (v * w + c * c * (inverse - 1)), P + p * c * (inverse + 1 / D)
+
+
+@dataclass(frozen=True)
+class Sine:
+    r"""s(z) = sin(omega z): E[s s] = exp(-omega^2 (v + w)/2) sinh(omega^2 c), E[s' s'] = omega^2 that of cos."""
+
+    omega: float = 1.0
+
+    def __call__(self, z: Tensor) -> Tensor:
+        return torch.sin(self.omega * z)
+
+    def mean(self, v: Tensor) -> None:
+        return None
+
+    def dual(self, c: Tensor, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        difference, total = _waves(self.omega, c, v, w)
+        return (difference - total) / 2, self.omega**2 * (difference + total) / 2
+
+
+@dataclass(frozen=True)
+class Cosine:
+    r"""s(z) = cos(omega z): E[s] = exp(-omega^2 v/2), E[s s] = exp(-omega^2 (v + w)/2) cosh(omega^2 c)."""
+
+    omega: float = 1.0
+
+    def __call__(self, z: Tensor) -> Tensor:
+        return torch.cos(self.omega * z)
+
+    def mean(self, v: Tensor) -> Tensor:
+        return torch.exp(-(self.omega**2) * v / 2)
+
+    def dual(self, c: Tensor, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        difference, total = _waves(self.omega, c, v, w)
+        return (difference + total) / 2, self.omega**2 * (difference - total) / 2
+
+
+def _waves(omega: float, c: Tensor, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """E cos(omega (z - z')) and E cos(omega (z + z')): apart, since sinh and cosh would overflow."""
+    mean = (v + w) / 2
+    return torch.exp(omega**2 * (c - mean)), torch.exp(-(omega**2) * (c + mean))
+
+
+@dataclass(frozen=True)
+class Monomial:
+    r"""s(z) = z^q: E[s s] = sum_j b_j^2 j! c^j (v w)^((q-j)/2) over j = q, q-2, .., b_j = binom(q, j) (q-j-1)!!."""
+
+    q: int
+
+    def __post_init__(self) -> None:
+        if self.q < 1:
+            raise ValueError(f"q is {self.q}; allowed: an integer >= 1")
+
+    def __call__(self, z: Tensor) -> Tensor:
+        return z**self.q
+
+    def mean(self, v: Tensor) -> Tensor | None:
+        return None if self.q % 2 else _odd_factorial(self.q - 1) * v ** (self.q // 2)
+
+    def dual(self, c: Tensor, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        S, D = torch.zeros_like(c), torch.zeros_like(c)
+        for j in range(self.q % 2, self.q + 1, 2):
+            b = math.comb(self.q, j) * _odd_factorial(self.q - j - 1)
+            factor = b**2 * math.factorial(j) * (v * w) ** ((self.q - j) // 2)
+            S = S + factor * c**j
+            D = D + factor * j * c ** (j - 1) if j else D
+        return S, D
+
+
+def _odd_factorial(n: int) -> int:
+    """n!! for odd n, 1 for n = -1."""
+    return math.prod(range(n, 0, -2))
+
+
+_BY_NAME: dict[str, Activation] = {
+    "relu": LeakyReLU(),
+    "erf": Erf(),
+    "gelu": GELU(),
+    "sin": Sine(),
+    "cos": Cosine(),
+    "square": Monomial(2),
+    "cube": Monomial(3),
+    "tanh": Quadrature(torch.tanh),
+    "sigmoid": Quadrature(torch.sigmoid),
+    "silu": Quadrature(nn.functional.silu),
+}
+
+
+def find_activation(s: "str | Callable[[Tensor], Tensor]") -> Activation | None:
+    """The activation of a name, of a torch module, or of any callable (by quadrature); None for the identity.
+
+    Raises ValueError for an unknown name.
+    """
+    if isinstance(s, nn.Identity) or s == "none":
+        return None
+    if isinstance(s, nn.LeakyReLU):
+        return LeakyReLU(s.negative_slope)
+    if isinstance(s, nn.GELU):
+        return GELU() if s.approximate == "none" else Quadrature(s)
+    if isinstance(s, str | nn.ReLU):
+        name = "relu" if isinstance(s, nn.ReLU) else s
+        if name not in _BY_NAME:
+            raise ValueError(f"activation is {name!r}; allowed: none, {', '.join(_BY_NAME)}, or any callable")
+        return _BY_NAME[name]
+    return s if hasattr(s, "dual") else Quadrature(s)  # type: ignore[return-value]
+
+
+def activation(h: Moments, s: "str | Callable[[Tensor], Tensor]") -> Moments:
+    r"""s(h) of a Gaussian layer h: S <- E[s(z) s(z')], T <- T E[s'(z) s'(z')], with its mean E[s(z)].
+
+    s: "none", "relu", "erf", "gelu", "sin", "cos", "square", "cube", "tanh", "sigmoid", "silu"; LeakyReLU(slope),
+    Sine(omega), Cosine(omega), Monomial(q), Quadrature(callable, tolerance); a torch module; or any callable.
+
+    Raises ValueError for an unknown name, features that are not Gaussian, or quadrature that is not accurate.
+    """
+    found = find_activation(s)
+    if found is None:
+        return h
+    if not h.gaussian:
+        raise ValueError(
+            f"{s if isinstance(s, str) else type(s).__name__} of features that are not Gaussian (inputs, products, sums "
+            "with what has passed an activation, or a first layer of uniform weights or biases) has no limit in closed "
+            "form; allowed: a dense layer or convolution before it, or activation 'none'"
+        )
+    v_1, v_2 = h.variances
+    S, D = found.dual(h.S, v_1[:, None, :, None], v_2[None, :, None, :])
+    S_1, S_2 = (found.dual(own, v[:, :, None], v[:, None, :])[0] for own, v in ((h.S_1, v_1), (h.S_2, v_2)))
+    m_1, m_2 = found.mean(v_1), found.mean(v_2)
+    mean = None if m_1 is None or m_2 is None else (m_1, m_2)
+    return Moments(S, h.T * D, S_1, S_2, mean, h.grid, sources=h.sources)

@@ -1,0 +1,44 @@
+"""What the theory refuses, each with what to do about it."""
+
+import torch
+from torch import Tensor
+
+# Rounding of float64 sums, relative to the largest entry.
+_ROUNDING = 1e-10
+
+
+def check_points(x1: Tensor, x2: Tensor | None) -> None:
+    """ValueError for points that are not (N, ...) numbers of float32 or float64, all finite, of one shape."""
+    for name, x in (("x1", x1), ("x2", x1 if x2 is None else x2)):
+        if x.dtype not in (torch.float32, torch.float64):
+            raise ValueError(f"{name} has dtype {x.dtype}; allowed: float32 or float64: {name}.double()")
+        if x.ndim < 2 or x.numel() == 0:
+            raise ValueError(f"{name} has shape {tuple(x.shape)}; allowed: (N, ...) with N >= 1")
+        if not torch.isfinite(x).all():
+            raise ValueError(f"{name} holds NaN or Inf; allowed: finite numbers")
+    if x2 is not None and x1.shape[1:] != x2.shape[1:]:
+        raise ValueError(f"x1 and x2 hold points of different shapes: {tuple(x1.shape[1:])}, {tuple(x2.shape[1:])}")
+
+
+def check_covariance(S: Tensor) -> None:
+    """ValueError for a matrix that is no covariance."""
+    if S.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"S has dtype {S.dtype}; allowed: float32 or float64: S.double()")
+    if S.ndim != 2 or S.shape[0] != S.shape[1] or S.numel() == 0:
+        raise ValueError(f"S has shape {tuple(S.shape)}; allowed: (N, N), the covariance of N points with themselves")
+    if not torch.isfinite(S).all():
+        raise ValueError("S holds NaN or Inf; allowed: finite numbers")
+    S = S.detach().double()
+    tolerance = _ROUNDING * float(S.abs().max())
+    if float((S - S.T).abs().max()) > tolerance:
+        raise ValueError("S is not symmetric; take (S + S.T) / 2 if it should be")
+    least = float(torch.linalg.eigvalsh(S)[0])
+    if least < -tolerance * len(S):
+        raise ValueError(f"S has the eigenvalue {least:.3g}, so it is no covariance; add a ridge or clip its spectrum")
+
+
+def check_positive(name: str, value: float, zero: bool = False) -> float:
+    """`value`, if it is a finite number > 0, or >= 0 with `zero`; else ValueError."""
+    if not (0 <= value < float("inf")) or (value == 0 and not zero):
+        raise ValueError(f"{name} is {value}; allowed: a finite number {'>=' if zero else '>'} 0")
+    return value

@@ -1,0 +1,110 @@
+"""Limits of the polynomial and gated nets: the product rule along their recursions."""
+
+import math
+from typing import Any
+
+from torch import nn
+
+from hpnets.theory.activations import activation
+from hpnets.theory.inputs import Points
+from hpnets.theory.laws import Laws, flat, register_limit
+from hpnets.theory.moments import Moments
+
+Input = Points | Moments
+
+
+def coupled(net: Any, a: Moments, y: Moments) -> Moments:
+    """A skip's product: a * y + y = (1 + a) * y; in the additive twin a + y + y."""
+    return (1 + a) * y if net.product.__name__ == "hadamard" else a + 2 * y
+
+
+@register_limit("hpnets.models.ccp.CCP")
+def ccp(net: Any, x: Input, laws: Laws) -> Moments:
+    """y_1 = U_1 x;   y_n = (1 + s(U_n x)) * y_{n-1};   f = C y_N + b, b = 0."""
+    x = flat(x)
+    y = laws.dense(x, net.U[0])
+    for U_n in net.U[1:]:
+        y = coupled(net, activation(laws.dense(x, U_n), net.act), y)
+    return laws.dense(y, net.C)
+
+
+@register_limit("hpnets.models.cope.CoPE")
+def cope(net: Any, x: Input, laws: Laws) -> Moments:
+    """CCP in (z, c) together: U_n z + V_n c is one layer of both."""
+    x = flat(x)
+
+    def joint(U_n: nn.Linear, V_n: nn.Linear) -> Moments:
+        laws.draw(U_n.weight, 1 / sum(net.sizes)), laws.draw(V_n.weight, 1 / sum(net.sizes))
+        return laws.gaussian(x)
+
+    x_n = joint(net.U[0], net.V[0])
+    for U_n, V_n in zip(net.U[1:], net.V[1:], strict=True):
+        x_n = coupled(net, activation(joint(U_n, V_n), net.act), x_n)
+    return laws.dense(x_n, net.C)
+
+
+@register_limit("hpnets.models.ncp.NCP")
+def ncp(net: Any, x: Input, laws: Laws) -> Moments:
+    """x_1 = s(A_1 x) * b_1;   x_n = s(A_n x) * (S_n x_{n-1} + b_n) [+ x_{n-1}];   f = C x_N + c;   b_n = 1, c = 0."""
+    x = flat(x)
+    laws.draw(net.b_1, 0.0)
+    first = activation(laws.dense(x, net.A[0]), net.act)
+    y = first if net.product.__name__ == "hadamard" else first + 1
+    for A_n, S_n in zip(net.A[1:], net.S, strict=True):
+        mixed = net.product(activation(laws.dense(x, A_n), net.act), laws.dense(y, S_n) + 1)
+        y = mixed + y if net.skip else mixed
+    return laws.dense(y, net.C)
+
+
+@register_limit("hpnets.models.pnn.PNN")
+def pnn(net: Any, x: Input, laws: Laws) -> Moments:
+    """y_1 = s(W_1 x);   y_n = s(W_n x) * y_{n-1} [+ y_{n-1}];   f = sqrt(2/m) v^T y_N;   all weights N(0, 1)."""
+    x = net.input_scale * flat(x)
+
+    def feature(W_n: nn.Linear) -> Moments:
+        return activation(laws.dense(x, W_n, gain=W_n.in_features), net.act)
+
+    y = feature(net.W[0])
+    for W_n in net.W[1:]:
+        y = coupled(net, feature(W_n), y) if net.skip else net.product(feature(W_n), y)
+    return laws.dense(y, net.v, gain=2.0, multiplier=net.output_scale)
+
+
+@register_limit("hpnets.models.prodpoly.ProdPoly")
+def prodpoly(net: Any, x: Input, laws: Laws) -> Moments:
+    """h_b = norm(CCP_b(h_{b-1})), b = 1..B-1;   f = CCP_B(h_{B-1})."""
+    h = flat(x)
+    for CCP_b, norm in zip(net.CCP[:-1], net.norm, strict=True):
+        h = laws.norm(laws(CCP_b, h), norm)
+    return laws(net.CCP[-1], h)
+
+
+@register_limit("hpnets.models.quadratic.Quadratic")
+def quadratic(net: Any, x: Input, laws: Laws) -> Moments:
+    """h_l = s(norm(W_1 h_{l-1}) * norm(W_2 h_{l-1}) + norm(W_3 h_{l-1}));   f = C h_depth + b."""
+    h = flat(x)
+    for layer in net.layers:
+        h = activation(laws(layer, h), net.act)
+    return laws.default(h, net.C)
+
+
+@register_limit("hpnets.models.quadratic.QuadraticLayer")
+def quadratic_layer(layer: Any, h: Moments, laws: Laws) -> Moments:
+    """norm(W_1 h) * norm(W_2 h) + norm(W_3 h), with torch's biases where there is no norm."""
+    pairs = ((layer.W_1, layer.norm_1), (layer.W_2, layer.norm_2), (layer.W_3, layer.norm_3))
+    first, second, third = (laws.norm(laws.dense(h, W, bias=uniform_bias(W)), norm) for W, norm in pairs)
+    return layer.product(first, second) + third
+
+
+def uniform_bias(layer: nn.Linear | nn.Conv2d) -> float:
+    """The variance of biases as torch draws them, U(-1/sqrt(fan_in), 1/sqrt(fan_in)); 0 without biases."""
+    return 0.0 if layer.bias is None else 1 / (3 * math.prod(layer.weight.shape[1:]))
+
+
+@register_limit("hpnets.models.glu.Bilinear")
+def gated(net: Any, x: Input, laws: Laws) -> Moments:
+    """h_l = act(W_l h_{l-1} + b_l) * (V_l h_{l-1} + c_l);   f = C h_depth + c;   biases 0."""
+    h = flat(x)
+    for W_l, V_l in zip(net.W, net.V, strict=True):
+        h = net.product(activation(laws.dense(h, W_l), net.act), laws.dense(h, V_l))
+    return laws.dense(h, net.C)

@@ -1,0 +1,138 @@
+"""How a network's layers are drawn at initialisation: what a derivation builds its nodes from, and records."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from hpnets.theory import nodes
+from hpnets.theory.inputs import Points
+from hpnets.theory.moments import Moments, fresh
+
+Derivation = Callable[[Any, Any, "Laws"], Moments]
+_DERIVATIONS: dict[str, Derivation] = {}
+_REASONS: dict[str, str] = {}
+Layer = nn.Linear | nn.Conv2d
+
+
+def register_limit(module: str | type) -> Callable[[Derivation], Derivation]:
+    """Decorator: enter `limit(net, x, laws) -> Moments` for a class, or its full name, that defines `forward`.
+
+    net: the module; x: `Points` for a network, `Moments` for a module inside one; laws: a `Laws`, whose methods are
+    the nodes. Subclasses that keep the class's forward have its limit.
+    """
+
+    def enter(derivation: Derivation) -> Derivation:
+        _DERIVATIONS[module if isinstance(module, str) else _name(module)] = derivation
+        return derivation
+
+    return enter
+
+
+def no_limit(module: str, reason: str) -> None:
+    """Enter the reason for which the class of that full name has no limit."""
+    _REASONS[module] = reason
+
+
+def _name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _find(module: nn.Module) -> Derivation:
+    # A subclass with a forward of its own is another network: the class that defines forward is the one that counts.
+    name = _name(next(cls for cls in type(module).__mro__ if "forward" in vars(cls)))
+    if name in _REASONS:
+        raise ValueError(f"{type(module).__name__} has no limit kernel: {_REASONS[name]}")
+    if name not in _DERIVATIONS:
+        raise ValueError(
+            f"no limit kernel is derived for {name}; write one with hpnets.theory.register_limit, or measure the finite "
+            "one with hpnets.ntk.ntk"
+        )
+    return _DERIVATIONS[name]
+
+
+class Laws:
+    """The nodes of one network's limit, each made from a layer; `variances` gathers Var of each parameter by id.
+
+    Each layer keeps what it is drawn with, W variance times fan_in and bias variance, while fan_in grows.
+    """
+
+    def __init__(self) -> None:
+        self.variances: dict[int, float] = {}
+        self.largest = 1  # P^2 of the largest layer
+
+    def __call__(self, module: nn.Module, x: Any) -> Moments:
+        """The limit of a module inside a network."""
+        return self._seen(_find(module)(module, x, self))
+
+    def draw(self, parameter: Tensor | None, variance: float) -> None:
+        """Record that the entries of a parameter are drawn with that variance; a constant has 0."""
+        if parameter is not None:
+            self.variances[id(parameter)] = variance
+
+    def dense(
+        self, h: Moments, layer: nn.Linear, gain: float = 1.0, bias: float = 0.0, multiplier: float = 1.0
+    ) -> Moments:
+        """A Linear layer with W ~ N(0, gain / fan_in) after `multiplier` is applied, and biases of variance `bias`.
+
+        Biases of a variance > 0 are uniform: on inputs (a fan_in that stays) the layer is then not Gaussian.
+        """
+        self.draw(layer.weight, gain / layer.in_features / multiplier**2)
+        self.draw(layer.bias, bias)
+        return self._seen(nodes.dense(h, gain, bias if layer.bias is not None else 0.0), bool(h.sources) or bias == 0)
+
+    def conv(self, h: Moments, layer: nn.Conv2d, gain: float, bias: float = 0.0) -> Moments:
+        """A convolution with W ~ N(0, gain / fan_in) and biases of variance `bias`, uniform."""
+        k, s, p = layer.kernel_size[0], layer.stride[0], int(layer.padding[0])
+        self.draw(layer.weight, gain / (layer.in_channels * k**2))
+        self.draw(layer.bias, bias)
+        own = bias if layer.bias is not None else 0.0
+        return self._seen(nodes.conv(h, k, gain, own, s, p), bool(h.sources) or bias == 0)
+
+    def gaussian(self, h: Moments, gain: float = 1.0, bias: float = 0.0) -> Moments:
+        """A dense layer of Gaussian weights that are no Linear's, recorded with `draw`."""
+        return self._seen(nodes.dense(h, gain, bias))
+
+    def default(self, h: Moments, layer: Layer) -> Moments:
+        """A layer as torch draws it: weights and biases ~ U(-1/sqrt(fan_in), 1/sqrt(fan_in)), of variance 1/(3 fan_in).
+
+        Uniform weights on inputs give no Gaussian.
+        """
+        bias = 1 / (3 * layer.weight[0].numel())
+        made = self.dense(h, layer, 1 / 3, bias) if isinstance(layer, nn.Linear) else self.conv(h, layer, 1 / 3, bias)
+        return self._seen(made, bool(h.sources))
+
+    def norm(self, h: Moments, layer: nn.Module) -> Moments:
+        """LayerNorm, GroupNorm, BatchNorm at its initial statistics (eval mode), or none.
+
+        Raises ValueError for BatchNorm in train mode and for InstanceNorm, which divides by a deviation over positions.
+        """
+        if isinstance(layer, nn.Identity):
+            return h
+        self.draw(getattr(layer, "weight", None), 0.0)
+        self.draw(getattr(layer, "bias", None), 0.0)
+        if isinstance(layer, nn.LayerNorm | nn.GroupNorm):
+            return nodes.normalise(h, layer.eps, positions=isinstance(layer, nn.GroupNorm))
+        if not isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            raise ValueError(
+                f"{type(layer).__name__} divides by the deviation over the positions of one channel, which no width "
+                "makes certain, so that there is no limit in closed form; allowed: norm 'batch' or 'none'"
+            )
+        if layer.training:
+            raise ValueError("BatchNorm in train mode couples the points; call net.eval() first")
+        return (1 + layer.eps) ** -0.5 * h
+
+    def source(self, S: Moments) -> Moments:
+        """Features of new weights, from their moments: marked as independent of all others."""
+        return self._seen(Moments(S.S, S.T, S.S_1, S.S_2, S.mean, S.grid, S.gaussian, fresh()))
+
+    def _seen(self, h: Moments, gaussian: bool = True) -> Moments:
+        self.largest = max(self.largest, h.S.shape[-1] ** 2)
+        if gaussian or not h.gaussian:
+            return h
+        return Moments(h.S, h.T, h.S_1, h.S_2, h.mean, h.grid, False, h.sources)
+
+
+def flat(x: Points | Moments) -> Moments:
+    """A network's input as vectors."""
+    return x.flat() if isinstance(x, Points) else x

@@ -1,0 +1,104 @@
+"""The infinite-width kernels of a registered network, tile by tile."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from hpnets.ntk.functional import eager
+from hpnets.ntk.memory import parse_bytes, tiles
+from hpnets.theory.checks import check_points
+from hpnets.theory.inputs import Points
+from hpnets.theory.laws import Laws
+from hpnets.theory.moments import Moments
+
+# Tensors of a tile that are held at once, from what was measured; pairs of points that keep a tile within the cache.
+HELD, CACHED = 24, 2**17
+
+
+class LimitKernel(NamedTuple):
+    """Both (N1, N2), of one output: outputs are independent of one another, and alike.
+
+    `covariance` is that of the network at initialisation, `ntk` its neural tangent kernel.
+    """
+
+    covariance: Tensor
+    ntk: Tensor
+
+
+def limit_kernel(net: nn.Module, x1: Tensor, x2: Tensor | None = None, *, memory: str | int = "4GiB") -> LimitKernel:
+    r"""Covariance and NTK of a network whose layers are infinitely wide, in closed form.
+
+        S = E[f_o(x1) f_o(x2)],   T = lim sum_p var_p df_o(x1)/dp df_o(x2)/dp
+
+    var_p is the variance that parameter p is drawn with: T is the NTK of the network written with standard normal
+    parameters times sqrt(var_p), the NTK parametrisation, in which a limit exists; what starts at a constant (biases
+    at 0, gates) has no share. `twin_kernel` is the same for the network at its own width. Each layer keeps the
+    W variance times fan_in and the bias variance that it has in `net`; the weights themselves are not read, only the
+    options (but for frozen features, which are taken as they are).
+
+    Args:
+        net: a registered model, or a module with `register_limit`, in eval mode where that matters.
+        x1: points (N1, *shape), float32 or float64; computed in float64, differentiable in the points.
+        x2: points (N2, *shape); None means x1, and half of the work.
+        memory: bytes, or a text such as "500MiB", for kernels and work together.
+
+    Raises ValueError for a family without a limit, with the reason; for integer or half precision points, or shapes
+    that do not match; where the kernels and one pair of points exceed `memory`.
+    Sources: Jacot et al. 2018 (arXiv 1806.07572); Wu et al. 2022 (arXiv 2209.07736) for products.
+    """
+    check_points(x1, x2)
+    net = eager(net)
+    x1, x2 = x1.double(), None if x2 is None else x2.double()
+    size = _tile(net, x1, len(x1 if x2 is None else x2), parse_bytes(memory))
+    columns = x1 if x2 is None else x2
+    kernel = x1.new_empty(2, len(x1), len(columns))
+    for rows in tiles(len(x1), size):
+        for cols in tiles(len(columns), size):
+            if x2 is not None or rows.start <= cols.start:
+                kernel[:, rows, cols] = _both(_derive(net, x1[rows], columns[cols]))
+            else:
+                kernel[:, rows, cols] = kernel[:, cols, rows].mT.clone()
+    return LimitKernel(kernel[0], kernel[1])
+
+
+def init_variances(net: nn.Module, x: Tensor) -> dict[str, float]:
+    """The variance that each parameter of a network with a limit is drawn with, by name; x: points of its shape.
+
+    Raises ValueError as `limit_kernel` does.
+    """
+    check_points(x, None)
+    net, laws = eager(net), Laws()
+    _derive(net, x[:1].double(), x[:1].double(), laws)
+    return {name: laws.variances[id(p)] for name, p in net.named_parameters()}
+
+
+def _derive(net: nn.Module, x1: Tensor, x2: Tensor, laws: Laws | None = None) -> Moments:
+    h = (laws or Laws())(net, Points(x1, x2))
+    if h.S.shape[2:] != (1, 1):
+        raise ValueError(f"the limit of {type(net).__name__} ends on a grid {h.grid}; allowed: vectors, by `average`")
+    return h
+
+
+def _both(h: Moments) -> Tensor:
+    return torch.stack([h.S[..., 0, 0], h.T[..., 0, 0]])
+
+
+def _tile(net: nn.Module, x1: Tensor, columns: int, memory: int) -> int:
+    """Rows and columns of a tile; ValueError where the kernels, or one pair of points beside them, do not fit."""
+    left = memory - 2 * 8 * len(x1) * columns
+    if left <= 0:
+        raise ValueError(
+            f"memory is {memory} bytes, but two kernels of {len(x1)} x {columns} points take {memory - left}; allowed: "
+            f"some {int((memory / 16) ** 0.5)} x {int((memory / 16) ** 0.5)} points at a time, or more memory"
+        )
+    laws = Laws()
+    with torch.no_grad():
+        _derive(net, x1[:1], x1[:1], laws)
+    pair = 8 * HELD * laws.largest
+    if pair > left:
+        raise ValueError(
+            f"memory is {memory} bytes, but one pair of points takes {pair} beside the kernels, for the covariances "
+            f"of {laws.largest} pairs of positions; allowed: more memory, or smaller images"
+        )
+    return max(1, int(min(left / pair, max(1.0, CACHED / laws.largest)) ** 0.5))

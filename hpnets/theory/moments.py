@@ -1,0 +1,127 @@
+r"""What a layer of infinite width is, seen from two sets of points: the first two moments and the tangent kernel."""
+
+import itertools
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+_SOURCES = itertools.count()
+Means = tuple[Tensor, Tensor]
+
+
+def fresh() -> frozenset[int]:
+    """The mark of coordinates that no others share: what a layer of new weights gives."""
+    return frozenset({next(_SOURCES)})
+
+
+@dataclass(frozen=True)
+class Moments:
+    r"""Moments of one coordinate y of an infinitely wide layer, at points x of one set and x' of another.
+
+        S = E[y(x) y(x')],   T = sum_p var_p dy(x)/dp dy(x')/dp,   S_1 = E[y(x) y(x)],   S_2 = E[y(x') y(x')],   E[y]
+
+    S, T: (N1, N2, P, P) over P positions (1 for vectors; the pixels `grid` of an image); S_1: (N1, P, P); S_2: (N2, P,
+    P); mean: E[y] at both, (N1, P) and (N2, P), or None where it is 0. `gaussian` says that y is a Gaussian process of
+    mean 0, which activations need. `sources` marks the weights whose coordinates y is made of: two features may be
+    added or multiplied where they share none, and are then independent.
+
+        a * b:   S = S_a S_b,   T = T_a S_b + S_a T_b,   E = E_a E_b
+        a + b:   S = S_a + S_b + E_a E_b' + E_b E_a',   T = T_a + T_b,   E = E_a + E_b
+
+    Numbers scale and shift: c * y has S = c^2 S and T = c^2 T; c + y has S + c (E + E') + c^2 and the same T. A skip
+    s * y + y, whose terms share y, is (1 + s) * y.
+
+    Raises ValueError for a sum or product of features that share weights.
+    """
+
+    S: Tensor
+    T: Tensor
+    S_1: Tensor
+    S_2: Tensor
+    mean: Means | None = None
+    grid: tuple[int, ...] = ()
+    gaussian: bool = False
+    sources: frozenset[int] = frozenset()
+
+    def __mul__(self, other: "Moments | float") -> "Moments":
+        return multiply(self, other) if isinstance(other, Moments) else scale(self, other)
+
+    def __add__(self, other: "Moments | float") -> "Moments":
+        return add(self, other) if isinstance(other, Moments) else shift(self, other)
+
+    __rmul__, __radd__ = __mul__, __add__
+
+    @property
+    def variances(self) -> tuple[Tensor, Tensor]:
+        """E[y^2] at each point and position, (N1, P) and (N2, P)."""
+        return self.S_1.diagonal(dim1=-2, dim2=-1), self.S_2.diagonal(dim1=-2, dim2=-1)
+
+
+def outer(a: Tensor, b: Tensor) -> Tensor:
+    """(N1, P) and (N2, P) to their products (N1, N2, P, P)."""
+    return a[:, None, :, None] * b[None, :, None, :]
+
+
+def within(a: Tensor, b: Tensor) -> Tensor:
+    """(N, P) and (N, P) to the products (N, P, P) of each point's positions."""
+    return a[:, :, None] * b[:, None, :]
+
+
+def multiply(a: Moments, b: Moments) -> Moments:
+    """Hadamard product of independent features: the product rule."""
+    sources = _apart(a, b, "product")
+    mean = None if a.mean is None or b.mean is None else (a.mean[0] * b.mean[0], a.mean[1] * b.mean[1])
+    T = a.T * b.S + a.S * b.T
+    return Moments(a.S * b.S, T, a.S_1 * b.S_1, a.S_2 * b.S_2, mean, a.grid or b.grid, sources=sources)
+
+
+def add(a: Moments, b: Moments) -> Moments:
+    """Sum of independent features; Gaussian where both are."""
+    sources = _apart(a, b, "sum")
+    S, S_1, S_2 = a.S + b.S, a.S_1 + b.S_1, a.S_2 + b.S_2
+    mean = a.mean or b.mean
+    if a.mean and b.mean:
+        (a_1, a_2), (b_1, b_2) = a.mean, b.mean
+        mean = a_1 + b_1, a_2 + b_2
+        S = S + outer(a_1, b_2) + outer(b_1, a_2)
+        S_1, S_2 = (own + cross + cross.mT for own, cross in ((S_1, within(a_1, b_1)), (S_2, within(a_2, b_2))))
+    return Moments(S, a.T + b.T, S_1, S_2, mean, a.grid or b.grid, a.gaussian and b.gaussian, sources)
+
+
+def scale(h: Moments, c: float) -> Moments:
+    """c y."""
+    mean = h.mean and (c * h.mean[0], c * h.mean[1])
+    return replace(h, S=c**2 * h.S, T=c**2 * h.T, S_1=c**2 * h.S_1, S_2=c**2 * h.S_2, mean=mean)
+
+
+def shift(h: Moments, c: float) -> Moments:
+    """The number c plus y."""
+    c_1, c_2 = (torch.full_like(v, c) for v in h.variances)
+    return translate(h, c_1, c_2)
+
+
+def translate(h: Moments, c_1: Tensor, c_2: Tensor) -> Moments:
+    """The sum c(x) + y(x) for a number c at each point and position, (N1, P) and (N2, P)."""
+    m_1, m_2 = h.mean or (torch.zeros_like(v) for v in h.variances)
+    S = h.S + outer(c_1, m_2) + outer(m_1, c_2) + outer(c_1, c_2)
+    S_1, S_2 = (
+        own + within(c, m) + within(m, c) + within(c, c) for own, c, m in ((h.S_1, c_1, m_1), (h.S_2, c_2, m_2))
+    )
+    return replace(h, S=S, S_1=S_1, S_2=S_2, mean=(m_1 + c_1, m_2 + c_2), gaussian=False)
+
+
+def rescale(h: Moments, g_1: Tensor, g_2: Tensor) -> Moments:
+    """g(x) y(x) for a number g at each point and position, (N1, P) and (N2, P), P or 1."""
+    mean = h.mean and (g_1 * h.mean[0], g_2 * h.mean[1])
+    g = outer(g_1, g_2)
+    return replace(h, S=g * h.S, T=g * h.T, S_1=within(g_1, g_1) * h.S_1, S_2=within(g_2, g_2) * h.S_2, mean=mean)
+
+
+def _apart(a: Moments, b: Moments, what: str) -> frozenset[int]:
+    if a.sources & b.sources:
+        raise ValueError(
+            f"{what} of features that share weights, so that they are not independent; allowed: features of layers of "
+            "their own; write s * y + y as (1 + s) * y, and y + y as 2 * y"
+        )
+    return a.sources | b.sources

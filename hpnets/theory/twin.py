@@ -1,0 +1,27 @@
+"""The kernel of a finite network in the parametrisation in which it has a limit."""
+
+from torch import Tensor, nn
+
+from hpnets.ntk import ntk_blocks
+from hpnets.ntk.outputs import Outputs
+from hpnets.theory.limits import init_variances
+
+
+def twin_kernel(
+    net: nn.Module, x1: Tensor, x2: Tensor | None = None, *, outputs: Outputs, memory: str | int = "1GiB"
+) -> Tensor:
+    r"""The NTK of the network's NTK-parametrised twin, sum_p var_p J_p J_p^T, at its own width and weights.
+
+    The twin is the same function with each parameter written as sqrt(var_p) times a standard normal one, var_p as in
+    `init_variances`. As the width grows, it tends to limit_kernel(net, x1, x2).ntk for each output, and to 0 between
+    two. Arguments and shapes are those of `hpnets.ntk.ntk`.
+
+    Raises ValueError as `limit_kernel` and `hpnets.ntk.ntk` do.
+    """
+    variances = {name: v for name, v in init_variances(net, x1).items() if v > 0}
+    shares = ntk_blocks(net, x1, x2, outputs=outputs, blocks=variances, memory=memory)
+    total = None
+    for name, share in shares.items():
+        total = variances[name] * share if total is None else total + variances[name] * share
+    assert total is not None
+    return total
