@@ -45,8 +45,8 @@ def _find(module: nn.Module) -> Derivation:
         raise ValueError(f"{type(module).__name__} has no limit kernel: {_REASONS[name]}")
     if name not in _DERIVATIONS:
         raise ValueError(
-            f"no limit kernel is derived for {name}; write one with hpnets.theory.register_limit, or measure the finite "
-            "one with hpnets.ntk.ntk"
+            f"no limit kernel is derived for {name}; write one with hpnets.theory.register_limit, or measure the "
+            "finite one with hpnets.ntk.ntk"
         )
     return _DERIVATIONS[name]
 

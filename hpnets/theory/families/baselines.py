@@ -52,6 +52,7 @@ def complex_mlp(net: Any, x: Points, laws: Laws) -> Moments:
     for W_l in net.W:
         for layer in (W_l.A, W_l.B):
             laws.draw(layer.weight, gain / (2 * layer.in_features))
-        laws.draw(W_l.a, 0.0), laws.draw(W_l.b, 0.0)
+        laws.draw(W_l.a, 0.0)
+        laws.draw(W_l.b, 0.0)
         h = activation(laws.gaussian(h, gain), real)
     return laws.dense(h, net.V, gain=2.0)

@@ -17,43 +17,40 @@ Pairwise = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def feature(x: Points, pairwise: Pairwise, laws: Laws) -> Moments:
-    """Features of mean 0 by their (S, T), (N1, N2), as a function of two sets of points (N, d)."""
-    x_1, x_2 = x.x_1.flatten(1), x.x_2.flatten(1)
-    S, T = pairwise(x_1, x_2)
-    own = (torch.stack([pairwise(p[None], p[None])[0][0] for p in points])[..., None] for points in (x_1, x_2))
-    return laws.source(Moments(S[..., None, None], T[..., None, None], *own))
+    """Features of mean 0 by their (S, T) as a function of points (..., d) and (..., d)."""
+    a, b = x.x_1.flatten(1), x.x_2.flatten(1)
+    laws.largest = max(laws.largest, a.shape[1])
+    S, T = pairwise(a[:, None], b[None])
+    S_1, S_2 = pairwise(a, a)[0], pairwise(b, b)[0]
+    return laws.source(Moments(S[..., None, None], T[..., None, None], S_1[:, None, None], S_2[:, None, None]))
 
 
 @register_limit("hpnets.models.mfn.FourierFilter")
 def fourier_filter(g: Any, x: Points, laws: Laws) -> Moments:
-    r"""g = sin(w x + p): E[g g'] = exp(-|x - x'|^2 f^2 / (2 d)) / 2, and T = (f^2/d <x, x'> + pi^2/3) S.
+    r"""g = sin(w x + p): S = exp(-f^2 |x - x'|^2 / (2 d)) / 2 and T = (f^2/d <x, x'> + pi^2/3) S.
 
-    E over the phase leaves cos(w (x - x')) / 2; that of the derivatives' cosines is the same.
+    The mean over the phase p leaves cos(w (x - x')) / 2, for the sines as for the cosines that are their derivatives.
     """
     variance = g.frequency**2 / g.w.in_features
-    laws.draw(g.w.weight, variance), laws.draw(g.p, math.pi**2 / 3)
+    laws.draw(g.w.weight, variance)
+    laws.draw(g.p, math.pi**2 / 3)
 
     def pairwise(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        S = torch.exp(-variance / 2 * square_distances(a, b)) / 2
-        return S, (variance * a @ b.T + math.pi**2 / 3) * S
+        S = torch.exp(-variance / 2 * (a - b).square().sum(-1)) / 2
+        return S, (variance * (a * b).sum(-1) + math.pi**2 / 3) * S
 
     return feature(x, pairwise, laws)
 
 
-def square_distances(a: Tensor, b: Tensor) -> Tensor:
-    """|x - x'|^2, exact at x = x'."""
-    return (a[:, None] - b[None]).square().sum(-1)
-
-
 @register_limit("hpnets.models.bacon.FrozenFilter")
 def frozen_filter(g: Any, x: Points, laws: Laws) -> Moments:
-    r"""g = sin(2 pi k x / period + p), k uniform on -F..F: S = 1/2 prod_i mean_k cos(2 pi k delta_i / period)."""
+    r"""g = sin(2 pi k x / period + p), k uniform on -F..F: S = prod_i mean_k cos(2 pi k (x - x')_i / period) / 2."""
     laws.draw(g.p, math.pi**2 / 3)
 
     def pairwise(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        k = torch.arange(-g.frequency, g.frequency + 1, dtype=a.dtype, device=a.device)
-        waves = torch.cos(k * g.scale * (a[:, None] - b[None])[..., None]).mean(-1)
-        S = waves.prod(-1) / 2
+        angle = g.scale * (a - b)
+        waves = 1 + 2 * sum(torch.cos(k * angle) for k in range(1, g.frequency + 1))
+        S = (waves / (2 * g.frequency + 1)).prod(-1) / 2
         return S, math.pi**2 / 3 * S
 
     return feature(x, pairwise, laws)
@@ -101,15 +98,16 @@ def uniform_sine(omega: float, layer: nn.Linear, laws: Laws) -> Pairwise:
     S = (C(-) - C(+)) / 2,   T = omega^2 (<x, x'> / (3 d^2) + 1 / (3 d)) (C(-) + C(+)) / 2.
     """
     d = layer.in_features
-    laws.draw(layer.weight, 1 / (3 * d**2)), laws.draw(layer.bias, 1 / (3 * d))
+    laws.draw(layer.weight, 1 / (3 * d**2))
+    laws.draw(layer.bias, 1 / (3 * d))
 
     def sinc(t: Tensor) -> Tensor:
         return torch.sinc(t / math.pi)
 
     def pairwise(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        minus = sinc(omega * (a[:, None] - b[None]) / d).prod(-1)
-        plus = sinc(omega * (a[:, None] + b[None]) / d).prod(-1) * sinc(torch.tensor(2 * omega * d**-0.5))
-        T = omega**2 * (a @ b.T / (3 * d**2) + 1 / (3 * d)) * (minus + plus) / 2
+        minus = sinc(omega * (a - b) / d).prod(-1)
+        plus = sinc(omega * (a + b) / d).prod(-1) * sinc(a.new_tensor(2 * omega * d**-0.5))
+        T = omega**2 * ((a * b).sum(-1) / (3 * d**2) + 1 / (3 * d)) * (minus + plus) / 2
         return (minus - plus) / 2, T
 
     return pairwise

@@ -1,4 +1,4 @@
-"""Limits of the residual image nets: without activation, each block is a sum of products of independent convolutions."""
+"""Limits of the residual image nets: without activation a block is a sum of products of independent convolutions."""
 
 from typing import Any
 
@@ -99,20 +99,18 @@ def se_block(block: Any, x: Moments, laws: Laws) -> Moments:
 def one_position(laws: Laws, h: Moments, layer: nn.Conv2d) -> Moments:
     """A 1x1 convolution with He's weights on a pooled map, which is a dense layer."""
     gain, bias = 2 * layer.in_channels / layer.out_channels, uniform_bias(layer)
-    laws.draw(layer.weight, gain / layer.in_channels), laws.draw(layer.bias, bias)
+    laws.draw(layer.weight, gain / layer.in_channels)
+    laws.draw(layer.bias, bias)
     return laws.gaussian(h, gain, bias)
 
 
-SHARED = "its {} stay random at any width, since all channels share them"
-no_limit("hpnets.models.polynet.DPolyNet", "its second-degree terms t_n share features with the sums they are added to")
-no_limit("hpnets.models.gmlp.GMLP", SHARED.format("token-mixing weights, n x n,"))
-no_limit("hpnets.models.focalnet.FocalNet", SHARED.format("gates, one map a level,"))
-no_limit(
-    "hpnets.models.starnet.StarNet", "its weights have deviation 0.02 at any fan-in, so that features grow with width"
-)
-no_limit(
-    "hpnets.models.van.VAN", "an activation follows its depthwise convolutions, of so few weights that none is Gaussian"
-)
-no_limit(
-    "hpnets.models.mambaout.MambaOut", "an activation follows its first layer, whose uniform weights give no Gaussian"
-)
+_SHARED = "its {} stay random at any width, since all channels share them"
+for _net, _reason in {
+    "polynet.DPolyNet": "its second-degree terms t_n share features with the sums they are added to",
+    "gmlp.GMLP": _SHARED.format("token-mixing weights, n x n,"),
+    "focalnet.FocalNet": _SHARED.format("gates, one map a level,"),
+    "starnet.StarNet": "its weights have deviation 0.02 at any fan-in, so that features grow with the width",
+    "van.VAN": "an activation follows depthwise convolutions, of so few weights a channel that none is Gaussian",
+    "mambaout.MambaOut": "an activation follows its first layer, whose uniform weights give no Gaussian",
+}.items():
+    no_limit(f"hpnets.models.{_net}", _reason)

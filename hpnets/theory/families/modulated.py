@@ -52,7 +52,7 @@ def modulation(mod: Any, h: Moments, c: Moments, laws: Laws) -> Moments:
 
 @register_limit("hpnets.models.style_classifier.StyleClassifier")
 def style_classifier(net: Any, x: Points, laws: Laws) -> Moments:
-    """x_0 = conv image;   x_l = s(W''(A_l w) conv x_{l-1} + b_l), halved;   f = V pool(x_L) + c;   w = mapping(image)."""
+    """w = mapping(image);   x_0 = conv image;   x_l = s(W''(A_l w) conv x_{l-1} + b_l);   f = V pool(x_L) + c."""
     w = laws(net.mapping, x)
     h = laws.default(x.moments(), net.stem)
     for layer, halve in zip(net.layers, net.halvings, strict=True):
@@ -69,6 +69,7 @@ def style_block(layer: Any, x: Moments, w: Moments, laws: Laws) -> Moments:
     style = laws.dense(w, layer.A) + 1
     if layer.conv.demodulate:
         style = nodes.normalise(style, centre=False)
-    laws.draw(layer.conv.weight, 1.0), laws.draw(layer.b, 0.0)
+    laws.draw(layer.conv.weight, 1.0)
+    laws.draw(layer.b, 0.0)
     kernel = layer.conv.weight.shape[-1]
     return activation(nodes.conv(x * style, kernel, padding=kernel // 2), layer.act)

@@ -34,7 +34,8 @@ def cope(net: Any, x: Input, laws: Laws) -> Moments:
     x = flat(x)
 
     def joint(U_n: nn.Linear, V_n: nn.Linear) -> Moments:
-        laws.draw(U_n.weight, 1 / sum(net.sizes)), laws.draw(V_n.weight, 1 / sum(net.sizes))
+        laws.draw(U_n.weight, 1 / sum(net.sizes))
+        laws.draw(V_n.weight, 1 / sum(net.sizes))
         return laws.gaussian(x)
 
     x_n = joint(net.U[0], net.V[0])
@@ -59,10 +60,10 @@ def ncp(net: Any, x: Input, laws: Laws) -> Moments:
 @register_limit("hpnets.models.pnn.PNN")
 def pnn(net: Any, x: Input, laws: Laws) -> Moments:
     """y_1 = s(W_1 x);   y_n = s(W_n x) * y_{n-1} [+ y_{n-1}];   f = sqrt(2/m) v^T y_N;   all weights N(0, 1)."""
-    x = net.input_scale * flat(x)
+    x_0 = net.input_scale * flat(x)
 
     def feature(W_n: nn.Linear) -> Moments:
-        return activation(laws.dense(x, W_n, gain=W_n.in_features), net.act)
+        return activation(laws.dense(x_0, W_n, gain=W_n.in_features), net.act)
 
     y = feature(net.W[0])
     for W_n in net.W[1:]:
