@@ -4,7 +4,7 @@ import json
 import math
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -49,6 +49,13 @@ def spread(values: Sequence[float], digits: int = 3) -> str:
         return "diverged"
     deviation = statistics.stdev(finite) if len(finite) > 1 else 0.0
     return f"{statistics.fmean(finite):.{digits}g} +- {deviation:.1g}{lost}"
+
+
+def log_slope(numbers: Mapping[int, Sequence[float]]) -> float:
+    """Least-squares slope of the log of each mean over the log of its key."""
+    x = [math.log(key) for key in numbers]
+    y = [math.log(statistics.fmean(values)) for values in numbers.values()]
+    return statistics.linear_regression(x, y).slope
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

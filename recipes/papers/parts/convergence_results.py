@@ -1,0 +1,307 @@
+"""Claims, tables and pictures of the NTK convergence study."""
+
+import math
+import statistics
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recipes.papers.parts.charts import band, chart, colours
+from recipes.papers.parts.pages import Claim, Section, log_slope, spread, verdict
+
+if TYPE_CHECKING:
+    from recipes.papers.ntk_convergence import Sizes
+
+Found = dict[str, Any]
+
+
+def values(found: Found, name: str, widths: tuple[int, ...], seeds: list[int], key: str) -> dict[int, list[Any]]:
+    """found["name-width-seed"][key] of all seeds, by width."""
+    return {w: [found[f"{name}-{w}-{s}"][key] for s in seeds] for w in widths}
+
+
+def by_width(numbers: dict[int, list[float]]) -> str:
+    """ "n = 100: mean +- std; .." """
+    return "; ".join(f"n = {w}: {spread(v, 2)}" for w, v in numbers.items())
+
+
+def claims(found: Found, sizes: "Sizes", seeds: list[int]) -> list[Claim]:
+    """Every statement with what was measured."""
+    made = [*initial_claims(found, sizes), *motion_claims(found, sizes, seeds)]
+    return [
+        *made,
+        *prediction_claims(found, sizes, seeds),
+        four_claim(found, sizes),
+        *component_claims(found, sizes, seeds),
+    ]
+
+
+def initial_claims(found: Found, sizes: "Sizes") -> list[Claim]:
+    draws = list(range(sizes.init_seeds))
+    errors = values(found, "init", sizes.init_widths, draws, "error")
+    slope = log_slope(errors)
+    n = min(sizes.init_widths, key=lambda w: abs(w - 500))
+    rows, limit = (values(found, "init", (n,), draws, key)[n] for key in ("row", "limit"))
+    mean = [statistics.fmean(column) for column in zip(*rows, strict=True)]
+    off = math.dist(mean, limit[0]) / math.hypot(*limit[0])
+    return [
+        Claim(
+            "At initialisation the kernel tends to a deterministic limit as the width n grows",
+            "log-log slope of |K - limit| / |limit| over n in [-0.65, -0.35]",
+            f"slope {slope:.2f}; {by_width(errors)}",
+            len(draws),
+            verdict(-0.65 <= slope <= -0.35, slope > -0.1),
+        ),
+        Claim(
+            "The mean over initialisations is near the limit at moderate width",
+            f"mean kernel of n = {n} within 0.10 of the limit",
+            f"distance {off:.3f} (of one kernel: {spread(errors[n], 2)})",
+            len(draws),
+            verdict(off < 0.10),
+        ),
+    ]
+
+
+def motion_claims(found: Found, sizes: "Sizes", seeds: list[int]) -> list[Claim]:
+    move, inflation = (values(found, "trained", sizes.widths, seeds, key) for key in ("move", "inflation"))
+    first, second, *_ = sizes.widths
+    slope = log_slope(move)
+    factor, allowed = statistics.fmean(move[second]) / statistics.fmean(move[first]), 1.75 * first / second
+    return [
+        Claim(
+            f"The kernel stays constant in training as n grows ({sizes.steps} steps of lr 1 on x1 x2)",
+            f"slope of the relative move in [-1.3, -0.6]; move({second}) < {allowed:.2g} move({first})",
+            f"slope {slope:.2f}, ratio {factor:.2f}; {by_width(move)}",
+            len(seeds),
+            verdict(-1.3 <= slope <= -0.6 and factor < allowed, slope > -0.1),
+        ),
+        Claim(
+            "In training the kernel of a narrow network inflates, less so a wide one's",
+            "mean K_T / mean K_0 above 1 and falling with n",
+            by_width(inflation),
+            len(seeds),
+            verdict(
+                all(a > b for a, b in zip(*pairs(inflation), strict=True)) and min(map(min, inflation.values())) > 1
+            ),
+        ),
+    ]
+
+
+def pairs(numbers: dict[int, list[float]]) -> tuple[list[float], list[float]]:
+    """Means at each width but the last, and at the next one."""
+    means = [statistics.fmean(v) for v in numbers.values()]
+    return means[:-1], means[1:]
+
+
+def prediction_claims(found: Found, sizes: "Sizes", seeds: list[int]) -> list[Claim]:
+    made = []
+    for key, kernel in (("finite", "its own kernel at initialisation"), ("limit", "the limit kernel")):
+        errors = values(found, "trained", sizes.widths, seeds, key)
+        slope = log_slope(errors)
+        made.append(
+            Claim(
+                f"The trained network tends to the prediction of {kernel}, in function space",
+                "distance on the circle, relative to the way gone, falling with n, slope below -0.25",
+                f"slope {slope:.2f}; {by_width(errors)}",
+                len(seeds),
+                verdict(slope < -0.25 and all(a > b for a, b in zip(*pairs(errors), strict=True)), slope > 0),
+            )
+        )
+    return made
+
+
+def four_claim(found: Found, sizes: "Sizes") -> Claim:
+    draws, limit = list(range(sizes.four_seeds)), found["four-limit"]
+    size = math.hypot(*limit["std"])
+    ratios = {
+        w: [math.dist(f, limit["mean"]) / size for f in values(found, "four", (w,), draws, "f")[w]]
+        for w in sizes.four_widths
+    }
+    widest = sizes.four_widths[-1]
+    rms = {w: statistics.fmean(r * r for r in v) ** 0.5 for w, v in ratios.items()}
+    inside = {w: statistics.fmean(within(found, w, draws)) for w in sizes.four_widths}
+    texts = [f"n = {w}: {rms[w]:.2f}, {inside[w]:.0%} within the 10-90 percentiles" for w in sizes.four_widths]
+    return Claim(
+        "Networks trained on four points of the circle are distributed as the limit says (a Gaussian process)",
+        f"root mean square deviation from the limit's mean in [0.7, 1.4] of the limit's own at n = {widest}",
+        "; ".join(texts),
+        len(draws),
+        verdict(0.7 <= rms[widest] <= 1.4),
+    )
+
+
+def within(found: Found, width: int, draws: list[int]) -> list[float]:
+    """For each network, the fraction of the circle where f is between the limit's 10th and 90th percentile."""
+    mean, std = found["four-limit"]["mean"], found["four-limit"]["std"]
+    z = statistics.NormalDist().inv_cdf(0.9)
+    return [
+        statistics.fmean(
+            abs(f - m) <= z * s for f, m, s in zip(found[f"four-{width}-{d}"]["f"], mean, std, strict=True)
+        )
+        for d in draws
+    ]
+
+
+def component_claims(found: Found, sizes: "Sizes", seeds: list[int]) -> list[Claim]:
+    widths, widest = sizes.digit_widths, sizes.digit_widths[-1]
+    h = {w: [v[-1] for v in values(found, "second", widths, seeds, "h")[w]] for w in widths}
+    falls = [a / b for a, b in zip(*pairs(h), strict=True)]
+    at = [i for i, t in enumerate(found[f"second-{widest}-0"]["times"]) if abs(t - 1) < 0.2][0]
+    g = ratios(found, "second", widths, seeds, at)
+    several = ratios(found, "several", widths, seeds, -1)
+    worst = max(abs(math.log(r)) for r in several[widest])
+    # What is below 1% of its start counts as gone.
+    ordered = [[max(abs(v), 0.005) for v in found[f"several-{widest}-{s}"]["left"][-1]] for s in seeds]
+    return [
+        Claim(
+            "Training towards the second principal component leaves the straight line less the wider the network",
+            "|h_T| falls by 2 or more for each fourfold width",
+            f"by {', '.join(f'{f:.2f}' for f in falls)}; {by_width(h)}",
+            len(seeds),
+            verdict(min(falls) >= 2, max(falls) < 1),
+        ),
+        Claim(
+            "Along that component the distance falls as exp(-l_2 t)",
+            "|g_t| within 35% of theory at t = 1 / l_2, for n >= 400",
+            "measured / theory: " + by_width(g),
+            len(seeds),
+            verdict(all(abs(r - 1) < 0.35 for w in widths if w >= min(400, widest) for r in g[w])),
+        ),
+        Claim(
+            f"Each principal component (of {', '.join(map(str, sizes.chosen))} at once) falls at its own rate, l_c",
+            f"at t = 1 / l_{sizes.chosen[-1]}, n = {widest}: what is left of components above 1% within 35% of theory",
+            f"measured / theory: {by_width(several)}; greatest factor {math.exp(worst):.2f}",
+            len(seeds),
+            verdict(worst < math.log(1.35)),
+        ),
+        Claim(
+            "Components of larger eigenvalues are learnt first",
+            f"what is left at n = {widest} is in the order of the eigenvalues, for each seed",
+            f"ordered for {sum(left == sorted(left) for left in ordered)} of {len(ordered)} seeds",
+            len(seeds),
+            verdict(all(left == sorted(left) for left in ordered)),
+        ),
+    ]
+
+
+def ratios(found: Found, name: str, widths: tuple[int, ...], seeds: list[int], at: int) -> dict[int, list[float]]:
+    """Measured over predicted rest of each component that is predicted above 1% of its start, all seeds, by width."""
+    made: dict[int, list[float]] = {w: [] for w in widths}
+    for w in widths:
+        for s in seeds:
+            cell = found[f"{name}-{w}-{s}"]
+            both = zip(cell["left"][at], cell["predicted"][at], strict=True)
+            made[w] += [max(left, 1e-9) / predicted for left, predicted in both if predicted > 0.005]
+    return made
+
+
+def sections(found: Found, sizes: "Sizes", seeds: list[int]) -> list[Section]:
+    """The tables, with their pictures."""
+    draws = list(range(sizes.init_seeds))
+    errors = values(found, "init", sizes.init_widths, draws, "error")
+    keys = {
+        "move": "|K_T - K_0| / |K_0|",
+        "inflation": "mean K_T / mean K_0",
+        "finite": "off its own",
+        "limit": "off the limit",
+    }
+    trained = {key: values(found, "trained", sizes.widths, seeds, key) for key in keys}
+    rows = [(str(w), *(spread(trained[key][w]) for key in keys)) for w in sizes.widths]
+    text = (
+        f"Row K((1, 0), .) on the circle before and after {sizes.steps} steps of lr 1 on x1 x2 at {sizes.points} points; "
+        "then how far the trained network is, on the circle, off the predictions of kernels."
+    )
+    return [
+        Section(
+            "The kernel at initialisation",
+            "|K - limit| / |limit| of the row K((1, 0), .) on the circle.",
+            ("n", f"{len(draws)} draws"),
+            tuple((str(w), spread(v)) for w, v in errors.items()),
+        ),
+        Section("In training", text, ("n", *keys.values()), tuple(rows), "kernels.svg"),
+        Section("Four points", "Networks, and the limit's mean with 10th and 90th percentiles.", picture="four.svg"),
+        component_section(found, sizes, seeds),
+    ]
+
+
+def component_section(found: Found, sizes: "Sizes", seeds: list[int]) -> Section:
+    rows = []
+    for name, chosen in (("second", (2,)), ("several", sizes.chosen)):
+        for w in sizes.digit_widths:
+            cells = [found[f"{name}-{w}-{s}"] for s in seeds]
+            for i, t in enumerate(cells[0]["times"]):
+                left = [spread([c["left"][i][j] for c in cells], 2) for j in range(len(chosen))]
+                theory = [f"{p:.2g}" for p in cells[0]["predicted"][i]]
+                h = spread([c["h"][i] for c in cells], 2)
+                rows.append((", ".join(map(str, chosen)), str(w), f"{t:.2f}", "; ".join(left), "; ".join(theory), h))
+    text = (
+        f"{sizes.samples} digits; f* = f_0 + 1/2 f(c) for the components c named. t in units of 1 / l, l the eigenvalue of "
+        "the last; what is left of each component (1/2 at first), the same of the limit kernel, and the root mean "
+        "square of what was learnt outside of them."
+    )
+    head = ("components", "n", "t l", "left", "left, limit kernel", "h_t")
+    return Section("Principal components", text, head, tuple(rows), "components.svg")
+
+
+def draw(out: Path, found: Found, sizes: "Sizes", seeds: list[int]) -> None:
+    """kernels.svg, four.svg, components.svg."""
+    angle = [-math.pi + 2 * math.pi * i / 60 for i in range(61)]
+    draws = list(range(sizes.init_seeds))
+    with chart(out / "kernels.svg", 3, "The kernel K((1, 0), .) over width n; mean and range over seeds") as (
+        row,
+        size,
+        off,
+    ):
+        shades = colours([str(w) for w in sizes.widths])
+        for w in sizes.widths:
+            colour = shades[str(w)]
+            band(row, angle, values(found, "trained", (w,), seeds, "before")[w], f"n = {w}, at first", color=colour)
+            band(row, angle, values(found, "trained", (w,), seeds, "after")[w], "trained", color=colour, ls="--")
+        row.plot(angle, found[f"init-{sizes.init_widths[0]}-0"]["limit"], color="black", label="limit", lw=2, alpha=0.6)
+        row.set(title="on the circle", xlabel="angle")
+        points(size, values(found, "init", sizes.init_widths, draws, "error"), "distance to the limit, at first")
+        points(size, values(found, "trained", sizes.widths, seeds, "move"), "move in training")
+        size.set(title="relative distances", xlabel="width n", xscale="log", yscale="log")
+        for key, label in (("finite", "its own kernel"), ("limit", "the limit kernel")):
+            points(off, values(found, "trained", sizes.widths, seeds, key), label)
+        off.set(title="trained network, off the prediction of", xlabel="width n", xscale="log", yscale="log")
+    with chart(
+        out / "four.svg", len(sizes.four_widths), "Trained on four points: networks and the limit's percentiles"
+    ) as axes:
+        for a, w in zip(axes, sizes.four_widths, strict=True):
+            four_panel(a, found, sizes, w, angle)
+    with chart(out / "components.svg", 2, "Digits: training along principal components") as (outside, rest):
+        points(outside, {w: [found[f"second-{w}-{s}"]["h"][-1] for s in seeds] for w in sizes.digit_widths}, "|h_T|")
+        outside.set(title="learnt outside of component 2", xlabel="width n", xscale="log", yscale="log")
+        cells = [found[f"several-{sizes.digit_widths[-1]}-{s}"] for s in seeds]
+        times, shades = [0.0, *cells[0]["times"]], colours([str(c) for c in sizes.chosen])
+        for j, c in enumerate(sizes.chosen):
+            curves = [[0.5, *(abs(left[j]) for left in cell["left"])] for cell in cells]
+            band(rest, times, curves, f"component {c}", color=shades[str(c)])
+            theory = [0.5, *(p[j] for p in cells[0]["predicted"])]
+            rest.plot(times, theory, "o", mfc="none", color=shades[str(c)], ms=6)
+        title = f"n = {sizes.digit_widths[-1]}: what is left; circles: limit kernel"
+        rest.set(title=title, xlabel=f"t in units of 1 / l_{sizes.chosen[-1]}", yscale="log", ylim=(1e-3, 1))
+
+
+def points(axes: Any, numbers: dict[int, list[float]], label: str) -> None:
+    """All seeds at their widths, and a line through the means."""
+    (line,) = axes.plot(list(numbers), [statistics.fmean(v) for v in numbers.values()], "-", label=label)
+    for w, v in numbers.items():
+        axes.plot([w] * len(v), v, "o", color=line.get_color(), ms=3, alpha=0.6)
+
+
+def four_panel(axes: Any, found: Found, sizes: "Sizes", width: int, angle: list[float]) -> None:
+    from recipes.papers.parts.kernels import FOUR, FOUR_TARGETS
+
+    for d in range(sizes.four_seeds):
+        axes.plot(
+            angle, found[f"four-{width}-{d}"]["f"], color="tab:blue", lw=0.7, label="networks" if d == 0 else None
+        )
+    limit = found["four-limit"]
+    axes.plot(angle, limit["mean"], color="black", label="limit: mean")
+    z = statistics.NormalDist().inv_cdf(0.9)
+    for sign in (-1, 1):
+        edge = [m + sign * z * s for m, s in zip(limit["mean"], limit["std"], strict=True)]
+        axes.plot(angle, edge, "--", color="black", lw=1, label="limit: 10%, 90%" if sign > 0 else None)
+    axes.plot([(a + math.pi) % (2 * math.pi) - math.pi for a in FOUR], FOUR_TARGETS, "o", color="tab:red", label="data")
+    axes.set(title=f"n = {width}", xlabel="angle")
