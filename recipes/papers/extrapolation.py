@@ -48,6 +48,7 @@ class Sizes:
     box_points: int = 512
     steps: int = 1500
     paper_epochs: tuple[int, ...] = (40, 4000)
+    paper_mlp_width: int = 256
     sectors: tuple[int, ...] = (0, 90, 180)
     sum_networks: tuple[str, ...] = ("mlp", "pnn1-4", "pnn1-4-sum", "ccp-4", "ccp-4-sum")
     folds: tuple[str, ...] = ("low", "middle", "high")
@@ -127,7 +128,7 @@ def cells(sizes: Sizes, seeds: list[int], mnist: str | None) -> list["Cell"]:
     made.append(Cell("polynomials", polynomials, {"targets": SCALAR, "seeds": seeds, "points": sizes.points}))
     for target, degree in (("cubic", 3), ("cos2x", 10)):
         for epochs in sizes.paper_epochs:
-            for network, width in ((f"ccp-{degree}", 1), ("mlp", 256)):
+            for network, width in ((f"ccp-{degree}", 1), ("mlp", sizes.paper_mlp_width)):
                 given = {"network": network, "target": target, "seeds": seeds, "width": width, "epochs": epochs}
                 made.append(Cell(f"paper-{target}-{network}-{epochs}", paper_setting, given))
     for target, networks in (("linear", ("mlp", "pnn-2")), ("quadratic", ("mlp", "pnn-2", "ccp-2"))):

@@ -145,7 +145,7 @@ def component_claims(found: Found, sizes: "Sizes", seeds: list[int]) -> list[Cla
     widths, widest = sizes.digit_widths, sizes.digit_widths[-1]
     h = {w: [v[-1] for v in values(found, "second", widths, seeds, "h")[w]] for w in widths}
     falls = [a / b for a, b in zip(*pairs(h), strict=True)]
-    at = [i for i, t in enumerate(found[f"second-{widest}-0"]["times"]) if abs(t - 1) < 0.2][0]
+    at = next(i for i, t in enumerate(found[f"second-{widest}-0"]["times"]) if abs(t - 1) < 0.2)
     g = ratios(found, "second", widths, seeds, at)
     several = ratios(found, "several", widths, seeds, -1)
     worst = max(abs(math.log(r)) for r in several[widest])
@@ -207,8 +207,8 @@ def sections(found: Found, sizes: "Sizes", seeds: list[int]) -> list[Section]:
     trained = {key: values(found, "trained", sizes.widths, seeds, key) for key in keys}
     rows = [(str(w), *(spread(trained[key][w]) for key in keys)) for w in sizes.widths]
     text = (
-        f"Row K((1, 0), .) on the circle before and after {sizes.steps} steps of lr 1 on x1 x2 at {sizes.points} points; "
-        "then how far the trained network is, on the circle, off the predictions of kernels."
+        f"Row K((1, 0), .) on the circle before and after {sizes.steps} steps of lr 1 on x1 x2 at {sizes.points} "
+        "points; then how far the trained network is, on the circle, off the predictions of kernels."
     )
     return [
         Section(
@@ -234,9 +234,9 @@ def component_section(found: Found, sizes: "Sizes", seeds: list[int]) -> Section
                 h = spread([c["h"][i] for c in cells], 2)
                 rows.append((", ".join(map(str, chosen)), str(w), f"{t:.2f}", "; ".join(left), "; ".join(theory), h))
     text = (
-        f"{sizes.samples} digits; f* = f_0 + 1/2 f(c) for the components c named. t in units of 1 / l, l the eigenvalue of "
-        "the last; what is left of each component (1/2 at first), the same of the limit kernel, and the root mean "
-        "square of what was learnt outside of them."
+        f"{sizes.samples} digits; f* = f_0 + 1/2 f(c) for the components c named. t in units of 1 / l, l the "
+        "eigenvalue of the last; what is left of each component (1/2 at first), the same of the limit kernel, and "
+        "the root mean square of what was learnt outside of them."
     )
     head = ("components", "n", "t l", "left", "left, limit kernel", "h_t")
     return Section("Principal components", text, head, tuple(rows), "components.svg")
@@ -260,10 +260,10 @@ def draw(out: Path, found: Found, sizes: "Sizes", seeds: list[int]) -> None:
         row.set(title="on the circle", xlabel="angle")
         points(size, values(found, "init", sizes.init_widths, draws, "error"), "distance to the limit, at first")
         points(size, values(found, "trained", sizes.widths, seeds, "move"), "move in training")
-        size.set(title="relative distances", xlabel="width n", xscale="log", yscale="log")
+        size.set(title="relative distances", xlabel="width n", yscale="log")
         for key, label in (("finite", "its own kernel"), ("limit", "the limit kernel")):
             points(off, values(found, "trained", sizes.widths, seeds, key), label)
-        off.set(title="trained network, off the prediction of", xlabel="width n", xscale="log", yscale="log")
+        off.set(title="trained network, off the prediction of", xlabel="width n", yscale="log")
     with chart(
         out / "four.svg", len(sizes.four_widths), "Trained on four points: networks and the limit's percentiles"
     ) as axes:
@@ -271,7 +271,7 @@ def draw(out: Path, found: Found, sizes: "Sizes", seeds: list[int]) -> None:
             four_panel(a, found, sizes, w, angle)
     with chart(out / "components.svg", 2, "Digits: training along principal components") as (outside, rest):
         points(outside, {w: [found[f"second-{w}-{s}"]["h"][-1] for s in seeds] for w in sizes.digit_widths}, "|h_T|")
-        outside.set(title="learnt outside of component 2", xlabel="width n", xscale="log", yscale="log")
+        outside.set(title="learnt outside of component 2", xlabel="width n", yscale="log")
         cells = [found[f"several-{sizes.digit_widths[-1]}-{s}"] for s in seeds]
         times, shades = [0.0, *cells[0]["times"]], colours([str(c) for c in sizes.chosen])
         for j, c in enumerate(sizes.chosen):
@@ -284,7 +284,10 @@ def draw(out: Path, found: Found, sizes: "Sizes", seeds: list[int]) -> None:
 
 
 def points(axes: Any, numbers: dict[int, list[float]], label: str) -> None:
-    """All seeds at their widths, and a line through the means."""
+    """All seeds at their widths, on a log axis, and a line through the means."""
+    axes.set_xscale("log")
+    axes.set_xticks(list(numbers), [str(w) for w in numbers])
+    axes.set_xticks([], minor=True)
     (line,) = axes.plot(list(numbers), [statistics.fmean(v) for v in numbers.values()], "-", label=label)
     for w, v in numbers.items():
         axes.plot([w] * len(v), v, "o", color=line.get_color(), ms=3, alpha=0.6)

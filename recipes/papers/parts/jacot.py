@@ -20,14 +20,15 @@ class JacotNet(nn.Module):
         super().__init__()
         self.beta = beta
         sizes = [inputs] + [width] * (depth - 1) + [1]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
-        for layer in self.layers:
-            nn.init.normal_(layer.weight), nn.init.normal_(layer.bias)
+        self.W = nn.ModuleList(nn.Linear(a, b, bias=False) for a, b in itertools.pairwise(sizes))
+        self.b = nn.ParameterList(torch.empty(n) for n in sizes[1:])
+        for parameter in self.parameters():
+            nn.init.normal_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
-        for layer in self.layers:
-            x = torch.relu(x) if layer is not self.layers[0] else x
-            x = x @ layer.weight.T / layer.in_features**0.5 + self.beta * layer.bias
+        for l, (W_l, b_l) in enumerate(zip(self.W, self.b, strict=True)):
+            a = torch.relu(x) if l else x
+            x = W_l(a / a.shape[1] ** 0.5) + self.beta * b_l
         return x
 
 
@@ -35,6 +36,6 @@ class JacotNet(nn.Module):
 def jacot_limit(net: JacotNet, x: Points, laws: Laws) -> Moments:
     """S_1 = x.x'/n_0 + beta^2; S_{l+1} = E[relu relu'] + beta^2; T_{l+1} = T_l E[step step'] + S_{l+1}."""
     h = dense(x.flat(), 1.0, net.beta**2)
-    for _ in net.layers[1:]:
+    for _ in net.W[1:]:
         h = dense(activation(h, "relu"), 1.0, net.beta**2)
     return h

@@ -2,21 +2,23 @@
 
 import json
 import math
+import shutil
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from hpnets.files import write_json, write_text, write_whole
 
-Verdict = Literal["reproduced", "not reproduced", "contradicted", "measured"]
+Verdict = Literal["reproduced", "not reproduced", "contradicted"]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What a paper says, what counts as seeing it, what was measured (with its spread), over how many seeds."""
+    """A statement, what counts as seeing it, what was measured (with its spread), over how many seeds (0: exact)."""
 
     says: str
     accepted: str
@@ -66,9 +68,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def verdict_table(claims: Sequence[dict[str, Any]]) -> str:
     """One row a claim."""
-    head = ("", "the paper says", "counts as seen if", "measured, mean +- std over seeds", "seeds", "verdict")
+    head = ("", "statement", "counts as seen if", "measured, mean +- std over seeds", "seeds", "verdict")
     rows = [
-        (str(i), c["says"], c["accepted"], c["measured"], str(c["seeds"]), f"**{c['verdict']}**")
+        (str(i), c["says"], c["accepted"], c["measured"], str(c["seeds"] or "none drawn"), f"**{c['verdict']}**")
         for i, c in enumerate(claims, 1)
     ]
     return table(head, rows)
@@ -119,5 +121,5 @@ def write_results(
     if page:
         write_text(page / "README.md", render(results))
         for file in [out / "results.json", *out.glob("*.svg")]:
-            write_whole(page / file.name, lambda temporary, file=file: temporary.write_bytes(file.read_bytes()))
+            write_whole(page / file.name, partial(shutil.copyfile, file))
     print(f"{verdict_table(results['claims'])}\n\nwritten to {out}{f' and {page}' if page else ''}")
