@@ -16,12 +16,12 @@ from tests.training.runs import ROOT
 
 TINY: dict[str, dict[str, Any]] = {
     "extrapolation": {
-        "line_networks": ("mlp", "ccp-3", "ccp-3-sum", "ccp-10"),
+        "line_networks": ("mlp", "pnn-2", "ccp-2", "ccp-3", "ccp-3-sum", "ccp-10"),
         "box_networks": ("mlp", "pnn-2", "ccp-2"),
         "width": 16,
         "points": 32,
         "box_points": 32,
-        "steps": 40,
+        "steps": 20,
         "paper_epochs": (2,),
         "paper_mlp_width": 16,
         "sectors": (0, 180),
