@@ -36,9 +36,12 @@ def create_model(name: str, *, input_shape: tuple[int, ...] | list[int], output_
     return _MODELS.create(name, input_shape=tuple(input_shape), output_dim=output_dim, **options)
 
 
-def list_models(pattern: str = "*") -> list[str]:
-    """Sorted names of the registered models that match a shell pattern such as "*ccp*"."""
-    return _MODELS.names(pattern)
+def list_models(pattern: str = "*", option: str | None = None) -> list[str]:
+    """Sorted names of the registered models that match a shell pattern such as "*ccp*" and have `option`, if given.
+
+    `list_models(option="product")` are the Hadamard families: each is an additive twin with product="sum".
+    """
+    return [name for name in _MODELS.names(pattern) if option is None or option in model_options(name)]
 
 
 def model_options(name: str) -> dict[str, inspect.Parameter]:
