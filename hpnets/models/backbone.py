@@ -82,7 +82,7 @@ class ResidualNet(nn.Module):
     def share_variance(self, *norms: str) -> None:
         r"""The weights of the named norms of each of the L blocks become L^(-1/2), a start as of Stable ResNets.
 
-        Each block then adds a share 1/L of its input's variance, as L grows. Otherwise products of products overflow
+        Each block then adds a share 1/L of its input's variance, as L grows. Otherwise products of products explode
         in eval mode before the first step, where BN, its statistics being 0 and 1, divides by nothing.
         Source: Hayou et al. 2021, "Stable ResNet" (arXiv 2010.12859).
         """

@@ -42,7 +42,7 @@ class PiNet(ResidualNet):
     256 for "18" (the paper's, 4 stages of two, 64 wide). `conv1x1` mixes the product's channels before its norm.
     With product="sum", the additive twin, + takes the place of *. Ours differs by the stem, 3x3 and no
     max-pooling, which would break the degree, and by the start: BN's weights at the end of o and after the product are
-    L^(-1/2), L blocks, without which "18" overflows in eval mode before the first step.
+    L^(-1/2), L blocks, without which "18" explodes in eval mode before the first step.
 
     Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm, activation or product, width
     < 1 or a conv1x1 that is no bool.

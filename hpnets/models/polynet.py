@@ -74,7 +74,7 @@ class RPolyNet(ResidualNet):
     and activation "none" a block has degree 2. Sizes: "mini" (3 stages of a block, 16 wide), "18" (4 of two, 64 wide).
     With product="sum", the additive twin, + takes the place of *. Ours differs: no DropBlock, no max-pooling;
     alpha starts at 1, so that every parameter has a gradient, and BN's weights at the end of o and after conv1x1 at
-    L^(-1/2), L blocks, without which "18" overflows in eval mode before the first step.
+    L^(-1/2), L blocks, without which "18" explodes in eval mode before the first step.
 
     Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm, activation or product, width
     < 1 or an alpha0 that is not finite.
