@@ -107,10 +107,16 @@ def test_help_of_a_model_and_a_task(run: Run) -> None:
 
 
 def test_lists(run: Run) -> None:
+    """Each model and task on a line of its own, with what it is."""
     from hpnets import list_models, list_tasks
 
-    assert run("--list_models")[:2] == (0, "\n".join(list_models()) + "\n")
-    assert run("--list_tasks")[:2] == (0, "\n".join(list_tasks()) + "\n")
+    for flag, names in (("--list_models", list_models()), ("--list_tasks", list_tasks())):
+        status, text, _ = run(flag)
+        lines = text.splitlines()
+        assert status == 0
+        assert [line.split()[0] for line in lines] == names
+        assert all(20 < len(line) <= 120 and "  " in line for line in lines)
+    assert "ccp               Polynomial of degree N in x by one Hadamard product a layer\n" in run("--list_models")[1]
 
 
 FLAGS = "--model ncp --model.skip true --model.degree 3 --task=line --task.target cubic --task.train_range [-1,1]"

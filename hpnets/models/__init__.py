@@ -33,7 +33,7 @@ from hpnets.models import (
     style_classifier,
     van,
 )
-from hpnets.models.registry import create_model, list_models, model_options, register_model
+from hpnets.models.registry import create_model, list_models, model_options, model_summary, register_model
 
 __all__ = [
     "adain",
@@ -54,6 +54,7 @@ __all__ = [
     "mfn",
     "mlp",
     "model_options",
+    "model_summary",
     "monet",
     "ncp",
     "pdc",

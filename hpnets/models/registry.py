@@ -44,6 +44,11 @@ def list_models(pattern: str = "*", option: str | None = None) -> list[str]:
     return [name for name in _MODELS.names(pattern) if option is None or option in model_options(name)]
 
 
+def model_summary(name: str) -> str:
+    """What the model `name` is, in one line; raises ValueError for an unknown name."""
+    return _MODELS.summary(name)
+
+
 def model_options(name: str) -> dict[str, inspect.Parameter]:
     """The options of `name` beside the two that a task fills in."""
     return {key: p for key, p in _MODELS.options(name).items() if key not in _FROM_TASK}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev, jvp, vmap
 
 from hpnets.files import read_tensors, write_tensors
-from hpnets.models import create_model, list_models, model_options, register_model
+from hpnets.models import create_model, list_models, model_options, model_summary, register_model
 from hpnets.models.registry import _MODELS
 from tests.models.nets import IMAGE, ZERO_GATES, open_gates, samples, small
 
@@ -173,6 +173,12 @@ def test_wrong_values_are_refused_by_name(name: str, key: str, value: Any) -> No
 def test_errors_say_what_is_allowed(name: str, key: str, value: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         small(name, **{key: value})
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_line_says_what_it_is(name: str) -> None:
+    assert 20 < len(model_summary(name)) < 110
+    assert model_summary(name)[0].isupper()
 
 
 def test_names_and_registration(monkeypatch: pytest.MonkeyPatch) -> None:
