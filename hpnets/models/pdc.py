@@ -37,7 +37,7 @@ class PDCBlock(BasicBlock):
 
 @register_model("pdc")
 class PDC(ResidualNet):
-    r"""Residual network whose blocks add a product of two linear maps of their input, closed by a gate at the start.
+    r"""Residual network whose blocks add a product of two linear maps, behind a gate that starts closed.
 
         y = s(o + shortcut(x) + alpha (u_1 * u_2)),   o = BN conv s BN conv x,   u_i = BN(conv1x1 x)
 
