@@ -30,8 +30,9 @@ def create_model(name: str, *, input_shape: tuple[int, ...] | list[int], output_
 
     Raises ValueError with the nearest names for an unknown model or option, or for an option out of range.
     """
-    if not input_shape or not all(isinstance(size, int) and size >= 1 for size in input_shape):
-        raise ValueError(f"input_shape is {tuple(input_shape)}; allowed: one or more sizes >= 1")
+    sizes = list(input_shape) if isinstance(input_shape, list | tuple) else []
+    if not sizes or any(isinstance(size, bool) or not isinstance(size, int) or size < 1 for size in sizes):
+        raise ValueError(f"input_shape is {input_shape!r}; allowed: one or more sizes >= 1")
     at_least("output_dim", output_dim, 1)
     return _MODELS.create(name, input_shape=tuple(input_shape), output_dim=output_dim, **options)
 
