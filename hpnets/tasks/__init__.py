@@ -8,7 +8,7 @@ x, y, indices = task.probe(100)
 import inspect
 from typing import Any
 
-from hpnets.tasks import digits, line, sphere, vision  # noqa: F401  (importing them registers their tasks)
+from hpnets.tasks import digits, image_fit, line, sphere, vision  # noqa: F401  (importing them registers their tasks)
 from hpnets.tasks.base import TASKS, Task, register_task
 
 __all__ = ["Task", "create_task", "list_tasks", "register_task", "task_options"]

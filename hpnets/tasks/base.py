@@ -14,6 +14,8 @@ from hpnets.tasks.checks import integer
 from hpnets.tasks.loading import Loader, eval_loader, train_loader
 from hpnets.tasks.samples import Samples, Splits
 
+Predict = Callable[[Tensor], Tensor]  # inputs (N, *input_shape) to the network's outputs (N, output_dim)
+
 
 class Probe(NamedTuple):
     """The fixed training samples on which kernels are measured."""
@@ -70,6 +72,14 @@ class Task(LightningDataModule):
     @abstractmethod
     def targets(self, y: Tensor) -> Tensor:
         """What the outputs should be for the y (N, ...) of a batch, shape (N, output_dim), float."""
+
+    def measures(self, predict: Predict) -> dict[str, float]:
+        """What is measured of the network as a function, beside the means over test samples: name -> value."""
+        return {}
+
+    def picture(self, predict: Predict) -> Tensor | None:
+        """A picture of what the network makes of the task, (1 or 3, height, width) in [0, 1]; None for no picture."""
+        return None
 
     def probe_rows(self, n: int, generator: torch.Generator) -> Tensor:
         """n different rows of train_set, ascending, shape (n,)."""

@@ -59,6 +59,10 @@ class RunFolder:
         return self.path / "model.safetensors"
 
     @property
+    def picture(self) -> Path:
+        return self.path / "picture.png"
+
+    @property
     def summary(self) -> Path:
         return self.path / "summary.json"
 
