@@ -10,8 +10,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from hpnets.files import write_png
 from hpnets.tasks import Task
 from hpnets.training.evaluate import predictor
+from hpnets.training.lit import LitModel
+from hpnets.training.lit_gan import LitGAN
 from hpnets.training.modes import eval_mode
-from hpnets.training.ntk_monitor import find_network
 from hpnets.training.wandb_log import WandbLog
 
 
@@ -33,7 +34,8 @@ class EpochPicture(pl.Callback):
 
     @rank_zero_only
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        net = find_network(pl_module, None)
+        assert isinstance(pl_module, LitModel | LitGAN)
+        net = pl_module.deployed()
         with eval_mode(net):
             picture = self.task.picture(predictor(net, pl_module.device))
         if picture is not None:
@@ -46,7 +48,8 @@ class EpochPicture(pl.Callback):
 class EpochLines(pl.Callback):
     """Prints one line an epoch: what a log file can hold, where a progress bar would leave it empty or full of bars."""
 
-    SHOWN = ("train/loss", "val/loss", "val/accuracy", "val/mse", "val/psnr", "ntk/drift", "ntk/effective_rank")
+    VALIDATION = ("val/loss", "val/accuracy", "val/mse", "val/psnr", "val/frechet")
+    SHOWN = ("train/loss", *VALIDATION, "ntk/drift", "ntk/effective_rank")
 
     @rank_zero_only
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

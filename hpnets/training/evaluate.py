@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from hpnets.tasks import Task
-from hpnets.tasks.base import Predict
+from hpnets.tasks.base import Predict, SupervisedTask
 
 ROWS = 4096  # at once
 
@@ -22,17 +22,21 @@ def predictor(net: nn.Module, device: torch.device | str = "cpu") -> Predict:
     return predict
 
 
+def sample_means(predict: Predict, task: SupervisedTask, device: torch.device | str) -> dict[str, float]:
+    """{"loss": ..., <metric>: ...} over the task's test set."""
+    loss, metrics = MeanMetric().to(device), task.metrics().to(device)
+    for x, y in task.test_dataloader():
+        outputs, y = predict(x), y.to(device)
+        loss.update(task.loss(outputs, y), weight=len(x))
+        metrics.update(outputs, y)
+    return {name: float(value) for name, value in {"loss": loss.compute(), **metrics.compute()}.items()}
+
+
 def evaluate(net: nn.Module, task: Task, device: torch.device | str = "cpu") -> dict[str, float]:
     """{"test/loss": ..., "test/<metric>": ..., "test/<measure>": ...} over the test set, in eval mode.
 
     In a distributed run each rank takes its share of the samples, each once, and the metrics are summed over the ranks.
     """
     predict = predictor(net, device)
-    loss, metrics = MeanMetric().to(device), task.metrics().clone(prefix="test/").to(device)
-    for x, y in task.test_dataloader():
-        outputs, y = predict(x), y.to(device)
-        loss.update(task.loss(outputs, y), weight=len(x))
-        metrics.update(outputs, y)
-    means = {"test/loss": loss.compute(), **metrics.compute()}
-    measures = {f"test/{name}": value for name, value in task.measures(predict).items()}
-    return {name: float(value) for name, value in {**means, **measures}.items()}
+    means = sample_means(predict, task, device) if isinstance(task, SupervisedTask) else {}
+    return {f"test/{name}": value for name, value in {**means, **task.measures(predict)}.items()}

@@ -118,7 +118,7 @@ def test_psnr_by_hand_and_the_picture_of_a_known_function() -> None:
 
 
 @pytest.mark.parametrize("name", COORDINATE_NETS)
-def test_a_run_learns_beyond_the_mean_colour_and_leaves_its_picture(name: str, tmp_path: Path) -> None:
+def test_a_run_learns_and_leaves_its_picture(name: str, tmp_path: Path) -> None:
     options = small_options(
         model={"name": name, **({"omega": 5.0} if name == "siren" else {})},
         task={"name": "image_fit", "size": 16, "batch_size": 16},
@@ -126,8 +126,8 @@ def test_a_run_learns_beyond_the_mean_colour_and_leaves_its_picture(name: str, t
         trainer=TrainerOptions(max_epochs=5, accelerator="cpu"),
     )
     train(options, tmp_path / "run")
-    losses = [float(row["train/loss"]) for row in read_rows(tmp_path / "run") if row["train/loss"]]
-    assert losses[-1] < losses[0]
+    track = [float(row["val/psnr"]) for row in read_rows(tmp_path / "run") if row["val/psnr"]]
+    assert track[-1] > track[0] + 0.2
     net, task, summary = load_run(tmp_path / "run")
     assert isinstance(task, ImageFitTask)
     assert {"test/psnr", "test/low_band_error", "test/high_band_error"} <= set(summary["metrics"])
