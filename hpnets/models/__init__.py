@@ -31,9 +31,17 @@ from hpnets.models import (
     spade,
     starnet,
     style_classifier,
+    style_generator,
     van,
 )
-from hpnets.models.registry import create_model, list_models, model_options, model_summary, register_model
+from hpnets.models.registry import (
+    create_model,
+    generates_pictures,
+    list_models,
+    model_options,
+    model_summary,
+    register_model,
+)
 
 __all__ = [
     "adain",
@@ -46,6 +54,7 @@ __all__ = [
     "film",
     "focalnet",
     "fourier_features",
+    "generates_pictures",
     "glu",
     "gmlp",
     "linear_attention",
@@ -71,5 +80,6 @@ __all__ = [
     "spade",
     "starnet",
     "style_classifier",
+    "style_generator",
     "van",
 ]

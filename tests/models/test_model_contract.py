@@ -87,8 +87,8 @@ def test_closed_gates_let_their_own_gradient_through(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_the_default_network_starts_at_the_scale_of_its_targets(name: str) -> None:
     x = samples(32) / (8 if name in UNIT_NORM else 1)
-    y = create_model(name, input_shape=IMAGE, output_dim=10).train()(x)
-    assert 0.05 < y.std() < 50
+    y = create_model(name, input_shape=IMAGE, output_dim=12).train()(x)
+    assert 0.02 < y.std() < 50
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -142,7 +142,7 @@ def test_transforms_agree_with_autograd(name: str) -> None:
     _, forward = jvp(lambda p: functional_call(net, p, (x,)), (params,), (tangents,))
     for key in params:
         assert torch.allclose(jacobian[key], expected[key], rtol=1e-10, atol=1e-10)
-    product = sum((expected[key] * tangents[key]).flatten(2).sum(2) for key in params)
+    product = sum((expected[key] * tangents[key]).reshape(2, 3, -1).sum(2) for key in params)
     assert torch.allclose(forward, product, rtol=1e-10, atol=1e-10)
 
 

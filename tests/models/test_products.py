@@ -19,7 +19,16 @@ from tests.models.nets import IMAGE, open_gates, relative_difference, samples, s
 BASELINES = ["cnn", "complex_mlp", "fourier_features", "mlp", "resnet18", "siren"]
 TWINS = list_models(option="product")
 SINUSOIDAL = ["mfn_fourier", "mfn_gabor", "bacon"]
-GATED = ["glu", "swiglu", "se_resnet", "film", "adain", "spade", "style_classifier"]  # by what is no polynomial
+GATED = [
+    "glu",
+    "swiglu",
+    "se_resnet",
+    "film",
+    "adain",
+    "spade",
+    "style_classifier",
+    "style_generator",
+]  # by what is no polynomial
 POLYNOMIAL = [name for name in TWINS if name not in (*SINUSOIDAL, *GATED)]
 MAPS = (4, 6, 6)
 
