@@ -108,7 +108,7 @@ class KernelPredictor:
         return self._apply(lambda l: torch.where(l * scaled > 1e-300, -torch.expm1(-scaled * l) / l, scaled))
 
     def descent(self, steps: int, lr: float) -> Coefficients:
-        """c after `steps` of gradient descent on L at rate lr; ValueError for steps < 0, lr <= 0 or lr >= 2 N / l_max."""
+        """c after `steps` of descent on L at rate lr; ValueError for steps < 0, lr <= 0 or lr >= 2 N / l_max."""
         if steps < 0 or not 0 < lr < math.inf:
             raise ValueError(f"steps is {steps} and lr {lr}; allowed: steps >= 0 and a finite lr > 0")
         eta = lr / self.samples
