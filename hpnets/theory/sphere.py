@@ -148,7 +148,7 @@ def _values(kappa: Kappa, t: Tensor) -> Tensor:
 def dot_product(kernel: Callable[[Tensor, Tensor], Tensor], dim: int) -> Kappa:
     """kappa with kernel(x, x') = kappa(<x, x'>) on the sphere in R^dim, for a kernel (1, d), (n, d) -> (1, n).
 
-    `limit_kernel` of a network that treats all directions alike is one. Raises ValueError for dim < 2, and where the
+    `lambda x, y: limit_kernel(net, x, y).ntk` is one, of a network that treats all directions alike. Raises ValueError for dim < 2, and where the
     kernel of two pairs of points with one inner product differs.
     """
     multiplicity(0, dim)
@@ -160,6 +160,7 @@ def dot_product(kernel: Callable[[Tensor, Tensor], Tensor], dim: int) -> Kappa:
 
     t = torch.linspace(-1, 1, 7, dtype=torch.float64)
     straight, turned = kappa(t), along(t, turn).reshape(t.shape)
-    if float((straight - turned).abs().max()) > 1e-8 * float(straight.abs().max()):
+    # At t = 1 the derivative of an arc-cosine kernel turns a rounding of eps into one of its root.
+    if float((straight - turned).abs().max()) > 1e-6 * float(straight.abs().max()):
         raise ValueError("kernel depends on more than <x, x'> on the sphere; allowed: kernels that no rotation changes")
     return kappa

@@ -66,13 +66,16 @@ def test_the_network_the_linearised_one_and_the_kernel_agree() -> None:
 
 @pytest.mark.slow
 def test_equivalence_at_16k_and_its_rate() -> None:
-    """Held-out gap between the trained network and the kernel predictor: < 0.01 at m = 16k, falling with m."""
+    """Held-out gap between the trained network and the kernel predictor: < 0.005 at m = 16k, falling with m.
+
+    Measured over these 8 seeds: .0114 +- .0062, .0025 +- .0011, .0016 +- .0009, slope -.71; the network moves by .5.
+    """
     widths, seeds = (1024, 4096, 16384), range(8)
     found = {m: [gaps(m, seed)["lazy/net_kernel"] for seed in seeds] for m in widths}
     means = {m: sum(values) / len(values) for m, values in found.items()}
     slope = math.log(means[16384] / means[1024]) / math.log(16)
     print({m: (means[m], torch.tensor(values).std().item()) for m, values in found.items()}, slope)
-    assert means[16384] < 0.01
+    assert means[16384] < 0.005
     assert means[1024] > means[4096] > means[16384]
     assert -1.1 < slope < -0.35
 
