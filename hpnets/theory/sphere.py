@@ -148,8 +148,8 @@ def _values(kappa: Kappa, t: Tensor) -> Tensor:
 def dot_product(kernel: Callable[[Tensor, Tensor], Tensor], dim: int) -> Kappa:
     """kappa with kernel(x, x') = kappa(<x, x'>) on the sphere in R^dim, for a kernel (1, d), (n, d) -> (1, n).
 
-    `lambda x, y: limit_kernel(net, x, y).ntk` is one, of a network that treats all directions alike. Raises ValueError for dim < 2, and where the
-    kernel of two pairs of points with one inner product differs.
+    `lambda x, y: limit_kernel(net, x, y).ntk` is one, of a network that treats all directions alike. Raises ValueError
+    for dim < 2, and where the kernel of two pairs of points with one inner product differs.
     """
     multiplicity(0, dim)
     turn = torch.linalg.qr(torch.randn(dim, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))[0]
