@@ -3,50 +3,18 @@
 import math
 from pathlib import Path
 
-import lightning.pytorch as pl
 import pytest
 import torch
 from runs import read_rows, small_options
+from sphere_runs import fit, plain, points, sphere
 from torch import Tensor
 
 from hpnets.models import create_model
 from hpnets.ntk import ntk
-from hpnets.options import NTKOptions, OptimOptions, TrainerOptions
-from hpnets.tasks import create_task
+from hpnets.options import NTKOptions, TrainerOptions
 from hpnets.tasks.sphere import SphereTask
 from hpnets.theory import KernelPredictor, learning_curves, sphere_spectrum, zonal_coefficients, zonal_harmonics
 from hpnets.training import HarmonicMonitor, LitModel, train
-
-
-def sphere(**options: object) -> SphereTask:
-    task = create_task("sphere", **{"dim": 3, "degrees": (1, 2, 4), "amplitude": 1.0, "test_size": 20, **options})
-    assert isinstance(task, SphereTask)
-    task.setup()
-    return task
-
-
-def points(task: SphereTask) -> tuple[Tensor, Tensor]:
-    return task.train_set.batch(range(len(task.train_set)))
-
-
-def fit(module: LitModel, task: SphereTask, *callbacks: pl.Callback, epochs: int, checkpoint: Path | None = None):  # type: ignore[no-untyped-def]
-    trainer = pl.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        logger=False,
-        limit_val_batches=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        callbacks=list(callbacks),
-        use_distributed_sampler=False,
-    )
-    trainer.fit(module, datamodule=task, ckpt_path=checkpoint, weights_only=True)
-    return trainer
-
-
-def plain(lr: float) -> OptimOptions:
-    return OptimOptions("sgd", lr, momentum=0.0)
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers.*", "ignore:.*smaller than the logging interval.*")

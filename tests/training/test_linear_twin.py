@@ -6,7 +6,7 @@ from pathlib import Path
 import lightning.pytorch as pl
 import pytest
 import torch
-from test_harmonic_monitor import fit, plain, sphere
+from sphere_runs import fit, plain, sphere
 from torch import Tensor
 
 from hpnets.models import create_model
@@ -140,6 +140,6 @@ class Other(pl.LightningModule):
 def test_what_it_refuses() -> None:
     task, _, x_test = setting(8, seed=0)
     with pytest.raises(ValueError, match="LinearTwin is given a Other; allowed: a LitModel"):
-        fit(Other(), task, LinearTwin(x_test), epochs=1)  # type: ignore[arg-type]
+        fit(Other(), task, LinearTwin(x_test), epochs=1)
     with pytest.raises(ValueError, match="every is 'never'"):
         LinearTwin(x_test, every="never")  # type: ignore[arg-type]
