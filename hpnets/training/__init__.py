@@ -2,6 +2,8 @@
 
 from hpnets.training.errors import Interrupted, NonFiniteError
 from hpnets.training.evaluate import evaluate
+from hpnets.training.harmonics import HarmonicMonitor
+from hpnets.training.linear_twin import LinearTwin
 from hpnets.training.lit import LitModel
 from hpnets.training.lit_gan import LitGAN
 from hpnets.training.ntk_monitor import NTKMonitor
@@ -9,7 +11,9 @@ from hpnets.training.run import Summary, train
 from hpnets.training.run_folder import RunFolder, load_run
 
 __all__ = [
+    "HarmonicMonitor",
     "Interrupted",
+    "LinearTwin",
     "LitGAN",
     "LitModel",
     "NTKMonitor",

@@ -19,7 +19,7 @@ def make_optimizer(net: nn.Module, optim: OptimOptions) -> torch.optim.Optimizer
     """The optimiser that `optim` describes, over the parameters that require gradients."""
     params = [p for p in net.parameters() if p.requires_grad]
     if optim.name == "sgd":
-        return torch.optim.SGD(params, optim.lr, momentum=0.9, weight_decay=optim.weight_decay)
+        return torch.optim.SGD(params, optim.lr, momentum=optim.momentum, weight_decay=optim.weight_decay)
     kind = torch.optim.Adam if optim.name == "adam" else torch.optim.AdamW
     return kind(params, optim.lr, weight_decay=optim.weight_decay)
 
