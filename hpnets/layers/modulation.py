@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -99,6 +100,8 @@ class ModulatedConv2d(nn.Module):
 
     Source: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN" (arXiv 1912.04958), eq. 1-3.
     """
+
+    scaled_by_fan_in: ClassVar[tuple[str, ...]] = ("weight",)
 
     def __init__(self, inputs: int, channels: int, kernel: int, demodulate: bool, fused: bool = False) -> None:
         super().__init__()

@@ -1,5 +1,6 @@
 """Networks as plain nn.Modules, one family a file, built by name with `create_model`."""
 
+from hpnets.layers.parametrisation import parameter_groups
 from hpnets.models import (
     adain,
     bacon,
@@ -56,6 +57,7 @@ __all__ = [
     "model_options",
     "monet",
     "ncp",
+    "parameter_groups",
     "pdc",
     "pinet",
     "pnn",
