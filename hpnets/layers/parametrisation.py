@@ -6,7 +6,7 @@ learning rate. Names of parameters, and forward methods, stay as they are.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -96,15 +96,23 @@ def ntk_scalings(net: nn.Module, own: dict[str, Drawn], other: dict[str, Drawn])
 def mup_scalings(net: nn.Module, own: dict[str, Drawn], base: dict[str, Drawn]) -> dict[str, Scaling]:
     """`mup_scaling` of each parameter; `base`: the parameters at the base width.
 
-    A weight that its module divides by sqrt(fan_in) itself is named in the module's `scaled_by_fan_in`.
+    Two things that shapes do not tell are class attributes of a module, names of parameters in it. `scaled_by_fan_in`:
+    weights that its forward divides by sqrt(fan_in). `contracted`: weights of a layer whose outputs are multiplied with
+    others that grow with width and summed, as queries are with keys: they are divided by r_out, as attention is by its
+    heads' width instead of the root of it.
     """
-    layers = _layers(net)
-    scaled = {
-        f"{prefix}.{local}".lstrip(".")
-        for prefix, module in net.named_modules()
-        for local in getattr(module, "scaled_by_fan_in", ())
-    }
-    return {name: mup_scaling(drawn, base[name], name in layers, name in scaled) for name, drawn in own.items()}
+    layers, scaled, contracted = _layers(net), _declared(net, "scaled_by_fan_in"), _declared(net, "contracted")
+    found = {name: mup_scaling(drawn, base[name], name in layers, name in scaled) for name, drawn in own.items()}
+    for name in contracted:
+        r_out = own[name].shape[0] / base[name].shape[0]
+        found[name] = replace(found[name], multiplier=found[name].multiplier / r_out)
+    return found
+
+
+def _declared(net: nn.Module, attribute: str) -> set[str]:
+    """Names of parameters in `net` that its modules name, from their own place, in a class attribute."""
+    modules = net.named_modules()
+    return {f"{prefix}.{local}".lstrip(".") for prefix, m in modules for local in getattr(m, attribute, ())}
 
 
 def mup_scaling(own: Drawn, base: Drawn, layer: bool, scaled: bool) -> Scaling:

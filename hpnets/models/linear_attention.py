@@ -1,5 +1,7 @@
 """Softmax-free attention: a transformer whose attention is a product of three linear maps."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +20,8 @@ class Attention(nn.Module):
 
     x: (batch, n, width), as is the output; computed as Q (K^T V), which grows linearly with n.
     """
+
+    contracted: ClassVar[tuple[str, ...]] = ("W_Q.weight",)
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
