@@ -7,6 +7,7 @@ learning rate. Names of parameters, and forward methods, stay as they are.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -54,19 +55,24 @@ class _Quantiles(TorchDispatchMode):
     """
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        kwargs = kwargs or {}
-        out = func(*args, **kwargs)
-        if func in (torch.ops.aten.normal_.default, torch.ops.aten.randn.default):
-            mean, std = (*args[1:], *(0.0, 1.0)[len(args) - 1 :]) if args[0] is out else (0.0, 1.0)
-            signs = 1 - 2.0 * (torch.arange(out.numel()) % 2)
-            out.copy_((mean + std * signs).view(out.shape))
+        out = func(*args, **(kwargs or {}))
+        n = torch.arange(out.numel()) if isinstance(out, Tensor) else torch.empty(0)
+        if func is torch.ops.aten.randn.default:
+            out.copy_((1 - 2 * (n % 2)).view(out.shape))
+        elif func is torch.ops.aten.normal_.default:
+            mean, std = _given(args)
+            out.copy_((mean + std * (1 - 2 * (n % 2))).view(out.shape))
         elif func is torch.ops.aten.uniform_.default:
-            low, high = (*args[1:], *(0.0, 1.0)[len(args) - 1 :])
-            parts = (torch.arange(out.numel()) + 0.5) / max(out.numel(), 1)
-            out.copy_((low + (high - low) * parts).view(out.shape))
+            low, high = _given(args)
+            out.copy_((low + (high - low) * (n + 0.5) / max(out.numel(), 1)).view(out.shape))
         elif func is torch.ops.aten._standard_gamma.default:
             out.copy_(args[0])  # its mean
         return out
+
+
+def _given(args: tuple[Any, ...]) -> tuple[float, float]:
+    """The two numbers of a draw in place, (tensor, number, number), 0 and 1 where they are left out."""
+    return (args[1] if len(args) > 1 else 0.0), (args[2] if len(args) > 2 else 1.0)
 
 
 def drawn(build: Callable[[], nn.Module]) -> dict[str, Drawn]:
@@ -177,7 +183,7 @@ def parameter_groups(net: nn.Module, optimizer: str, lr: float, weight_decay: fl
         groups.setdefault(factor, []).append(p)
     if optimizer == "adam" and weight_decay and set(groups) != {1.0}:
         raise ValueError(
-            f"weight_decay is {weight_decay} with optimizer adam and parametrisation mup; allowed: 0, or optimizer adamw"
+            f"weight_decay is {weight_decay} with adam and parametrisation mup; allowed: 0, or adamw instead of adam"
         )
     return [{"params": p, "lr": lr * f, "weight_decay": weight_decay / f} for f, p in groups.items()]
 

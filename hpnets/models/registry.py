@@ -47,8 +47,8 @@ def create_model(
 ) -> nn.Module:
     """Build the model `name` for samples of `input_shape` (no batch axis) and outputs (N, output_dim).
 
-    parametrisation: "standard" (the model's own), "ntk" or "mup", for models with a `width`; "mup" is the model's own at
-    base_width, None being the default width (docs/concepts/parametrisation.md).
+    parametrisation: "standard" (the model's own), "ntk" or "mup", for models with a `width`; "mup" is the model's own
+    at base_width, None being the default width (docs/concepts/parametrisation.md).
 
     Raises ValueError with the nearest names for an unknown model or option, or for an option out of range.
     """

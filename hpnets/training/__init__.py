@@ -1,5 +1,6 @@
 """Lightning meets the rest: the module, the kernel callback, the loggers and the run folder."""
 
+from hpnets.training.coordinates import CoordinateCheck, coordinate_check
 from hpnets.training.errors import Interrupted, NonFiniteError
 from hpnets.training.evaluate import evaluate
 from hpnets.training.lit import LitModel
@@ -8,12 +9,14 @@ from hpnets.training.run import Summary, train
 from hpnets.training.run_folder import RunFolder, load_run
 
 __all__ = [
+    "CoordinateCheck",
     "Interrupted",
     "LitModel",
     "NTKMonitor",
     "NonFiniteError",
     "RunFolder",
     "Summary",
+    "coordinate_check",
     "evaluate",
     "load_run",
     "train",

@@ -17,7 +17,7 @@ Activations = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class CoordinateCheck:
-    """changes[layer][i]: root mean square of h_t - h_{t-1} at widths[i], mean over steps t and seeds; "f" is the net."""
+    """changes[layer][i]: root mean square of h_t - h_{t-1} at widths[i], mean over steps and seeds; "f": the net's."""
 
     widths: tuple[int, ...]
     changes: dict[str, list[float]]

@@ -123,7 +123,7 @@ def test_mup_is_the_models_own_at_the_base_width(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_mup_away_from_the_base_width_is_finite_and_reaches_every_parameter(name: str) -> None:
-    net = open_gates(small(name, parametrisation="mup", base_width=2), name).train()
+    net = open_gates(small(name, width=8, parametrisation="mup", base_width=4), name).train()
     (net(samples()) * samples(4, (3,))).sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() and p.grad.any() for p in net.parameters())
     assert any(group["lr"] > 0.1 for group in parameter_groups(net, "sgd", 0.1))
@@ -148,7 +148,7 @@ def test_the_ntk_of_a_wide_relu_net_is_the_limit_kernel() -> None:
     k0 = (math.pi - angle) / (2 * math.pi)
     k1 = torch.outer(norms, norms) * (angle.sin() + (math.pi - angle) * cosine) / (2 * math.pi)
     limit = 2 / 5 * (k1 + x @ x.T * k0)
-    assert torch.allclose(ntk(net, x, outputs="trace"), limit, atol=0.05 * float(limit.diagonal().mean()))
+    assert torch.allclose(ntk(net, x, outputs="trace"), limit, rtol=0, atol=0.05 * float(limit.max()))
 
 
 @pytest.mark.parametrize("name", ["ccp", "ncp", "swiglu"])
@@ -201,9 +201,9 @@ def test_the_structured_engine_still_covers_every_layer() -> None:
 def test_groups_of_a_wide_net() -> None:
     net = create_model("mlp", input_shape=(4,), output_dim=1, width=64, base_width=16, parametrisation="mup")
     net.W[0].bias.requires_grad_(False)
-    for optimizer, rates in (("sgd", {0.1, 0.4}), ("adam", {0.1, 0.025}), ("adamw", {0.1, 0.025})):
+    for optimizer, rates in (("sgd", [0.1, 0.4]), ("adam", [0.025, 0.1]), ("adamw", [0.025, 0.1])):
         groups = parameter_groups(net, optimizer, 0.1, 0.0 if optimizer == "adam" else 0.5)
-        assert {group["lr"] for group in groups} == pytest.approx(rates)
+        assert sorted(group["lr"] for group in groups) == pytest.approx(rates)
         assert sum(len(group["params"]) for group in groups) == len(list(net.parameters())) - 1
         for group in groups:
             assert group["lr"] * group["weight_decay"] == pytest.approx(0.0 if optimizer == "adam" else 0.05)
@@ -211,9 +211,9 @@ def test_groups_of_a_wide_net() -> None:
 
 def test_refusals() -> None:
     net = create_model("mlp", input_shape=(4,), output_dim=1, width=64, base_width=16, parametrisation="mup")
-    with pytest.raises(ValueError, match="optimizer is 'lbfgs'; allowed: sgd, adam, adamw"):
+    with pytest.raises(ValueError, match=r"optimizer is 'lbfgs'; allowed: sgd, adam, adamw"):
         parameter_groups(net, "lbfgs", 0.1)
-    with pytest.raises(ValueError, match="weight_decay is 0.5 with optimizer adam .*; allowed: 0, or optimizer adamw"):
+    with pytest.raises(ValueError, match=r"weight_decay is 0.5 with adam .*; allowed: 0, or adamw"):
         parameter_groups(net, "adam", 0.1, 0.5)
     with pytest.raises(ValueError, match="parametrisation is 'mupp': did you mean mup"):
         small("ccp", parametrisation="mupp")

@@ -54,6 +54,6 @@ def test_the_check_touches_neither_statistics_nor_random_state() -> None:
 
 def test_a_refused_run_writes_nothing(tmp_path: Path) -> None:
     options = small_options(trainer=TrainerOptions(max_epochs=1, accelerator="cpu", precision="16-mixed"))
-    with pytest.raises(ValueError, match="trainer.precision is '16-mixed'; allowed for this CCP: bf16-mixed"):
+    with pytest.raises(ValueError, match=r"trainer.precision is '16-mixed'; allowed for this CCP: bf16-mixed"):
         train(options, tmp_path / "run")
     assert not (tmp_path / "run").exists()
