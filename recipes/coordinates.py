@@ -19,10 +19,10 @@ RESULTS, PAGE = "coordinates.json", "README.md"
 HEAD = """# How far a step moves each layer, at several widths
 
 The [coordinate check](../../concepts/parametrisation.md) on {batch} samples of digits, {steps} steps, the first width
-being the base width, adam at a learning rate of {adam}, sgd of {sgd}: slopes of log(root mean square change of a layer's output
-in a step) over log(width), mean +- standard deviation over the seeds {seeds}. 0: a step is of one size at every width;
-above: it grows. `f` is the output of the network, "steepest" the linear layer or convolution of the largest slope. Read
-from `{results}`, which holds the changes of every layer.
+being the base width, adam at a learning rate of {adam}, sgd of {sgd}: slopes of log(root mean square change of a
+layer's output in a step) over log(width), mean +- standard deviation over the seeds {seeds}. 0: a step is of one size
+at every width; above: it grows. `f` is the output of the network, "steepest" the linear layer or convolution of the
+largest slope. Read from `{results}`, which holds the changes of every layer.
 """
 
 
