@@ -56,18 +56,27 @@ class _Quantiles(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
         out = func(*args, **(kwargs or {}))
-        n = torch.arange(out.numel()) if isinstance(out, Tensor) else torch.empty(0)
         if func is torch.ops.aten.randn.default:
-            out.copy_((1 - 2 * (n % 2)).view(out.shape))
+            out.copy_(_alternating(out))
         elif func is torch.ops.aten.normal_.default:
             mean, std = _given(args)
-            out.copy_((mean + std * (1 - 2 * (n % 2))).view(out.shape))
+            out.copy_(mean + std * _alternating(out))
         elif func is torch.ops.aten.uniform_.default:
             low, high = _given(args)
-            out.copy_((low + (high - low) * (n + 0.5) / max(out.numel(), 1)).view(out.shape))
+            out.copy_(low + (high - low) * _midpoints(out))
         elif func is torch.ops.aten._standard_gamma.default:
             out.copy_(args[0])  # its mean
         return out
+
+
+def _alternating(t: Tensor) -> Tensor:
+    """1, -1, 1, ..., in the shape of t."""
+    return 1 - 2 * (torch.arange(t.numel()) % 2).view(t.shape)
+
+
+def _midpoints(t: Tensor) -> Tensor:
+    """The midpoints of as many equal parts of (0, 1) as t has values, in its shape."""
+    return ((torch.arange(t.numel()) + 0.5) / max(t.numel(), 1)).view(t.shape)
 
 
 def _given(args: tuple[Any, ...]) -> tuple[float, float]:
