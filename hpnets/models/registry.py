@@ -63,26 +63,26 @@ def create_model(
         raise ValueError(f"parametrisation is {parametrisation!r}; allowed for {name!r}, which has no width: standard")
     net = build()
     if width is not None and parametrisation != "standard":
-        _parametrise(net, parametrisation, build, base_width or width.default)
+        _parametrise(net, parametrisation, build, options.get("width", width.default), base_width or width.default)
     return net
 
 
-def _parametrise(net: nn.Module, parametrisation: str, build: Build, base_width: int | None) -> None:
-    """Put a parametrisation on `net`, made by `build`; a base width of None is that of the model's size."""
+def _parametrise(net: nn.Module, parametrisation: str, build: Build, width: int | None, base: int | None) -> None:
+    """Put a parametrisation on `net`, which `build` makes at `width`; a width of None is that of the model's size."""
     own = drawn(build)
     if parametrisation == "ntk":
-        return apply_scalings(net, ntk_scalings(net, own, _elsewhere(build, own)))
-    base = drawn(partial(build, width=base_width))
-    if base.keys() != own.keys():
-        raise ValueError(f"base_width is {base_width}; allowed: one that gives the parameters of width")
-    apply_scalings(net, mup_scalings(net, own, base))
+        return apply_scalings(net, ntk_scalings(net, own, _elsewhere(build, own, width)))
+    narrow = drawn(partial(build, width=base))
+    if narrow.keys() != own.keys():
+        raise ValueError(f"base_width is {base}; allowed: one at which the model has the same parameters by name")
+    apply_scalings(net, mup_scalings(net, own, narrow))
 
 
-def _elsewhere(build: Build, own: dict[str, Drawn]) -> dict[str, Drawn]:
-    """The parameters at another width than that of `own`, where every dimension that grows with width differs."""
-    width = getattr(build, "keywords", {}).get("width")
-    at = [drawn(partial(build, width=w)) for w in ((2 * width,) if width else (16, 32))]
-    return next(found for found in at if any(found[name].shape != own[name].shape for name in own))
+def _elsewhere(build: Build, own: dict[str, Drawn], width: int | None) -> dict[str, Drawn]:
+    """The parameters at another width than that of `own`: twice `width`, or 16, or 32 where 16 is the size's own."""
+    found = drawn(partial(build, width=2 * width if width else 16))
+    same = all(found[name].shape == own[name].shape for name in own)
+    return drawn(partial(build, width=32)) if same and width is None else found
 
 
 def list_models(pattern: str = "*") -> list[str]:

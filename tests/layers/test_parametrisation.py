@@ -2,6 +2,7 @@
 
 import copy
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,8 @@ from hpnets.layers.parametrisation import (
     ntk_scalings,
     parameter_groups,
 )
-from hpnets.models import create_model, list_models, model_options
+from hpnets.models import create_model, list_models, model_options, register_model
+from hpnets.models.registry import _MODELS
 from hpnets.ntk import ntk
 from tests.models.nets import open_gates, samples, small
 
@@ -176,7 +178,8 @@ def test_kernels_transforms_copies_and_exports_see_the_multipliers(name: str, ki
         assert torch.allclose(found, dense, rtol=1e-9, atol=1e-9 * float(dense.abs().max()))
     y = net(x)
     assert torch.equal(copy.deepcopy(net)(x), y)
-    assert torch.allclose(torch.export.export(net, (x,)).module()(x), y, atol=1e-12)
+    if kind == "mup":  # which has all kinds of scalings; an export takes a second
+        assert torch.allclose(torch.export.export(net, (x,)).module()(x), y, atol=1e-12)
     other = small(name, parametrisation=kind, base_width=2).double()
     torch.nn.init.zeros_(next(other.parameters()))
     other.load_state_dict(net.state_dict())
@@ -219,6 +222,44 @@ def test_refusals() -> None:
         small("ccp", parametrisation="mupp")
     with pytest.raises(ValueError, match="base_width is 0; allowed: an integer >= 1"):
         small("ccp", base_width=0)
+
+
+@pytest.mark.parametrize("size", [{}, {"width": 16}, {"width": 32}, {"size": "18"}])
+def test_what_grows_is_found_at_every_own_width(size: dict[str, Any]) -> None:
+    net = create_model("pinet", input_shape=(1, 8, 8), output_dim=3, parametrisation="ntk", **size)
+    convolutions = [name for name, m in net.named_modules() if isinstance(m, nn.Conv2d)]
+    assert {f"{name}.weight" for name in convolutions} | {"fc.weight"} == set(net.scalings)
+
+
+def test_a_net_without_hidden_layers_has_nothing_that_grows() -> None:
+    net = create_model("mlp", input_shape=(4,), output_dim=2, depth=0, parametrisation="ntk")
+    assert net.scalings == {}
+
+
+def test_models_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_MODELS, "_entries", dict(_MODELS._entries))
+    shape = {"input_shape": (4,), "output_dim": 3}
+
+    class Own(nn.Sequential):
+        def __init__(self, input_shape: tuple[int, ...], output_dim: int, width: int = 8) -> None:
+            layers = [nn.Linear(4, width), nn.Linear(width, 3)]
+            super().__init__(*layers, *([nn.Linear(3, 3)] if width > 4 else []))
+
+    class NoWidth(nn.Linear):
+        def __init__(self, input_shape: tuple[int, ...], output_dim: int) -> None:
+            super().__init__(4, 3)
+
+    register_model("own")(Own), register_model("no_width")(NoWidth)
+    net = create_model("own", **shape, width=32, parametrisation="mup")
+    assert net.scalings["1.weight"].multiplier == 1 / 4
+    assert net.scalings["2.weight"] == Scaling()
+    with pytest.raises(ValueError, match="base_width is 2; allowed: one at which the model has the same parameters"):
+        create_model("own", **shape, parametrisation="mup", base_width=2)
+    with pytest.raises(
+        ValueError, match="parametrisation is 'ntk'; allowed for 'no_width', which has no width: standard"
+    ):
+        create_model("no_width", **shape, parametrisation="ntk")
+    assert list(model_options("no_width")) == []
 
 
 def test_every_model_with_a_width_has_the_option() -> None:
