@@ -49,7 +49,7 @@ def test_steps_are_of_one_size_under_mup_alone(name: str, optimizer: str) -> Non
 @pytest.mark.parametrize("name", DENSE)
 def test_dense_nets_from_64_to_1024(name: str, optimizer: str) -> None:
     widths = (64, 128, 256, 512, 1024)
-    assert steepest(check(name, "mup", optimizer, widths, seeds=3)) < 0.2
+    assert steepest(check(name, "mup", optimizer, widths, seeds=3)) < 0.3
     assert check(name, "standard", optimizer, widths, seeds=3).slopes["f"] > 0.4
 
 
