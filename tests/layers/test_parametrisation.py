@@ -158,12 +158,15 @@ def test_the_kernel_of_the_ntk_parametrisation_settles_with_width_and_the_standa
     x = samples(8, (5,))
 
     def trace(width: int, kind: str) -> float:
-        torch.manual_seed(0)
-        net = create_model(name, input_shape=(5,), output_dim=1, width=width, parametrisation=kind).eval()
-        return float(ntk(net, x, outputs="trace").diagonal().mean())
+        total = 0.0
+        for seed in range(3):
+            torch.manual_seed(seed)
+            net = create_model(name, input_shape=(5,), output_dim=1, width=width, parametrisation=kind).eval()
+            total += float(ntk(net, x, outputs="trace").diagonal().mean())
+        return total
 
-    assert trace(4096, "ntk") / trace(512, "ntk") == pytest.approx(1, abs=0.4)
-    assert trace(4096, "standard") / trace(512, "standard") > 4
+    assert trace(1024, "ntk") / trace(128, "ntk") == pytest.approx(1, abs=0.5)
+    assert trace(1024, "standard") / trace(128, "standard") == pytest.approx(8, rel=0.4)
 
 
 @pytest.mark.parametrize("kind", ["ntk", "mup"])
