@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -114,6 +115,8 @@ class ModulatedConv2d(nn.Module):
 
     Source: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN" (arXiv 1912.04958), eq. 1-3.
     """
+
+    scaled_by_fan_in: ClassVar[tuple[str, ...]] = ("weight",)
 
     def __init__(
         self,

@@ -1,5 +1,6 @@
 """Networks as plain nn.Modules, one family a file, built by name with `create_model`."""
 
+from hpnets.layers.parametrisation import parameter_groups
 from hpnets.models import (
     adain,
     bacon,
@@ -66,6 +67,7 @@ __all__ = [
     "model_summary",
     "monet",
     "ncp",
+    "parameter_groups",
     "pdc",
     "pinet",
     "pnn",

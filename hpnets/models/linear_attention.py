@@ -1,5 +1,7 @@
 """Softmax-free attention: a transformer whose attention is a product of three linear maps."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +22,8 @@ class Attention(nn.Module):
     the Hadamard product q_i * mean_j(k_j * v_j); with product="sum" it is q_i + mean_j(k_j + v_j), for heads of any
     width: the additive twin, of degree 1.
     """
+
+    contracted: ClassVar[tuple[str, ...]] = ("W_Q.weight",)
 
     def __init__(self, width: int, heads: int, product: str = "hadamard") -> None:
         super().__init__()

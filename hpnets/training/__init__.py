@@ -1,5 +1,6 @@
 """Lightning meets the rest: the module, the kernel callback, the loggers and the run folder."""
 
+from hpnets.training.coordinates import CoordinateCheck, coordinate_check
 from hpnets.training.errors import Interrupted, NonFiniteError
 from hpnets.training.evaluate import evaluate
 from hpnets.training.harmonics import HarmonicMonitor
@@ -11,6 +12,7 @@ from hpnets.training.run import Summary, train
 from hpnets.training.run_folder import RunFolder, load_run
 
 __all__ = [
+    "CoordinateCheck",
     "HarmonicMonitor",
     "Interrupted",
     "LinearTwin",
@@ -20,6 +22,7 @@ __all__ = [
     "NonFiniteError",
     "RunFolder",
     "Summary",
+    "coordinate_check",
     "evaluate",
     "load_run",
     "train",
