@@ -34,30 +34,32 @@ def apply_function(
 
     Source: Saad 1992, SIAM J. Numer. Anal. 29(1); Botchev, Grimm and Hochbruck 2013 (arXiv 1206.4209), eq. 2.4.
     """
-    rows, columns = b.shape
+    rows, columns = b.shape  # float64
     size = b.norm(dim=0)
     q = b / torch.where(size > 0, size, 1)
-    basis: list[Tensor] = []
-    t = torch.zeros(columns, min(max_steps, rows), min(max_steps, rows), dtype=torch.float64, device=b.device)
-    for j in range(t.shape[1]):
-        basis.append(q)
+    steps = min(max_steps, rows)
+    basis = b.new_empty(columns, steps, rows)
+    t = b.new_zeros(columns, steps, steps)
+    for j in range(steps):
+        basis[:, j] = q.T
         u = product(operator, q)
         t[:, j, j] = (q * u).sum(0)
         scale = u.norm(dim=0)
+        known, w = basis[:, : j + 1], u.T[..., None]
         for _ in range(2):
-            for known in basis:
-                u = u - known * (known * u).sum(0)
+            w = w - known.mT @ (known @ w)
+        u = w[..., 0].T
         beta = torch.where(u.norm(dim=0) > 1e-13 * scale, u.norm(dim=0), 0)
         q = torch.where(beta > 0, u / beta, 0)
-        last = j + 1 == t.shape[1]
+        last = j + 1 == steps
         if last or (j + 1) % CHECK_EVERY == 0 or not beta.any():
             y = _first_column(t[:, : j + 1, : j + 1], phi)
             residual = (beta * y[:, -1]).abs() * (size > 0)
             if last or bool((residual <= tol).all()):
                 break
         t[:, j, j + 1] = t[:, j + 1, j] = beta
-    values = torch.einsum("jrk,kj->rk", torch.stack(basis), y) * size
-    return MatrixFunction(values, residual, len(basis), bool((residual <= tol).all()))
+    values = torch.einsum("kjr,kj->rk", basis[:, : y.shape[1]], y) * size
+    return MatrixFunction(values, residual, y.shape[1], bool((residual <= tol).all()))
 
 
 def _first_column(t: Tensor, phi: Callable[[Tensor], Tensor]) -> Tensor:

@@ -66,8 +66,9 @@ class KernelPredictor:
         memory: bytes or text that the work may take beside the kernel.
         tol: of `Coefficients.residual`.
 
-    Raises ValueError for a kernel that is not symmetric, not positive semi-definite, of other rows than the targets or
-    not finite; for targets or start of other shapes; for a ridge < 0; and where memory would be exceeded.
+    Raises ValueError for a kernel that is not symmetric, not positive semi-definite (by products: where a finite time
+    shows it), of other rows than the targets or not finite; for targets or start of other shapes; for a ridge < 0; and
+    where memory would be exceeded.
 
     Source: Jacot et al. 2018 (arXiv 1806.07572), section 5; Lee et al. 2019 (arXiv 1902.06720), eqs. 8-11.
     """
@@ -86,7 +87,7 @@ class KernelPredictor:
         rows = len(square(kernel)) if isinstance(kernel, Tensor) else kernel.shape[0]
         _check_arguments(rows, targets, start, ridge, method, tol)
         self.kernel, self.ridge, self.tol, self.samples = kernel, ridge, tol, len(targets)
-        self.targets = targets.double()
+        self.targets = targets.to(kernel.device, torch.float64)
         self.start = torch.zeros_like(self.targets) if start is None else start.to(self.targets)
         self._right = (self.targets - self.start).reshape(rows, -1)
         self._steps, self._spectrum = 0, None
@@ -108,7 +109,7 @@ class KernelPredictor:
         return self._apply(lambda l: torch.where(l * scaled > 1e-300, -torch.expm1(-scaled * l) / l, scaled))
 
     def descent(self, steps: int, lr: float) -> Coefficients:
-        """c after `steps` of gradient descent on L at rate lr; ValueError for steps < 0, lr <= 0 or lr >= 2 N / l_max."""
+        """c after `steps` of descent on L at rate lr; ValueError for steps < 0, lr <= 0 or lr >= 2 N / l_max."""
         if steps < 0 or not 0 < lr < math.inf:
             raise ValueError(f"steps is {steps} and lr {lr}; allowed: steps >= 0 and a finite lr > 0")
         eta = lr / self.samples
@@ -116,7 +117,7 @@ class KernelPredictor:
         def phi(l: Tensor) -> Tensor:
             if bool((eta * l >= 2).any()):
                 raise ValueError(f"lr is {lr}; allowed: < {2 * self.samples / float(l.max()):.4g}, or descent diverges")
-            # (1 - (1 - h)^s) / l, h = eta l; below h = 1 by log1p, which keeps its digits where h is small.
+            # (1 - (1 - h)^s) / l, h = eta l; for small h by log1p, which keeps its digits there.
             h = eta * l
             small = torch.expm1(steps * torch.log1p(-h.clamp(max=0.5)))
             power = torch.where(h < 0.5, small, (1 - h) ** steps - 1)
@@ -151,10 +152,9 @@ class KernelPredictor:
         """phi(K + ridge) (y - f0)."""
         if self._spectrum is not None:
             l, v = self._spectrum.eigenvalues.clamp_min(0) + self.ridge, self._spectrum.vectors
-            return self._coefficients(
-                v @ (phi(l)[:, None] * (v.T @ self._right)), float(self._spectrum.residuals.max())
-            )
-        floor = _floor(self._operator, len(self._right))
+            c = v @ (phi(l)[:, None] * (v.T @ self._right))
+            return self._coefficients(c, float(self._spectrum.residuals.max()))
+        floor = torch.finfo(self._operator.dtype).eps * len(self._right)
 
         def checked(l: Tensor) -> Tensor:
             _check_positive(float(l.min()), float(l.max()) * floor)
@@ -199,10 +199,6 @@ def _krylov_steps(right: Tensor, budget: int) -> int:
             "memory, or predict some of the outputs at a time"
         )
     return steps
-
-
-def _floor(operator: SymmetricOperator, rows: int) -> float:
-    return torch.finfo(operator.dtype).eps * rows
 
 
 def _check_positive(smallest: float, floor: float) -> None:

@@ -14,7 +14,7 @@ from torch import nn
 from hpnets.options import NTKOptions, RunOptions
 from hpnets.tasks import Task
 from hpnets.tasks.sphere import SphereTask
-from hpnets.training.callbacks import EpochLines, SeedEpochs
+from hpnets.training.callbacks import EpochLines, EpochPicture, SeedEpochs
 from hpnets.training.checkpoints import LastAndBest, WholeCheckpointIO
 from hpnets.training.harmonics import HarmonicMonitor
 from hpnets.training.loggers import MetricsCSV, MetricsState
@@ -51,7 +51,7 @@ def make_callbacks(
     """All callbacks, in the order that they need: what measures, what keeps the measurements, what saves."""
     progress = RichProgressBar() if sys.stdout.isatty() else EpochLines()
     best = LastAndBest(run.checkpoints, task.monitor, task.monitor_mode)
-    measuring = [*([monitor] if monitor else []), *make_harmonics(task)]
+    measuring = [*([monitor] if monitor else []), *make_harmonics(task), EpochPicture(task, run.picture)]
     return [SeedEpochs(options.seed), *measuring, MetricsState(metrics), progress, best]
 
 
