@@ -45,16 +45,16 @@ class Sizes:
     dims: tuple[int, ...] = (2, 8)
     width: int = 64
     points: int = 128
-    box_points: int = 512
-    steps: int = 1500
-    paper_epochs: tuple[int, ...] = (40, 4000)
+    box_points: int = 256
+    steps: int = 1000
+    paper_epochs: tuple[int, ...] = (40, 1000)
     paper_mlp_width: int = 256
     sectors: tuple[int, ...] = (0, 90, 180)
     sum_networks: tuple[str, ...] = ("mlp", "pnn1-4", "pnn1-4-sum", "ccp-4", "ccp-4-sum")
     folds: tuple[str, ...] = ("low", "middle", "high")
     sum_width: int = 256
-    pairs: int = 16384
-    sum_steps: int = 1000
+    pairs: int = 8192
+    sum_steps: int = 600
 
 
 QUICK = replace(
@@ -100,7 +100,8 @@ def extrapolation(
 
 def study(where: Any, sizes: Sizes, seeds: list[int], page: str | None = None, mnist: str | None = None) -> None:
     """Compute all cells in the Study `where`, then claims, tables and pictures."""
-    from recipes.papers.parts.extrapolation_results import claims, draw, sections
+    from recipes.papers.parts.extrapolation.claims import claims
+    from recipes.papers.parts.extrapolation.tables import draw, sections
     from recipes.papers.parts.pages import write_results
 
     found = where.run(cells(sizes, seeds, mnist))
@@ -113,8 +114,8 @@ def study(where: Any, sizes: Sizes, seeds: list[int], page: str | None = None, m
 
 def cells(sizes: Sizes, seeds: list[int], mnist: str | None) -> list["Cell"]:
     """All cells of the study, in order."""
-    from recipes.papers.parts.arithmetic import fit_sums
-    from recipes.papers.parts.lines import fit_lines, missing_sector, paper_setting, polynomials
+    from recipes.papers.parts.extrapolation.arithmetic import fit_sums
+    from recipes.papers.parts.extrapolation.lines import fit_lines, missing_sector, paper_setting, polynomials
     from recipes.papers.parts.study import Cell
 
     def line(network: str, targets: list[str], dim: int, points: int) -> Cell:

@@ -80,7 +80,8 @@ def ntk_convergence(
 
 def study(where: Any, sizes: Sizes, seeds: list[int], page: str | None = None) -> None:
     """Compute all cells in the Study `where`, then claims, tables and pictures."""
-    from recipes.papers.parts.convergence_results import claims, draw, sections
+    from recipes.papers.parts.convergence.claims import claims
+    from recipes.papers.parts.convergence.tables import draw, sections
     from recipes.papers.parts.pages import write_results
 
     found = where.run(cells(sizes, seeds))
@@ -92,7 +93,13 @@ def study(where: Any, sizes: Sizes, seeds: list[int], page: str | None = None) -
 
 def cells(sizes: Sizes, seeds: list[int]) -> list["Cell"]:
     """All cells of the study, in order: one network each."""
-    from recipes.papers.parts.kernels import components, four_limit, four_points, initial_kernel, trained_kernel
+    from recipes.papers.parts.convergence.kernels import (
+        components,
+        four_limit,
+        four_points,
+        initial_kernel,
+        trained_kernel,
+    )
     from recipes.papers.parts.study import Cell
 
     def each(name: str, compute: Any, widths: tuple[int, ...], of: list[int], **given: Any) -> list[Cell]:

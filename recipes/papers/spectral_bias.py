@@ -36,7 +36,7 @@ class Sizes:
     paper_degrees: tuple[int, ...] = (3, 9)
     net_widths: tuple[int, ...] = (512, 2048)
     net_degrees: tuple[int, ...] = (3, 9)
-    net_steps: int = 200
+    net_steps: int = 100
     wide_steps: int = 15
     frequencies: tuple[int, ...] = (1, 4, 16)
     label_degrees: tuple[int, ...] = (1, 3, 9)
@@ -87,7 +87,8 @@ def spectral_bias(
 def study(where: Any, sizes: Sizes, seeds: list[int], page: str | None = None) -> None:
     """Compute all cells in the Study `where`, then claims, tables and pictures."""
     from recipes.papers.parts.pages import write_results
-    from recipes.papers.parts.spectral_results import about, claims, draw, sections
+    from recipes.papers.parts.spectral.claims import claims
+    from recipes.papers.parts.spectral.tables import about, draw, sections
 
     found = where.run(cells(sizes, seeds))
     if where.is_first:
@@ -98,7 +99,7 @@ def study(where: Any, sizes: Sizes, seeds: list[int], page: str | None = None) -
 
 def cells(sizes: Sizes, seeds: list[int]) -> list["Cell"]:
     """All cells of the study, in order."""
-    from recipes.papers.parts.harmonics import eigenvalues, label_noise, linear_training, network_training
+    from recipes.papers.parts.spectral.harmonics import eigenvalues, label_noise, linear_training, network_training
     from recipes.papers.parts.study import Cell
 
     made = []

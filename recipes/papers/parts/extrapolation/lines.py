@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from hpnets.tasks import create_task
 from hpnets.tasks.targets import TARGETS
 from recipes.papers.parts.ensembles import Ensemble, fit, make_ensemble
-from recipes.papers.parts.networks import build
+from recipes.papers.parts.extrapolation.networks import build
 
 Found = dict[str, Any]
 DRAWN = ("cubic", "cos2x")
@@ -39,10 +39,7 @@ def fit_lines(
         "degree": far_degree(ensemble, dim, device),
     }
     n = len(seeds)
-    found = {
-        t: {k: v[i * n : (i + 1) * n].tolist() for k, v in errors.items()} | {"std": float(std[i * n, 0, 0])}
-        for i, t in enumerate(targets)
-    }
+    found = {t: {k: v[i * n : (i + 1) * n].tolist() for k, v in errors.items()} for i, t in enumerate(targets)}
     if dim == 1:
         grid = torch.linspace(-2, 2, 81, device=device).view(1, -1, 1).expand(len(members), -1, -1)
         f = ensemble(grid) * std + mean

@@ -9,7 +9,7 @@ from torch import Tensor
 from hpnets.tasks import create_task
 from hpnets.tasks.samples import Samples
 from recipes.papers.parts.ensembles import fit, make_ensemble
-from recipes.papers.parts.networks import build
+from recipes.papers.parts.extrapolation.networks import build
 
 FOLDS = {"low": [0, 1, 2, 3], "middle": [8, 9, 10], "high": [15, 16, 17, 18]}
 # Adam's, by family: weights of the NTK parametrisation are of order one, those of the others 1 / sqrt(fan_in).

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from hpnets.ntk import ntk
 from hpnets.tasks import create_task
 from hpnets.theory import KernelPredictor, limit_kernel
-from recipes.papers.parts.jacot import JacotNet
+from recipes.papers.parts.convergence.jacot import JacotNet
 
 Found = dict[str, Any]
 ANGLES = 60
