@@ -55,7 +55,13 @@ def test_a_cell_of_other_options_is_refused_before_any_work(tmp_path: Path) -> N
     assert fresh.calls == 0
 
 
-def test_ranks_share_the_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="which cannot be written"):
+        Study(tmp_path / "file", "cpu").run(squares(Counted()))
+
+
+def test_ranks_share_the_cells(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from tests.papers.test_study import Counted, squares\n"
         "from recipes.papers.parts.study import Study\n"

@@ -27,7 +27,8 @@ class Study:
     """The folder `out` with <out>/cells/<name>.json, one file a cell.
 
     Processes that torchrun starts share the cells, rank r of R those numbered r, r + R, ..; all wait for the others'
-    files. Raises ValueError, before any work, if a file holds a cell that was made with other options.
+    files. Raises ValueError, before any work, if a file holds a cell that was made with other options, or if the folder
+    cannot be written.
     """
 
     out: Path
@@ -35,10 +36,12 @@ class Study:
 
     def run(self, cells: list[Cell]) -> dict[str, Found]:
         """What each cell found, by name; only cells without a file are computed."""
-        remove_partial(self.out) if self.is_first else None
+        rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        self._make_folder()
+        if world == 1:
+            remove_partial(self.out)
         for cell in cells:
             self._check(cell)
-        rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         for number, cell in enumerate(cells):
             if number % world == rank and not self._path(cell).is_file():
                 started = time.time()
@@ -56,6 +59,12 @@ class Study:
     def seconds(self) -> float:
         """What all cells of the folder took, together."""
         return sum(json.loads(path.read_text())["seconds"] for path in (self.out / "cells").glob("*.json"))
+
+    def _make_folder(self) -> None:
+        try:
+            (self.out / "cells").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"out is {str(self.out)!r}, which cannot be written: {error}") from None
 
     def _path(self, cell: Cell) -> Path:
         return self.out / "cells" / f"{cell.name}.json"
