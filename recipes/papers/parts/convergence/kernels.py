@@ -81,7 +81,7 @@ def trained_kernel(width: int, seed: int, points: int, steps: int, device: str) 
         end_z = net(z)
     found = {"move": relative(moved, row), "inflation": float(moved.mean() / row.mean())}
     for name, (K, cross) in kernels.items():
-        predictor = KernelPredictor(K.double(), y, start)
+        predictor = KernelPredictor(K, y, start)
         f = predictor.test(predictor.descent(steps, 1.0), cross, start_z)
         found[name] = float((end_z - f).norm() / (end_z - start_z).norm())
     return found | {"before": row[0].tolist(), "after": moved[0].tolist()}

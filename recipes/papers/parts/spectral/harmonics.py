@@ -56,14 +56,14 @@ def linear_training(dim: int, degree: int, width: int, seed: int, samples: int, 
     """
     x, y, x_test, y_test, u = sphere_data(dim, samples, seed, device)
     net = make_net(dim, degree, width, seed, device)
-    K, cross = ntk(net, x, outputs="trace").double(), ntk(net, x_test, x, outputs="trace").double()
+    K, cross = ntk(net, x, outputs="trace"), ntk(net, x_test, x, outputs="trace")
     predictor = KernelPredictor(K, y)
-    top = float(torch.linalg.eigvalsh(K)[-1] / samples)
+    top = float(torch.linalg.eigvalsh(K.double())[-1] / samples)
     times = [10 ** (-2 + 11 * i / (GRID - 1)) / top for i in range(GRID)]
     train, test = [], []
     for t in times:
         c = predictor.flow(t)
-        train.append(left(y.double() - predictor.train(c), x, y, u))
+        train.append(left(y.double() - predictor.test(c, K), x, y, u))
         test.append(left(y_test.double() - predictor.test(c, cross), x_test, y_test, u))
     with torch.no_grad():
         start = float(net(x).square().mean().sqrt())
@@ -86,12 +86,12 @@ def network_training(
     """
     x, y, *_, u = sphere_data(dim, samples, seed, device)
     net = make_net(dim, degree, width, seed, device)
-    K = ntk(net, x, outputs="trace").double()
-    lr = at_once / float(torch.linalg.eigvalsh(K)[-1] / samples)
+    K = ntk(net, x, outputs="trace")
+    lr = at_once / float(torch.linalg.eigvalsh(K.double())[-1] / samples)
     record = sorted({max(1, round(steps * f)) for f in (0.03, 0.1, 0.25, 0.5, 0.75, 1)})
     seen = descend(net, x, y, lr, steps, record)
     predictor = KernelPredictor(K, y)
-    linear = [y.double() - predictor.train(predictor.descent(s, 2 * lr)) for s in record]
+    linear = [y.double() - predictor.test(predictor.descent(s, 2 * lr), K) for s in record]
     return {
         "lr": lr,
         "steps": record,
@@ -149,14 +149,14 @@ def label_noise(
     """
     x, clean, noise, x_test, clean_test = noisy_digits(frequency, samples, seed, device)
     net = make_net(x.shape[1], degree, width, seed, device)
-    K, cross = ntk(net, x, outputs="trace").double(), ntk(net, x_test, x, outputs="trace").double()
-    lr = at_once / float(torch.linalg.eigvalsh(K)[-1] / samples)
+    K, cross = ntk(net, x, outputs="trace"), ntk(net, x_test, x, outputs="trace")
+    lr = at_once / float(torch.linalg.eigvalsh(K.double())[-1] / samples)
     y = clean + noise
     (f,) = descend(net, x, y, lr, steps, [steps])
     predictor = KernelPredictor(K, y)
     c = predictor.descent(steps, 2 * lr)
     parts = torch.cat([clean, noise], 1).double()
-    fitted, linear = (torch.linalg.lstsq(parts, g.double()).solution[:, 0] for g in (f, predictor.train(c)))
+    fitted, linear = (torch.linalg.lstsq(parts, g.double()).solution[:, 0] for g in (f, predictor.test(c, K)))
     test = (predictor.test(c, cross) - clean_test).square().mean()
     names = ("clean", "noise")
     return {
