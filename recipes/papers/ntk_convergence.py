@@ -31,7 +31,7 @@ class Sizes:
     """How large the study is."""
 
     init_widths: tuple[int, ...] = (100, 200, 500, 1000, 2000)
-    init_seeds: int = 10
+    init_seeds: int = 30
     widths: tuple[int, ...] = (100, 500, 2000)
     points: int = 32
     steps: int = 200
