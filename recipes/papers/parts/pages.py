@@ -91,6 +91,22 @@ def render(results: dict[str, Any]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def rounded(value: Any) -> Any:
+    """json-able data with floats of six significant figures."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(item) for item in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def as_json(results: dict[str, Any]) -> str:
+    """json with one line for each cell under "found", the last key, which would fill a page each with one a number."""
+    head = json.dumps({key: value for key, value in results.items() if key != "found"}, indent=2)
+    cells = ",\n".join(f"    {json.dumps(name)}: {json.dumps(cell)}" for name, cell in results["found"].items())
+    return f'{head[:-2]},\n  "found": {{\n{cells}\n  }}\n}}\n'
+
+
 def write_results(
     out: Path,
     page: Path | None,
@@ -112,11 +128,11 @@ def write_results(
         "seconds": seconds,
         "claims": [asdict(claim) for claim in claims],
         "sections": [asdict(section) for section in sections],
-        "found": found,
+        "found": rounded(found),
     }
     results = json.loads(json.dumps(results))
     write_json(out / "env.json", results["environment"])
-    write_json(out / "results.json", results)
+    write_text(out / "results.json", as_json(results))
     write_text(out / "verdict.md", render(results))
     if page:
         write_text(page / "README.md", render(results))
