@@ -39,8 +39,9 @@ class Sizes:
     line_networks: tuple[str, ...] = (
         *("mlp", "pnn-2", "pnn-3", "pnn1-2", "pnn1-3", "pnn1-4", "pnn1-2-sum", "pnn1-3-sum", "pnn1-4-sum"),
         *(f"ccp-{n}" for n in range(2, 11)),
-        *(f"ccp-{n}-sum" for n in range(2, 11)),
+        *("ccp-2-sum", "ccp-3-sum", "ccp-10-sum"),
     )
+    helix_networks: tuple[str, ...] = ("mlp", "pnn1-3", "pnn1-3-sum", "ccp-3", "ccp-10", "ccp-10-sum")
     box_networks: tuple[str, ...] = ("mlp", "pnn-2", "pnn-2-sum", "pnn1-2", "ccp-2", "ccp-2-sum", "ccp-4")
     dims: tuple[int, ...] = (2, 8)
     width: int = 64
@@ -124,7 +125,7 @@ def cells(sizes: Sizes, seeds: list[int], mnist: str | None) -> list["Cell"]:
         return Cell(f"{name}-{network}", fit_lines, given | {"points": points, "steps": sizes.steps})
 
     made = [line(network, SCALAR, 1, sizes.points) for network in sizes.line_networks]
-    made += [line(network, ["helix"], 1, sizes.points) for network in sizes.line_networks]
+    made += [line(network, ["helix"], 1, sizes.points) for network in sizes.helix_networks]
     made += [line(net, ANY_DIMENSION, dim, sizes.box_points) for dim in sizes.dims for net in sizes.box_networks]
     made.append(Cell("polynomials", polynomials, {"targets": SCALAR, "seeds": seeds, "points": sizes.points}))
     for target, degree in (("cubic", 3), ("cos2x", 10)):

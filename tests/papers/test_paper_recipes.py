@@ -17,6 +17,7 @@ from tests.training.runs import ROOT
 TINY: dict[str, dict[str, Any]] = {
     "extrapolation": {
         "line_networks": ("mlp", "pnn-2", "ccp-2", "ccp-3", "ccp-3-sum", "ccp-10"),
+        "helix_networks": ("mlp", "ccp-3"),
         "box_networks": ("mlp", "pnn-2", "ccp-2"),
         "width": 16,
         "points": 32,

@@ -43,8 +43,8 @@ def error_section(found: Found, dim: str, networks: tuple[str, ...], sizes: "Siz
     helix = ("helix",) if dim == "1" else ()
     rows = []
     for net in networks:
-        cells = {**found[f"line-{dim}-{net}"], **(found[f"helix-{net}"] if helix else {})}
-        rows.append((net, *(inside_outside(cells[t]) for t in (*targets, *helix))))
+        cells = {**found[f"line-{dim}-{net}"], **found.get(f"helix-{net}", {})}
+        rows.append((net, *(inside_outside(cells[t]) if t in cells else "" for t in (*targets, *helix))))
     if dim == "1":
         for degree in ("2", "3", "4", "10"):
             cells = {t: found["polynomials"][t][degree] for t in targets}
