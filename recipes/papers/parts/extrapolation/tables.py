@@ -65,8 +65,8 @@ def paper_section(found: Found) -> Section:
             network, _, epochs = rest.rpartition("-")
             rows.append((target, network, epochs, *(spread(got[key]) for key in ("before", "inside", "outside"))))
     text = (
-        "Adam at a constant 1e-4, weight decay 1e-3, batches of 512 of 2,048 points, x and y in their own units; ccp of "
-        "width 1, mlp of two hidden layers. Relative errors."
+        "Relative errors. Adam at 1e-4, weight decay 1e-3, batches of 512 of 2,048 points, x and y as they are; ccp of "
+        "width 1, mlp of two hidden layers."
     )
     head = ("target", "network", "epochs", "inside, at first", "inside", "outside")
     return Section("The stated setting", text, head, tuple(rows))
