@@ -24,8 +24,8 @@ ABOUT = """The first half of Wu et al. 2022, "Extrapolation and Spectral Bias of
 features of x, NTK-parametrised, hence homogeneous; `pnn1-N`: the same of (x, 1); `ccp-N`: the polynomial net of degree
 N without activation; `-sum`: the additive twin, with + in place of the Hadamard product. Errors are RMSE / standard
 deviation of y on the same points, so that 1 is what the best constant reaches. Unless said otherwise, training is
-full-batch Adam, lr 0.01 falling to 0 as a half cosine, on x in units of half the training box and y standardised;
-float32, degrees outside measured in float64."""
+full-batch Adam, lr 0.01 falling to 0 as a half cosine, on x in units of half the training box and y standardised (for
+`pnn-N`, which is 0 at 0, only scaled); float32, degrees outside measured in float64."""
 
 # In one dimension "quadratic" is "square".
 SCALAR = ["cubic", "cos2x", "linear", "l1", "sqrt", "square", "cos"]

@@ -32,6 +32,8 @@ def fit_lines(
     x, y, x_in, y_in, x_out, y_out = (torch.stack(part).to(device) for part in zip(*data, strict=True))
     ensemble = make_ensemble(partial(build, network, dim, y.shape[2], width), [seed for _, seed in members], device)
     mean, std = y.mean(1, keepdim=True), y.std(1, keepdim=True)
+    if network.startswith("pnn-"):
+        mean = torch.zeros_like(mean)  # it is homogeneous, so 0 at x = 0: it cannot learn a constant
     fit(ensemble, x, (y - mean) / std, steps, lr=0.01)
     errors = {
         "inside": relative_error(ensemble(x_in) * std + mean, y_in),
