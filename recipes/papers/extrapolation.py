@@ -130,7 +130,8 @@ def cells(sizes: Sizes, seeds: list[int], mnist: str | None) -> list["Cell"]:
     made.append(Cell("polynomials", polynomials, {"targets": SCALAR, "seeds": seeds, "points": sizes.points}))
     for target, degree in (("cubic", 3), ("cos2x", 10)):
         for epochs in sizes.paper_epochs:
-            for network, width in ((f"ccp-{degree}", 1), ("mlp", sizes.paper_mlp_width)):
+            nets = {f"ccp-{degree}": 1} | ({"mlp": sizes.paper_mlp_width} if epochs == sizes.paper_epochs[0] else {})
+            for network, width in nets.items():
                 given = {"network": network, "target": target, "seeds": seeds, "width": width, "epochs": epochs}
                 made.append(Cell(f"paper-{target}-{network}-{epochs}", paper_setting, given))
     for target, networks in (("linear", ("mlp", "pnn-2")), ("quadratic", ("mlp", "pnn-2", "ccp-2"))):
