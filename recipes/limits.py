@@ -30,7 +30,7 @@ def convergence(out: str = OUT, families: str = "all", seeds: int = 8, quick: bo
     from recipes.theory.cases import CASES
     from recipes.theory.convergence import measure
 
-    chosen = list(CASES) if families == "all" else [name.strip() for name in families.split(";")]
+    chosen = list(CASES) if families == "all" else [name.strip() for name in families.split(",")]
     for name in chosen:
         if name not in CASES:
             raise ValueError(f"unknown family {name!r}: {nearest(name, CASES)}")

@@ -49,10 +49,10 @@ def headed(width: int) -> dict[str, Any]:
 LINEAR: dict[str, Any] = {"activation": "none"}
 CASES = {
     "mlp": Case("mlp", options={"depth": 2}),
-    "mlp, gelu": Case("mlp", options={"depth": 2, "activation": "gelu"}),
+    "mlp-gelu": Case("mlp", options={"depth": 2, "activation": "gelu"}),
     "ccp": Case("ccp", options={"degree": 3}),
-    "ccp, relu": Case("ccp", options={"degree": 3, "activation": "relu"}),
-    "ccp, additive": Case("ccp", options={"degree": 3, "activation": "relu", "product": "sum"}),
+    "ccp-relu": Case("ccp", options={"degree": 3, "activation": "relu"}),
+    "ccp-additive": Case("ccp", options={"degree": 3, "activation": "relu", "product": "sum"}),
     "ncp": Case("ncp", options={"degree": 3}),
     "ncp_skip": Case("ncp_skip", options={"degree": 3, "activation": "relu"}),
     "cope": Case("cope", options={"degree": 3}),

@@ -212,13 +212,13 @@ def test_batch_norm_in_train_mode_is_refused() -> None:
 def test_memory_is_kept_or_refused() -> None:
     with pytest.raises(ValueError, match=r"two kernels of 6 x 6 points take 576; allowed: some 3 x 3 points"):
         limit_kernel(make("mlp"), X, memory=200)
-    with pytest.raises(ValueError, match="one pair of points takes 786432 beside the kernels.*smaller images"):
+    with pytest.raises(ValueError, match=r"one pair of points takes 786432 beside the kernels.*smaller images"):
         limit_kernel(make("cnn", (1, 8, 8)), points(2, 1, 8, 8), memory="100kB")
     small = limit_kernel(make("cnn", (1, 8, 8)), points(3, 1, 8, 8), memory="1MB")
     torch.testing.assert_close(small.ntk, limit_kernel(make("cnn", (1, 8, 8)), points(3, 1, 8, 8)).ntk)
     with pytest.raises(ValueError, match="memory is 'much'"):
         limit_kernel(make("mlp"), X, memory="much")
-    with pytest.raises(ValueError, match="x1 has dtype torch.int64"):
+    with pytest.raises(ValueError, match=r"x1 has dtype torch\.int64"):
         limit_kernel(make("mlp"), torch.ones(2, 4).long())
 
 
@@ -235,7 +235,7 @@ class Plain(nn.Module):
 
 def test_a_limit_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hpnets.theory.laws._DERIVATIONS", dict(_DERIVATIONS))
-    with pytest.raises(ValueError, match="no limit kernel is derived for .*Plain; write one with"):
+    with pytest.raises(ValueError, match=r"no limit kernel is derived for .*Plain; write one with"):
         limit_kernel(Plain(), X)
 
     @register_limit(Plain)
@@ -249,5 +249,5 @@ def test_a_limit_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
         def forward(self, x: Tensor) -> Tensor:
             return super().forward(x).relu()
 
-    with pytest.raises(ValueError, match="no limit kernel is derived for .*Another"):
+    with pytest.raises(ValueError, match=r"no limit kernel is derived for .*Another"):
         limit_kernel(Another(), X)
