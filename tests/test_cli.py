@@ -107,17 +107,26 @@ def test_help_of_a_model_and_a_task(run: Run) -> None:
 
 
 def test_lists(run: Run) -> None:
+    """Each model and task on a line of its own, with what it is."""
     from hpnets import list_models, list_tasks
 
-    assert run("--list_models")[:2] == (0, "\n".join(list_models()) + "\n")
-    assert run("--list_tasks")[:2] == (0, "\n".join(list_tasks()) + "\n")
+    for flag, names in (("--list_models", list_models()), ("--list_tasks", list_tasks())):
+        status, text, _ = run(flag)
+        lines = text.splitlines()
+        assert status == 0
+        assert [line.split()[0] for line in lines] == names
+        assert all(20 < len(line) <= 120 and "  " in line for line in lines)
+    assert "ccp               Polynomial of degree N in x by one Hadamard product a layer\n" in run("--list_models")[1]
 
 
 FLAGS = "--model ncp --model.skip true --model.degree 3 --task=line --task.target cubic --task.train_range [-1,1]"
 FLAGS += " --optim.name sgd --optim.lr 0.1 --ntk.every 5 --ntk.outputs 0"
 FLAGS += " --ntk.metrics [drift] --trainer.max_epochs 3 --wandb off --seed 4"
 MEANT = RunOptions(
-    model={"name": "ncp", "degree": 3, "width": 256, "activation": "none", "skip": True, "product": "hadamard"},
+    model={
+        **{"name": "ncp", "degree": 3, "width": 256, "activation": "none", "skip": True, "product": "hadamard"},
+        **{"parametrisation": "standard", "base_width": 256},
+    },
     optim=OptimOptions("sgd", 0.1),
     ntk=NTKOptions(every=5, outputs=0, metrics=["drift"]),
     trainer=TrainerOptions(max_epochs=3),
@@ -184,7 +193,7 @@ MISTAKES = [
     ("--model cpp", "unknown model 'cpp': did you mean .*ccp"),
     ("--model", "--model.name: expected one argument"),
     ("--model=", "unknown model '': allowed: .*ccp, "),
-    ("--task digit", r"unknown task 'digit': did you mean digits\?"),
+    ("--task digit", r"unknown task 'digit': did you mean digits"),
     ("--model.degre 3", r"--model\.degre 3: did you mean --model\.degree"),
     ("--mod ccp", "--mod ccp: did you mean --model"),
     ("--list_model", "--list_model: did you mean --list_models"),
@@ -197,6 +206,10 @@ MISTAKES = [
     ("--model ncp --model.skip maybe", r"--model\.skip: Expected a <class 'bool'>. Got value: maybe"),
     ("--model resnet18 --task line", r"input_shape is \(1,\); allowed: images"),
     ("--model resnet18 --task sphere", r"input_shape is \(10,\); allowed: images"),
+    ("--model style_generator --task line", "task 'line' has no pictures to generate; allowed: tasks of square pict"),
+    ("--model mlp --task generate", "unknown task 'generate'"),
+    ("--gan.latent 3", "gan is .*; allowed for 'ccp', no generator: no change"),
+    ("--model style_generator --gan.ema 1", "gan.ema is 1.0; allowed: >= 0 and < 1"),
     ("--optim.name adma", r"--optim\.name is 'adma': did you mean adam"),
     ("--optim.lr -1", r"optim\.lr is -1.0; allowed: finite and > 0"),
     ("--optim.lr inf", r"optim\.lr"),
@@ -215,6 +228,8 @@ MISTAKES = [
     pytest.param("--trainer.accelerator gpu", "'accelerator': 'gpu'.* cannot be run here: No supported gpu", marks=GPU),
     ("--trainer.accelerator cup", "'accelerator': 'cup'.* Available names are: .*cpu"),
     ("--trainer.accelerator cpu --trainer.strategy dpd", "'strategy': 'dpd'.* cannot be run here"),
+    ("--model.parametrisation mupp", "parametrisation is 'mupp': did you mean mup"),
+    ("--model.base_width 0", "base_width is 0; allowed: an integer >= 1"),
     ("--trainer.precision 31", "trainer.precision is '31'; allowed: 32-true"),
     ("--wandb ofline", "--wandb is 'ofline': did you mean offline"),
     ("--seed -1", r"seed is -1; allowed: 0 to 2\*\*32 - 1"),

@@ -1,5 +1,6 @@
 """Networks as plain nn.Modules, one family a file, built by name with `create_model`."""
 
+from hpnets.layers.parametrisation import parameter_groups
 from hpnets.models import (
     adain,
     bacon,
@@ -31,9 +32,17 @@ from hpnets.models import (
     spade,
     starnet,
     style_classifier,
+    style_generator,
     van,
 )
-from hpnets.models.registry import create_model, list_models, model_options, register_model
+from hpnets.models.registry import (
+    create_model,
+    generates_pictures,
+    list_models,
+    model_options,
+    model_summary,
+    register_model,
+)
 
 __all__ = [
     "adain",
@@ -46,6 +55,7 @@ __all__ = [
     "film",
     "focalnet",
     "fourier_features",
+    "generates_pictures",
     "glu",
     "gmlp",
     "linear_attention",
@@ -54,8 +64,10 @@ __all__ = [
     "mfn",
     "mlp",
     "model_options",
+    "model_summary",
     "monet",
     "ncp",
+    "parameter_groups",
     "pdc",
     "pinet",
     "pnn",
@@ -70,5 +82,6 @@ __all__ = [
     "spade",
     "starnet",
     "style_classifier",
+    "style_generator",
     "van",
 ]

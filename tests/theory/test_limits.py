@@ -158,6 +158,7 @@ def test_float32_points_are_computed_in_float64() -> None:
 
 
 REFUSED = {
+    "style_generator": "outputs are pixels",
     "adain": "InstanceNorm2d divides by the deviation",
     "dpolynet": "share features",
     "focalnet": "gates, one map a level, stay random",
@@ -212,9 +213,9 @@ def test_batch_norm_in_train_mode_is_refused() -> None:
 def test_memory_is_kept_or_refused() -> None:
     with pytest.raises(ValueError, match=r"two kernels of 6 x 6 points take 576; allowed: some 3 x 3 points"):
         limit_kernel(make("mlp"), X, memory=200)
-    with pytest.raises(ValueError, match=r"one pair of points takes 786432 beside the kernels.*smaller images"):
+    with pytest.raises(ValueError, match=r"one pair of points takes 1179648 beside the kernels.*smaller images"):
         limit_kernel(make("cnn", (1, 8, 8)), points(2, 1, 8, 8), memory="100kB")
-    small = limit_kernel(make("cnn", (1, 8, 8)), points(3, 1, 8, 8), memory="1MB")
+    small = limit_kernel(make("cnn", (1, 8, 8)), points(3, 1, 8, 8), memory="2MB")
     torch.testing.assert_close(small.ntk, limit_kernel(make("cnn", (1, 8, 8)), points(3, 1, 8, 8)).ntk)
     with pytest.raises(ValueError, match="memory is 'much'"):
         limit_kernel(make("mlp"), X, memory="much")
@@ -251,3 +252,24 @@ def test_a_limit_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(ValueError, match=r"no limit kernel is derived for .*Another"):
         limit_kernel(Another(), X)
+
+
+@pytest.mark.parametrize("name", ["mlp", "ccp", "swiglu"])
+def test_the_ntk_parametrisation_has_the_same_limit_and_twin(name: str) -> None:
+    standard, scaled = make(name, width=16), make(name, width=16, parametrisation="ntk")
+    torch.testing.assert_close(tuple(limit_kernel(scaled, X)), tuple(limit_kernel(standard, X)))
+    torch.testing.assert_close(
+        twin_kernel(scaled, X, outputs=0), twin_kernel(standard, X, outputs=0), rtol=1e-5, atol=1e-5
+    )
+    with pytest.raises(ValueError, match="mup; allowed: standard or ntk"):
+        limit_kernel(make(name, width=16, parametrisation="mup", base_width=4), X)
+
+
+@pytest.mark.parametrize("name", ["pinet", "rpolynet", "monet", "linear_attention", "film", "se_resnet", "pdc"])
+def test_additive_twins_have_limits_of_their_own(name: str) -> None:
+    linear = {} if name in ("monet", "linear_attention") else {"activation": "none"}
+    linear |= {"alpha0": 1.0} if name == "pdc" else {}
+    x = points(2, 1, 8, 8)
+    product, twin = (limit_kernel(make(name, (1, 8, 8), product=p, **linear), x).ntk for p in ("hadamard", "sum"))
+    assert torch.isfinite(twin).all()
+    assert float((product - twin).norm() / product.norm()) > 1e-3
