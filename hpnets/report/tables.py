@@ -10,7 +10,9 @@ def pretrained_table(index: Path) -> str:
     """One row a checkpoint of checkpoints/index.json: test metrics of the seeds (mean and standard deviation)."""
     lines = ["| checkpoint | model | test metric, mean +- std | seeds | command |", "| --- | --- | --- | --- | --- |"]
     for entry in json.loads(index.read_text()):
-        options = ", ".join(f"{key} {value}" for key, value in entry["model"].items() if key != "name")
+        usual = entry["model"].get("parametrisation", "standard") == "standard"
+        hidden = ("name", "parametrisation", "base_width") if usual else ("name",)
+        options = ", ".join(f"{key} {value}" for key, value in entry["model"].items() if key not in hidden)
         metrics = ", ".join(
             f"{name.removeprefix('test/')} {m['mean']:.4f} +- {m['std']:.4f}"
             for name, m in entry["metrics"].items()
