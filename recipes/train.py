@@ -13,10 +13,10 @@ import yaml
 from jsonargparse import auto_cli
 
 from hpnets.cli import INTERRUPTED, Parser, fail, run_main
-from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
+from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions
 
 DEFAULTS = {"model": "ccp", "task": "digits"}
-GROUPS = ("model", "task", "optim", "ntk", "trainer")
+GROUPS = ("model", "task", "optim", "ntk", "trainer", "gan")
 
 
 class TrainParser(Parser):
@@ -39,6 +39,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
         optim: OptimOptions = OptimOptions(),
         ntk: NTKOptions = NTKOptions(),
         trainer: TrainerOptions = TrainerOptions(),
+        gan: GANOptions = GANOptions(),
         wandb: Literal["online", "offline", "off", "auto"] = "auto",
         seed: int = 0,
         out: str | None = None,
@@ -54,18 +55,19 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             optim: the optimiser
             ntk: the kernel tracking
             trainer: the trainer
+            gan: adversarial training, of models that generate pictures
             wandb: where to log beside the run folder; auto is online with a key, else offline
             seed: of the weights and of what is drawn in training; --task.seed is that of split, order and probe
             out: the run folder, new; by default runs/MODEL-TASK-TIME
             resume: go on with the run in this folder, with its own options; no other flag
-            list_models: print the names of the models and exit
-            list_tasks: print the names of the tasks and exit
+            list_models: print the models, one a line, and exit
+            list_tasks: print the tasks, one a line, and exit
         """
         if resume or list_models or list_tasks:
             raise ValueError(
                 "resume, list_models and list_tasks are flags; allowed in a config file: the other options"
             )
-        options = RunOptions(dataclasses.asdict(model), dataclasses.asdict(task), optim, ntk, trainer, wandb, seed)
+        options = RunOptions(dataclasses.asdict(model), dataclasses.asdict(task), optim, ntk, trainer, gan, wandb, seed)
         run(options, new_folder(out, options), resume=False)
 
     return train
@@ -74,7 +76,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
 def main() -> None:
     argv = sys.argv[1:]
     if "--list_models" in argv or "--list_tasks" in argv:
-        return print("\n".join(names("model" if "--list_models" in argv else "task")))
+        return print("\n".join(listing("model" if "--list_models" in argv else "task")))
     if any(word == "--resume" or word.startswith("--resume=") for word in argv):
         return resume(argv)
     chosen = {kind: chosen_name(kind, argv) for kind in DEFAULTS}
@@ -116,11 +118,13 @@ def name_in_config(kind: str, config: Path) -> str | None:
     return None if name is None else str(name)
 
 
-def names(kind: str) -> list[str]:
-    """The registered names of a kind."""
-    import hpnets
+def listing(kind: str) -> list[str]:
+    """What is registered of a kind, one a line: name and what it is."""
+    from hpnets.models import list_models, model_summary
+    from hpnets.tasks import list_tasks, task_summary
 
-    return hpnets.list_models() if kind == "model" else hpnets.list_tasks()
+    names, summary = (list_models(), model_summary) if kind == "model" else (list_tasks(), task_summary)
+    return [f"{name:<{max(map(len, names))}}  {summary(name)}" for name in names]
 
 
 def options_type(kind: str, name: str, ask: bool) -> type:
@@ -161,10 +165,12 @@ def run(options: RunOptions, folder: Path, resume: bool) -> None:
     """Train, draw, and say what came out."""
     from hpnets.report import draw_curves
     from hpnets.training import Interrupted, NonFiniteError, train
+    from hpnets.zoo import features_for
 
     go_on = f"go on with: python recipes/train.py --resume {folder}"
     try:
-        summary = train(options, folder, resume)
+        features = features_for(options.model["name"], options.task["name"])
+        summary = train(options, folder, resume, features)
     except NonFiniteError as error:
         fail(str(error), status=1)
     except (Interrupted, KeyboardInterrupt) as error:

@@ -107,10 +107,16 @@ def test_help_of_a_model_and_a_task(run: Run) -> None:
 
 
 def test_lists(run: Run) -> None:
+    """Each model and task on a line of its own, with what it is."""
     from hpnets import list_models, list_tasks
 
-    assert run("--list_models")[:2] == (0, "\n".join(list_models()) + "\n")
-    assert run("--list_tasks")[:2] == (0, "\n".join(list_tasks()) + "\n")
+    for flag, names in (("--list_models", list_models()), ("--list_tasks", list_tasks())):
+        status, text, _ = run(flag)
+        lines = text.splitlines()
+        assert status == 0
+        assert [line.split()[0] for line in lines] == names
+        assert all(20 < len(line) <= 120 and "  " in line for line in lines)
+    assert "ccp               Polynomial of degree N in x by one Hadamard product a layer\n" in run("--list_models")[1]
 
 
 FLAGS = "--model ncp --model.skip true --model.degree 3 --task=line --task.target cubic --task.train_range [-1,1]"
@@ -187,7 +193,7 @@ MISTAKES = [
     ("--model cpp", "unknown model 'cpp': did you mean .*ccp"),
     ("--model", "--model.name: expected one argument"),
     ("--model=", "unknown model '': allowed: .*ccp, "),
-    ("--task digit", r"unknown task 'digit': did you mean digits\?"),
+    ("--task digit", r"unknown task 'digit': did you mean digits"),
     ("--model.degre 3", r"--model\.degre 3: did you mean --model\.degree"),
     ("--mod ccp", "--mod ccp: did you mean --model"),
     ("--list_model", "--list_model: did you mean --list_models"),
@@ -200,6 +206,10 @@ MISTAKES = [
     ("--model ncp --model.skip maybe", r"--model\.skip: Expected a <class 'bool'>. Got value: maybe"),
     ("--model resnet18 --task line", r"input_shape is \(1,\); allowed: images"),
     ("--model resnet18 --task sphere", r"input_shape is \(10,\); allowed: images"),
+    ("--model style_generator --task line", "task 'line' has no pictures to generate; allowed: tasks of square pict"),
+    ("--model mlp --task generate", "unknown task 'generate'"),
+    ("--gan.latent 3", "gan is .*; allowed for 'ccp', no generator: no change"),
+    ("--model style_generator --gan.ema 1", "gan.ema is 1.0; allowed: >= 0 and < 1"),
     ("--optim.name adma", r"--optim\.name is 'adma': did you mean adam"),
     ("--optim.lr -1", r"optim\.lr is -1.0; allowed: finite and > 0"),
     ("--optim.lr inf", r"optim\.lr"),

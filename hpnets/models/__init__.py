@@ -32,9 +32,17 @@ from hpnets.models import (
     spade,
     starnet,
     style_classifier,
+    style_generator,
     van,
 )
-from hpnets.models.registry import create_model, list_models, model_options, register_model
+from hpnets.models.registry import (
+    create_model,
+    generates_pictures,
+    list_models,
+    model_options,
+    model_summary,
+    register_model,
+)
 
 __all__ = [
     "adain",
@@ -47,6 +55,7 @@ __all__ = [
     "film",
     "focalnet",
     "fourier_features",
+    "generates_pictures",
     "glu",
     "gmlp",
     "linear_attention",
@@ -55,6 +64,7 @@ __all__ = [
     "mfn",
     "mlp",
     "model_options",
+    "model_summary",
     "monet",
     "ncp",
     "parameter_groups",
@@ -72,5 +82,6 @@ __all__ = [
     "spade",
     "starnet",
     "style_classifier",
+    "style_generator",
     "van",
 ]

@@ -52,9 +52,11 @@ def create_model(
 
     Raises ValueError with the nearest names for an unknown model or option, or for an option out of range.
     """
-    if not input_shape or not all(isinstance(size, int) and size >= 1 for size in input_shape):
-        raise ValueError(f"input_shape is {tuple(input_shape)}; allowed: one or more sizes >= 1")
-    at_least("output_dim", output_dim, 1), one_of("parametrisation", parametrisation, PARAMETRISATIONS)
+    sizes = list(input_shape) if isinstance(input_shape, list | tuple) else []
+    if not sizes or any(isinstance(size, bool) or not isinstance(size, int) or size < 1 for size in sizes):
+        raise ValueError(f"input_shape is {input_shape!r}; allowed: one or more sizes >= 1")
+    at_least("output_dim", output_dim, 1)
+    one_of("parametrisation", parametrisation, PARAMETRISATIONS)
     if base_width is not None:
         at_least("base_width", base_width, 1)
     build = partial(_MODELS.create, name, input_shape=tuple(input_shape), output_dim=output_dim, **options)
@@ -85,9 +87,22 @@ def _elsewhere(build: Build, own: dict[str, Drawn], width: int | None) -> dict[s
     return drawn(partial(build, width=32)) if same and width is None else found
 
 
-def list_models(pattern: str = "*") -> list[str]:
-    """Sorted names of the registered models that match a shell pattern such as "*ccp*"."""
-    return _MODELS.names(pattern)
+def list_models(pattern: str = "*", option: str | None = None) -> list[str]:
+    """Sorted names of the registered models that match a shell pattern such as "*ccp*" and have `option`, if given.
+
+    `list_models(option="product")` are the Hadamard families: each is an additive twin with product="sum".
+    """
+    return [name for name in _MODELS.names(pattern) if option is None or option in model_options(name)]
+
+
+def model_summary(name: str) -> str:
+    """What the model `name` is, in one line; raises ValueError for an unknown name."""
+    return _MODELS.summary(name)
+
+
+def generates_pictures(name: str) -> bool:
+    """Whether `name` maps latents to pictures, which is trained against a discriminator; ValueError if unknown."""
+    return getattr(_MODELS.get(name), "generates_pictures", False)
 
 
 def model_options(name: str) -> dict[str, Parameter]:

@@ -2,43 +2,29 @@
 
 import itertools
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, boolean, image_shape, make_activation
-from hpnets.layers.modulation import MappingNetwork, ModulatedConv2d
+from hpnets.layers import at_least, boolean, image_shape
+from hpnets.layers.modulation import ImageStyles, StyleBlock
 from hpnets.models.registry import register_model
-
-
-class StyleBlock(nn.Module):
-    r"""y = s(modconv(x, A w + 1) + b)."""
-
-    def __init__(self, inputs: int, channels: int, styles: int, demodulate: bool, fused: bool, activation: str) -> None:
-        super().__init__()
-        self.A = nn.Linear(styles, inputs)
-        nn.init.normal_(self.A.weight, std=styles**-0.5), nn.init.ones_(self.A.bias)
-        self.conv = ModulatedConv2d(inputs, channels, 3, demodulate, fused)
-        self.b = nn.Parameter(torch.zeros(channels, 1, 1))
-        self.act = make_activation(activation)
-
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        return self.act(self.conv(x, self.A(w)) + self.b)
 
 
 @register_model("style_classifier")
 class StyleClassifier(nn.Module):
     r"""Convolutional classifier whose weights each image scales by its own style.
 
-        w = mapping(pooled image);   x_0 = conv image;   x_l = s(W''(A_l w) conv x_{l-1} + b_l);   f = V pool(x_L) + c
+        w = mapping(image on a 4x4 grid);   x_0 = conv image
+        x_l = s(W''(A_l w) conv x_{l-1} + b_l);   f = V pool(x_L) + c
 
     images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim). W'' is `ModulatedConv2d`'s, 3x3;
     block l has width * 2^min(l, 3) channels and is followed by 2x2 averaging as long as 4x4 remain after it. The
     mapping network has mapping_depth layers of style_width. `fused` changes how it is computed, not what.
     Ours differs from the generator: it reads the style from the image, its resampling is 2x2 averaging, no noise.
+    With product="sum", the additive twin, the style is added to x, where it would have scaled it.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an integer < 1, an unknown activation or a
-    demodulate or fused that is no bool.
+    Raises ValueError for inputs that are no images of 8x8 or more, an integer < 1, an unknown activation or product,
+    or a demodulate or fused that is no bool.
     Source: the layers of Karras et al. 2020 (StyleGAN2, arXiv 1912.04958).
     """
 
@@ -53,15 +39,16 @@ class StyleClassifier(nn.Module):
         demodulate: bool = True,
         fused: bool = False,
         activation: str = "relu",
+        product: str = "hadamard",
     ) -> None:
         super().__init__()
         channels, height, columns = image_shape(input_shape, minimum=8)
         at_least("depth", depth, 1), at_least("width", width, 1), boolean("demodulate", demodulate)
-        self.mapping = MappingNetwork(channels, style_width, mapping_depth)
+        self.mapping = ImageStyles(channels, style_width, mapping_depth)
         self.stem = nn.Conv2d(channels, width, 3, 1, 1)
         sizes = [width * 2 ** min(l, 3) for l in range(depth + 1)]
-        options = (style_width, demodulate, boolean("fused", fused), activation)
-        self.layers = nn.ModuleList(StyleBlock(a, b, *options) for a, b in itertools.pairwise(sizes))
+        options = (style_width, demodulate, boolean("fused", fused), activation, product)
+        self.layers = nn.ModuleList(StyleBlock(a, b, 3, *options) for a, b in itertools.pairwise(sizes))
         side = min(height, columns)
         self.halvings = [side // 2 ** (l + 1) >= 4 for l in range(depth)]
         self.V = nn.Linear(sizes[-1], output_dim)

@@ -3,14 +3,20 @@
 from hpnets.training.coordinates import CoordinateCheck, coordinate_check
 from hpnets.training.errors import Interrupted, NonFiniteError
 from hpnets.training.evaluate import evaluate
+from hpnets.training.harmonics import HarmonicMonitor
+from hpnets.training.linear_twin import LinearTwin
 from hpnets.training.lit import LitModel
+from hpnets.training.lit_gan import LitGAN
 from hpnets.training.ntk_monitor import NTKMonitor
 from hpnets.training.run import Summary, train
 from hpnets.training.run_folder import RunFolder, load_run
 
 __all__ = [
     "CoordinateCheck",
+    "HarmonicMonitor",
     "Interrupted",
+    "LinearTwin",
+    "LitGAN",
     "LitModel",
     "NTKMonitor",
     "NonFiniteError",
