@@ -41,6 +41,11 @@ def list_models(pattern: str = "*") -> list[str]:
     return _MODELS.names(pattern)
 
 
+def model_class(name: str) -> type[nn.Module]:
+    """The class that is registered as `name`; raises ValueError with the nearest names."""
+    return _MODELS.get(name)
+
+
 def model_options(name: str) -> dict[str, inspect.Parameter]:
     """The options of `name` beside the two that a task fills in."""
     return {key: p for key, p in _MODELS.options(name).items() if key not in _FROM_TASK}
