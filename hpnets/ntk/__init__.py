@@ -8,7 +8,7 @@ from hpnets.ntk.kernel import ntk
 from hpnets.ntk.linearised import Centred, Linearised, centre, linearize
 from hpnets.ntk.lowrank import LowRank, low_rank
 from hpnets.ntk.operator import NTKOperator
-from hpnets.ntk.planning import ParameterPlan, Plan, plan
+from hpnets.ntk.planning import ParameterPlan, Plan, StalePlanError, plan
 from hpnets.ntk.rules import GainRule, OuterRule, Rule, register_rule
 from hpnets.ntk.sketching import Sketch, sketch
 from hpnets.ntk.solve import Solution, solve
@@ -28,6 +28,7 @@ __all__ = [
     "Sketch",
     "Solution",
     "Spectrum",
+    "StalePlanError",
     "centre",
     "density",
     "fingerprint",

@@ -22,7 +22,8 @@ def check_inputs(net: nn.Module, theta: Params, x1: Tensor, x2: Tensor | None) -
     """ValueError for parameters or inputs that no exact kernel can be computed of."""
     if not theta:
         raise ValueError("no parameter to differentiate: net has none with requires_grad, or params is empty")
-    unknown = [name for name in theta if name not in dict(net.named_parameters())]
+    known = dict(net.named_parameters())
+    unknown = [name for name in theta if name not in known]
     if unknown:
         raise ValueError(f"net has no parameter {unknown[0]!r}; see net.named_parameters()")
     dtypes = {p.dtype for p in theta.values()}

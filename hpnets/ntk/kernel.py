@@ -12,7 +12,7 @@ from hpnets.ntk.jacobian import jacobian_kernel
 from hpnets.ntk.memory import Driver, parse_bytes, tiled_kernel
 from hpnets.ntk.ntkvp import ntkvp_kernel
 from hpnets.ntk.outputs import Outputs
-from hpnets.ntk.planning import Plan, make_plan, parameters_of
+from hpnets.ntk.planning import Plan, StalePlanError, make_plan, parameters_of
 from hpnets.ntk.ranks import Ring, block_size, gather_rows
 from hpnets.ntk.sketching import sketch
 from hpnets.ntk.structured import structured_kernel
@@ -91,7 +91,7 @@ def _run_given(plan: Plan, net: nn.Module, theta: Params, x1: Tensor, x2: Tensor
     try:
         return run(plan, net, theta, x1, x2)
     except NotSeparable:
-        raise ValueError(
+        raise StalePlanError(
             "the plan takes layers for a Hadamard chain, which these inputs show they are not; call ntk without a plan"
         ) from None
 
@@ -158,7 +158,7 @@ def _check_plan(plan: Plan, net: nn.Module, theta: Params, x1: Tensor, x2: Tenso
     n = len(x1), len(x1 if x2 is None else x2)
     same = plan.shape[:2] == n and plan.sample_shape == tuple(x1.shape[1:]) and plan.dtype == str(x1.dtype)
     if not same or plan.symmetric != (x2 is None) or {p.name for p in plan.parameters} != set(theta):
-        raise ValueError(
+        raise StalePlanError(
             f"the plan is for {plan.dtype} inputs {plan.shape[:2]} of {plan.sample_shape}, {len(plan.parameters)} "
             "parameters; make one with hpnets.ntk.plan for these"
         )

@@ -66,7 +66,8 @@ class Survey:
     """What two samples showed: the layers, the parameters that no rule covers, the read-out, the separable layers.
 
     readout: the Linear whose output is the net's. separable: indices of layers whose units reach the read-out's inputs
-    one by one. saved: scalars that autograd keeps for one sample.
+    one by one. saved: scalars that autograd keeps for one sample. idle: parameters whose gradient was zero, so that
+    their rules were not put to the test.
     """
 
     layers: tuple[Layer, ...]
@@ -74,6 +75,7 @@ class Survey:
     readout: int | None
     separable: tuple[int, ...]
     saved: int
+    idle: tuple[str, ...]
 
     @property
     def widest(self) -> int:
@@ -91,10 +93,13 @@ def survey(net: nn.Module, theta: Params, x: Tensor, mode: Mode) -> Survey:
     saved = _Counter({p.data_ptr() for p in net.parameters()} | {p.data_ptr() for p in theta.values()})
     with torch.autograd.graph.saved_tensors_hooks(saved.pack, lambda t: t):
         tape = record(net, leaves, x, owners)
-    layers, rest = _proven(net, tape, leaves, owners, mode)
+    edges = [call.edge for calls in tape.calls.values() for call in calls]
+    truth, gradients = _random_gradients(tape, leaves, edges, mode)
+    layers, rest = _proven(net, tape, leaves, owners, truth, dict(zip(map(id, edges), gradients, strict=True)))
     readout = next((i for i, layer in enumerate(layers) if _is_readout(layer, tape)), None)
     separable = () if readout is None else _separable(net, tape, layers, readout)
-    return Survey(layers, rest, readout, separable, saved.scalars // len(x))
+    idle = tuple(name for name, gradient in truth.items() if gradient is None or not gradient.any())
+    return Survey(layers, rest, readout, separable, saved.scalars // len(x), idle)
 
 
 class _Counter:
@@ -119,15 +124,17 @@ def _covered(module: nn.Module, names: dict[int, str], theta: Params) -> tuple[t
 
 
 def _proven(
-    net: nn.Module, tape: Tape, leaves: Params, owners: dict[str, tuple[tuple[str, str], ...]], mode: Mode
+    net: nn.Module,
+    tape: Tape,
+    leaves: Params,
+    owners: dict[str, tuple[tuple[str, str], ...]],
+    truth: dict[str, Tensor | None],
+    at: dict[int, Tensor | None],
 ) -> tuple[tuple[Layer, ...], tuple[str, ...]]:
-    """Layers whose gradients agree with autograd's for one sample along a random cotangent; and the other names."""
+    """Layers whose gradients agree with autograd's, `truth` by parameter and `at` by edge; and the other names."""
     groups = defaultdict(list)
     for name, parameters in owners.items():
         groups[type(rule_for(net.get_submodule(name))), parameters].append(name)
-    edges = [call.edge for calls in tape.calls.values() for call in calls]
-    truth, gradients = _random_gradients(tape, leaves, edges, mode)
-    at = dict(zip(map(id, edges), gradients, strict=True))
     seen: list[tuple[tuple[object, ...], Tensor]] = []
     layers, proven = [], set[str]()
     claims = [canonical for _, parameters in groups for _, canonical in parameters]

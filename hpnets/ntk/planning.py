@@ -18,6 +18,10 @@ from hpnets.ntk.terms import Term
 ALGORITHMS = ("auto", "structured", "jacobian", "ntkvp")
 
 
+class StalePlanError(ValueError):
+    """A plan that was made for other inputs, parameters or weights."""
+
+
 @dataclass(frozen=True)
 class ParameterPlan:
     """One parameter's way: its rule, its floating-point operations, and the bytes held for it at the peak."""
@@ -34,6 +38,7 @@ class Plan:
 
     parameters: one entry each; a parameter that no call reaches has the rule "unused", one without a rule "jacobian".
     flops: contractions and passes. peak_bytes: predicted working memory. kernel_bytes: the result's, not in peak_bytes.
+    idle: parameters whose gradient was zero, at closed gates say: make another plan once they move.
     """
 
     algorithm: str
@@ -45,6 +50,7 @@ class Plan:
     tile: int
     chunk: int
     symmetric: bool
+    idle: tuple[str, ...] = field(repr=False)
     sample_shape: tuple[int, ...] = field(repr=False)
     dtype: str = field(repr=False)
     mode: Mode = field(repr=False, compare=False)
@@ -231,6 +237,7 @@ class _Maker:
             tile=schedule.tile,
             chunk=schedule.chunk,
             symmetric=self.x2 is None,
+            idle=self.found.idle,
             sample_shape=tuple(self.x1.shape[1:]),
             dtype=str(self.x1.dtype),
             mode=self.mode,

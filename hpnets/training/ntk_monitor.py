@@ -1,5 +1,7 @@
 """NTKMonitor: the neural tangent kernel of the network in training, measured on fixed inputs."""
 
+import math
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,13 +13,16 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from hpnets.ntk import Spectrum, ntk, spectrum
+from hpnets.ntk import Plan, Spectrum, StalePlanError, ntk, plan, spectrum
 from hpnets.ntk.gradients import zero_gradient_fraction
 from hpnets.ntk.metrics import Measurement, available_metrics, check_metrics, measure
 from hpnets.training.errors import NonFiniteError
 from hpnets.training.log import log_now
 from hpnets.training.schedule import Every, check_every, is_due
 from hpnets.training.track import KernelTrack
+
+# Between writes of the track while training runs; the end writes what is left.
+WRITE_SECONDS = 2.0
 
 
 class NTKMonitor(pl.Callback):
@@ -36,7 +41,7 @@ class NTKMonitor(pl.Callback):
         metrics: names of hpnets.ntk.metrics.METRICS; None means all that y allows.
         net: attribute of the LightningModule, or a function of it.
         algorithm: of `ntk`.
-        file: where the track is written (ntk.safetensors), after each measurement; None writes none.
+        file: where the track is written (ntk.safetensors), every 2 s at most and at the end; None writes none.
         indices: rows of the data set that x holds, kept in the file.
         save_kernels: keep all kernels, not only the first and the last.
 
@@ -64,7 +69,8 @@ class NTKMonitor(pl.Callback):
         self.x, self.y, self.every = x, y, check_every(every)
         self.outputs, self.net, self.algorithm = outputs, net, algorithm
         self.file, self.indices, self.save_kernels = file, indices, save_kernels
-        self.track = KernelTrack()
+        self.track, self.written = KernelTrack(), -math.inf
+        self.plan: Plan | None = None
 
     def check(self, net: nn.Module) -> None:
         """Raise ValueError if the kernel of `net` cannot be had: one sample of the probe is tried."""
@@ -74,7 +80,7 @@ class NTKMonitor(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.track.steps and self.track.steps[-1] <= trainer.global_step:
             return
-        self.track = KernelTrack()
+        self.track, self.plan = KernelTrack(), None
         net = find_network(pl_module, self.net)
         with _eval_mode(net):
             share = zero_gradient_fraction(net, self.x.to(pl_module.device))
@@ -97,6 +103,10 @@ class NTKMonitor(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._measure(trainer, pl_module)
+        self._write(trainer)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        self._write(trainer)
 
     def _measure(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         step, track = trainer.global_step, self.track
@@ -109,8 +119,13 @@ class NTKMonitor(pl.Callback):
         logged = {f"ntk/{name}": value for name, value in values.items()}
         trainer.callback_metrics.update({name: torch.tensor(value) for name, value in logged.items()})
         log_now(trainer, logged)
-        if self.file is not None and trainer.is_global_zero:
-            track.write(self.file, self.indices, str(self.outputs))
+        if time.monotonic() - self.written > WRITE_SECONDS:
+            self._write(trainer)
+
+    def _write(self, trainer: pl.Trainer) -> None:
+        if self.file is not None and trainer.is_global_zero and self.track.steps:
+            self.track.write(self.file, self.indices, str(self.outputs))
+            self.written = time.monotonic()
 
     def _compare(self, kernel: Tensor, result: Spectrum, step: int, pl_module: pl.LightningModule) -> Measurement:
         track, net = self.track, find_network(pl_module, self.net)
@@ -130,11 +145,24 @@ class NTKMonitor(pl.Callback):
         _share_buffers(net)
         try:
             with _eval_mode(net):
-                return ntk(net, x, outputs=self.outputs, algorithm=self.algorithm, group=_all_ranks())
+                return self._ntk(net, x)
         except ValueError as error:
             if "NaN" in str(error):
                 raise NonFiniteError(f"{error} at step {step}") from None
             raise
+
+    def _ntk(self, net: nn.Module, x: Tensor) -> Tensor:
+        """The kernel; on one process by one plan for all measurements, made once every parameter has a gradient."""
+        options = {"outputs": self.outputs, "algorithm": self.algorithm}
+        if _all_ranks() is not None:
+            return ntk(net, x, **options, group=_all_ranks())
+        if self.plan is None or self.plan.idle:
+            self.plan = plan(net, x, **options)
+        try:
+            return ntk(net, x, plan=self.plan)
+        except StalePlanError:
+            self.plan = None
+            return ntk(net, x, **options)
 
     def state_dict(self) -> dict[str, Any]:
         return self.track.state_dict()

@@ -16,9 +16,7 @@ from hpnets.ntk.rules.base import OuterRule, fold_channels, fold_positions, fold
 from hpnets.ntk.tape import Tape
 from hpnets.ntk.terms.base import State, Term
 from hpnets.ntk.terms.separable import proven_diagonals, readout_rows
-
-# Rows of K formed at a time, for all units h.
-ROWS = 16
+from hpnets.ntk.terms.units import add_unit_products, units_numel
 
 
 @dataclass(frozen=True)
@@ -58,17 +56,10 @@ class Pooled(Term):
         state["R"].copy_(readout_rows(net, params, tape, self.readout, self.mode))
 
     def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
-        E1, E2, R = left["E"], right["E"], left["R"]
-        for i in range(0, E1.shape[1], ROWS):
-            rows = slice(i, i + ROWS)
-            # Q (H, rows, n2)
-            Q = torch.bmm(E1[:, rows], E2.transpose(1, 2))
-            if k.ndim == 2:
-                k[rows] += torch.tensordot(R.square().sum(0), Q, 1)
-                continue
-            for o, row in enumerate(R):
-                p = slice(o if symmetric else 0, None)
-                k[o, rows, p] += torch.tensordot(row * R[p], Q, 1).transpose(0, 1)
+        R = left["R"]
+        if k.ndim == 2:
+            k, R = k[None, :, None], R.square().sum(0, keepdim=True).sqrt()
+        add_unit_products(k, left["E"], right["E"], R, None, symmetric)
 
     def state_numel(self, C: int) -> int:
         H, I = self.shape
@@ -78,8 +69,8 @@ class Pooled(Term):
         return self.layers[0].kept + 4 * self.layers[0].outputs
 
     def scratch_numel(self, n1: int, n2: int, C: int, flat: bool) -> int:
-        return min(ROWS, n1) * n2 * (self.shape[0] + 2 * C)
+        return units_numel(self.shape[0], n1, n2, self.shape[1], 1 if flat else C)
 
     def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:
         H, I = self.shape
-        return 2.0 * n1 * n2 * H * (I + (1 if flat else C * C))
+        return 2.0 * n1 * n2 * H * (I + (1 if flat else C * (C + 1) / 2))
