@@ -81,9 +81,10 @@ def test_a_card_has_formula_source_and_options(family: str) -> None:
         assert f"## `{name}`\n" in text
         for key, p in model_options(name).items():
             assert f"| `--model.{key}` | `{p.default}` |" in text
-    assert "Source: " in text
     assert "Raises ValueError" in text
-    assert "\n    " in text  # a displayed formula
+    if family not in ("cnn", "mlp", "resnet"):  # baselines that no paper of ours states
+        assert "Source: " in text
+        assert "\n    " in text  # a displayed formula
 
 
 def test_numbers_come_from_the_index() -> None:

@@ -14,24 +14,39 @@ def draw_metric(entries: list[Entry], path: Path) -> None:
     """The metric of one task's networks against their parameters, each joined with its additive twin."""
     figure, axes = _figure((10, 6.5))
     name = metric_of(entries[0])
-    sides = {"with a product": OURS, "additive twin": TWIN, "no twin": PLAIN}
-    for entry in entries:
-        ours, twin = entry["metrics"][name], entry["twin"] and entry["twin"]["metrics"][name]
-        colour = OURS if twin else PLAIN
-        x = entry["parameters"]
-        axes.errorbar(x, ours["mean"], ours["std"], color=colour, fmt="o", markersize=4, capsize=2, lw=0.8)
-        axes.annotate(entry["model"]["name"], (x, ours["mean"]), (4, 2), textcoords="offset points", fontsize=7)
-        if twin:
-            axes.errorbar(x, twin["mean"], twin["std"], color=TWIN, fmt="o", markersize=3, capsize=2, lw=0.8)
-            axes.plot([x, x], [ours["mean"], twin["mean"]], color=TWIN, lw=0.5, alpha=0.5)
-    for label, colour in sides.items():
-        axes.plot([], [], "o", color=colour, label=label)
     axes.set(xscale="log", xlabel="parameters", ylabel=f"{name}, mean and std of 3 seeds")
     if name.endswith("mse"):
         axes.set_yscale("log")
-    axes.legend(frameon=False)
+    for entry in entries:
+        ours, twin = entry["metrics"][name], entry["twin"] and entry["twin"]["metrics"][name]
+        x = entry["parameters"]
+        colour = OURS if twin else PLAIN
+        axes.errorbar(x, ours["mean"], ours["std"], color=colour, fmt="o", markersize=4, capsize=2, lw=0.8)
+        if twin:
+            axes.errorbar(x, twin["mean"], twin["std"], color=TWIN, fmt="o", markersize=3, capsize=2, lw=0.8)
+            axes.plot([x, x], [ours["mean"], twin["mean"]], color=TWIN, lw=0.5, alpha=0.5)
+    for label, colour in {"with a product": OURS, "additive twin": TWIN, "no twin": PLAIN}.items():
+        axes.plot([], [], "o", color=colour, label=label)
+    axes.legend(frameon=False, loc="lower right")
     axes.grid(alpha=0.3)
+    _label(axes, [(e["parameters"], e["metrics"][name]["mean"], e["model"]["name"]) for e in entries])
     _save(figure, path)
+
+
+def _label(axes: Any, points: list[tuple[float, float, str]]) -> None:
+    """Write each name beside its point, at the first of some places where it covers no name written before."""
+    taken: list[tuple[float, float, float]] = []
+    for x, y, text in sorted(points):
+        across, up = axes.transData.transform((x, y))
+        width = 5.0 * len(text)
+        places = [(4, dy) for dy in (2, -8, 11, -17, 20, -26)] + [(-4 - width, dy) for dy in (2, -8, 11, -17)]
+        dx, dy = next((place for place in places if _is_free(across + place[0], up + place[1], width, taken)), (4, 2))
+        taken.append((across + dx, up + dy, width))
+        axes.annotate(text, (x, y), (dx, dy), textcoords="offset points", fontsize=7)
+
+
+def _is_free(across: float, up: float, width: float, taken: list[tuple[float, float, float]]) -> bool:
+    return not any(abs(up - u) < 9 and across < a + w and a < across + width for a, u, w in taken)
 
 
 def draw_spectra(spectra: dict[str, Any], path: Path, columns: int = 5) -> None:
@@ -45,11 +60,11 @@ def draw_spectra(spectra: dict[str, Any], path: Path, columns: int = 5) -> None:
                 shown = [value / sum(values) for value in values if value > 1e-6 * values[0]]
                 axes.loglog(range(1, len(shown) + 1), shown, color=colour, lw=1)
         axes.set_title(name, fontsize=8)
-        axes.tick_params(labelsize=6)
+        axes.tick_params(labelsize=6, labelbottom=True)
         axes.grid(alpha=0.3)
     for axes in grid[len(names) :]:
         axes.set_visible(False)
-    grid[0].legend(*_handles({"product": OURS, "sum": TWIN}), frameon=False, fontsize=7)
+    grid[0].legend(*_handles({"product": OURS, "sum": TWIN}), frameon=False, fontsize=7, loc="lower left")
     figure.supxlabel("rank k", fontsize=8)
     figure.supylabel("eigenvalue / trace", fontsize=8)
     _save(figure, path)
@@ -83,12 +98,12 @@ def _figure(size: tuple[float, float], rows: int = 0, columns: int = 0) -> tuple
     FigureCanvasSVG(figure)
     if not rows:
         return figure, figure.subplots()
-    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
+    return figure, list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
 
 
 def _save(figure: Any, path: Path) -> None:
-    """Write svg whole, with ids that depend on the content alone."""
+    """Write svg whole, text as text, with ids that depend on the content alone."""
     import matplotlib
 
-    with matplotlib.rc_context({"svg.hashsalt": "hpnets"}):
+    with matplotlib.rc_context({"svg.hashsalt": "hpnets", "svg.fonttype": "none"}):
         write_whole(path, lambda temporary: figure.savefig(temporary, format="svg", metadata={"Date": None}))
