@@ -1,6 +1,6 @@
 """One kernel by all processes of a torch.distributed group: each computes its share, and every one gets the whole.
 
-K(x, x) is symmetric, so rows alone would compute it twice. Here x is dealt into 2 w blocks for w ranks, rank r holds
+K(x, x) is symmetric, so rows alone would compute it twice. Here x is cut into 2 w blocks for w ranks, rank r holds
 the factors of blocks 2r and 2r + 1, passes them once around half of the ring, and contracts its own blocks with those
 that arrive: each pair of blocks once, the same number of pairs on each rank.
 """
@@ -39,25 +39,25 @@ class Ring:
         rank, world = dist.get_rank(self.group), dist.get_world_size(self.group)
         C, m = 1 if mode.flat else mode.columns, block_size(len(x), world)
         # All blocks are of one size, as collectives need: the last sample is repeated, and its copies are cut off.
-        dealt = x[torch.arange(2 * world * m, device=x.device).clamp_max(len(x) - 1)]
-        held = dict(zip(own(rank), self._factors(dealt, rank, factors), strict=True))
-        tiles = []
+        padded = x[torch.arange(2 * world * m, device=x.device).clamp_max(len(x) - 1)]
+        held = dict(zip(own(rank), self._factors(padded.split(m), rank, factors), strict=True))
+        places = all_pairs(rank, world)
+        tiles = x.new_empty(len(places), C, m, C, m)
         for step in range(world // 2 + 1):
             if step:
                 held |= self._exchange(held, rank, world, step)
             for i, j in pairs(rank, world, step):
-                k = x.new_empty(C, m, C, m)
+                k = tiles[places.index((i, j))]
                 contract(k[0, :, 0] if mode.flat else k, held[i], held[j], i == j)
-                tiles.append(k)
             held = {b: held[b] for b in own(rank)}
-        kernel = self._assemble(torch.stack(tiles), world)[:, : len(x), :, : len(x)]
+        kernel = self._assemble(tiles, world)[:, : len(x), :, : len(x)]
         return (kernel[0, :, 0] if mode.flat else kernel).contiguous()
 
-    def _factors(self, x: Tensor, rank: int, factors: Callable[[Tensor], Any]) -> list[Any]:
+    def _factors(self, blocks: tuple[Tensor, ...], rank: int, factors: Callable[[Tensor], Any]) -> list[Any]:
         """The factors of this rank's blocks; NotSeparable on every rank if it is raised on one."""
-        found, failed = [], torch.zeros(1, device=x.device)
+        found, failed = [], torch.zeros(1, device=blocks[0].device)
         try:
-            found = [factors(x[b :: 2 * dist.get_world_size(self.group)]) for b in own(rank)]
+            found = [factors(blocks[b]) for b in own(rank)]
         except NotSeparable:
             failed += 1
         dist.all_reduce(failed, group=self.group)
@@ -85,12 +85,12 @@ class Ring:
         dist.all_gather(parts, tiles, group=self.group)
         _, C, m, _, _ = tiles.shape
         kernel = tiles.new_empty(C, 2 * world * m, C, 2 * world * m)
+        blocks = kernel.unflatten(3, (-1, m)).unflatten(1, (-1, m))
         for rank, part in enumerate(parts):
-            places = [pair for step in range(world // 2 + 1) for pair in pairs(rank, world, step)]
-            for (i, j), k in zip(places, part, strict=True):
-                kernel[:, i :: 2 * world, :, j :: 2 * world] = k
+            for (i, j), k in zip(all_pairs(rank, world), part, strict=True):
+                blocks[:, i, :, :, j] = k
                 if i != j:
-                    kernel[:, j :: 2 * world, :, i :: 2 * world] = k.permute(2, 3, 0, 1)
+                    blocks[:, j, :, :, i] = k.permute(2, 3, 0, 1)
         return kernel
 
 
@@ -119,6 +119,11 @@ def pairs(rank: int, world: int, step: int) -> list[Pair]:
     if 2 * step > world:
         return []
     return [(a, c), (a, d)] if rank < world / 2 else [(a, d), (b, d)]
+
+
+def all_pairs(rank: int, world: int) -> list[Pair]:
+    """The pairs of blocks that `rank` contracts, in order."""
+    return [pair for step in range(world // 2 + 1) for pair in pairs(rank, world, step)]
 
 
 def gather_rows(rows: Tensor, n: int, group: dist.ProcessGroup) -> Tensor:
