@@ -49,6 +49,14 @@ def write_tensors(path: Path, tensors: dict[str, Any], metadata: dict[str, str] 
     write_whole(path, lambda temporary: save_file(contiguous, temporary, metadata))
 
 
+def write_png(path: Path, image: Any) -> None:
+    """Write an image tensor (1 or 3, height, width) in [0, 1] as png, whole."""
+    from torchvision.transforms.v2.functional import to_pil_image
+
+    picture = to_pil_image((image.float().cpu() * 255).round().byte())
+    write_whole(path, lambda temporary: picture.save(temporary, format="png"))
+
+
 def read_tensors(path: Path, sha256: str | None = None) -> dict[str, Any]:
     """Tensors of a safetensors file; ValueError if it is missing, damaged, or its hash is not the recorded one."""
     from safetensors import SafetensorError

@@ -84,6 +84,31 @@ class TrainerOptions:
 
 
 @dataclass
+class GANOptions:
+    """Adversarial training, of models that generate pictures.
+
+    Args:
+        latent: dimension of the latents
+        r1: weight gamma of the penalty gamma/2 |grad D|^2 on real pictures
+        r1_every: apply it each that many steps, that many times as strongly
+        ema: decay per step of the averaged generator, which is evaluated and kept
+        critic_width: channels of the discriminator at the full resolution
+    """
+
+    latent: int = 64
+    r1: float = 1.0
+    r1_every: int = 8
+    ema: float = 0.995
+    critic_width: int = 32
+
+    def __post_init__(self) -> None:
+        for name in ("latent", "r1_every", "critic_width"):
+            _require(getattr(self, name) >= 1, f"gan.{name}", getattr(self, name), ">= 1")
+        _require(0 <= self.r1 < math.inf, "gan.r1", self.r1, "finite and >= 0")
+        _require(0 <= self.ema < 1, "gan.ema", self.ema, ">= 0 and < 1")
+
+
+@dataclass
 class RunOptions:
     """Everything that makes a run: `model` and `task` hold a "name" and that model's or task's own options."""
 
@@ -92,6 +117,7 @@ class RunOptions:
     optim: OptimOptions = field(default_factory=OptimOptions)
     ntk: NTKOptions = field(default_factory=NTKOptions)
     trainer: TrainerOptions = field(default_factory=TrainerOptions)
+    gan: GANOptions = field(default_factory=GANOptions)
     wandb: Literal["online", "offline", "off", "auto"] = "auto"
     seed: int = 0
 
@@ -107,7 +133,7 @@ class RunOptions:
     @classmethod
     def from_dict(cls, config: dict[str, Any]) -> "RunOptions":
         """The inverse of `to_dict`."""
-        parts = {"optim": OptimOptions, "ntk": NTKOptions, "trainer": TrainerOptions}
+        parts = {"optim": OptimOptions, "ntk": NTKOptions, "trainer": TrainerOptions, "gan": GANOptions}
         return cls(**{key: parts[key](**value) if key in parts else value for key, value in config.items()})
 
 

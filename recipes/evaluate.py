@@ -44,15 +44,20 @@ def evaluate(checkpoint: str, root: str | None = None) -> None:
 
 def from_zoo(name: str, root: str | None) -> tuple["nn.Module", "Task", dict[str, Any]]:
     """Network, task and record of a pretrained network; ValueError if its preprocessing is not the task's."""
-    from hpnets.tasks import create_task
-    from hpnets.zoo import load_pretrained, pretrained_entry
+    from hpnets.models import generates_pictures
+    from hpnets.tasks import Task, create_task
+    from hpnets.tasks.generation import GenerationTask
+    from hpnets.zoo import features_for, load_pretrained, pretrained_entry
 
     if "/" in name:
         raise ValueError(f"no such run folder: {Path(name).absolute()}")
     entry = pretrained_entry(name)
     net, _ = load_pretrained(name)
     options = {**entry.task, **({"root": root} if root else {})}
-    task = create_task(options.pop("name"), **options)
+    task: Task = create_task(options.pop("name"), **options)
+    if generates_pictures(entry.model["name"]):
+        latent = entry.input_shape[0]
+        task = GenerationTask(task, latent, features_for(entry.model["name"], entry.task["name"]))
     task.prepare_data()
     task.setup("fit")
     if task.preprocessing != entry.preprocessing:
@@ -63,9 +68,11 @@ def from_zoo(name: str, root: str | None) -> tuple["nn.Module", "Task", dict[str
 
 def from_run(folder: Path) -> tuple["nn.Module", "Task", dict[str, Any]]:
     """Network, task and summary of a finished run."""
-    from hpnets.training import load_run
+    from hpnets.training import RunFolder, load_run
+    from hpnets.zoo import features_for
 
-    return load_run(folder)
+    options = RunFolder(folder).options()
+    return load_run(folder, features_for(options.model["name"], options.task["name"]))
 
 
 def flat(fingerprint: dict[str, Any]) -> dict[str, float]:

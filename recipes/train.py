@@ -13,10 +13,10 @@ import yaml
 from jsonargparse import auto_cli
 
 from hpnets.cli import INTERRUPTED, Parser, fail, run_main
-from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
+from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions
 
 DEFAULTS = {"model": "ccp", "task": "digits"}
-GROUPS = ("model", "task", "optim", "ntk", "trainer")
+GROUPS = ("model", "task", "optim", "ntk", "trainer", "gan")
 
 
 class TrainParser(Parser):
@@ -39,6 +39,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
         optim: OptimOptions = OptimOptions(),
         ntk: NTKOptions = NTKOptions(),
         trainer: TrainerOptions = TrainerOptions(),
+        gan: GANOptions = GANOptions(),
         wandb: Literal["online", "offline", "off", "auto"] = "auto",
         seed: int = 0,
         out: str | None = None,
@@ -54,6 +55,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             optim: the optimiser
             ntk: the kernel tracking
             trainer: the trainer
+            gan: adversarial training, of models that generate pictures
             wandb: where to log beside the run folder; auto is online with a key, else offline
             seed: of the weights and of what is drawn in training; --task.seed is that of split, order and probe
             out: the run folder, new; by default runs/MODEL-TASK-TIME
@@ -65,7 +67,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             raise ValueError(
                 "resume, list_models and list_tasks are flags; allowed in a config file: the other options"
             )
-        options = RunOptions(dataclasses.asdict(model), dataclasses.asdict(task), optim, ntk, trainer, wandb, seed)
+        options = RunOptions(dataclasses.asdict(model), dataclasses.asdict(task), optim, ntk, trainer, gan, wandb, seed)
         run(options, new_folder(out, options), resume=False)
 
     return train
@@ -161,10 +163,12 @@ def run(options: RunOptions, folder: Path, resume: bool) -> None:
     """Train, draw, and say what came out."""
     from hpnets.report import draw_curves
     from hpnets.training import Interrupted, NonFiniteError, train
+    from hpnets.zoo import features_for
 
     go_on = f"go on with: python recipes/train.py --resume {folder}"
     try:
-        summary = train(options, folder, resume)
+        features = features_for(options.model["name"], options.task["name"])
+        summary = train(options, folder, resume, features)
     except NonFiniteError as error:
         fail(str(error), status=1)
     except (Interrupted, KeyboardInterrupt) as error:

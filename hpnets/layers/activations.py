@@ -1,15 +1,19 @@
 """Activations by name, "none" among them: without one, a product network is a polynomial."""
 
+from collections.abc import Callable
+from functools import partial
+
 from torch import nn
 
 from hpnets.layers.checks import one_of
 
-_ACTIVATIONS: dict[str, type[nn.Module]] = {
+_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "none": nn.Identity,
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,
     "gelu": nn.GELU,
     "tanh": nn.Tanh,
+    "leaky_relu": partial(nn.LeakyReLU, 0.2),
     "sigmoid": nn.Sigmoid,
     "silu": nn.SiLU,
 }

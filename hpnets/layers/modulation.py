@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hpnets.layers.activations import make_activation
 from hpnets.layers.checks import at_least, one_of
 from hpnets.layers.products import hadamard
 
@@ -63,24 +64,22 @@ class SpatialModulation(nn.Module):
 
 
 class MappingNetwork(nn.Module):
-    r"""The styles of images: w = lrelu(W_l ... lrelu(W_1 z)), z the image averaged on a 4x4 grid.
+    r"""Styles: w = lrelu(W_l ... lrelu(W_1 z)).
 
-    images: (batch, channels, H, W); w: (batch, width). W_l ~ N(0, 2 / fan_in).
+    z: (batch, inputs); w: (batch, width). W_l ~ N(0, 2 / fan_in).
     """
 
-    GRID = 4
-
-    def __init__(self, channels: int, width: int, depth: int) -> None:
+    def __init__(self, inputs: int, width: int, depth: int) -> None:
         super().__init__()
         at_least("mapping_depth", depth, 1), at_least("style_width", width, 1)
-        sizes = [channels * self.GRID**2] + [width] * depth
+        sizes = [inputs] + [width] * depth
         self.W = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
         for layer, fan_in in zip(self.W, sizes, strict=False):
             nn.init.normal_(layer.get_parameter("weight"), std=(2 / fan_in) ** 0.5)
             nn.init.zeros_(layer.get_parameter("bias"))
 
-    def forward(self, x: Tensor) -> Tensor:
-        w = F.adaptive_avg_pool2d(x, self.GRID).flatten(1)
+    def forward(self, z: Tensor) -> Tensor:
+        w = z
         for W_l in self.W:
             w = F.leaky_relu(W_l(w), 0.2)
         return w
@@ -126,3 +125,23 @@ class ModulatedConv2d(nn.Module):
             W = W * (W.square().sum((2, 3, 4), keepdim=True) + self.eps).rsqrt()
         y = F.conv2d(x.reshape(1, n * inputs, height, width), W.flatten(0, 1), padding="same", groups=n)
         return y.reshape(n, -1, height, width)
+
+
+class StyleBlock(nn.Module):
+    r"""y = s(W'' conv x + b + n) with W'' scaled by the styles A w, which start as N(1, 1) for w of unit variance.
+
+    x: (batch, inputs, H, W); w: (batch, styles); n: noise that broadcasts to y, or 0; y: (batch, channels, H, W).
+    """
+
+    def __init__(
+        self, inputs: int, channels: int, kernel: int, styles: int, demodulate: bool, fused: bool, activation: str
+    ) -> None:
+        super().__init__()
+        self.A = nn.Linear(styles, inputs)
+        nn.init.normal_(self.A.weight, std=styles**-0.5), nn.init.ones_(self.A.bias)
+        self.conv = ModulatedConv2d(inputs, channels, kernel, demodulate, fused)
+        self.b = nn.Parameter(torch.zeros(channels, 1, 1))
+        self.act = make_activation(activation)
+
+    def forward(self, x: Tensor, w: Tensor, n: Tensor | float = 0.0) -> Tensor:
+        return self.act(self.conv(x, self.A(w)) + self.b + n)

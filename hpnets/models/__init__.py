@@ -31,9 +31,10 @@ from hpnets.models import (
     spade,
     starnet,
     style_classifier,
+    style_generator,
     van,
 )
-from hpnets.models.registry import create_model, list_models, model_options, register_model
+from hpnets.models.registry import create_model, generates_pictures, list_models, model_options, register_model
 
 __all__ = [
     "adain",
@@ -46,6 +47,7 @@ __all__ = [
     "film",
     "focalnet",
     "fourier_features",
+    "generates_pictures",
     "glu",
     "gmlp",
     "linear_attention",
@@ -70,5 +72,6 @@ __all__ = [
     "spade",
     "starnet",
     "style_classifier",
+    "style_generator",
     "van",
 ]

@@ -46,6 +46,11 @@ def model_class(name: str) -> type[nn.Module]:
     return _MODELS.get(name)
 
 
+def generates_pictures(name: str) -> bool:
+    """Whether `name` maps latents to pictures, which is trained against a discriminator; ValueError if unknown."""
+    return getattr(_MODELS.get(name), "generates_pictures", False)
+
+
 def model_options(name: str) -> dict[str, inspect.Parameter]:
     """The options of `name` beside the two that a task fills in."""
     return {key: p for key, p in _MODELS.options(name).items() if key not in _FROM_TASK}

@@ -2,35 +2,22 @@
 
 import itertools
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, boolean, image_shape, make_activation
-from hpnets.layers.modulation import MappingNetwork, ModulatedConv2d
+from hpnets.layers import at_least, boolean, image_shape
+from hpnets.layers.modulation import MappingNetwork, StyleBlock
 from hpnets.models.registry import register_model
 
-
-class StyleBlock(nn.Module):
-    r"""y = s(modconv(x, A w + 1) + b)."""
-
-    def __init__(self, inputs: int, channels: int, styles: int, demodulate: bool, fused: bool, activation: str) -> None:
-        super().__init__()
-        self.A = nn.Linear(styles, inputs)
-        nn.init.normal_(self.A.weight, std=styles**-0.5), nn.init.ones_(self.A.bias)
-        self.conv = ModulatedConv2d(inputs, channels, 3, demodulate, fused)
-        self.b = nn.Parameter(torch.zeros(channels, 1, 1))
-        self.act = make_activation(activation)
-
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        return self.act(self.conv(x, self.A(w)) + self.b)
+GRID = 4  # the image that the style is read from
 
 
 @register_model("style_classifier")
 class StyleClassifier(nn.Module):
     r"""Convolutional classifier whose weights each image scales by its own style.
 
-        w = mapping(pooled image);   x_0 = conv image;   x_l = s(W''(A_l w) conv x_{l-1} + b_l);   f = V pool(x_L) + c
+        w = mapping(image on a 4x4 grid);   x_0 = conv image
+        x_l = s(W''(A_l w) conv x_{l-1} + b_l);   f = V pool(x_L) + c
 
     images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim). W'' is `ModulatedConv2d`'s, 3x3;
     block l has width * 2^min(l, 3) channels and is followed by 2x2 averaging as long as 4x4 remain after it. The
@@ -57,17 +44,21 @@ class StyleClassifier(nn.Module):
         super().__init__()
         channels, height, columns = image_shape(input_shape, minimum=8)
         at_least("depth", depth, 1), at_least("width", width, 1), boolean("demodulate", demodulate)
-        self.mapping = MappingNetwork(channels, style_width, mapping_depth)
+        self.mapping = MappingNetwork(channels * GRID**2, style_width, mapping_depth)
         self.stem = nn.Conv2d(channels, width, 3, 1, 1)
         sizes = [width * 2 ** min(l, 3) for l in range(depth + 1)]
         options = (style_width, demodulate, boolean("fused", fused), activation)
-        self.layers = nn.ModuleList(StyleBlock(a, b, *options) for a, b in itertools.pairwise(sizes))
+        self.layers = nn.ModuleList(StyleBlock(a, b, 3, *options) for a, b in itertools.pairwise(sizes))
         side = min(height, columns)
         self.halvings = [side // 2 ** (l + 1) >= 4 for l in range(depth)]
         self.V = nn.Linear(sizes[-1], output_dim)
 
+    def styles(self, x: Tensor) -> Tensor:
+        """w, (batch, style_width)."""
+        return self.mapping(F.adaptive_avg_pool2d(x, GRID).flatten(1))
+
     def forward(self, x: Tensor) -> Tensor:
-        w = self.mapping(x)
+        w = self.styles(x)
         x = self.stem(x)
         for layer, halve in zip(self.layers, self.halvings, strict=True):
             x = layer(x, w)

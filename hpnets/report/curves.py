@@ -7,6 +7,7 @@ from typing import Any
 from hpnets.files import read_tensors, write_whole
 
 Rows = list[dict[str, float]]
+METRICS = {"accuracy": "accuracy", "mse": "mse", "psnr": "PSNR in dB", "frechet": "Frechet distance"}
 
 
 def draw_curves(folder: Path) -> Path:
@@ -21,9 +22,9 @@ def draw_curves(folder: Path) -> Path:
     figure = Figure(figsize=(10, 7), layout="constrained")
     FigureCanvasSVG(figure)
     (loss, metric), (drift, spectrum) = figure.subplots(2, 2)
-    _curves(loss, rows, ["train/loss", "val/loss"], "loss", log=True)
-    name = next((n for n in ("accuracy", "mse") if f"val/{n}" in _keys(rows)), "accuracy")
-    _curves(metric, rows, [f"val/{name}"], name, log=name == "mse")
+    _curves(loss, rows, ["train/loss", "train/critic_loss", "val/loss"], "loss", log=True)
+    name = next((n for n in METRICS if f"val/{n}" in _keys(rows)), "accuracy")
+    _curves(metric, rows, [f"val/{name}"], METRICS[name], log=name in ("mse", "frechet"))
     _curves(drift, rows, ["ntk/drift", "ntk/cosine_drift"], "kernel drift from initialisation", log=True)
     _spectrum(spectrum, folder / "ntk.safetensors")
     figure.suptitle(folder.name, parse_math=False)

@@ -8,13 +8,13 @@ x, y, indices = task.probe(100)
 import inspect
 from typing import Any
 
-from hpnets.tasks import digits, line, sphere, vision  # noqa: F401  (importing them registers their tasks)
-from hpnets.tasks.base import TASKS, Task, register_task
+from hpnets.tasks import digits, image_fit, line, sphere, vision  # noqa: F401  (importing them registers their tasks)
+from hpnets.tasks.base import TASKS, SupervisedTask, Task, register_task
 
 __all__ = ["Task", "create_task", "list_tasks", "register_task", "task_options"]
 
 
-def create_task(name: str, **options: Any) -> Task:
+def create_task(name: str, **options: Any) -> SupervisedTask:
     """Build the task registered as `name`; raises ValueError for an unknown name, option or value."""
     return TASKS.create(name, **options)
 

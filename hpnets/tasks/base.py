@@ -14,21 +14,23 @@ from hpnets.tasks.checks import integer
 from hpnets.tasks.loading import Loader, eval_loader, train_loader
 from hpnets.tasks.samples import Samples, Splits
 
+Predict = Callable[[Tensor], Tensor]  # inputs (N, *input_shape) to the network's outputs (N, output_dim)
+
 
 class Probe(NamedTuple):
-    """The fixed training samples on which kernels are measured."""
+    """The fixed inputs on which kernels are measured: training samples, or latents, which have no target and no row."""
 
     x: Tensor  # (n, *input_shape), normalised
-    y: Tensor  # (n, output_dim), the float targets of kernel alignment
-    indices: Tensor  # (n,) int64, rows of the source data set
+    y: Tensor | None  # (n, output_dim), the float targets of kernel alignment
+    indices: Tensor | None  # (n,) int64, rows of the source data set
 
 
 class Task(LightningDataModule):
-    """What is learnt: data, loss, metrics and a probe set; everything is a function of the options alone.
+    """What is learnt: data, measures and a probe set; everything is a function of the options alone.
 
     A subclass gives `input_shape`, `output_dim`, `monitor`, `monitor_mode` and `splits()`, and usually derives from
-    ClassificationTask or RegressionTask in `hpnets.tasks.kinds`. Use it with `Trainer(use_distributed_sampler=False)`:
-    the loaders deal the samples to ranks themselves.
+    ClassificationTask or RegressionTask in `hpnets.tasks.kinds`, the kinds of SupervisedTask. Use it with
+    `Trainer(use_distributed_sampler=False)`: the loaders deal the samples to ranks themselves.
 
     batch_size: the batch over all ranks; seed: of the split, the probe and the shuffling; num_workers: of each loader.
     """
@@ -59,21 +61,13 @@ class Task(LightningDataModule):
     def splits(self) -> Splits:
         """Make the three data sets; called once, by `setup`."""
 
-    @abstractmethod
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """The mean loss of a batch, shape ()."""
+    def measures(self, predict: Predict) -> dict[str, float]:
+        """What is measured of the network as a function, beside the means over test samples: name -> value."""
+        return {}
 
-    @abstractmethod
-    def metrics(self) -> MetricCollection:
-        """New metrics, without a prefix, that take (outputs, targets)."""
-
-    @abstractmethod
-    def targets(self, y: Tensor) -> Tensor:
-        """What the outputs should be for the y (N, ...) of a batch, shape (N, output_dim), float."""
-
-    def probe_rows(self, n: int, generator: torch.Generator) -> Tensor:
-        """n different rows of train_set, ascending, shape (n,)."""
-        return torch.randperm(len(self.train_set), generator=generator)[:n].sort().values
+    def picture(self, predict: Predict) -> Tensor | None:
+        """A picture of what the network makes of the task, (1 or 3, height, width) in [0, 1]; None for no picture."""
+        return None
 
     def setup(self, stage: str | None = None) -> None:
         """Load all three data sets, whatever the stage; does nothing the second time."""
@@ -83,17 +77,9 @@ class Task(LightningDataModule):
         self.train_indices = self.train_set.indices
         self._is_set_up = True
 
+    @abstractmethod
     def probe(self, n: int) -> Probe:
-        """n training samples, without replacement, the same in every run with this seed.
-
-        Raises ValueError if n is not in 1..len(train_set), or if a class has too few samples for balanced classes.
-        """
-        self.setup()
-        if integer("n", n, 1) > len(self.train_set):
-            raise ValueError(f"n={n}: allowed is a probe of at most {len(self.train_set)}, the training samples")
-        rows = self.probe_rows(n, torch.Generator().manual_seed(self.seed))
-        x, y = self.train_set.batch(rows)
-        return Probe(x, self.targets(y), self.train_indices[rows])
+        """n fixed inputs, the same in every run with this seed; raises ValueError for an n < 1 or too large."""
 
     def train_dataloader(self) -> Loader:
         """Shuffled batches of batch_size / world; raises ValueError if batch_size exceeds the training set."""
@@ -123,8 +109,40 @@ class Task(LightningDataModule):
         return world, rank
 
 
-TASKS: Registry[Task] = Registry("task")
-T = TypeVar("T", bound=Task)
+class SupervisedTask(Task):
+    """A task of inputs with targets: it has a loss and metrics, and training samples for its probe set."""
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean loss of a batch, shape ()."""
+
+    @abstractmethod
+    def metrics(self) -> MetricCollection:
+        """New metrics, without a prefix, that take (outputs, targets)."""
+
+    @abstractmethod
+    def targets(self, y: Tensor) -> Tensor:
+        """What the outputs should be for the y (N, ...) of a batch, shape (N, output_dim), float."""
+
+    def probe_rows(self, n: int, generator: torch.Generator) -> Tensor:
+        """n different rows of train_set, ascending, shape (n,)."""
+        return torch.randperm(len(self.train_set), generator=generator)[:n].sort().values
+
+    def probe(self, n: int) -> Probe:
+        """n training samples, without replacement, the same in every run with this seed.
+
+        Raises ValueError if n is not in 1..len(train_set), or if a class has too few samples for balanced classes.
+        """
+        self.setup()
+        if integer("n", n, 1) > len(self.train_set):
+            raise ValueError(f"n={n}: allowed is a probe of at most {len(self.train_set)}, the training samples")
+        rows = self.probe_rows(n, torch.Generator().manual_seed(self.seed))
+        x, y = self.train_set.batch(rows)
+        return Probe(x, self.targets(y), self.train_indices[rows])
+
+
+TASKS: Registry[SupervisedTask] = Registry("task")
+T = TypeVar("T", bound=SupervisedTask)
 
 
 def register_task(name: str) -> Callable[[type[T]], type[T]]:

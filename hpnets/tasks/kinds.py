@@ -6,11 +6,11 @@ from torch.nn import functional as F
 from torchmetrics import MeanSquaredError, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
-from hpnets.tasks.base import Task
+from hpnets.tasks.base import SupervisedTask
 from hpnets.tasks.samples import balanced_rows
 
 
-class ClassificationTask(Task):
+class ClassificationTask(SupervisedTask):
     """Logits (N, output_dim) against labels y (N,) int64, with cross-entropy and accuracy."""
 
     monitor = "val/accuracy"
@@ -33,7 +33,7 @@ class ClassificationTask(Task):
         return balanced_rows(self.train_set.labels, n, self.output_dim, generator)
 
 
-class RegressionTask(Task):
+class RegressionTask(SupervisedTask):
     """Outputs (N, output_dim) against y (N, output_dim) float32, with the mean squared error."""
 
     monitor = "val/mse"

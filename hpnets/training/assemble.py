@@ -13,7 +13,7 @@ from torch import nn
 
 from hpnets.options import NTKOptions, RunOptions
 from hpnets.tasks import Task
-from hpnets.training.callbacks import EpochLines, SeedEpochs
+from hpnets.training.callbacks import EpochLines, EpochPicture, SeedEpochs
 from hpnets.training.checkpoints import LastAndBest, WholeCheckpointIO
 from hpnets.training.loggers import MetricsCSV, MetricsState
 from hpnets.training.ntk_monitor import NTKMonitor
@@ -49,7 +49,8 @@ def make_callbacks(
     """All callbacks, in the order that they need: what measures, what keeps the measurements, what saves."""
     progress = RichProgressBar() if sys.stdout.isatty() else EpochLines()
     best = LastAndBest(run.checkpoints, task.monitor, task.monitor_mode)
-    return [SeedEpochs(options.seed), *([monitor] if monitor else []), MetricsState(metrics), progress, best]
+    measuring = [*([monitor] if monitor else []), EpochPicture(task, run.picture)]
+    return [SeedEpochs(options.seed), *measuring, MetricsState(metrics), progress, best]
 
 
 def make_trainer(options: RunOptions, loggers: list[Any], callbacks: list[Callback]) -> pl.Trainer:

@@ -1,10 +1,19 @@
-"""Small callbacks of every run: a seed for each epoch, and a line for each epoch."""
+"""Small callbacks of every run: a seed, a picture and a line for each epoch."""
 
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities import rank_zero_only
+
+from hpnets.files import write_png
+from hpnets.tasks import Task
+from hpnets.training.evaluate import predictor
+from hpnets.training.lit import LitModel
+from hpnets.training.lit_gan import LitGAN
+from hpnets.training.modes import eval_mode
+from hpnets.training.wandb_log import WandbLog
 
 
 class SeedEpochs(pl.Callback):
@@ -17,10 +26,30 @@ class SeedEpochs(pl.Callback):
         torch.manual_seed((self.seed * 1_000_003 + trainer.current_epoch) * 1_009 + trainer.global_rank)
 
 
+class EpochPicture(pl.Callback):
+    """The task's picture of the network: into `path`, anew after each epoch, and into wandb."""
+
+    def __init__(self, task: Task, path: Path) -> None:
+        self.task, self.path = task, path
+
+    @rank_zero_only
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        assert isinstance(pl_module, LitModel | LitGAN)
+        net = pl_module.deployed()
+        with eval_mode(net):
+            picture = self.task.picture(predictor(net, pl_module.device))
+        if picture is not None:
+            write_png(self.path, picture)
+            for logger in trainer.loggers:
+                if isinstance(logger, WandbLog):
+                    logger.log_picture(self.path, trainer.global_step)
+
+
 class EpochLines(pl.Callback):
     """Prints one line an epoch: what a log file can hold, where a progress bar would leave it empty or full of bars."""
 
-    SHOWN = ("train/loss", "val/loss", "val/accuracy", "val/mse", "ntk/drift", "ntk/effective_rank")
+    VALIDATION = ("val/loss", "val/accuracy", "val/mse", "val/psnr", "val/frechet")
+    SHOWN = ("train/loss", *VALIDATION, "ntk/drift", "ntk/effective_rank")
 
     @rank_zero_only
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

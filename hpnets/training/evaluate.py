@@ -1,24 +1,42 @@
 """The test metrics of a network."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from hpnets.tasks import Task
+from hpnets.tasks.base import Predict, SupervisedTask
+
+ROWS = 4096  # at once
 
 
-@torch.no_grad()
-def evaluate(net: nn.Module, task: Task, device: torch.device | str = "cpu") -> dict[str, float]:
-    """{"test/loss": ..., "test/<metric>": ...} over the task's test set, in eval mode, every sample once.
-
-    In a distributed run each rank takes its share, and the metrics are summed over the ranks.
-    """
+def predictor(net: nn.Module, device: torch.device | str = "cpu") -> Predict:
+    """`net`, put into eval mode, as a function of inputs (N, ...) on any device, without gradients."""
     net = net.to(device).eval()
     dtype = next(net.parameters()).dtype
-    loss, metrics = MeanMetric().to(device), task.metrics().clone(prefix="test/").to(device)
+
+    @torch.no_grad()
+    def predict(x: Tensor) -> Tensor:
+        return torch.cat([net(part.to(device, dtype)) for part in x.split(ROWS)])
+
+    return predict
+
+
+def sample_means(predict: Predict, task: SupervisedTask, device: torch.device | str) -> dict[str, float]:
+    """{"loss": ..., <metric>: ...} over the task's test set."""
+    loss, metrics = MeanMetric().to(device), task.metrics().to(device)
     for x, y in task.test_dataloader():
-        x, y = x.to(device, dtype), y.to(device)
-        outputs = net(x)
+        outputs, y = predict(x), y.to(device)
         loss.update(task.loss(outputs, y), weight=len(x))
         metrics.update(outputs, y)
-    return {"test/loss": float(loss.compute()), **{name: float(v) for name, v in metrics.compute().items()}}
+    return {name: float(value) for name, value in {"loss": loss.compute(), **metrics.compute()}.items()}
+
+
+def evaluate(net: nn.Module, task: Task, device: torch.device | str = "cpu") -> dict[str, float]:
+    """{"test/loss": ..., "test/<metric>": ..., "test/<measure>": ...} over the test set, in eval mode.
+
+    In a distributed run each rank takes its share of the samples, each once, and the metrics are summed over the ranks.
+    """
+    predict = predictor(net, device)
+    means = sample_means(predict, task, device) if isinstance(task, SupervisedTask) else {}
+    return {f"test/{name}": value for name, value in {**means, **task.measures(predict)}.items()}

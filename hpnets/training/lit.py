@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from hpnets.options import OptimOptions
-from hpnets.tasks import Task
+from hpnets.tasks.base import SupervisedTask
 from hpnets.training.errors import NonFiniteError
 from hpnets.training.log import log_now
 
@@ -24,6 +24,27 @@ def make_optimizer(net: nn.Module, optim: OptimOptions) -> torch.optim.Optimizer
     return kind(params, optim.lr, weight_decay=optim.weight_decay)
 
 
+def check_loss(module: pl.LightningModule, loss: Tensor) -> Tensor:
+    """The mean of a loss over the ranks; NonFiniteError, on every rank at once, if it is NaN or Inf."""
+    mean = module.trainer.strategy.reduce(loss.detach(), reduce_op="mean")
+    if not torch.isfinite(mean):
+        raise NonFiniteError(f"the loss is {float(mean)} at step {module.global_step}")
+    return mean
+
+
+def check_weights(module: pl.LightningModule) -> None:
+    """NonFiniteError, which names them, if weights are NaN or Inf."""
+    bad = [name.removeprefix("net.") for name, p in module.named_parameters() if not torch.isfinite(p).all()]
+    if bad:
+        raise NonFiniteError(f"the weights {', '.join(bad)} hold NaN or Inf at step {module.global_step}")
+
+
+def log_validation(module: pl.LightningModule, values: dict[str, float]) -> None:
+    """Log what a validation epoch found, at the step that the weights have reached."""
+    module.log_dict(values, logger=False)
+    log_now(module.trainer, values)
+
+
 class LitModel(pl.LightningModule):
     """Trains `net` on the loss and metrics of `task`.
 
@@ -32,12 +53,16 @@ class LitModel(pl.LightningModule):
     epoch whose weights, are NaN or Inf, on every rank at once and before anything is saved.
     """
 
-    def __init__(self, net: nn.Module, task: Task, optim: OptimOptions | None = None) -> None:
+    def __init__(self, net: nn.Module, task: SupervisedTask, optim: OptimOptions | None = None) -> None:
         super().__init__()
         self.net, self.task, self.optim = net, task, optim or OptimOptions()
         self.save_hyperparameters({"optim": asdict(self.optim)})
         self.val_metrics = task.metrics().clone(prefix="val/")
         self.val_loss = MeanMetric()
+
+    def deployed(self) -> nn.Module:
+        """The network itself."""
+        return self.net
 
     def forward(self, x: Tensor) -> Tensor:
         return self.net(x)
@@ -45,10 +70,7 @@ class LitModel(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         x, y = batch
         loss = self.task.loss(self.net(x), y)
-        mean = self.trainer.strategy.reduce(loss.detach(), reduce_op="mean")
-        if not torch.isfinite(mean):
-            raise NonFiniteError(f"the loss is {float(mean)} at step {self.global_step}")
-        self.log("train/loss", mean, prog_bar=True)
+        self.log("train/loss", check_loss(self, loss), prog_bar=True)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -61,13 +83,10 @@ class LitModel(pl.LightningModule):
         values = {"val/loss": self.val_loss.compute(), **self.val_metrics.compute()}
         self.val_loss.reset()
         self.val_metrics.reset()
-        self.log_dict(values, logger=False)
-        log_now(self.trainer, {name: float(value) for name, value in values.items()})
+        log_validation(self, {name: float(value) for name, value in values.items()})
 
     def on_train_epoch_end(self) -> None:
-        bad = [name for name, p in self.net.named_parameters() if not torch.isfinite(p).all()]
-        if bad:
-            raise NonFiniteError(f"the weights {', '.join(bad)} hold NaN or Inf at step {self.global_step}")
+        check_weights(self)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return make_optimizer(self.net, self.optim)

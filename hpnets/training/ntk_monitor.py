@@ -3,8 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from hpnets.ntk.gradients import zero_gradient_fraction
 from hpnets.ntk.metrics import Measurement, available_metrics, check_metrics, measure
 from hpnets.training.errors import NonFiniteError
 from hpnets.training.log import log_now
+from hpnets.training.modes import eval_mode
 from hpnets.training.schedule import Every, check_every, is_due
 from hpnets.training.track import KernelTrack
 
@@ -74,7 +74,7 @@ class NTKMonitor(pl.Callback):
 
     def check(self, net: nn.Module) -> None:
         """Raise ValueError if the kernel of `net` cannot be had: one sample of the probe is tried."""
-        with _eval_mode(net):
+        with eval_mode(net):
             ntk(net, self.x[:1], outputs=self.outputs, algorithm=self.algorithm)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -82,7 +82,7 @@ class NTKMonitor(pl.Callback):
             return
         self.track, self.plan = KernelTrack(), None
         net = find_network(pl_module, self.net)
-        with _eval_mode(net):
+        with eval_mode(net):
             share = zero_gradient_fraction(net, self.x.to(pl_module.device))
         if share > 0.5:
             warnings.warn(
@@ -144,7 +144,7 @@ class NTKMonitor(pl.Callback):
         x = self.x.to(device=pl_module.device, dtype=next(net.parameters()).dtype)
         _share_buffers(net)
         try:
-            with _eval_mode(net):
+            with eval_mode(net):
                 return self._ntk(net, x)
         except ValueError as error:
             if "NaN" in str(error):
@@ -188,20 +188,8 @@ def _rank_bound(net: nn.Module, x: Tensor, outputs: Any) -> int:
     parameters = sum(p.numel() for p in net.parameters() if p.requires_grad)
     if outputs != "trace":
         return parameters
-    with _eval_mode(net), torch.no_grad():
+    with eval_mode(net), torch.no_grad():
         return parameters * net(x).shape[1]
-
-
-@contextmanager
-def _eval_mode(net: nn.Module) -> Iterator[None]:
-    """Every module of `net` in eval mode, then each back in its own."""
-    modes = {module: module.training for module in net.modules()}
-    net.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 def _all_ranks() -> dist.ProcessGroup | None:

@@ -13,6 +13,8 @@ from hpnets.files import remove_partial
 from hpnets.ntk import fingerprint
 from hpnets.options import RunOptions
 from hpnets.tasks import Task
+from hpnets.tasks.base import SupervisedTask
+from hpnets.tasks.generation import Features, GenerationTask
 from hpnets.training.assemble import (
     is_first_rank,
     make_callbacks,
@@ -25,6 +27,7 @@ from hpnets.training.checkpoints import read_checkpoint
 from hpnets.training.errors import Interrupted, NonFiniteError
 from hpnets.training.evaluate import evaluate
 from hpnets.training.lit import LitModel
+from hpnets.training.lit_gan import LitGAN
 from hpnets.training.loggers import MetricsCSV
 from hpnets.training.ntk_monitor import NTKMonitor
 from hpnets.training.run_folder import RunFolder, build, complete
@@ -38,12 +41,13 @@ class Summary:
     results: dict[str, Any]
 
 
-def train(options: RunOptions, folder: Path, resume: bool = False) -> Summary:
+def train(options: RunOptions, folder: Path, resume: bool = False, features: Features | None = None) -> Summary:
     """Train what `options` describe into `folder`, or go on from its last checkpoint if `resume`.
 
     A run stopped at any moment and resumed ends with the same weights, metrics and kernel track as one never stopped,
     bit for bit on CPU with one process: checkpoints are taken where an epoch ends, all randomness within an epoch
     follows from (seed, epoch, rank), and the rows and kernels logged so far are part of the checkpoint.
+    features: what generated pictures are measured by (`hpnets.tasks.generation`), for models that make some.
 
     Raises ValueError for options that cannot be run, before anything is written; NonFiniteError when the loss, the
     weights or the kernel become NaN or Inf; Interrupted when it is stopped.
@@ -54,7 +58,7 @@ def train(options: RunOptions, folder: Path, resume: bool = False) -> Summary:
     if not resume and is_first_rank():
         run.check_new()
     pl.seed_everything(options.seed, verbose=False)
-    net, task = build(options)
+    net, task = build(options, features)
     metrics, wandb = MetricsCSV(run.metrics), make_wandb(options, run)
     monitor = make_monitor(options.ntk, net, task, run)
     trainer = make_trainer(
@@ -65,7 +69,9 @@ def train(options: RunOptions, folder: Path, resume: bool = False) -> Summary:
     checkpoint = _checkpoint(run, options.trainer.max_epochs) if resume else None
     if trainer.is_global_zero:
         remove_partial(run.path) if resume else run.start(options)
-    _fit(trainer, LitModel(net, task, options.optim), task, checkpoint, run)
+    module = _module(net, task, options)
+    _fit(trainer, module, task, checkpoint, run)
+    net = module.deployed()
     results = evaluate(net, task, trainer.strategy.root_device)
     if not trainer.is_global_zero:
         return Summary(folder, {})
@@ -81,7 +87,15 @@ def train(options: RunOptions, folder: Path, resume: bool = False) -> Summary:
     return Summary(folder, summary)
 
 
-def _fit(trainer: pl.Trainer, module: LitModel, task: Task, checkpoint: Path | None, run: RunFolder) -> None:
+def _module(net: nn.Module, task: Task, options: RunOptions) -> LitModel | LitGAN:
+    """What trains `net` on a task of this kind."""
+    if isinstance(task, GenerationTask):
+        return LitGAN(net, task, options.optim, options.gan)
+    assert isinstance(task, SupervisedTask)
+    return LitModel(net, task, options.optim)
+
+
+def _fit(trainer: pl.Trainer, module: LitModel | LitGAN, task: Task, checkpoint: Path | None, run: RunFolder) -> None:
     try:
         trainer.fit(module, datamodule=task, ckpt_path=checkpoint, weights_only=True)
     except NonFiniteError as error:
@@ -110,5 +124,6 @@ def _summary(options: RunOptions, task: Task, net: nn.Module, monitor: NTKMonito
         "parameters": sum(p.numel() for p in net.parameters()),
         # json has no NaN
         "kernel": {name: value if math.isfinite(value) else None for name, value in kernel.items()},
+        **({"features": task.features} if isinstance(task, GenerationTask) else {}),
         "fingerprint": {"probe": probe, **fingerprint(net, task.probe(probe).x)},
     }

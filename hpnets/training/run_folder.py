@@ -17,9 +17,10 @@ import yaml
 from torch import nn
 
 from hpnets.files import read_tensors, sha256_of, write_json, write_tensors, write_text
-from hpnets.models import create_model, model_options
-from hpnets.options import RunOptions
+from hpnets.models import create_model, generates_pictures, model_options
+from hpnets.options import GANOptions, RunOptions
 from hpnets.tasks import Task, create_task, task_options
+from hpnets.tasks.generation import Features, GenerationTask
 
 PACKAGES = ("hpnets", "torch", "torchvision", "lightning", "torchmetrics", "numpy", "scipy", "scikit-learn", "wandb")
 
@@ -57,6 +58,10 @@ class RunFolder:
     @property
     def weights(self) -> Path:
         return self.path / "model.safetensors"
+
+    @property
+    def picture(self) -> Path:
+        return self.path / "picture.png"
 
     @property
     def summary(self) -> Path:
@@ -113,10 +118,17 @@ def complete(options: RunOptions) -> RunOptions:
     )
 
 
-def build(options: RunOptions) -> tuple[nn.Module, Task]:
-    """The network and the task (set up) that options describe; ValueError for what cannot be built."""
+def build(options: RunOptions, features: Features | None = None) -> tuple[nn.Module, Task]:
+    """The network and the task (set up) that options describe; ValueError for what cannot be built.
+
+    A model that generates pictures gets the GenerationTask of the task, with these features to measure them by.
+    """
     task_options, model_options = dict(options.task), dict(options.model)
-    task = create_task(task_options.pop("name"), **task_options)
+    task: Task = create_task(task_options.pop("name"), **task_options)
+    if generates_pictures(options.model["name"]):
+        task = GenerationTask(task, options.gan.latent, features)
+    elif options.gan != GANOptions():
+        raise ValueError(f"gan is {vars(options.gan)}; allowed for {options.model['name']!r}, no generator: no change")
     net = create_model(
         model_options.pop("name"), input_shape=task.input_shape, output_dim=task.output_dim, **model_options
     )
@@ -125,12 +137,12 @@ def build(options: RunOptions) -> tuple[nn.Module, Task]:
     return net, task
 
 
-def load_run(path: Path) -> tuple[nn.Module, Task, dict[str, Any]]:
+def load_run(path: Path, features: Features | None = None) -> tuple[nn.Module, Task, dict[str, Any]]:
     """Network (eval mode, its weights checked against their hash), task and summary of a finished run."""
     folder = RunFolder(path)
     summary = folder.read_summary()
     weights = read_tensors(folder.weights, summary["sha256"])
-    net, task = build(folder.options())
+    net, task = build(folder.options(), features)
     net.load_state_dict(weights)
     return net.eval(), task, summary
 

@@ -96,6 +96,11 @@ class WandbLog(Logger):
         """The whole config is handed over at the start."""
 
     @rank_zero_only
+    def log_picture(self, picture: Path, step: int) -> None:
+        """A png file as the image "picture"."""
+        self._try(lambda inner: inner.log_image("picture", [str(picture)], step))
+
+    @rank_zero_only
     def log_results(self, kernel: Path, weights: Path) -> None:
         """The spectrum over time as a plot, and, when online, the weights as an artifact."""
         self._try(lambda inner: _log_spectrum(inner, kernel))

@@ -56,6 +56,11 @@ def test_a_regression_run_without_a_kernel(tmp_path: Path) -> None:
     assert not any(word.startswith("ntk/") for word in words)
 
 
+def test_a_run_that_fits_a_picture(tmp_path: Path) -> None:
+    words = texts(draw_curves(write_run(tmp_path, "step,val/psnr\n5,20.5\n10,-1.5\n", 0)))
+    assert {"PSNR in dB", "val/psnr"} <= set(words.splitlines())
+
+
 def test_a_run_that_ended_at_once(tmp_path: Path) -> None:
     words = texts(draw_curves(write_run(tmp_path, "step\n", 0))).splitlines()
     assert {"loss", "accuracy", "kernel not tracked"} <= set(words)

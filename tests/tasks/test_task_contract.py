@@ -1,5 +1,6 @@
 """What every registered task promises, and what it answers to a wrong option."""
 
+import math
 from typing import Any
 
 import pytest
@@ -10,12 +11,13 @@ from torchvision.transforms import v2
 import hpnets.tasks
 from hpnets.tasks import Task, create_task, list_tasks, register_task, task_options
 from hpnets.tasks.base import TASKS
-from hpnets.tasks.kinds import RegressionTask
+from hpnets.tasks.kinds import ClassificationTask, RegressionTask
 from hpnets.tasks.samples import Splits, splits_of
 from tests.tasks.conftest import MakeTask
 
 ALL = list_tasks()
-CLASSIFICATION = [name for name in ALL if name not in ("line", "sphere")]
+CLASSIFICATION = [name for name in ALL if issubclass(TASKS.get(name), ClassificationTask)]
+BEST = {"accuracy": 1.0, "mse": 0.0, "psnr": math.inf}
 
 
 def sets(task: Task) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def test_perfect_outputs_are_best(name: str, make_task: MakeTask) -> None:
     right.update(task.targets(y), y)
     wrong.update(task.targets(y).roll(1, dims=1) + torch.eye(len(y), task.output_dim), y)
     best, worse = right.compute()[key], wrong.compute()[key]
-    assert best == (1 if task.monitor_mode == "max" else 0)
+    assert best == BEST[key]
     assert worse < best if task.monitor_mode == "max" else worse > best
     assert task.loss(10 * task.targets(y) if name in CLASSIFICATION else task.targets(y), y) < 0.05
 
@@ -135,7 +137,9 @@ def test_preprocessing_is_torchvisions_normalize(make_task: MakeTask) -> None:
 
 def test_listing_and_options() -> None:
     assert list_tasks("*mnist*") == ["fashion_mnist", "mnist"]
-    assert {"digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "svhn", "line", "sphere"} <= set(ALL)
+    assert {"digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "svhn", "line", "sphere", "image_fit"} <= set(
+        ALL
+    )
     assert list(task_options("mnist")) == ["root", "download", "batch_size", "seed", "num_workers"]
     for name in ALL:
         options = task_options(name).values()
@@ -192,6 +196,10 @@ WRONG = [
     ("line", {"train_range": (1, 2, 3)}, r"train_range=\(1, 2, 3\): allowed are two numbers"),
     ("line", {"train_range": (-9, 9)}, "test_range=.* allowed are intervals that contain train_range="),
     ("line", {"train_range": (0, 1), "test_range": (0, 1.05)}, "at least 1.1 times as wide"),
+    ("image_fit", {"image": "flowers"}, "image='flowers': did you mean flower"),
+    ("image_fit", {"image": 3}, "image=3: allowed: china, flower"),
+    ("image_fit", {"size": 7}, "size=7: allowed are integers of at least 8"),
+    ("image_fit", {"size": 428}, "size=428: allowed are integers from 8 to 427"),
     ("sphere", {"dim": 1}, "dim=1: allowed are integers of at least 2"),
     ("sphere", {"degrees": "1,x"}, "degrees='1,x': allowed are different integers"),
     ("sphere", {"degrees": [2, 2]}, r"degrees=\[2, 2\]: allowed are different integers"),

@@ -1,0 +1,97 @@
+"""LitGAN: the thin LightningModule that trains a generator of pictures against a discriminator."""
+
+import copy
+from dataclasses import asdict
+
+import lightning.pytorch as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from hpnets.models.discriminator import Discriminator
+from hpnets.options import GANOptions, OptimOptions
+from hpnets.tasks.generation import GenerationTask
+from hpnets.training.evaluate import predictor
+from hpnets.training.lit import check_loss, check_weights, log_validation, make_optimizer
+from hpnets.training.modes import eval_mode
+
+Batch = tuple[Tensor, Tensor]
+BETAS = (0.0, 0.99)  # of Adam: without momentum the two networks do not chase each other's past
+
+
+class LitGAN(pl.LightningModule):
+    r"""Trains `net`, z -> picture, and a discriminator D on the real pictures of `task`, both in each step.
+
+        L_net = E softplus(-D(net(z)))
+        L_D = E softplus(D(net(z))) + E softplus(-D(x)) + [step divides by r1_every] r1_every gamma/2 E |grad_x D(x)|^2
+
+    `average` is the exponential mean of the weights of `net`, from which pictures and distances are made. Adam has
+    betas (0, 0.99). Logs train/loss (L_net) and train/critic_loss (L_D) at step s for the weights after s steps, and
+    the task's distances to the validation set as val/<name>. Raises NonFiniteError as LitModel does.
+    Ours differs from StyleGAN2's: the two updates are simultaneous, with one optimiser and one step count.
+    Sources: Goodfellow et al. 2014 (arXiv 1406.2661) for the losses; Mescheder et al. 2018 (arXiv 1801.04406) for R1;
+    Karras et al. 2020 (arXiv 1912.04958) for its laziness and the average.
+    """
+
+    average: nn.Module
+
+    def __init__(
+        self, net: nn.Module, task: GenerationTask, optim: OptimOptions | None = None, gan: GANOptions | None = None
+    ) -> None:
+        super().__init__()
+        self.net, self.task, self.optim, self.gan = net, task, optim or OptimOptions(), gan or GANOptions()
+        self.save_hyperparameters({"optim": asdict(self.optim), "gan": asdict(self.gan)})
+        self.average = copy.deepcopy(net).requires_grad_(False)
+        self.critic = Discriminator(task.picture_shape, self.gan.critic_width)
+
+    def deployed(self) -> nn.Module:
+        """A copy of the averaged generator, in eval mode."""
+        return copy.deepcopy(self.average).requires_grad_(True).eval()
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.net(z)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        x, _ = batch
+        z = torch.randn(len(x), *self.task.input_shape, dtype=x.dtype, device=x.device)
+        made = self.net(z).view_as(x)
+        frozen = {name: p.detach() for name, p in self.critic.named_parameters()}
+        loss = F.softplus(-functional_call(self.critic, frozen, (made,))).mean()
+        critic_loss = self.critic_loss(x, made.detach(), penalised=batch_idx % self.gan.r1_every == 0)
+        self.log("train/loss", check_loss(self, loss), prog_bar=True)
+        self.log("train/critic_loss", check_loss(self, critic_loss))
+        return loss + critic_loss
+
+    def critic_loss(self, x: Tensor, made: Tensor, penalised: bool) -> Tensor:
+        """L_D of real and generated pictures, (n, C, H, W) each; with the R1 term if `penalised`."""
+        x = x.detach().requires_grad_(penalised)
+        real = self.critic(x)
+        loss = F.softplus(self.critic(made)).mean() + F.softplus(-real).mean()
+        if not penalised:
+            return loss
+        (slope,) = torch.autograd.grad(real.sum(), x, create_graph=True)
+        return loss + self.gan.r1_every * self.gan.r1 / 2 * slope.flatten(1).square().sum(1).mean()
+
+    @torch.no_grad()
+    def on_train_batch_end(self, *_: object) -> None:
+        for kept, p in zip(self.average.parameters(), self.net.parameters(), strict=True):
+            kept.lerp_(p, 1 - self.gan.ema)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """The distances are of whole sets, not means over batches."""
+
+    def on_validation_epoch_end(self) -> None:
+        with eval_mode(self.average):
+            values = self.task.distances(predictor(self.average, self.device), self.task.val_set)
+        log_validation(self, {f"val/{name}": value for name, value in values.items()})
+
+    def on_train_epoch_end(self) -> None:
+        check_weights(self)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        optimizer = make_optimizer(self.net, self.optim)
+        optimizer.add_param_group({"params": list(self.critic.parameters())})
+        for group in optimizer.param_groups:
+            group.update({"betas": BETAS} if "betas" in group else {})
+        return optimizer

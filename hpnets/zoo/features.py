@@ -1,0 +1,33 @@
+"""Pictures as a published classifier sees them: what its last layer is given."""
+
+import copy
+
+from torch import Tensor, nn
+
+from hpnets.models import generates_pictures
+from hpnets.zoo.index import entries
+from hpnets.zoo.pretrained import load_pretrained
+
+
+class Penultimate(nn.Module):
+    """Raw pictures (N, *input_shape) to the inputs (N, F) of a classifier's last linear layer, in eval mode."""
+
+    def __init__(self, net: nn.Module, preprocess: nn.Module) -> None:
+        super().__init__()
+        self.net, self.preprocess = copy.deepcopy(net).eval().requires_grad_(False), preprocess
+        last = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)][-1]
+        self.net.set_submodule(last, nn.Identity())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(self.preprocess(x))
+
+
+def features_for(model: str, task: str) -> tuple[str, nn.Module] | None:
+    """(name, features) of the published mlp of `task`, to measure the pictures of `model` by; None if it makes none.
+
+    None, too, for a task without a published mlp; a ValueError for an unknown model.
+    """
+    name = f"mlp-{task}"
+    if not generates_pictures(model) or name not in entries():
+        return None
+    return name, Penultimate(*load_pretrained(name))
