@@ -99,12 +99,13 @@ def options_table(name: str) -> str:
 
 
 def weights(entry: Entry) -> Iterator[str]:
-    """What a published network is, and its row of numbers."""
-    from hpnets.report import zoo_table
+    """What a published network is, its test metrics and its row of numbers."""
+    from hpnets.report import spread, zoo_table
 
     yield f"## Weights: `{entry['name']}`"
     yield f'```python\nfrom hpnets import load_pretrained\n\nnet, preprocess = load_pretrained("{entry["name"]}")\n```'
     yield f"```text\n{entry['command']}\n```"
+    yield ", ".join(f"{name.removeprefix('test/')} {spread(value)}" for name, value in entry["metrics"].items()) + "."
     yield zoo_table([entry])
     yield "What the columns mean: [the zoo](../../results/zoo.md)."
 

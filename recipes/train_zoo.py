@@ -58,7 +58,7 @@ def train_zoo(
     print(f"{len(chosen)} cells, {planned} runs to train", flush=True)
     started, failed = time.time(), []
     try:
-        for runs, status in trained(chosen, jobs):
+        for runs, status in (ended for phase in phases(chosen) for ended in trained(phase, jobs)):
             if status:
                 failed.append(runs.cell.name)
                 print(f"{runs.cell.name}: failed with status {status}, see {runs.log}", flush=True)
@@ -71,6 +71,15 @@ def train_zoo(
     print(f"{len(chosen) - len(failed)} cells, {time.time() - started:.0f} s")
     if failed:
         fail(f"failed: {', '.join(failed)}", status=1)
+
+
+def phases(chosen: list[CellRuns]) -> list[list[CellRuns]]:
+    """What must be published before the rest begins: the mlps that pictures are measured by; generators, the longest,
+    are the first of the rest."""
+    rulers = {f"mlp-{runs.cell.config.parent.name}" for runs in chosen if runs.cell.makes_pictures()}
+    first = [runs for runs in chosen if runs.cell.name in rulers]
+    rest = [runs for runs in chosen if runs.cell.name not in rulers]
+    return [first, sorted(rest, key=lambda runs: not runs.cell.makes_pictures())]
 
 
 def trained(chosen: list[CellRuns], jobs: int) -> Iterator[tuple[CellRuns, int]]:

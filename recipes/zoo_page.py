@@ -47,34 +47,32 @@ def zoo_page(
         readme: the page with the markers <!-- pretrained --> and <!-- end pretrained -->; null leaves it
     """
     from hpnets.files import write_text
-    from hpnets.report import best_table, by_task, check_markers, draw_metric, draw_spectra, draw_width, replace_between
+    from hpnets.report import best_table, by_goal, check_markers, draw_metric, draw_spectra, draw_width, replace_between
     from recipes.zoo.spectra import read_spectra
 
     if readme:
         check_markers(Path(readme), MARKER)
-    tasks, folder = by_task(Path(index), sort), Path(results)
-    for task, entries in tasks.items():
-        draw_metric(entries, folder / f"{task}.svg")
+    goals, folder = by_goal(Path(index), sort), Path(results)
+    for goal, entries in goals.items():
+        draw_metric(entries, folder / f"{goal}.svg")
     twins = {name: found for name, found in read_spectra(folder).items() if found["twin"]}
     draw_spectra(twins, folder / "spectra.svg")
     if (folder / "width.json").is_file():
         draw_width(folder / "width.json", folder / "width.svg")
-    write_text(Path(page), text(tasks, folder, Path(page)))
+    write_text(Path(page), text(goals, folder, Path(page)))
     if readme:
         replace_between(Path(readme), MARKER, best_table(Path(index)))
     print(f"written: {page}, {folder}/*.svg" + (f", {readme}" if readme else ""))
 
 
-def text(tasks: dict[str, list[dict[str, Any]]], folder: Path, page: Path) -> str:
+def text(goals: dict[str, list[dict[str, Any]]], folder: Path, page: Path) -> str:
     """The whole page."""
     from hpnets.report import zoo_table
 
     here = folder.relative_to(page.parent)
     parts = [ABOUT, trained_in(folder / "training.json")]
-    for task, entries in tasks.items():
-        parts.append(
-            f"## {task}\n\n{zoo_table(entries)}\n\n![metric against parameters on {task}]({here}/{task}.svg)\n"
-        )
+    for goal, entries in goals.items():
+        parts.append(f"## {goal}\n\n{zoo_table(entries)}\n\n![{goal} against parameters]({here}/{goal}.svg)\n")
     parts.append(f"""## Spectra beside the additive twins
 
 The eigenvalues of the trace kernel at the end of training, divided by their sum, a line a seed: with the product and

@@ -15,7 +15,8 @@ import yaml
 
 from hpnets.training import RunFolder, train
 from hpnets.zoo import entries
-from recipes.zoo.cells import find_cells
+from recipes.train_zoo import phases
+from recipes.zoo.cells import CONFIGS, Cell, find_cells
 from recipes.zoo.runs import CellRuns, train_cell
 from recipes.zoo.spectra import read_spectra
 from tests.test_recipes import run_recipe
@@ -145,6 +146,15 @@ def test_runs_of_another_config_are_refused_and_trained_anew(zoo: Path, capsys: 
     assert error.count("\n") == 1
     assert train_zoo(zoo, "--cells", "mlp-digits", "--fresh", "true") == 0
     assert entries(zoo / "checkpoints")["mlp-digits"].sha256 != old
+
+
+def test_the_mlp_that_pictures_are_measured_by_comes_first_and_generators_follow() -> None:
+    wanted = "ccp-digits,mlp-digits,van-digits"
+    plain = [CellRuns(cell, Path("out")) for cell in find_cells(wanted, ROOT / CONFIGS)]
+    assert [[runs.cell.name for runs in phase] for phase in phases(plain)] == [[], wanted.split(",")]
+    generator = CellRuns(Cell(Path("digits") / "style_generator.yaml"), Path("out"))
+    found = [[runs.cell.name for runs in phase] for phase in phases([*plain, generator])]
+    assert found == [["mlp-digits"], ["style_generator-digits", "ccp-digits", "van-digits"]]
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@
 
 from hpnets.report.curves import draw_curves
 from hpnets.report.markers import check_markers, replace_between
-from hpnets.report.zoo import best_table, by_task, metric_of, spread, zoo_table
+from hpnets.report.zoo import best_table, by_goal, metric_of, spread, zoo_table
 from hpnets.report.zoo_pictures import draw_metric, draw_spectra, draw_width
 
 __all__ = [
     "best_table",
-    "by_task",
+    "by_goal",
     "check_markers",
     "draw_curves",
     "draw_metric",

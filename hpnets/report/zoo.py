@@ -1,4 +1,4 @@
-"""Tables of the zoo, read from checkpoints/index.json alone: all rows of a task, or the best of each."""
+"""Tables of the zoo, read from checkpoints/index.json alone: all rows of a task and metric, or the best of each."""
 
 import json
 from collections.abc import Callable
@@ -43,31 +43,35 @@ SORTS: dict[str, Callable[[Entry], Any]] = {
 }
 
 
-def by_task(index: Path, sort: str = "metric") -> dict[str, list[Entry]]:
-    """The entries of each task, sorted: the best metric first, anything else ascending; ValueError for another sort."""
+def by_goal(index: Path, sort: str = "metric") -> dict[str, list[Entry]]:
+    """The entries of each task and metric ("digits-accuracy"), sorted: the best metric first, anything else ascending.
+
+    Raises ValueError for another sort than those of SORTS.
+    """
     if sort not in SORTS:
         raise ValueError(f"sort is {sort!r}; allowed: {', '.join(SORTS)}")
-    entries = json.loads(index.read_text())
-    tasks = sorted({entry["task"]["name"] for entry in entries})
-    return {task: sorted((e for e in entries if e["task"]["name"] == task), key=SORTS[sort]) for task in tasks}
+    found: dict[str, list[Entry]] = {}
+    for entry in sorted(json.loads(index.read_text()), key=SORTS[sort]):
+        found.setdefault(f"{entry['task']['name']}-{metric_of(entry).removeprefix('test/')}", []).append(entry)
+    return dict(sorted(found.items()))
 
 
 def zoo_table(entries: list[Entry]) -> str:
-    """One row an entry of one task: metric, twin, costs and kernel, each mean +- standard deviation over the seeds."""
+    """One row an entry of one metric: metric, twin, costs and kernel, mean +- standard deviation over the seeds."""
     head = COLUMNS.format(metric_of(entries[0]).removeprefix("test/"))
     return "\n".join([head, "|" + " --- |" * (head.count("|") - 1), *map(_row, entries)])
 
 
 def best_table(index: Path, count: int = 3) -> str:
-    """The `count` best networks of each task."""
+    """The `count` best networks of each task and metric."""
     lines = [
         "| checkpoint | task | test metric, mean +- std | parameters | command |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for task, entries in by_task(index).items():
+    for entries in by_goal(index).values():
         for e in entries[:count]:
             metric = f"{metric_of(e).removeprefix('test/')} {spread(e['metrics'][metric_of(e)])}"
-            lines.append(f"| `{e['name']}` | {task} | {metric} | {e['parameters']:,} | `{e['command']}` |")
+            lines.append(f"| `{e['name']}` | {metric} | {e['parameters']:,} | `{e['command']}` |")
     return "\n".join(lines)
 
 

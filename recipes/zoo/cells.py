@@ -42,6 +42,12 @@ class Cell:
         options.model |= {"product": "sum"} if twin else {}
         return complete(options)
 
+    def makes_pictures(self) -> bool:
+        """Whether the model is a generator, whose pictures are measured by the published mlp of the task."""
+        from hpnets.models import generates_pictures
+
+        return generates_pictures(self.config.stem)
+
     def has_twin(self) -> bool:
         """Whether the model's product can be replaced by a sum."""
         from hpnets.models import model_options

@@ -81,13 +81,14 @@ def check_options(run: "RunFolder", options: "RunOptions") -> None:
 def train_cell(config: Path, out: Path) -> None:
     """Train the missing runs of a cell one after the other, those that were cut from their last checkpoint."""
     from hpnets.training import train
+    from hpnets.zoo import features_for
 
     for run, options in CellRuns(Cell(config), out).missing():
         resume = run.env.is_file()  # the last of the files that a run starts with
         if not resume:
             shutil.rmtree(run.path, ignore_errors=True)
         print(f"{run.path}", flush=True)
-        train(options, run.path, resume)
+        train(options, run.path, resume, features_for(options.model["name"], options.task["name"]))
 
 
 def train_in_process(config: Path, out: Path) -> None:

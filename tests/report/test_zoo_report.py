@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hpnets.report import best_table, by_task, draw_metric, draw_spectra, draw_width, metric_of, spread, zoo_table
+from hpnets.report import best_table, by_goal, draw_metric, draw_spectra, draw_width, metric_of, spread, zoo_table
 
 
 def entry(name: str, metric: str, mean: float, task: str = "digits", **changes: Any) -> dict[str, Any]:
@@ -54,19 +54,18 @@ def names(entries: list[dict[str, Any]]) -> list[str]:
 
 
 def test_the_best_metric_comes_first_whichever_way_is_better(index: Path) -> None:
-    tasks = by_task(index)
-    assert {task: names(entries) for task, entries in tasks.items()} == {
-        "digits": ["cc", "a", "bbb"],
-        "line": ["ee", "d"],
+    assert {goal: names(entries) for goal, entries in by_goal(index).items()} == {
+        "digits-accuracy": ["cc", "a", "bbb"],
+        "line-mse": ["ee", "d"],
     }
 
 
 def test_other_columns_sort_ascending(index: Path) -> None:
-    assert names(by_task(index, "parameters")["digits"]) == ["a", "cc", "bbb"]
-    assert names(by_task(index, "name")["digits"]) == ["a", "bbb", "cc"]
-    assert len(by_task(index, "decay_exponent")["digits"]) == 3  # None sorts, too
+    assert names(by_goal(index, "parameters")["digits-accuracy"]) == ["a", "cc", "bbb"]
+    assert names(by_goal(index, "name")["digits-accuracy"]) == ["a", "bbb", "cc"]
+    assert len(by_goal(index, "decay_exponent")["digits-accuracy"]) == 3  # None sorts, too
     with pytest.raises(ValueError, match="sort is 'size'; allowed: metric, name, parameters"):
-        by_task(index, "size")
+        by_goal(index, "size")
 
 
 def test_a_row_has_the_twin_and_the_paired_difference() -> None:
@@ -94,7 +93,7 @@ def test_a_network_that_was_not_tracked_has_dashes() -> None:
 def test_best_rows_of_each_task(index: Path) -> None:
     rows = best_table(index, count=2).splitlines()[2:]
     assert [row.split("|")[1].strip() for row in rows] == ["`cc-digits`", "`a-digits`", "`ee-line`", "`d-line`"]
-    assert "| line | mse 0.2 +- 0.01 | 2,000 | `python recipes/train.py --model ee` |" in rows[2]
+    assert "| mse 0.2 +- 0.01 | 2,000 | `python recipes/train.py --model ee` |" in rows[2]
 
 
 def test_numbers_as_text() -> None:
