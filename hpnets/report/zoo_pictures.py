@@ -29,6 +29,7 @@ def draw_metric(entries: list[Entry], path: Path) -> None:
         axes.plot([], [], "o", color=colour, label=label)
     axes.legend(frameon=False, loc="lower right")
     axes.grid(alpha=0.3)
+    figure.draw_without_rendering()  # lays the axes out, so that the points are where they will be
     _label(axes, [(e["parameters"], e["metrics"][name]["mean"], e["model"]["name"]) for e in entries])
     _save(figure, path)
 
@@ -74,10 +75,13 @@ def draw_width(file: Path, path: Path) -> None:
     """Kernel drift after training against width, mean and standard deviation over the seeds, from width.json."""
     found = json.loads(file.read_text())["drift"]
     figure, axes = _figure((7, 4.5))
+    axes.set(xscale="log", yscale="log")
+    axes.tick_params(axis="x", which="minor", labelbottom=False)
     for model, points in found.items():
         widths, means, stds = zip(*[(int(w), p["mean"], p["std"]) for w, p in points.items()], strict=True)
         axes.errorbar(widths, means, stds, marker="o", capsize=3, label=model)
-    axes.set(xscale="log", yscale="log", xlabel="width", ylabel="|K_T - K_0| / |K_0|, mean and std of 3 seeds")
+        axes.set_xticks(widths, [str(width) for width in widths])
+    axes.set(xlabel="width", ylabel="|K_T - K_0| / |K_0|, mean and std over the seeds")
     axes.legend(frameon=False)
     axes.grid(alpha=0.3, which="both")
     _save(figure, path)
@@ -94,7 +98,7 @@ def _figure(size: tuple[float, float], rows: int = 0, columns: int = 0) -> tuple
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=size, layout="constrained", dpi=72)  # a pixel is a point
     FigureCanvasSVG(figure)
     if not rows:
         return figure, figure.subplots()

@@ -17,6 +17,8 @@ from hpnets.tasks import create_task
 from hpnets.zoo import Entry, entries, list_pretrained, load_pretrained, pretrained_entry
 from hpnets.zoo.index import add_entry, checkpoints_folder
 from recipes.evaluate import from_zoo
+from recipes.zoo.cells import CONFIGS, find_cells
+from tests.training.runs import ROOT
 
 SHIPPED = entries()
 
@@ -150,8 +152,16 @@ def test_list_pretrained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert list_pretrained("*-digits") == ["b-digits"]
 
 
-def test_what_is_shipped() -> None:
-    assert {"ccp-digits", "ncp-digits", "mlp-digits"} <= set(SHIPPED)
+def test_every_cell_is_shipped_as_its_config_says() -> None:
+    cells = {cell.name: cell for cell in find_cells("*", ROOT / CONFIGS)}
+    assert set(SHIPPED) == set(cells)
+    for name, entry in SHIPPED.items():
+        options = cells[name].options(entry.seeds[0])
+        assert json.loads(json.dumps([options.model, options.task])) == [entry.model, entry.task]
+        assert entry.command == cells[name].command(entry.seeds[0])
+
+
+def test_every_file_is_of_an_entry() -> None:
     files = {path.name for path in checkpoints_folder().glob("*.safetensors")}
     assert files == {entry.file for entry in SHIPPED.values()}
     others = {path.name for path in checkpoints_folder().iterdir()} - files
