@@ -176,9 +176,9 @@ def test_a_shipped_checkpoint_is_as_its_entry_says(name: str) -> None:
     assert entry.metrics
     for metric in entry.metrics.values():
         assert metric.keys() == {"weights", "mean", "std"}
-    for name in ("drift", "cosine_drift", "effective_rank"):
-        assert entry.kernel[name].keys() == {"mean", "std"}
-        assert entry.kernel[name]["mean"] > 0
+    for key in ("drift", "cosine_drift", "effective_rank"):
+        assert entry.kernel[key].keys() == {"mean", "std"}
+        assert entry.kernel[key]["mean"] > 0
     assert {"decay_exponent", "decay_window", "zero_gradient"} <= entry.kernel.keys()
     assert 0 < entry.seconds["mean"] < 200
     check_twin(entry)
