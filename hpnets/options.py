@@ -97,9 +97,9 @@ class GANOptions:
 
     latent: int = 64
     r1: float = 1.0
-    r1_every: int = 8
-    ema: float = 0.995
-    critic_width: int = 32
+    r1_every: int = 16
+    ema: float = 0.99
+    critic_width: int = 16
 
     def __post_init__(self) -> None:
         for name in ("latent", "r1_every", "critic_width"):

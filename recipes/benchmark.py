@@ -70,7 +70,7 @@ def ntk(
     print(f"{render(results)}\n\nwritten to {out}")
 
 
-def monitor(out: str = "docs/results/monitor", seeds: int = 3) -> None:
+def monitor(out: str = "docs/results/monitor", seeds: int = 5) -> None:
     """What kernel tracking costs the default run: off, by the Jacobian, and as it is.
 
     Args:

@@ -161,10 +161,10 @@ def test_two_processes_are_measured_against_one(tmp_path: Path) -> None:
 
 def test_the_table_of_the_monitor() -> None:
     found = {
-        "off": {"seconds": [10.0, 10.0, 10.0], "accuracy": [0.9, 0.95, 1.0]},
-        "auto": {"seconds": [10.0, 11.0, 12.0], "accuracy": [0.9, 0.95, 1.0]},
+        "bare, off": {"seconds": [10.0, 10.0, 10.0], "accuracy": [0.9, 0.95, 1.0]},
+        "bare, auto": {"seconds": [10.0, 11.0, 12.0], "accuracy": [0.9, 0.95, 1.0]},
     }
-    assert "| auto | 11.00 +- 1.00 | +10.0% | 0.9500 +- 0.0500 |" in monitor_table(found)
+    assert "| bare, auto | 11.00 (10.00 - 12.00) | +10.0% | 0.9500 (0.9000 - 1.0000) |" in monitor_table(found)
 
 
 def test_the_table_in_the_readme_is_that_of_the_results() -> None:

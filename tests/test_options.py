@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
+from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions
 
 CHANGED = RunOptions(
     model={"name": "ncp", "skip": True},
@@ -15,6 +15,7 @@ CHANGED = RunOptions(
     optim=OptimOptions("sgd", 0.5, 0.1),
     ntk=NTKOptions(7, "log", 3, ["drift"], "ntkvp", True),
     trainer=TrainerOptions(2, 3, "cpu", "ddp", "64-true", True),
+    gan=GANOptions(8, 2.0, 4, 0.5, 3),
     wandb="off",
     seed=5,
 )
@@ -32,7 +33,7 @@ def test_every_option_was_changed_in_the_round_trip() -> None:
             assert getattr(part, field.name) != getattr(default, field.name), field.name
 
 
-PARTS: dict[str, type] = {"optim": OptimOptions, "ntk": NTKOptions, "trainer": TrainerOptions}
+PARTS: dict[str, type] = {"optim": OptimOptions, "ntk": NTKOptions, "trainer": TrainerOptions, "gan": GANOptions}
 
 
 def test_parts_may_be_left_out() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hpnets.tasks import generation
 from hpnets.training import train
 from hpnets.zoo import entries, list_pretrained, load_pretrained
 from recipes.zoo.record import spread
@@ -46,6 +47,22 @@ def test_evaluate_reproduces_a_run(runs: list[Path], capsys: pytest.CaptureFixtu
     assert run_recipe("evaluate", "--checkpoint", str(runs[0])) == 0
     recorded = json.loads((runs[0] / "summary.json").read_text())["metrics"]["test/accuracy"]
     assert f"{recorded:.8g}" in capsys.readouterr().out
+
+
+def test_a_generator_is_trained_and_evaluated_in_the_features_of_the_shipped_classifier(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generation, "EPOCH", 1)
+    flags = "--model style_generator --model.width 2 --gan.latent 4 --gan.critic_width 2 --task.batch_size 399"
+    flags += " --ntk.probe 3 --ntk.every off --trainer.max_epochs 1 --trainer.accelerator cpu --wandb off"
+    assert run_recipe("train", *flags.split(), "--out", str(tmp_path / "run")) == 0
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["features"] == "mlp-digits"
+    assert 0 < summary["metrics"]["test/frechet_floor"] < summary["metrics"]["test/frechet"]
+    assert (tmp_path / "run" / "picture.png").is_file()
+    assert (tmp_path / "run" / "curves.svg").is_file()
+    assert run_recipe("evaluate", "--checkpoint", str(tmp_path / "run")) == 0
+    assert "metrics and kernel fingerprint are as recorded" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

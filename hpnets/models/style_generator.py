@@ -41,7 +41,7 @@ class Noise(nn.Module):
 
     def __init__(self, side: int) -> None:
         super().__init__()
-        self.strength = nn.Parameter(torch.zeros(()))
+        self.strength = nn.Parameter(torch.zeros(1))
         self.register_buffer("n", torch.randn(1, 1, side, side))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """The one entry point: check the arguments, plan, run the plan."""
 
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -12,7 +13,7 @@ from hpnets.ntk.jacobian import jacobian_kernel
 from hpnets.ntk.memory import Driver, parse_bytes, tiled_kernel
 from hpnets.ntk.ntkvp import ntkvp_kernel
 from hpnets.ntk.outputs import Outputs
-from hpnets.ntk.planning import Plan, StalePlanError, make_plan, parameters_of
+from hpnets.ntk.planning import Plan, Request, StalePlanError, make_plan, parameters_of
 from hpnets.ntk.ranks import Ring, block_size, gather_rows
 from hpnets.ntk.sketching import sketch
 from hpnets.ntk.structured import structured_kernel
@@ -78,12 +79,12 @@ def ntk(
             _check_plan(plan, net, theta, x1, x2)
             return check_finite(_run_given(plan, net, theta, x1, x2))
         assert outputs is not None
+        wanted = Request(net, theta, x1, x2, outputs, algorithm, parse_bytes(memory))
         compute = _compute if group is None or dist.get_world_size(group) == 1 else partial(_share, group)
-        arguments = (net, theta, x1, x2, outputs, algorithm, parse_bytes(memory))
         try:
-            kernel = compute(*arguments, separable=True)
+            kernel = compute(wanted)
         except NotSeparable:
-            kernel = compute(*arguments, separable=False)
+            kernel = compute(replace(wanted, separable=False))
         return check_finite(kernel)
 
 
@@ -96,44 +97,23 @@ def _run_given(plan: Plan, net: nn.Module, theta: Params, x1: Tensor, x2: Tensor
         ) from None
 
 
-def _compute(
-    net: nn.Module,
-    theta: Params,
-    x1: Tensor,
-    x2: Tensor | None,
-    outputs: Outputs,
-    algorithm: str,
-    budget: int,
-    separable: bool,
-) -> Tensor:
-    plan = make_plan(net, theta, x1, x2, outputs, algorithm, budget, separable)
-    return run(plan, net, theta, x1, x2)
+def _compute(wanted: Request) -> Tensor:
+    return run(make_plan(wanted), wanted.net, wanted.theta, wanted.x1, wanted.x2)
 
 
-def _share(
-    group: "dist.ProcessGroup",
-    net: nn.Module,
-    theta: Params,
-    x1: Tensor,
-    x2: Tensor | None,
-    outputs: Outputs,
-    algorithm: str,
-    budget: int,
-    separable: bool,
-) -> Tensor:
+def _share(group: "dist.ProcessGroup", wanted: Request) -> Tensor:
     """`_compute` by all ranks: around the ring where x2 is None and the factors of four blocks fit, else by rows."""
-    rank, world = dist.get_rank(group), dist.get_world_size(group)
-    if x2 is None:
+    rank, world, x1 = dist.get_rank(group), dist.get_world_size(group), wanted.x1
+    if wanted.x2 is None:
         block = x1[: block_size(len(x1), world)]
-        plan = make_plan(net, theta, block, None, outputs, algorithm, budget, separable)
+        plan = make_plan(replace(wanted, x1=block))
         whole = plan.tile >= len(block) and (not plan.rest or plan.rest_tile >= len(block))
-        if plan.algorithm != "ntkvp" and whole and 4 * plan.peak_bytes <= budget:
-            return run(plan, net, theta, x1, None, Ring(group))
+        if plan.algorithm != "ntkvp" and whole and 4 * plan.peak_bytes <= wanted.budget:
+            return run(plan, wanted.net, wanted.theta, x1, None, Ring(group))
     if len(x1) < world:
         raise ValueError(f"x1 has {len(x1)} rows; allowed: at least one for each of the {world} ranks")
-    columns = x1 if x2 is None else x2
-    rows = _compute(net, theta, x1[rank::world], columns, outputs, algorithm, budget, separable)
-    return gather_rows(rows, len(x1), group)
+    columns = x1 if wanted.x2 is None else wanted.x2
+    return gather_rows(_compute(replace(wanted, x1=x1[rank::world], x2=columns)), len(x1), group)
 
 
 def run(

@@ -84,9 +84,9 @@ def plan(
 ) -> Plan:
     """The plan that `ntk` would follow for these arguments, which are `ntk`'s; two samples are run to make it."""
     net = eager(net)
-    theta = parameters_of(net, params)
+    wanted = Request(net, parameters_of(net, params), x1, x2, outputs, algorithm, parse_bytes(memory))
     with undisturbed(net, x1.device):
-        return make_plan(net, theta, x1, x2, outputs, algorithm, parse_bytes(memory))
+        return make_plan(wanted)
 
 
 def parameters_of(net: nn.Module, params: dict[str, Tensor] | None) -> Params:
@@ -94,34 +94,38 @@ def parameters_of(net: nn.Module, params: dict[str, Tensor] | None) -> Params:
     return trainable_parameters(net) if params is None else {plain_name(k): p.detach() for k, p in params.items()}
 
 
-def make_plan(
-    net: nn.Module,
-    theta: Params,
-    x1: Tensor,
-    x2: Tensor | None,
-    outputs: Outputs,
-    algorithm: str,
-    budget: int,
-    separable: bool = True,
-) -> Plan:
-    """`plan` on an eager net within `undisturbed`; without `separable`, no layer is treated as a Hadamard chain's."""
-    if algorithm not in ALGORITHMS:
-        raise ValueError(f"algorithm is {algorithm!r}; allowed: {', '.join(ALGORITHMS)}")
-    check_inputs(net, theta, x1, x2)
+@dataclass(frozen=True)
+class Request:
+    """The kernel that is asked for, of an eager net; without `separable`, no layer is taken for a Hadamard chain's."""
+
+    net: nn.Module
+    theta: Params
+    x1: Tensor
+    x2: Tensor | None
+    outputs: Outputs
+    algorithm: str
+    budget: int
+    separable: bool = True
+
+
+def make_plan(wanted: Request) -> Plan:
+    """`plan` within `undisturbed`."""
+    if wanted.algorithm not in ALGORITHMS:
+        raise ValueError(f"algorithm is {wanted.algorithm!r}; allowed: {', '.join(ALGORITHMS)}")
+    net, theta, x1 = wanted.net, wanted.theta, wanted.x1
+    check_inputs(net, theta, x1, wanted.x2)
     check_mode(net)
-    mode = mode_of(outputs, check_output(net, theta, x1), x1)
-    found = survey(net, theta, x1, mode)
-    maker = _Maker(net, theta, x1, x2, mode, found, budget, separable)
-    if algorithm == "auto":
+    mode = mode_of(wanted.outputs, check_output(net, theta, x1), x1)
+    maker = _Maker(theta, x1, wanted.x2, mode, survey(net, theta, x1, mode), wanted.budget, wanted.separable)
+    if wanted.algorithm == "auto":
         return maker.auto()
-    return maker.structured() if algorithm == "structured" else maker.functional(algorithm)
+    return maker.structured() if wanted.algorithm == "structured" else maker.functional(wanted.algorithm)
 
 
 @dataclass(frozen=True)
 class _Maker:
-    """The arguments of a plan, for the three ways of making one."""
+    """What the three ways of making a plan share."""
 
-    net: nn.Module
     theta: Params
     x1: Tensor
     x2: Tensor | None

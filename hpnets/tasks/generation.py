@@ -13,7 +13,7 @@ from hpnets.tasks.frechet import frechet_distance
 from hpnets.tasks.kinds import ClassificationTask
 from hpnets.tasks.samples import Samples, Splits
 
-EPOCH = 24_000  # pictures, about
+EPOCH = 12_000  # pictures, about
 GRID, SHOWN_SIDE = 8, 32
 MOST = 10_000  # pictures that a distance is measured on
 
@@ -24,7 +24,7 @@ class GenerationTask(Task):
     """Pictures like those of `source`, from latents z ~ N(0, I) in R^latent.
 
     The network maps latents (N, latent) to flattened pictures (N, output_dim), normalised as the source's. Batches are
-    the source's, real pictures and their labels; an epoch is as many whole passes over them as come near to 24,000
+    the source's, real pictures and their labels; an epoch is as many whole passes over them as come near to 12,000
     pictures, at least one. The probe set is of fixed latents.
     Measures: frechet, the `frechet_distance` in feature space of as many pictures, from fixed latents, to the test
     set; and frechet_floor, that of as many training pictures. features: None compares pictures averaged to 8x8.

@@ -18,6 +18,7 @@ from hpnets.training.modes import eval_mode
 
 Batch = tuple[Tensor, Tensor]
 BETAS = (0.0, 0.99)  # of Adam: without momentum the two networks do not chase each other's past
+GENERATOR_RATE = 3.0  # its modulated weights are of size 1, a step of Adam moves them by less than the critic's
 
 
 class LitGAN(pl.LightningModule):
@@ -27,8 +28,9 @@ class LitGAN(pl.LightningModule):
         L_D = E softplus(D(net(z))) + E softplus(-D(x)) + [step divides by r1_every] r1_every gamma/2 E |grad_x D(x)|^2
 
     `average` is the exponential mean of the weights of `net`, from which pictures and distances are made. Adam has
-    betas (0, 0.99). Logs train/loss (L_net) and train/critic_loss (L_D) at step s for the weights after s steps, and
-    the task's distances to the validation set as val/<name>. Raises NonFiniteError as LitModel does.
+    betas (0, 0.99), and the generator 3 times the learning rate of D, which is `optim.lr`. Logs train/loss (L_net) and
+    train/critic_loss (L_D) at step s for the weights after s steps, and the task's distances to the validation set as
+    val/<name>. Raises NonFiniteError as LitModel does.
     Ours differs from StyleGAN2's: the two updates are simultaneous, with one optimiser and one step count.
     Sources: Goodfellow et al. 2014 (arXiv 1406.2661) for the losses; Mescheder et al. 2018 (arXiv 1801.04406) for R1;
     Karras et al. 2020 (arXiv 1912.04958) for its laziness and the average.
@@ -94,4 +96,6 @@ class LitGAN(pl.LightningModule):
         optimizer.add_param_group({"params": list(self.critic.parameters())})
         for group in optimizer.param_groups:
             group.update({"betas": BETAS} if "betas" in group else {})
+        for group in optimizer.param_groups[:-1]:
+            group["lr"] *= GENERATOR_RATE
         return optimizer

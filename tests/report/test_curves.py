@@ -61,6 +61,12 @@ def test_a_run_that_fits_a_picture(tmp_path: Path) -> None:
     assert {"PSNR in dB", "val/psnr"} <= set(words.splitlines())
 
 
+def test_a_run_that_generates_pictures(tmp_path: Path) -> None:
+    metrics = "step,train/critic_loss,train/loss,val/frechet\n9,1.3,0.7,\n18,,,600.5\n36,,,90.25\n"
+    words = texts(draw_curves(write_run(tmp_path, metrics, 0)))
+    assert {"Frechet distance", "val/frechet", "train/critic_loss"} <= set(words.splitlines())
+
+
 def test_a_run_that_ended_at_once(tmp_path: Path) -> None:
     words = texts(draw_curves(write_run(tmp_path, "step\n", 0))).splitlines()
     assert {"loss", "accuracy", "kernel not tracked"} <= set(words)

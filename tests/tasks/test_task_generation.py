@@ -31,7 +31,7 @@ def test_an_epoch_is_whole_passes_over_the_pictures() -> None:
     task = task_of()
     rows, counts = task.train_indices.unique(return_counts=True)
     assert len(rows) == 1197
-    assert set(counts.tolist()) == {20}
+    assert set(counts.tolist()) == {10}
 
 
 def test_a_large_set_is_passed_over_once(make_task: MakeTask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 import wandb
 
+from hpnets.options import NTKOptions
 from hpnets.training import RunFolder, train
 from hpnets.training.wandb_log import WandbLog, resolve_mode
 from tests.training.runs import finish, small_options, start_train
+
+OFF = NTKOptions(probe=5, every="off")
 
 
 @pytest.fixture
@@ -54,6 +57,22 @@ def test_an_offline_run_logs_scalars_config_and_spectrum(keyless: pytest.MonkeyP
     keys = {key for data in logged for key in data}
     assert {"train/loss", "val/accuracy", "ntk/drift", "ntk/spectrum", "test/accuracy"} <= keys
     assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))
+
+
+def test_the_picture_of_a_task_is_an_image(keyless: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Drawn after each epoch, at the step that the weights have reached; a task without one logs none."""
+    logged: list[tuple[int, list[str]]] = []
+    keyless.setattr(
+        "lightning.pytorch.loggers.WandbLogger.log_image",
+        lambda logger, key, images, step: logged.append((step, [key, *images])),
+    )
+    picture = {"name": "image_fit", "size": 8, "batch_size": 4}
+    train(small_options(model={"name": "mlp", "width": 4}, task=picture, wandb="offline", ntk=OFF), tmp_path / "run")
+    path = str(RunFolder(tmp_path / "run").picture)
+    assert logged == [(4, ["picture", path]), (8, ["picture", path])]
+    train(small_options(wandb="offline", ntk=OFF), tmp_path / "other")
+    assert len(logged) == 2
+    assert not RunFolder(tmp_path / "other").picture.exists()
 
 
 @pytest.mark.slow
