@@ -85,6 +85,18 @@ class MappingNetwork(nn.Module):
         return w
 
 
+class ImageStyles(MappingNetwork):
+    r"""Styles of images (batch, channels, H, W): z is the image averaged on a 4x4 grid."""
+
+    GRID = 4
+
+    def __init__(self, channels: int, width: int, depth: int) -> None:
+        super().__init__(channels * self.GRID**2, width, depth)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return super().forward(F.adaptive_avg_pool2d(z, self.GRID).flatten(1))
+
+
 class ModulatedConv2d(nn.Module):
     r"""Convolution whose weights are scaled, for each sample, by its style s, and rescaled to unit norm.
 

@@ -3,7 +3,7 @@
 from functools import partial
 
 from hpnets.layers import image_shape
-from hpnets.layers.modulation import ChannelModulation, MappingNetwork
+from hpnets.layers.modulation import ChannelModulation, ImageStyles
 from hpnets.models.backbone import size_of
 from hpnets.models.conditional import ConditionalNet, smallest_image
 from hpnets.models.registry import register_model
@@ -37,6 +37,6 @@ class FiLM(ConditionalNet):
     ) -> None:
         sizes = size_of(size, width)
         channels, _, _ = image_shape(input_shape, smallest_image(norm, sizes[1]))
-        mapping = MappingNetwork(channels, style_width, mapping_depth)
+        mapping = ImageStyles(channels, style_width, mapping_depth)
         make = partial(ChannelModulation, style_width, norm=norm)
         super().__init__(input_shape, output_dim, mapping, make, sizes, activation)

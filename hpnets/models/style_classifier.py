@@ -6,10 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hpnets.layers import at_least, boolean, image_shape
-from hpnets.layers.modulation import MappingNetwork, StyleBlock
+from hpnets.layers.modulation import ImageStyles, StyleBlock
 from hpnets.models.registry import register_model
-
-GRID = 4  # the image that the style is read from
 
 
 @register_model("style_classifier")
@@ -44,7 +42,7 @@ class StyleClassifier(nn.Module):
         super().__init__()
         channels, height, columns = image_shape(input_shape, minimum=8)
         at_least("depth", depth, 1), at_least("width", width, 1), boolean("demodulate", demodulate)
-        self.mapping = MappingNetwork(channels * GRID**2, style_width, mapping_depth)
+        self.mapping = ImageStyles(channels, style_width, mapping_depth)
         self.stem = nn.Conv2d(channels, width, 3, 1, 1)
         sizes = [width * 2 ** min(l, 3) for l in range(depth + 1)]
         options = (style_width, demodulate, boolean("fused", fused), activation)
@@ -55,7 +53,7 @@ class StyleClassifier(nn.Module):
 
     def styles(self, x: Tensor) -> Tensor:
         """w, (batch, style_width)."""
-        return self.mapping(F.adaptive_avg_pool2d(x, GRID).flatten(1))
+        return self.mapping(x)
 
     def forward(self, x: Tensor) -> Tensor:
         w = self.styles(x)
