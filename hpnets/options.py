@@ -10,19 +10,22 @@ class OptimOptions:
     """Optimiser.
 
     Args:
-        name: adam, adamw, or sgd with momentum 0.9
+        name: adam, adamw, or sgd
         lr: learning rate
         weight_decay: of the optimiser's own kind
+        momentum: of sgd; 0 is plain gradient descent
     """
 
     name: Literal["adam", "adamw", "sgd"] = "adam"
     lr: float = 1e-3
     weight_decay: float = 0.0
+    momentum: float = 0.9
 
     def __post_init__(self) -> None:
         _require(self.name in ("adam", "adamw", "sgd"), "optim.name", self.name, "adam, adamw, sgd")
         _require(0 < self.lr < math.inf, "optim.lr", self.lr, "finite and > 0")
         _require(0 <= self.weight_decay < math.inf, "optim.weight_decay", self.weight_decay, "finite and >= 0")
+        _require(0 <= self.momentum < 1, "optim.momentum", self.momentum, ">= 0 and < 1")
 
 
 @dataclass

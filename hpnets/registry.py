@@ -44,6 +44,11 @@ class Registry(Generic[T]):
             raise ValueError(f"unknown {self.kind} {name!r}: {nearest(name, self._entries)}")
         return self._entries[name]
 
+    def summary(self, name: str) -> str:
+        """The first sentence of the docstring of `name`, "" where it has none; raises ValueError as `get` does."""
+        paragraph = inspect.cleandoc(self.get(name).__doc__ or "").split("\n\n")[0]
+        return " ".join(paragraph.split()).split(". ")[0].rstrip(".")
+
     def options(self, name: str) -> dict[str, inspect.Parameter]:
         """The constructor's parameters of `name`, in order."""
         return dict(inspect.signature(self.get(name)).parameters)

@@ -53,8 +53,8 @@ def methods(cls: type, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def arguments(value: object) -> str:
-    """Arguments and defaults, without types; of a dataclass the fields that it shows; "" for what cannot be called."""
-    if not callable(value):
+    """Arguments and defaults, without types; of a dataclass its fields; "" for exceptions and what cannot be called."""
+    if not callable(value) or (isinstance(value, type) and issubclass(value, Exception)):
         return ""
     hidden = {"self"}
     if dataclasses.is_dataclass(value):

@@ -60,8 +60,8 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             seed: of the weights and of what is drawn in training; --task.seed is that of split, order and probe
             out: the run folder, new; by default runs/MODEL-TASK-TIME
             resume: go on with the run in this folder, with its own options; no other flag
-            list_models: print the names of the models and exit
-            list_tasks: print the names of the tasks and exit
+            list_models: print the models, one a line, and exit
+            list_tasks: print the tasks, one a line, and exit
         """
         if resume or list_models or list_tasks:
             raise ValueError(
@@ -76,7 +76,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
 def main() -> None:
     argv = sys.argv[1:]
     if "--list_models" in argv or "--list_tasks" in argv:
-        return print("\n".join(names("model" if "--list_models" in argv else "task")))
+        return print("\n".join(listing("model" if "--list_models" in argv else "task")))
     if any(word == "--resume" or word.startswith("--resume=") for word in argv):
         return resume(argv)
     chosen = {kind: chosen_name(kind, argv) for kind in DEFAULTS}
@@ -118,11 +118,13 @@ def name_in_config(kind: str, config: Path) -> str | None:
     return None if name is None else str(name)
 
 
-def names(kind: str) -> list[str]:
-    """The registered names of a kind."""
-    import hpnets
+def listing(kind: str) -> list[str]:
+    """What is registered of a kind, one a line: name and what it is."""
+    from hpnets.models import list_models, model_summary
+    from hpnets.tasks import list_tasks, task_summary
 
-    return hpnets.list_models() if kind == "model" else hpnets.list_tasks()
+    names, summary = (list_models(), model_summary) if kind == "model" else (list_tasks(), task_summary)
+    return [f"{name:<{max(map(len, names))}}  {summary(name)}" for name in names]
 
 
 def options_type(kind: str, name: str, ask: bool) -> type:

@@ -107,17 +107,26 @@ def test_help_of_a_model_and_a_task(run: Run) -> None:
 
 
 def test_lists(run: Run) -> None:
+    """Each model and task on a line of its own, with what it is."""
     from hpnets import list_models, list_tasks
 
-    assert run("--list_models")[:2] == (0, "\n".join(list_models()) + "\n")
-    assert run("--list_tasks")[:2] == (0, "\n".join(list_tasks()) + "\n")
+    for flag, names in (("--list_models", list_models()), ("--list_tasks", list_tasks())):
+        status, text, _ = run(flag)
+        lines = text.splitlines()
+        assert status == 0
+        assert [line.split()[0] for line in lines] == names
+        assert all(20 < len(line) <= 120 and "  " in line for line in lines)
+    assert "ccp               Polynomial of degree N in x by one Hadamard product a layer\n" in run("--list_models")[1]
 
 
 FLAGS = "--model ncp --model.skip true --model.degree 3 --task=line --task.target cubic --task.train_range [-1,1]"
 FLAGS += " --optim.name sgd --optim.lr 0.1 --ntk.every 5 --ntk.outputs 0"
 FLAGS += " --ntk.metrics [drift] --trainer.max_epochs 3 --wandb off --seed 4"
 MEANT = RunOptions(
-    model={"name": "ncp", "degree": 3, "width": 256, "activation": "none", "skip": True, "product": "hadamard"},
+    model={
+        **{"name": "ncp", "degree": 3, "width": 256, "activation": "none", "skip": True, "product": "hadamard"},
+        **{"parametrisation": "standard", "base_width": 256},
+    },
     optim=OptimOptions("sgd", 0.1),
     ntk=NTKOptions(every=5, outputs=0, metrics=["drift"]),
     trainer=TrainerOptions(max_epochs=3),
@@ -219,6 +228,8 @@ MISTAKES = [
     pytest.param("--trainer.accelerator gpu", "'accelerator': 'gpu'.* cannot be run here: No supported gpu", marks=GPU),
     ("--trainer.accelerator cup", "'accelerator': 'cup'.* Available names are: .*cpu"),
     ("--trainer.accelerator cpu --trainer.strategy dpd", "'strategy': 'dpd'.* cannot be run here"),
+    ("--model.parametrisation mupp", "parametrisation is 'mupp': did you mean mup"),
+    ("--model.base_width 0", "base_width is 0; allowed: an integer >= 1"),
     ("--trainer.precision 31", "trainer.precision is '31'; allowed: 32-true"),
     ("--wandb ofline", "--wandb is 'ofline': did you mean offline"),
     ("--seed -1", r"seed is -1; allowed: 0 to 2\*\*32 - 1"),

@@ -12,7 +12,7 @@ from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, Tra
 CHANGED = RunOptions(
     model={"name": "ncp", "skip": True},
     task={"name": "line", "train_range": [0.0, 1.0]},
-    optim=OptimOptions("sgd", 0.5, 0.1),
+    optim=OptimOptions("sgd", 0.5, 0.1, 0.0),
     ntk=NTKOptions(7, "log", 3, ["drift"], "ntkvp", True),
     trainer=TrainerOptions(2, 3, "cpu", "ddp", "64-true", True),
     gan=GANOptions(8, 2.0, 4, 0.5, 3),
@@ -53,6 +53,7 @@ BAD: list[tuple[type, dict[str, Any], str]] = [
     (OptimOptions, {"name": "adagrad"}, "optim.name is 'adagrad'; allowed: adam, adamw, sgd"),
     *[(OptimOptions, {"lr": lr}, f"optim.lr is {lr}; allowed: finite and > 0") for lr in (0, -0.1, math.inf, math.nan)],
     *[(OptimOptions, {"weight_decay": w}, f"optim.weight_decay is {w}; allowed: f") for w in (-1, math.inf, math.nan)],
+    *[(OptimOptions, {"momentum": m}, f"optim.momentum is {m}; allowed: >= 0 and < 1") for m in (-0.1, 1, math.nan)],
     (NTKOptions, {"probe": 0}, "ntk.probe is 0; allowed: >= 1"),
     (NTKOptions, {"every": 0}, "ntk.every is 0; allowed: an integer >= 1, 'epoch', 'log' or 'off'"),
     (NTKOptions, {"every": -3}, "ntk.every is -3"),

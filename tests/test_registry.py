@@ -6,6 +6,12 @@ from hpnets.registry import Registry, nearest
 
 
 class Cat:
+    """A cat of nine lives,
+    as all cats have. It sleeps.
+
+    And eats.
+    """
+
     def __init__(self, lives: int = 9, name: str = "Tom") -> None:
         self.lives, self.name = lives, name
 
@@ -27,6 +33,13 @@ def test_nearest() -> None:
     assert nearest("dept", ["depth", "dept2"]) == "did you mean depth or dept2?"
     assert nearest("xyz", ["width", "depth"]) == "allowed: depth, width"
     assert nearest("a", iter(["b"])) == "allowed: b"
+
+
+def test_summary_is_the_first_sentence_of_the_docstring(animals: Registry[object]) -> None:
+    assert animals.summary("cat") == "A cat of nine lives, as all cats have"
+    assert animals.summary("dog") == ""
+    with pytest.raises(ValueError, match="unknown animal 'cta': did you mean cat"):
+        animals.summary("cta")
 
 
 def test_register_returns_the_class(animals: Registry[object]) -> None:

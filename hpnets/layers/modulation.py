@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 from hpnets.layers.activations import make_activation
 from hpnets.layers.checks import at_least, one_of
-from hpnets.layers.products import hadamard
+from hpnets.layers.products import Product, hadamard, make_product
 
 _BARE_NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": lambda channels: nn.BatchNorm2d(channels, affine=False),
@@ -23,9 +24,11 @@ def bare_norm2d(name: str, channels: int) -> nn.Module:
     return _BARE_NORMS[one_of("norm", name, _BARE_NORMS)](channels)
 
 
-def modulate(x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
-    """(1 + gamma) * x + beta, of x (..., C, H, W) and gamma, beta of a shape that broadcasts to it."""
-    return hadamard((1 + gamma).expand_as(x), x) + beta
+def modulate(x: Tensor, gamma: Tensor, beta: Tensor, product: Product = hadamard) -> Tensor:
+    """product(1 + gamma, x) + beta, (1 + gamma) * x + beta unless told otherwise, of x (..., C, H, W);
+    gamma, beta of shapes that broadcast to it.
+    """
+    return product((1 + gamma).expand_as(x), x) + beta
 
 
 class ChannelModulation(nn.Module):
@@ -34,15 +37,15 @@ class ChannelModulation(nn.Module):
     x: (batch, channels, H, W); c: (batch, inputs); A starts as N(0, 1/inputs), its bias 0.
     """
 
-    def __init__(self, inputs: int, channels: int, norm: str) -> None:
+    def __init__(self, inputs: int, channels: int, norm: str, product: str = "hadamard") -> None:
         super().__init__()
-        self.norm = bare_norm2d(norm, channels)
+        self.norm, self.product = bare_norm2d(norm, channels), make_product(product)
         self.A = nn.Linear(inputs, 2 * channels)
         nn.init.normal_(self.A.weight, std=inputs**-0.5), nn.init.zeros_(self.A.bias)
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
         gamma, beta = self.A(c)[..., None, None].chunk(2, dim=1)
-        return modulate(self.norm(x), gamma, beta)
+        return modulate(self.norm(x), gamma, beta, self.product)
 
 
 class SpatialModulation(nn.Module):
@@ -51,16 +54,16 @@ class SpatialModulation(nn.Module):
     x: (batch, channels, H, W); m: (batch, inputs, any size), averaged down (or repeated up) to H x W.
     """
 
-    def __init__(self, inputs: int, channels: int, hidden: int, norm: str) -> None:
+    def __init__(self, inputs: int, channels: int, hidden: int, norm: str, product: str = "hadamard") -> None:
         super().__init__()
-        self.norm = bare_norm2d(norm, channels)
+        self.norm, self.product = bare_norm2d(norm, channels), make_product(product)
         self.shared = nn.Conv2d(inputs, hidden, 3, 1, 1)
         self.A = nn.Conv2d(hidden, 2 * channels, 3, 1, 1)
 
     def forward(self, x: Tensor, m: Tensor) -> Tensor:
         m = F.adaptive_avg_pool2d(m, (x.shape[2], x.shape[3]))
         gamma, beta = self.A(torch.relu(self.shared(m))).chunk(2, dim=1)
-        return modulate(self.norm(x), gamma, beta)
+        return modulate(self.norm(x), gamma, beta, self.product)
 
 
 class MappingNetwork(nn.Module):
@@ -86,15 +89,15 @@ class MappingNetwork(nn.Module):
 
 
 class ImageStyles(MappingNetwork):
-    r"""Styles of images (batch, channels, H, W): z is the image averaged on a 4x4 grid."""
+    """The styles of images (batch, channels, H, W): the mapping network on the image averaged on a 4x4 grid."""
 
     GRID = 4
 
     def __init__(self, channels: int, width: int, depth: int) -> None:
         super().__init__(channels * self.GRID**2, width, depth)
 
-    def forward(self, z: Tensor) -> Tensor:
-        return super().forward(F.adaptive_avg_pool2d(z, self.GRID).flatten(1))
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.adaptive_avg_pool2d(x, self.GRID).flatten(1))
 
 
 class ModulatedConv2d(nn.Module):
@@ -107,21 +110,40 @@ class ModulatedConv2d(nn.Module):
     x is scaled by s before the convolution with W and by the root after it, the same number without a weight a sample.
     With demodulation s is divided by its own sample's largest |s_i| first, which changes nothing but keeps fp16 from
     overflowing and eps small beside the sum.
+    With product="sum", the additive twin, it is the convolution of x + s with W; demodulation, with no scale of s to
+    undo, leaves W's own norm, and fused has nothing to fold.
 
     Source: Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN" (arXiv 1912.04958), eq. 1-3.
     """
 
-    def __init__(self, inputs: int, channels: int, kernel: int, demodulate: bool, fused: bool = False) -> None:
+    scaled_by_fan_in: ClassVar[tuple[str, ...]] = ("weight",)
+
+    def __init__(
+        self,
+        inputs: int,
+        channels: int,
+        kernel: int,
+        demodulate: bool,
+        fused: bool = False,
+        product: str = "hadamard",
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(channels, inputs, kernel, kernel))
         self.scale, self.eps = (inputs * kernel**2) ** -0.5, 1e-8
-        self.demodulate, self.fused = demodulate, fused
+        self.demodulate, self.fused, self.product = demodulate, fused, make_product(product)
 
     def forward(self, x: Tensor, s: Tensor) -> Tensor:
         W = self.weight * self.scale
+        if self.product is not hadamard:
+            return self._additive(x, s, W)
         if self.demodulate:
             s = s / s.abs().amax(1, keepdim=True).clamp_min(1e-12)
         return self._fused(x, s, W) if self.fused else self._unfused(x, s, W)
+
+    def _additive(self, x: Tensor, s: Tensor, W: Tensor) -> Tensor:
+        if self.demodulate:
+            W = W * (W.square().sum((1, 2, 3), keepdim=True) + self.eps).rsqrt()
+        return F.conv2d(self.product(x, s[..., None, None].expand_as(x)), W, padding="same")
 
     def _unfused(self, x: Tensor, s: Tensor, W: Tensor) -> Tensor:
         y = F.conv2d(hadamard(x, s[..., None, None].expand_as(x)), W, padding="same")
@@ -146,12 +168,20 @@ class StyleBlock(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, channels: int, kernel: int, styles: int, demodulate: bool, fused: bool, activation: str
+        self,
+        inputs: int,
+        channels: int,
+        kernel: int,
+        styles: int,
+        demodulate: bool,
+        fused: bool,
+        activation: str,
+        product: str = "hadamard",
     ) -> None:
         super().__init__()
         self.A = nn.Linear(styles, inputs)
         nn.init.normal_(self.A.weight, std=styles**-0.5), nn.init.ones_(self.A.bias)
-        self.conv = ModulatedConv2d(inputs, channels, kernel, demodulate, fused)
+        self.conv = ModulatedConv2d(inputs, channels, kernel, demodulate, fused, product)
         self.b = nn.Parameter(torch.zeros(channels, 1, 1))
         self.act = make_activation(activation)
 

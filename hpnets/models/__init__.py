@@ -1,5 +1,6 @@
 """Networks as plain nn.Modules, one family a file, built by name with `create_model`."""
 
+from hpnets.layers.parametrisation import parameter_groups
 from hpnets.models import (
     adain,
     bacon,
@@ -34,7 +35,14 @@ from hpnets.models import (
     style_generator,
     van,
 )
-from hpnets.models.registry import create_model, generates_pictures, list_models, model_options, register_model
+from hpnets.models.registry import (
+    create_model,
+    generates_pictures,
+    list_models,
+    model_options,
+    model_summary,
+    register_model,
+)
 
 __all__ = [
     "adain",
@@ -56,8 +64,10 @@ __all__ = [
     "mfn",
     "mlp",
     "model_options",
+    "model_summary",
     "monet",
     "ncp",
+    "parameter_groups",
     "pdc",
     "pinet",
     "pnn",

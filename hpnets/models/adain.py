@@ -19,8 +19,10 @@ class AdaIN(ConditionalNet):
     mapping network, as in StyleGAN. images: (batch, channels, height, width), 8x8 and more (16x16 for size "18", whose
     last stage would otherwise normalise one position to 0); f: (batch, output_dim). Sizes are FiLM's, from which it
     differs by the norm alone. Instance normalisation is no polynomial, whatever the activation.
+    With product="sum", the additive twin, AdaIN(h) = (1 + gamma) + (h - mu) / sigma + beta: a shift without a scale.
 
-    Raises ValueError for inputs that are no images of that size, an unknown size or activation, or an integer < 1.
+    Raises ValueError for inputs that are no images of that size, an unknown size, activation or product, or an integer
+    < 1.
     Source: Huang and Belongie 2017 (arXiv 1703.06868); A c as in Karras et al. 2019 (arXiv 1812.04948).
     """
 
@@ -33,9 +35,10 @@ class AdaIN(ConditionalNet):
         style_width: int = 32,
         mapping_depth: int = 2,
         activation: str = "relu",
+        product: str = "hadamard",
     ) -> None:
         sizes = size_of(size, width)
         channels, _, _ = image_shape(input_shape, smallest_image("instance", sizes[1]))
         mapping = ImageStyles(channels, style_width, mapping_depth)
-        make = partial(ChannelModulation, style_width, norm="instance")
+        make = partial(ChannelModulation, style_width, norm="instance", product=product)
         super().__init__(input_shape, output_dim, mapping, make, sizes, activation)

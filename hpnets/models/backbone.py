@@ -79,6 +79,19 @@ class ResidualNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
+    def share_variance(self, *norms: str) -> None:
+        r"""The weights of the named norms of each of the L blocks become L^(-1/2), a start as of Stable ResNets.
+
+        Each block then adds a share 1/L of its input's variance, as L grows. Otherwise products of products explode
+        in eval mode before the first step, where BN, its statistics being 0 and 1, divides by nothing.
+        Source: Hayou et al. 2021, "Stable ResNet" (arXiv 2010.12859).
+        """
+        for block in self.blocks():
+            for name in norms:
+                norm = block.get_submodule(name)
+                if isinstance(norm, nn.BatchNorm2d | nn.GroupNorm):
+                    nn.init.constant_(norm.weight, len(self.blocks()) ** -0.5)
+
     def blocks(self) -> list[nn.Module]:
         """The blocks of all stages, in order."""
         return [block for name in self.stages for block in self.get_submodule(name).children()]

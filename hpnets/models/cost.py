@@ -43,7 +43,7 @@ def cost(net: nn.Module, input_shape: Sequence[int]) -> Cost:
     like = parameters[0] if parameters else torch.empty(0)
     counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.mul: _elements})
     try:
-        with torch.no_grad(), counter:
+        with torch.enable_grad(), counter:  # torch's tracker of modules fails on views of parameters without gradient
             net.eval()(torch.zeros(1, *input_shape, dtype=like.dtype, device=like.device))
     finally:
         for module, mode in modes:

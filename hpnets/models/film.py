@@ -18,9 +18,10 @@ class FiLM(ConditionalNet):
     images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); c: (batch, style_width) from the
     mapping network on the image averaged to 4x4. gamma = beta = 0 leaves BN(h). Sizes: "mini" (3 stages of a block, 16
     wide) and "18" (4 of two, 64 wide). Ours differs: the condition is the image itself, not a question about it.
+    With product="sum", the additive twin, FiLM(h) = (1 + gamma) + BN(h) + beta: a shift without a scale.
 
     Raises ValueError for inputs that are no images of 8x8 or more (16x16 for "18" with norm "instance"), an unknown
-    size, norm (batch, instance, none) or activation, or an integer < 1.
+    size, norm (batch, instance, none), activation or product, or an integer < 1.
     Source: Perez et al. 2018, "FiLM: Visual Reasoning with a General Conditioning Layer" (arXiv 1709.07871).
     """
 
@@ -34,9 +35,10 @@ class FiLM(ConditionalNet):
         mapping_depth: int = 2,
         norm: str = "batch",
         activation: str = "relu",
+        product: str = "hadamard",
     ) -> None:
         sizes = size_of(size, width)
         channels, _, _ = image_shape(input_shape, smallest_image(norm, sizes[1]))
         mapping = ImageStyles(channels, style_width, mapping_depth)
-        make = partial(ChannelModulation, style_width, norm=norm)
+        make = partial(ChannelModulation, style_width, norm=norm, product=product)
         super().__init__(input_shape, output_dim, mapping, make, sizes, activation)

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, hadamard, image_shape, make_activation, one_of
+from hpnets.layers import at_least, image_shape, make_activation, make_product, one_of
 from hpnets.layers.patches import LayerNorm2d
 from hpnets.models.registry import register_model
 
@@ -37,7 +37,7 @@ class FocalModulation(nn.Module):
     dw: depthwise, (2 l + 1) x (2 l + 1); f, h, O: 1x1.
     """
 
-    def __init__(self, channels: int, levels: int, activation: str) -> None:
+    def __init__(self, channels: int, levels: int, activation: str, product: str = "hadamard") -> None:
         super().__init__()
         self.sizes = (channels, channels, levels + 1)
         self.f = nn.Conv2d(channels, sum(self.sizes), 1)
@@ -47,7 +47,7 @@ class FocalModulation(nn.Module):
             nn.Conv2d(channels, channels, 2 * l + 1, padding=l, groups=channels, bias=False)
             for l in range(1, levels + 1)
         )
-        self.act = make_activation(activation)
+        self.act, self.product = make_activation(activation), make_product(product)
 
     def forward(self, x: Tensor) -> Tensor:
         q, z, g = self.f(x).split(self.sizes, dim=1)
@@ -55,19 +55,19 @@ class FocalModulation(nn.Module):
         contexts = []
         for dw_l, g_l in zip(self.dw, gates[:-1], strict=True):
             z = self.act(dw_l(z))
-            contexts.append(hadamard(g_l.expand_as(z), z))
+            contexts.append(self.product(g_l.expand_as(z), z))
         z = self.act(z.mean((2, 3), keepdim=True)).expand_as(x)
-        contexts.append(hadamard(gates[-1].expand_as(x), z))
-        return self.O(hadamard(q, self.h(sum(contexts))))
+        contexts.append(self.product(gates[-1].expand_as(x), z))
+        return self.O(self.product(q, self.h(sum(contexts))))
 
 
 class FocalBlock(nn.Module):
     """x + modulation(LN x), then x + W_2 s(W_1 LN x), W_1 of 4 times as many channels."""
 
-    def __init__(self, channels: int, levels: int, activation: str) -> None:
+    def __init__(self, channels: int, levels: int, activation: str, product: str = "hadamard") -> None:
         super().__init__()
         self.norm1 = LayerNorm2d(channels, 1e-5)
-        self.modulation = FocalModulation(channels, levels, activation)
+        self.modulation = FocalModulation(channels, levels, activation, product)
         self.norm2 = LayerNorm2d(channels, 1e-5)
         self.W_1, self.W_2 = nn.Conv2d(channels, 4 * channels, 1), nn.Conv2d(4 * channels, channels, 1)
         self.act = make_activation(activation)
@@ -88,8 +88,10 @@ class FocalNet(nn.Module):
     and, after the first, starts with a 2x2 convolution of stride 2; a map that does not fit is padded at its far edges.
     Sizes: "mini" (16 wide, 1 + 1 blocks, L = 2, 2x2 patches) and the paper's tiny, small, base with small (srf, L = 2)
     and large (lrf, L = 3) receptive fields. LN keeps the net from being a polynomial. Ours: no drop path.
+    With product="sum", the additive twin, + takes the place of * in gates and modulation.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size or activation, width or levels < 1.
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, activation or product, width or
+    levels < 1.
     Source: Yang et al. 2022, "Focal Modulation Networks" (arXiv 2203.11926).
     """
 
@@ -101,6 +103,7 @@ class FocalNet(nn.Module):
         width: int | None = None,
         levels: int | None = None,
         activation: str = "gelu",
+        product: str = "hadamard",
     ) -> None:
         super().__init__()
         inputs, _, _ = image_shape(input_shape, minimum=8)
@@ -110,7 +113,7 @@ class FocalNet(nn.Module):
         stages = []
         for i, depth in enumerate(depths):
             outputs = width * 2**i
-            blocks = (FocalBlock(outputs, levels, activation) for _ in range(depth))
+            blocks = (FocalBlock(outputs, levels, activation, product) for _ in range(depth))
             embed = nn.Conv2d(inputs, outputs, step, step)
             stages.append(nn.Sequential(PadTo(step), embed, LayerNorm2d(outputs, 1e-5), *blocks))
             inputs, step = outputs, 2

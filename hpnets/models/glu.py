@@ -56,13 +56,13 @@ class Bilinear(nn.Module):
 
 @register_model("glu")
 class GLU(Bilinear):
-    """`Bilinear` with act = sigmoid. Source: Dauphin et al. 2017 (arXiv 1612.08083)."""
+    """Gated linear units: `Bilinear` with act = sigmoid. Source: Dauphin et al. 2017 (arXiv 1612.08083)."""
 
     activation: ClassVar[str] = "sigmoid"
 
 
 @register_model("swiglu")
 class SwiGLU(Bilinear):
-    """`Bilinear` with act = SiLU. Source: Shazeer 2020 (arXiv 2002.05202)."""
+    """SwiGLU: `Bilinear` with act = SiLU. Source: Shazeer 2020 (arXiv 2002.05202)."""
 
     activation: ClassVar[str] = "silu"

@@ -1,9 +1,11 @@
 """Softmax-free attention: a transformer whose attention is a product of three linear maps."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, make_activation, one_of
+from hpnets.layers import at_least, hadamard, make_activation, make_product, one_of
 from hpnets.layers.patches import Patches
 from hpnets.models.registry import register_model
 
@@ -16,12 +18,16 @@ def token_norm(name: str, width: int) -> nn.Module:
 class Attention(nn.Module):
     r"""O ((Q K^T) V) / n for each head, Q = W_Q x, K = W_K x, V = W_V x, without bias: of degree 3 in x.
 
-    x: (batch, n, width), as is the output; computed as Q (K^T V), which grows linearly with n.
+    x: (batch, n, width), as is the output; computed as Q (K^T V), which grows linearly with n. A head of one channel is
+    the Hadamard product q_i * mean_j(k_j * v_j); with product="sum" it is q_i + mean_j(k_j + v_j), for heads of any
+    width: the additive twin, of degree 1.
     """
 
-    def __init__(self, width: int, heads: int) -> None:
+    contracted: ClassVar[tuple[str, ...]] = ("W_Q.weight",)
+
+    def __init__(self, width: int, heads: int, product: str = "hadamard") -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.product = heads, make_product(product)
         self.W_Q, self.W_K, self.W_V, self.O = (nn.Linear(width, width, bias=False) for _ in range(4))
         for layer in (self.W_Q, self.W_K, self.W_V, self.O):
             nn.init.normal_(layer.weight, std=width**-0.5)
@@ -31,6 +37,9 @@ class Attention(nn.Module):
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.product is not hadamard:
+            context = self.product(self.W_K(x), self.W_V(x)).mean(1, keepdim=True)
+            return self.O(self.product(self.W_Q(x), context.expand_as(x)))
         Q, K, V = self.split(self.W_Q(x)), self.split(self.W_K(x)), self.split(self.W_V(x))
         return self.O((Q @ (K.transpose(2, 3) @ V) / x.shape[1]).transpose(1, 2).flatten(2))
 
@@ -38,10 +47,10 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """x + A(norm x), then x + W_2 s(W_1 norm x), W_1 of 2 width rows."""
 
-    def __init__(self, width: int, heads: int, norm: str, activation: str) -> None:
+    def __init__(self, width: int, heads: int, norm: str, activation: str, product: str) -> None:
         super().__init__()
         self.norm1, self.norm2 = token_norm(norm, width), token_norm(norm, width)
-        self.attention = Attention(width, heads)
+        self.attention = Attention(width, heads, product)
         self.mlp = nn.Sequential(nn.Linear(width, 2 * width), make_activation(activation), nn.Linear(2 * width, width))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -58,9 +67,10 @@ class LinearAttention(nn.Module):
 
     image: (batch, channels, height, width), 8x8 and more; x: (batch, n, width), n patches; p: learnt positions; f:
     (batch, output_dim). With norm "none" and activation "none" f has degree 3^depth in the image exactly.
+    With product="sum", the additive twin, A(x)_i = O (q_i + mean_j(k_j + v_j)), and f is affine.
 
     Raises ValueError for inputs that are no images of 8x8 and of a patch, depth, width, heads or patch < 1, heads that
-    do not divide width, an unknown norm or activation.
+    do not divide width, an unknown norm, activation or product.
     Source: Katharopoulos et al. 2020 (arXiv 2006.16236) with the identity as feature map, scaled by 1/n and not
     normalised.
     """
@@ -75,6 +85,7 @@ class LinearAttention(nn.Module):
         patch: int = 4,
         norm: str = "layer",
         activation: str = "gelu",
+        product: str = "hadamard",
     ) -> None:
         super().__init__()
         at_least("depth", depth, 1), at_least("width", width, 1)
@@ -82,7 +93,7 @@ class LinearAttention(nn.Module):
             raise ValueError(f"heads is {heads}; allowed: a divisor of width, {width}")
         self.patches = Patches(input_shape, width, patch)
         self.p = nn.Parameter(0.02 * torch.randn(1, self.patches.n, width))
-        self.blocks = nn.Sequential(*(Block(width, heads, norm, activation) for _ in range(depth)))
+        self.blocks = nn.Sequential(*(Block(width, heads, norm, activation, product) for _ in range(depth)))
         self.norm = token_norm(norm, width)
         self.C = nn.Linear(width, output_dim)
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, hadamard, image_shape, make_activation, one_of
+from hpnets.layers import at_least, image_shape, make_activation, make_product, one_of
 from hpnets.models.registry import register_model
 
 # size: width and blocks of each stage, stride of each of the stem's two convolutions
@@ -35,7 +35,7 @@ class GatedBlock(nn.Module):
     x: (batch, H, W, channels), as is the output; g has 8/3 as many channels, c as many as x, i as many as g less c.
     """
 
-    def __init__(self, channels: int, activation: str) -> None:
+    def __init__(self, channels: int, activation: str, product: str = "hadamard") -> None:
         super().__init__()
         hidden = int(8 / 3 * channels)
         self.norm = nn.LayerNorm(channels, eps=1e-6)
@@ -43,12 +43,12 @@ class GatedBlock(nn.Module):
         self.sizes = (hidden, hidden - channels, channels)
         self.dw = nn.Conv2d(channels, channels, 7, padding=3, groups=channels)
         self.W_2 = nn.Linear(hidden, channels)
-        self.act = make_activation(activation)
+        self.act, self.product = make_activation(activation), make_product(product)
 
     def forward(self, x: Tensor) -> Tensor:
         g, i, c = self.W_1(self.norm(x)).split(self.sizes, dim=3)
         c = self.dw(c.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return x + self.W_2(hadamard(self.act(g), torch.cat([i, c], 3)))
+        return x + self.W_2(self.product(self.act(g), torch.cat([i, c], 3)))
 
 
 @register_model("mambaout")
@@ -61,8 +61,10 @@ class MambaOut(nn.Module):
     x, c as many, i the rest of 8/3. Sizes: "mini" (16 and 32 wide, a block each, a stem that keeps the resolution) and
     the paper's "femto", "kobe", "tiny", "small", "base"; `width` is that of the first stage and scales the others.
     LN and the activation keep the net from being a polynomial. Ours differs: no stochastic depth.
+    With product="sum", the additive twin, + takes the place of *.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size or activation, or width < 1.
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, activation or product, or width
+    < 1.
     Source: Yu and Wang 2024, "MambaOut: Do We Really Need Mamba for Vision?" (arXiv 2405.07992).
     """
 
@@ -73,6 +75,7 @@ class MambaOut(nn.Module):
         size: str = "mini",
         width: int | None = None,
         activation: str = "gelu",
+        product: str = "hadamard",
     ) -> None:
         super().__init__()
         inputs, _, _ = image_shape(input_shape, minimum=8)
@@ -86,7 +89,7 @@ class MambaOut(nn.Module):
         stages = []
         for i, depth in enumerate(depths):
             down = [Down(widths[i - 1], widths[i], 2)] if i else []
-            stages.append(nn.Sequential(*down, *(GatedBlock(widths[i], activation) for _ in range(depth))))
+            stages.append(nn.Sequential(*down, *(GatedBlock(widths[i], activation, product) for _ in range(depth))))
         self.stages = nn.Sequential(*stages)
         last = widths[-1]
         self.norm = nn.LayerNorm(last, eps=1e-6)

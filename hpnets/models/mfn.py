@@ -104,7 +104,7 @@ class GaborMFN(MFN):
     r"""Gabor network: as `FourierMFN`, with g_i(x) = sin(w_i x + p_i) exp(-gamma_i/2 |x - mu_i|^2).
 
     gamma_i ~ Gamma(locality / k, 1) / d, so that the windows of the k = `depth` filters together have the mean width
-    of one of `locality`; mu_i ~ U(-1, 1), where the coordinates are expected.
+    of one of `locality`; mu_i ~ U(-1, 1), where the coordinates are expected. The additive twin keeps the windows.
 
     Raises ValueError as `FourierMFN` does, and for a locality that is no number > 0.
     Source: Fathony et al. 2021, "Multiplicative Filter Networks" (ICLR); there the scale of

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, boolean, finite, hadamard, image_shape, one_of
+from hpnets.layers import at_least, boolean, finite, image_shape, make_product, one_of
 from hpnets.models.registry import register_model
 
 # size: width and blocks of each stage, patch, shrink
@@ -38,14 +38,14 @@ class MuLayer(nn.Module):
     x: (batch, H, W, width), as is the output; a, b: m channels; U_2: l rows, l = m / shrink.
     """
 
-    def __init__(self, width: int, m: int, shrink: int, shift: bool, alpha0: float) -> None:
+    def __init__(self, width: int, m: int, shrink: int, shift: bool, alpha0: float, product: str = "hadamard") -> None:
         super().__init__()
         l = max(m // shrink, 1)
         self.U_1, self.U_2, self.U_3 = nn.Linear(width, m), nn.Linear(width, l), nn.Linear(l, m)
         self.norm_a, self.norm_b = nn.LayerNorm(m), nn.LayerNorm(m)
         self.C = nn.Linear(m, width)
         self.alpha = nn.Parameter(torch.full((1,), float(alpha0)))
-        self.shift = shift
+        self.shift, self.product = shift, make_product(product)
 
     def S(self, x: Tensor) -> Tensor:
         """The shift, if this layer has one."""
@@ -54,17 +54,17 @@ class MuLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         a = self.norm_a(self.S(self.U_1(x)))
         b = self.norm_b(self.U_3(self.S(self.U_2(x))))
-        return self.C(a + self.alpha * hadamard(a, b))
+        return self.C(a + self.alpha * self.product(a, b))
 
 
 class PolyBlock(nn.Module):
     """x + Mu(LN x) with the shift and m = width, then x + Mu(LN x) without it and m = 3 width."""
 
-    def __init__(self, width: int, shrink: int, shift: bool, alpha0: float) -> None:
+    def __init__(self, width: int, shrink: int, shift: bool, alpha0: float, product: str) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.mu1 = MuLayer(width, width, shrink, shift, alpha0)
-        self.mu2 = MuLayer(width, 3 * width, shrink, False, alpha0)
+        self.mu1 = MuLayer(width, width, shrink, shift, alpha0, product)
+        self.mu2 = MuLayer(width, 3 * width, shrink, False, alpha0, product)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.mu1(self.norm1(x))
@@ -95,9 +95,10 @@ class MONet(nn.Module):
     scales all stages, being that of the first. There is no activation, but LN keeps the net from being a polynomial.
     Ours differs: "t" and "s" follow the paper's in widths and depths but not to the parameter, and count 10.0 and 32.0
     million for 224x224 and 1000 classes; embeddings are disjoint patches, not a pyramid at several levels.
+    With product="sum", the additive twin, + takes the place of *.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, width < 1, a shift that is no bool
-    or an alpha0 that is not finite.
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size or product, width < 1, a shift that
+    is no bool or an alpha0 that is not finite.
     Source: Cheng et al. 2024, "Multilinear Operator Networks" (arXiv 2401.17992).
     """
 
@@ -109,6 +110,7 @@ class MONet(nn.Module):
         width: int | None = None,
         shift: bool = True,
         alpha0: float = 1.0,
+        product: str = "hadamard",
     ) -> None:
         super().__init__()
         inputs, height, columns = image_shape(input_shape, minimum=8)
@@ -118,7 +120,7 @@ class MONet(nn.Module):
         side, stages = min(height, columns), []
         for own, depth in zip(widths, depths, strict=True):
             outputs, step = max(own * first // widths[0], 1), min(step, side)
-            blocks = [PolyBlock(outputs, shrink, shift, alpha0) for _ in range(depth)]
+            blocks = [PolyBlock(outputs, shrink, shift, alpha0, product) for _ in range(depth)]
             stages.append(nn.Sequential(Embedding(inputs, outputs, step), *blocks))
             inputs, side, step = outputs, side // step, 2
         self.stages = nn.Sequential(*stages)

@@ -60,7 +60,7 @@ class NCP(nn.Module):
 
 @register_model("ncp_skip")
 class NCPSkip(NCP):
-    r"""NCP with the skip: x_n = s(A_n x) * (S_n x_{n-1} + b_n) + x_{n-1}; all else, and what it raises, as in `NCP`."""
+    r"""NCP with the skip: x_n = s(A_n x) * (S_n x_{n-1} + b_n) + x_{n-1}. All else, and what it raises, as in `NCP`."""
 
     def __init__(
         self,

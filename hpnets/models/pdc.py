@@ -5,7 +5,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import finite, hadamard, norm2d
+from hpnets.layers import finite, make_product, norm2d
 from hpnets.models.backbone import BasicBlock, ResidualNet, size_of
 from hpnets.models.registry import register_model
 
@@ -13,31 +13,41 @@ from hpnets.models.registry import register_model
 class PDCBlock(BasicBlock):
     r"""y = s(o + shortcut(x) + alpha * (u_1 * u_2)), u_i = BN(conv1x1 x), strided as the branch o is."""
 
-    def __init__(self, inputs: int, channels: int, stride: int, norm: str, activation: str, alpha0: float) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        channels: int,
+        stride: int,
+        norm: str,
+        activation: str,
+        alpha0: float,
+        product: str = "hadamard",
+    ) -> None:
         super().__init__(inputs, channels, stride, norm, activation)
         self.u = nn.ModuleList(
             nn.Sequential(nn.Conv2d(inputs, channels, 1, stride, bias=False), norm2d(norm, channels)) for _ in range(2)
         )
+        self.product = make_product(product)
         self.alpha = nn.Parameter(torch.full((1,), float(alpha0)))
 
     def forward(self, x: Tensor) -> Tensor:
         u_1, u_2 = self.u[0](x), self.u[1](x)
-        return self.act(self.branch(x) + self.downsample(x) + self.alpha * hadamard(u_1, u_2))
+        return self.act(self.branch(x) + self.downsample(x) + self.alpha * self.product(u_1, u_2))
 
 
 @register_model("pdc")
 class PDC(ResidualNet):
-    r"""Residual network whose blocks add a product of two linear maps of their input, closed by a gate at the start.
+    r"""Residual network whose blocks add a product of two linear maps, behind a gate that starts closed.
 
         y = s(o + shortcut(x) + alpha (u_1 * u_2)),   o = BN conv s BN conv x,   u_i = BN(conv1x1 x)
 
     x: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); alpha: a scalar a block, alpha0 at the
     start. With alpha = 0, the default, it is the residual net exactly, and u_1, u_2 have no gradient until alpha has
     moved. With activation "none" and norm "batch" in eval mode a block has degree 2. Sizes: "mini" (3 stages of a
-    block, 16 wide) and "18" (4 of two, 64 wide).
+    block, 16 wide) and "18" (4 of two, 64 wide). With product="sum", the additive twin, + takes the place of *.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm or activation, width < 1 or
-    an alpha0 that is not finite.
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm, activation or product, width
+    < 1 or an alpha0 that is not finite.
     Source: Chrysos et al. 2021, "Augmenting Deep Classifiers with Polynomial Neural Networks" (arXiv 2104.07916).
     Ours differs: u_1 and u_2 are 1x1 convolutions, which add a ninth to the block's weights.
     """
@@ -51,6 +61,8 @@ class PDC(ResidualNet):
         norm: str = "batch",
         activation: str = "relu",
         alpha0: float = 0.0,
+        product: str = "hadamard",
     ) -> None:
-        block = partial(PDCBlock, norm=norm, activation=activation, alpha0=finite("alpha0", alpha0))
+        finite("alpha0", alpha0)
+        block = partial(PDCBlock, norm=norm, activation=activation, alpha0=alpha0, product=product)
         super().__init__(input_shape, output_dim, block, *size_of(size, width), norm, activation)

@@ -4,7 +4,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from hpnets.layers import boolean, hadamard, norm2d
+from hpnets.layers import boolean, make_product, norm2d
 from hpnets.models.backbone import BasicBlock, ResidualNet, size_of
 from hpnets.models.registry import register_model
 
@@ -12,14 +12,23 @@ from hpnets.models.registry import register_model
 class PiBlock(BasicBlock):
     r"""y = s(o + id + BN(o * id)), id the shortcut of x; with conv1x1, BN(conv1x1(o * id))."""
 
-    def __init__(self, inputs: int, channels: int, stride: int, norm: str, activation: str, conv1x1: bool) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        channels: int,
+        stride: int,
+        norm: str,
+        activation: str,
+        conv1x1: bool,
+        product: str = "hadamard",
+    ) -> None:
         super().__init__(inputs, channels, stride, norm, activation)
         self.mix = nn.Conv2d(channels, channels, 1, bias=False) if conv1x1 else nn.Identity()
-        self.bn = norm2d(norm, channels)
+        self.bn, self.product = norm2d(norm, channels), make_product(product)
 
     def forward(self, x: Tensor) -> Tensor:
         o, identity = self.branch(x), self.downsample(x)
-        return self.act(o + identity + self.bn(self.mix(hadamard(o, identity))))
+        return self.act(o + identity + self.bn(self.mix(self.product(o, identity))))
 
 
 @register_model("pinet")
@@ -31,11 +40,12 @@ class PiNet(ResidualNet):
     x: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim). With activation "none" and norm "batch"
     in eval mode a block has degree 2, and the net degree 2^blocks: 8 for size "mini" (3 stages of a block, 16 wide),
     256 for "18" (the paper's, 4 stages of two, 64 wide). `conv1x1` mixes the product's channels before its norm.
-    Ours differs by the stem: 3x3, no max-pooling, which would break the degree.
-    In eval mode before any training step BN's statistics are 0 and 1, and "18" without activation overflows: its
-    kernel at the start wants a few batches in train mode first.
+    With product="sum", the additive twin, + takes the place of *. Ours differs by the stem, 3x3 and no
+    max-pooling, which would break the degree, and by the start: BN's weights at the end of o and after the product are
+    L^(-1/2), L blocks, without which "18" explodes in eval mode before the first step.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm or activation, width < 1.
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm, activation or product, width
+    < 1 or a conv1x1 that is no bool.
     Source: Chrysos et al. 2020, "Deep Polynomial Neural Networks" (arXiv 2006.13026).
     """
 
@@ -48,6 +58,9 @@ class PiNet(ResidualNet):
         norm: str = "batch",
         activation: str = "none",
         conv1x1: bool = False,
+        product: str = "hadamard",
     ) -> None:
-        block = partial(PiBlock, norm=norm, activation=activation, conv1x1=boolean("conv1x1", conv1x1))
+        boolean("conv1x1", conv1x1)
+        block = partial(PiBlock, norm=norm, activation=activation, conv1x1=conv1x1, product=product)
         super().__init__(input_shape, output_dim, block, *size_of(size, width), norm, activation)
+        self.share_variance("bn2", "bn")

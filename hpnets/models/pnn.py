@@ -25,6 +25,7 @@ class PNN(nn.Module):
     """
 
     skip: ClassVar[bool] = False
+    scaled_by_fan_in: ClassVar[tuple[str, ...]] = ("v.weight",)
 
     def __init__(
         self,

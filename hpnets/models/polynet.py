@@ -5,7 +5,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import finite, hadamard, norm2d
+from hpnets.layers import finite, make_product, norm2d
 from hpnets.models.backbone import BasicBlock, ResidualNet, size_of
 from hpnets.models.registry import register_model
 
@@ -13,9 +13,18 @@ from hpnets.models.registry import register_model
 class RPolyBlock(BasicBlock):
     r"""y = s(o + sc(x) + alpha BN(conv1x1(q))), q = o * norm(sc x)."""
 
-    def __init__(self, inputs: int, channels: int, stride: int, norm: str, activation: str, alpha0: float) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        channels: int,
+        stride: int,
+        norm: str,
+        activation: str,
+        alpha0: float,
+        product: str = "hadamard",
+    ) -> None:
         super().__init__(inputs, channels, stride, norm, activation)
-        self.norm = norm2d(norm, channels)
+        self.norm, self.product = norm2d(norm, channels), make_product(product)
         self.mix = nn.Conv2d(channels, channels, 1, bias=False)
         self.bn = norm2d(norm, channels)
         self.alpha = nn.Parameter(torch.full((1,), float(alpha0)))
@@ -23,7 +32,7 @@ class RPolyBlock(BasicBlock):
     def terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The block's sum before its activation, and its second-degree term q."""
         o, sc = self.branch(x), self.downsample(x)
-        q = hadamard(o, self.norm(sc))
+        q = self.product(o, self.norm(sc))
         return o + sc + self.alpha * self.bn(self.mix(q)), q
 
     def forward(self, x: Tensor) -> Tensor:
@@ -33,15 +42,24 @@ class RPolyBlock(BasicBlock):
 class DPolyBlock(RPolyBlock):
     r"""R-PolyNet's sum plus theta t, t = q * norm(conv(p)), p the previous block's t."""
 
-    def __init__(self, inputs: int, channels: int, stride: int, norm: str, activation: str, alpha0: float) -> None:
-        super().__init__(inputs, channels, stride, norm, activation, alpha0)
+    def __init__(
+        self,
+        inputs: int,
+        channels: int,
+        stride: int,
+        norm: str,
+        activation: str,
+        alpha0: float,
+        product: str = "hadamard",
+    ) -> None:
+        super().__init__(inputs, channels, stride, norm, activation, alpha0, product)
         self.dense = nn.Sequential(nn.Conv2d(inputs, channels, 1, stride, bias=False), norm2d(norm, channels))
         self.theta = nn.Parameter(torch.full((1,), float(alpha0)))
 
     def step(self, x: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
         """y and t."""
         y, q = self.terms(x)
-        t = hadamard(q, self.dense(p))
+        t = self.product(q, self.dense(p))
         return self.act(y + self.theta * t), t
 
 
@@ -54,12 +72,12 @@ class RPolyNet(ResidualNet):
     x: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); sc the shortcut; alpha a scalar a block,
     alpha0 at the start: 0 gives the residual net exactly. norm and BN are the same option; with "batch" in eval mode
     and activation "none" a block has degree 2. Sizes: "mini" (3 stages of a block, 16 wide), "18" (4 of two, 64 wide).
-    Ours differs: no DropBlock and no max-pooling, and alpha starts at 1, so that every parameter has a gradient.
-    In eval mode before any training step BN's statistics are 0 and 1, and "18" without activation overflows: its
-    kernel at the start wants a few batches in train mode first.
+    With product="sum", the additive twin, + takes the place of *. Ours differs: no DropBlock, no max-pooling;
+    alpha starts at 1, so that every parameter has a gradient, and BN's weights at the end of o and after conv1x1 at
+    L^(-1/2), L blocks, without which "18" explodes in eval mode before the first step.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm or activation, width < 1 or
-    an alpha0 that is not finite.
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm, activation or product, width
+    < 1 or an alpha0 that is not finite.
     Source: Chrysos et al. 2023, "Regularization of polynomial networks for image recognition" (arXiv 2303.13896).
     """
 
@@ -72,9 +90,12 @@ class RPolyNet(ResidualNet):
         norm: str = "batch",
         activation: str = "none",
         alpha0: float = 1.0,
+        product: str = "hadamard",
     ) -> None:
-        block = partial(RPolyBlock, norm=norm, activation=activation, alpha0=finite("alpha0", alpha0))
+        finite("alpha0", alpha0)
+        block = partial(RPolyBlock, norm=norm, activation=activation, alpha0=alpha0, product=product)
         super().__init__(input_shape, output_dim, block, *size_of(size, width), norm, activation)
+        self.share_variance("bn2", "bn")
 
 
 @register_model("dpolynet")
@@ -87,10 +108,9 @@ class DPolyNet(ResidualNet):
     Shapes, options and sizes are R-PolyNet's; alpha and theta, a scalar each a block, both start at alpha0; alpha =
     theta = 0 is the residual net, theta = 0 is R-PolyNet. Ours differs: the product of the previous terms is the
     recursion t_n, with a (strided) 1x1 convolution a block, since stages differ in shape, and starts with the stem.
-    As R-PolyNet's, its size "18" overflows in eval mode before any training step.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm or activation, width < 1 or
-    an alpha0 that is not finite.
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm, activation or product, width
+    < 1 or an alpha0 that is not finite.
     Source: Chrysos et al. 2023, "Regularization of polynomial networks for image recognition" (arXiv 2303.13896).
     """
 
@@ -103,9 +123,12 @@ class DPolyNet(ResidualNet):
         norm: str = "batch",
         activation: str = "none",
         alpha0: float = 1.0,
+        product: str = "hadamard",
     ) -> None:
-        block = partial(DPolyBlock, norm=norm, activation=activation, alpha0=finite("alpha0", alpha0))
+        finite("alpha0", alpha0)
+        block = partial(DPolyBlock, norm=norm, activation=activation, alpha0=alpha0, product=product)
         super().__init__(input_shape, output_dim, block, *size_of(size, width), norm, activation)
+        self.share_variance("bn2", "bn")
 
     def forward(self, x: Tensor) -> Tensor:
         t = x = self.stem(x)

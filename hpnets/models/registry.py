@@ -2,15 +2,26 @@
 
 import inspect
 from collections.abc import Callable
+from functools import partial
+from inspect import Parameter
 from typing import Any
 
 from torch import nn
 
-from hpnets.layers import at_least
+from hpnets.layers import at_least, one_of
+from hpnets.layers.parametrisation import (
+    PARAMETRISATIONS,
+    Drawn,
+    apply_scalings,
+    drawn,
+    mup_scalings,
+    ntk_scalings,
+)
 from hpnets.registry import Registry
 
 _MODELS: Registry[nn.Module] = Registry("model")
 _FROM_TASK = ("input_shape", "output_dim")
+Build = Callable[..., nn.Module]
 
 
 def register_model(name: str) -> Callable[[type], type]:
@@ -25,20 +36,68 @@ def register_model(name: str) -> Callable[[type], type]:
     return enter
 
 
-def create_model(name: str, *, input_shape: tuple[int, ...] | list[int], output_dim: int, **options: Any) -> nn.Module:
+def create_model(
+    name: str,
+    *,
+    input_shape: tuple[int, ...] | list[int],
+    output_dim: int,
+    parametrisation: str = "standard",
+    base_width: int | None = None,
+    **options: Any,
+) -> nn.Module:
     """Build the model `name` for samples of `input_shape` (no batch axis) and outputs (N, output_dim).
+
+    parametrisation: "standard" (the model's own), "ntk" or "mup", for models with a `width`; "mup" is the model's own
+    at base_width, None being the default width (docs/concepts/parametrisation.md).
 
     Raises ValueError with the nearest names for an unknown model or option, or for an option out of range.
     """
-    if not input_shape or not all(isinstance(size, int) and size >= 1 for size in input_shape):
-        raise ValueError(f"input_shape is {tuple(input_shape)}; allowed: one or more sizes >= 1")
+    sizes = list(input_shape) if isinstance(input_shape, list | tuple) else []
+    if not sizes or any(isinstance(size, bool) or not isinstance(size, int) or size < 1 for size in sizes):
+        raise ValueError(f"input_shape is {input_shape!r}; allowed: one or more sizes >= 1")
     at_least("output_dim", output_dim, 1)
-    return _MODELS.create(name, input_shape=tuple(input_shape), output_dim=output_dim, **options)
+    one_of("parametrisation", parametrisation, PARAMETRISATIONS)
+    if base_width is not None:
+        at_least("base_width", base_width, 1)
+    build = partial(_MODELS.create, name, input_shape=tuple(input_shape), output_dim=output_dim, **options)
+    width = _MODELS.options(name).get("width")
+    if width is None and (parametrisation != "standard" or base_width is not None):
+        raise ValueError(f"parametrisation is {parametrisation!r}; allowed for {name!r}, which has no width: standard")
+    net = build()
+    if width is not None and parametrisation != "standard":
+        _parametrise(net, parametrisation, build, options.get("width", width.default), base_width or width.default)
+    return net
 
 
-def list_models(pattern: str = "*") -> list[str]:
-    """Sorted names of the registered models that match a shell pattern such as "*ccp*"."""
-    return _MODELS.names(pattern)
+def _parametrise(net: nn.Module, parametrisation: str, build: Build, width: int | None, base: int | None) -> None:
+    """Put a parametrisation on `net`, which `build` makes at `width`; a width of None is that of the model's size."""
+    own = drawn(build)
+    if parametrisation == "ntk":
+        return apply_scalings(net, ntk_scalings(net, own, _elsewhere(build, own, width)))
+    narrow = drawn(partial(build, width=base))
+    if narrow.keys() != own.keys():
+        raise ValueError(f"base_width is {base}; allowed: one at which the model has the same parameters by name")
+    apply_scalings(net, mup_scalings(net, own, narrow))
+
+
+def _elsewhere(build: Build, own: dict[str, Drawn], width: int | None) -> dict[str, Drawn]:
+    """The parameters at another width than that of `own`: twice `width`, or 16, or 32 where 16 is the size's own."""
+    found = drawn(partial(build, width=2 * width if width else 16))
+    same = all(found[name].shape == own[name].shape for name in own)
+    return drawn(partial(build, width=32)) if same and width is None else found
+
+
+def list_models(pattern: str = "*", option: str | None = None) -> list[str]:
+    """Sorted names of the registered models that match a shell pattern such as "*ccp*" and have `option`, if given.
+
+    `list_models(option="product")` are the Hadamard families: each is an additive twin with product="sum".
+    """
+    return [name for name in _MODELS.names(pattern) if option is None or option in model_options(name)]
+
+
+def model_summary(name: str) -> str:
+    """What the model `name` is, in one line; raises ValueError for an unknown name."""
+    return _MODELS.summary(name)
 
 
 def model_class(name: str) -> type[nn.Module]:
@@ -51,6 +110,11 @@ def generates_pictures(name: str) -> bool:
     return getattr(_MODELS.get(name), "generates_pictures", False)
 
 
-def model_options(name: str) -> dict[str, inspect.Parameter]:
-    """The options of `name` beside the two that a task fills in."""
-    return {key: p for key, p in _MODELS.options(name).items() if key not in _FROM_TASK}
+def model_options(name: str) -> dict[str, Parameter]:
+    """The options of `name` beside the two that a task fills in; a model with a width has those of `create_model`."""
+    options = {key: p for key, p in _MODELS.options(name).items() if key not in _FROM_TASK}
+    if "width" not in options:
+        return options
+    extra = inspect.signature(create_model).parameters
+    base = extra["base_width"].replace(default=options["width"].default)
+    return {**options, "parametrisation": extra["parametrisation"], "base_width": base}

@@ -13,9 +13,11 @@ from hpnets.models.registry import register_model
 class SEBlock(BasicBlock):
     r"""y = s(SE(o) + shortcut(x))."""
 
-    def __init__(self, inputs: int, channels: int, stride: int, norm: str, activation: str, reduction: int) -> None:
+    def __init__(
+        self, inputs: int, channels: int, stride: int, norm: str, activation: str, reduction: int, product: str
+    ) -> None:
         super().__init__(inputs, channels, stride, norm, activation)
-        self.se = SqueezeExcitation(channels, max(channels // reduction, 1))
+        self.se = SqueezeExcitation(channels, max(channels // reduction, 1), product)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.se(self.branch(x)) + self.downsample(x))
@@ -30,9 +32,10 @@ class SEResNet(ResidualNet):
     x: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); W_1 has channels / reduction rows. Sizes:
     "mini" (3 stages of a block, 16 wide) and "18" (4 of two, 64 wide: SE-ResNet-18 with a 3x3 stem and no max-pooling,
     the paper's reduction being 16). A sigmoid gate is no polynomial, whatever the activation.
+    With product="sum", the additive twin, o + sigmoid(...) takes the place of o * sigmoid(...).
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm or activation, width or
-    reduction < 1.
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm, activation or product, width
+    or reduction < 1.
     Source: Hu et al. 2018, "Squeeze-and-Excitation Networks" (arXiv 1709.01507).
     """
 
@@ -45,7 +48,8 @@ class SEResNet(ResidualNet):
         reduction: int = 4,
         norm: str = "batch",
         activation: str = "relu",
+        product: str = "hadamard",
     ) -> None:
         at_least("reduction", reduction, 1)
-        block = partial(SEBlock, norm=norm, activation=activation, reduction=reduction)
+        block = partial(SEBlock, norm=norm, activation=activation, reduction=reduction, product=product)
         super().__init__(input_shape, output_dim, block, *size_of(size, width), norm, activation)

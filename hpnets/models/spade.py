@@ -20,9 +20,10 @@ class SPADE(ConditionalNet):
     gamma, beta = conv relu(conv m), 3x3, `hidden` channels between; m is the image averaged to the size of h. images:
     (batch, channels, height, width), 8x8 and more; f: (batch, output_dim). gamma = beta = 0 leaves BN(h). Sizes are
     FiLM's. Ours differs: m is the image that is classified, not a segmentation, and is averaged, not subsampled.
+    With product="sum", the additive twin, SPADE(h) = (1 + gamma(m)) + BN(h) + beta(m): a shift without a scale.
 
     Raises ValueError for inputs that are no images of 8x8 or more (16x16 for "18" with norm "instance"), an unknown
-    size, norm (batch, instance, none) or activation, or an integer < 1.
+    size, norm (batch, instance, none), activation or product, or an integer < 1.
     Source: Park et al. 2019, "Semantic Image Synthesis with Spatially-Adaptive Normalization" (arXiv 1903.07291).
     """
 
@@ -35,8 +36,9 @@ class SPADE(ConditionalNet):
         hidden: int = 8,
         norm: str = "batch",
         activation: str = "relu",
+        product: str = "hadamard",
     ) -> None:
         sizes = size_of(size, width)
         channels, _, _ = image_shape(input_shape, smallest_image(norm, sizes[1]))
-        make = partial(SpatialModulation, channels, hidden=at_least("hidden", hidden, 1), norm=norm)
+        make = partial(SpatialModulation, channels, hidden=at_least("hidden", hidden, 1), norm=norm, product=product)
         super().__init__(input_shape, output_dim, nn.Identity(), make, sizes, activation)

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, hadamard, image_shape, make_activation, one_of
+from hpnets.layers import at_least, image_shape, make_activation, make_product, one_of
 from hpnets.models.registry import register_model
 
 # size: width of the first stage, blocks of each stage, channels and stride of the stem
@@ -24,18 +24,18 @@ def conv_bn(inputs: int, channels: int, kernel: int, stride: int = 1, groups: in
 class StarBlock(nn.Module):
     r"""x + dw g(act(f_1 h) * f_2 h), h = BN dw x; dw: depthwise 7x7; f_1, f_2, g: 1x1; of degree 2 without act."""
 
-    def __init__(self, channels: int, ratio: int, activation: str) -> None:
+    def __init__(self, channels: int, ratio: int, activation: str, product: str = "hadamard") -> None:
         super().__init__()
         self.dwconv = conv_bn(channels, channels, 7, groups=channels)
         self.f_1 = nn.Conv2d(channels, ratio * channels, 1)
         self.f_2 = nn.Conv2d(channels, ratio * channels, 1)
         self.g = conv_bn(ratio * channels, channels, 1)
         self.dwconv2 = nn.Conv2d(channels, channels, 7, padding=3, groups=channels)
-        self.act = make_activation(activation)
+        self.act, self.product = make_activation(activation), make_product(product)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.dwconv(x)
-        return x + self.dwconv2(self.g(hadamard(self.act(self.f_1(h)), self.f_2(h))))
+        return x + self.dwconv2(self.g(self.product(self.act(self.f_1(h)), self.f_2(h))))
 
 
 @register_model("starnet")
@@ -47,9 +47,10 @@ class StarNet(nn.Module):
     images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); stage i has width * 2^i channels,
     f_1 and f_2 `ratio` times as many. Sizes: "mini" (12 wide, 1 + 1 + 2 blocks, a stem that keeps the resolution) and
     the paper's "s1".."s4". With activation "none" in eval mode a block has degree 2. Weights start as N(0, 0.02^2).
-    Ours differs: no stochastic depth.
+    Ours differs: no stochastic depth. With product="sum", the additive twin, + takes the place of *.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size or activation, width or ratio < 1.
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, activation or product, width or
+    ratio < 1.
     Source: Ma et al. 2024, "Rewrite the Stars" (arXiv 2403.19967).
     """
 
@@ -61,6 +62,7 @@ class StarNet(nn.Module):
         width: int | None = None,
         ratio: int = 4,
         activation: str = "relu6",
+        product: str = "hadamard",
     ) -> None:
         super().__init__()
         channels, _, _ = image_shape(input_shape, minimum=8)
@@ -71,7 +73,7 @@ class StarNet(nn.Module):
         stages = []
         for i, depth in enumerate(depths):
             outputs = width * 2**i
-            blocks = (StarBlock(outputs, ratio, activation) for _ in range(depth))
+            blocks = (StarBlock(outputs, ratio, activation, product) for _ in range(depth))
             stages.append(nn.Sequential(conv_bn(inputs, outputs, 3, 2), *blocks))
             inputs = outputs
         self.stages = nn.Sequential(*stages)

@@ -21,9 +21,10 @@ class StyleClassifier(nn.Module):
     block l has width * 2^min(l, 3) channels and is followed by 2x2 averaging as long as 4x4 remain after it. The
     mapping network has mapping_depth layers of style_width. `fused` changes how it is computed, not what.
     Ours differs from the generator: it reads the style from the image, its resampling is 2x2 averaging, no noise.
+    With product="sum", the additive twin, the style is added to x, where it would have scaled it.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an integer < 1, an unknown activation or a
-    demodulate or fused that is no bool.
+    Raises ValueError for inputs that are no images of 8x8 or more, an integer < 1, an unknown activation or product,
+    or a demodulate or fused that is no bool.
     Source: the layers of Karras et al. 2020 (StyleGAN2, arXiv 1912.04958).
     """
 
@@ -38,6 +39,7 @@ class StyleClassifier(nn.Module):
         demodulate: bool = True,
         fused: bool = False,
         activation: str = "relu",
+        product: str = "hadamard",
     ) -> None:
         super().__init__()
         channels, height, columns = image_shape(input_shape, minimum=8)
@@ -45,18 +47,14 @@ class StyleClassifier(nn.Module):
         self.mapping = ImageStyles(channels, style_width, mapping_depth)
         self.stem = nn.Conv2d(channels, width, 3, 1, 1)
         sizes = [width * 2 ** min(l, 3) for l in range(depth + 1)]
-        options = (style_width, demodulate, boolean("fused", fused), activation)
+        options = (style_width, demodulate, boolean("fused", fused), activation, product)
         self.layers = nn.ModuleList(StyleBlock(a, b, 3, *options) for a, b in itertools.pairwise(sizes))
         side = min(height, columns)
         self.halvings = [side // 2 ** (l + 1) >= 4 for l in range(depth)]
         self.V = nn.Linear(sizes[-1], output_dim)
 
-    def styles(self, x: Tensor) -> Tensor:
-        """w, (batch, style_width)."""
-        return self.mapping(x)
-
     def forward(self, x: Tensor) -> Tensor:
-        w = self.styles(x)
+        w = self.mapping(x)
         x = self.stem(x)
         for layer, halve in zip(self.layers, self.halvings, strict=True):
             x = layer(x, w)

@@ -85,7 +85,7 @@ class Level(nn.Module):
 
 @register_model("style_generator")
 class StyleGenerator(nn.Module):
-    r"""Square pictures from latents: a learned constant, convolved with weights that each latent's style scales.
+    r"""Square pictures from latents: a learned constant, convolved with weights that its style scales.
 
         w = mapping(z / rms(z));   x_0 = the constant;   f_0 = 0
         at each resolution:   x <- up x,  f <- up f;   x <- sqrt(2) s(W''(A w) conv x + b + strength * noise), twice
@@ -99,9 +99,10 @@ class StyleGenerator(nn.Module):
     (512 channels at most and 8 mapping layers, as in the paper). `fused` changes how it is computed, not what.
     Ours differs: up-sampling comes before the convolution, no path-length term, no style mixing, no truncation, and
     only the modulated convolutions scale their weights at run time. gain sqrt(2) only where there is an activation.
+    With product="sum", the additive twin, styles are added to x, where they would have scaled it.
 
-    Raises ValueError for an output_dim of no square picture, an unknown size or activation, a width < 1, or a
-    demodulate, noise or fused that is no bool.
+    Raises ValueError for an output_dim of no square picture, an unknown size, activation or product, a width < 1,
+    or a demodulate, noise or fused that is no bool.
     Source: Karras et al. 2020 (StyleGAN2, arXiv 1912.04958).
     """
 
@@ -117,13 +118,14 @@ class StyleGenerator(nn.Module):
         noise: bool = True,
         fused: bool = False,
         activation: str = "leaky_relu",
+        product: str = "hadamard",
     ) -> None:
         super().__init__()
         colours, side = picture_of(output_dim)
         own, most, styles, depth = SIZES[one_of("size", size, SIZES)]
         width = own if width is None else at_least("width", width, 1)
-        style = {"styles": styles, "demodulate": boolean("demodulate", demodulate), "fused": boolean("fused", fused)}
-        boolean("noise", noise)
+        boolean("demodulate", demodulate), boolean("noise", noise), boolean("fused", fused)
+        style = {"styles": styles, "demodulate": demodulate, "fused": fused, "product": product}
         sides = sides_of(side)
         widths = [min(width * side // s, max(width, most)) for s in sides]
         self.mapping = MappingNetwork(math.prod(input_shape), styles, depth)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, hadamard, image_shape, make_activation, one_of
+from hpnets.layers import at_least, image_shape, make_activation, make_product, one_of
 from hpnets.layers.patches import LayerNorm2d
 from hpnets.models.registry import register_model
 
@@ -23,14 +23,14 @@ class LKA(nn.Module):
     u: (batch, channels, H, W), as is the output, which has degree 2 in u.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, product: str = "hadamard") -> None:
         super().__init__()
         self.dw = nn.Conv2d(channels, channels, 5, padding=2, groups=channels)
         self.dwd = nn.Conv2d(channels, channels, 7, padding=9, dilation=3, groups=channels)
-        self.conv1x1 = nn.Conv2d(channels, channels, 1)
+        self.conv1x1, self.product = nn.Conv2d(channels, channels, 1), make_product(product)
 
     def forward(self, u: Tensor) -> Tensor:
-        return hadamard(u, self.conv1x1(self.dwd(self.dw(u))))
+        return self.product(u, self.conv1x1(self.dwd(self.dw(u))))
 
 
 class VANBlock(nn.Module):
@@ -41,11 +41,11 @@ class VANBlock(nn.Module):
     P_i, M_i: 1x1; dw: depthwise 3x3; a, b: a scale a channel, 0.01 at the start.
     """
 
-    def __init__(self, channels: int, ratio: int, activation: str) -> None:
+    def __init__(self, channels: int, ratio: int, activation: str, product: str = "hadamard") -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
         self.P_1, self.P_2 = nn.Conv2d(channels, channels, 1), nn.Conv2d(channels, channels, 1)
-        self.lka = LKA(channels)
+        self.lka = LKA(channels, product)
         hidden = ratio * channels
         self.M_1, self.M_2 = nn.Conv2d(channels, hidden, 1), nn.Conv2d(hidden, channels, 1)
         self.dw = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
@@ -70,9 +70,11 @@ class VAN(nn.Module):
     (16 and 32 wide, a block each, a 3x3 stem of stride 2) and the paper's "b0".."b3"; `width` is that of the first
     stage and scales the others. LKA has degree 2; LN keeps the net from being a polynomial. Weights start as
     N(0, 2 / fan_out); the strided convolutions' biases, which BN makes idle, are there as in the paper's counts.
-    Ours differs: no dropout, no stochastic depth.
+    Ours differs: no dropout, no stochastic depth. With product="sum", the additive twin, u + LKA(u) takes the place of
+    u * LKA(u); a and b, which are weights and no features, still scale.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size or activation, or width < 1.
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, activation or product, or width
+    < 1.
     Source: Guo et al. 2022, "Visual Attention Network" (arXiv 2202.09741).
     """
 
@@ -83,6 +85,7 @@ class VAN(nn.Module):
         size: str = "mini",
         width: int | None = None,
         activation: str = "gelu",
+        product: str = "hadamard",
     ) -> None:
         super().__init__()
         inputs, _, _ = image_shape(input_shape, minimum=8)
@@ -92,7 +95,7 @@ class VAN(nn.Module):
         for w, depth, ratio in zip(own, depths, ratios, strict=True):
             outputs, kernel = max(w * first // own[0], 1), 7 if stride == 4 else 3
             embed = [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2), nn.BatchNorm2d(outputs)]
-            blocks = [VANBlock(outputs, ratio, activation) for _ in range(depth)]
+            blocks = [VANBlock(outputs, ratio, activation, product) for _ in range(depth)]
             stages.append(nn.Sequential(*embed, *blocks, LayerNorm2d(outputs)))
             inputs, stride = outputs, 2
         self.stages = nn.Sequential(*stages)

@@ -11,7 +11,7 @@ from typing import Any
 from hpnets.tasks import digits, image_fit, line, sphere, vision  # noqa: F401  (importing them registers their tasks)
 from hpnets.tasks.base import TASKS, SupervisedTask, Task, register_task
 
-__all__ = ["Task", "create_task", "list_tasks", "register_task", "task_options"]
+__all__ = ["Task", "create_task", "list_tasks", "register_task", "task_options", "task_summary"]
 
 
 def create_task(name: str, **options: Any) -> SupervisedTask:
@@ -22,6 +22,11 @@ def create_task(name: str, **options: Any) -> SupervisedTask:
 def list_tasks(pattern: str = "*") -> list[str]:
     """Sorted names of the registered tasks that match a shell pattern such as "*mnist*"."""
     return TASKS.names(pattern)
+
+
+def task_summary(name: str) -> str:
+    """What the task `name` is, in one line; raises ValueError for an unknown name."""
+    return TASKS.summary(name)
 
 
 def task_options(name: str) -> dict[str, inspect.Parameter]:

@@ -1,7 +1,10 @@
 """Lightning meets the rest: the module, the kernel callback, the loggers and the run folder."""
 
+from hpnets.training.coordinates import CoordinateCheck, coordinate_check
 from hpnets.training.errors import Interrupted, NonFiniteError
 from hpnets.training.evaluate import evaluate
+from hpnets.training.harmonics import HarmonicMonitor
+from hpnets.training.linear_twin import LinearTwin
 from hpnets.training.lit import LitModel
 from hpnets.training.lit_gan import LitGAN
 from hpnets.training.ntk_monitor import NTKMonitor
@@ -9,13 +12,17 @@ from hpnets.training.run import Summary, train
 from hpnets.training.run_folder import RunFolder, load_run
 
 __all__ = [
+    "CoordinateCheck",
+    "HarmonicMonitor",
     "Interrupted",
+    "LinearTwin",
     "LitGAN",
     "LitModel",
     "NTKMonitor",
     "NonFiniteError",
     "RunFolder",
     "Summary",
+    "coordinate_check",
     "evaluate",
     "load_run",
     "train",

@@ -13,8 +13,10 @@ from torch import nn
 
 from hpnets.options import NTKOptions, RunOptions
 from hpnets.tasks import Task
+from hpnets.tasks.sphere import SphereTask
 from hpnets.training.callbacks import EpochLines, EpochPicture, SeedEpochs
 from hpnets.training.checkpoints import LastAndBest, WholeCheckpointIO
+from hpnets.training.harmonics import HarmonicMonitor
 from hpnets.training.loggers import MetricsCSV, MetricsState
 from hpnets.training.ntk_monitor import NTKMonitor
 from hpnets.training.run_folder import RunFolder
@@ -49,8 +51,16 @@ def make_callbacks(
     """All callbacks, in the order that they need: what measures, what keeps the measurements, what saves."""
     progress = RichProgressBar() if sys.stdout.isatty() else EpochLines()
     best = LastAndBest(run.checkpoints, task.monitor, task.monitor_mode)
-    measuring = [*([monitor] if monitor else []), EpochPicture(task, run.picture)]
+    measuring = [*([monitor] if monitor else []), *make_harmonics(task), EpochPicture(task, run.picture)]
     return [SeedEpochs(options.seed), *measuring, MetricsState(metrics), progress, best]
+
+
+def make_harmonics(task: Task) -> list[Callback]:
+    """The residual's harmonics on the training points, where the task is made of some."""
+    if not isinstance(task, SphereTask) or len(task.train_set) < len(task.degrees):
+        return []
+    x, y = task.train_set.batch(range(len(task.train_set)))
+    return [HarmonicMonitor(x, y, task.direction, task.degrees)]
 
 
 def make_trainer(options: RunOptions, loggers: list[Any], callbacks: list[Callback]) -> pl.Trainer:

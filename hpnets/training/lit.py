@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
+from hpnets.models import parameter_groups
 from hpnets.options import OptimOptions
 from hpnets.tasks.base import SupervisedTask
 from hpnets.training.errors import NonFiniteError
@@ -16,12 +17,14 @@ Batch = tuple[Tensor, Tensor]
 
 
 def make_optimizer(net: nn.Module, optim: OptimOptions) -> torch.optim.Optimizer:
-    """The optimiser that `optim` describes, over the parameters that require gradients."""
-    params = [p for p in net.parameters() if p.requires_grad]
+    """The optimiser that `optim` describes, at the rates that the parametrisation of `net` gives its parameters.
+
+    Raises ValueError for weight decay that the parametrisation cannot keep.
+    """
+    groups = parameter_groups(net, optim.name, optim.lr, optim.weight_decay)
     if optim.name == "sgd":
-        return torch.optim.SGD(params, optim.lr, momentum=0.9, weight_decay=optim.weight_decay)
-    kind = torch.optim.Adam if optim.name == "adam" else torch.optim.AdamW
-    return kind(params, optim.lr, weight_decay=optim.weight_decay)
+        return torch.optim.SGD(groups, optim.lr, momentum=optim.momentum)
+    return (torch.optim.Adam if optim.name == "adam" else torch.optim.AdamW)(groups, optim.lr)
 
 
 def check_loss(module: pl.LightningModule, loss: Tensor) -> Tensor:

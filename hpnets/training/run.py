@@ -26,10 +26,11 @@ from hpnets.training.assemble import (
 from hpnets.training.checkpoints import read_checkpoint
 from hpnets.training.errors import Interrupted, NonFiniteError
 from hpnets.training.evaluate import evaluate
-from hpnets.training.lit import LitModel
+from hpnets.training.lit import LitModel, make_optimizer
 from hpnets.training.lit_gan import LitGAN
 from hpnets.training.loggers import MetricsCSV
 from hpnets.training.ntk_monitor import NTKMonitor
+from hpnets.training.precision import check_half
 from hpnets.training.run_folder import RunFolder, build, complete
 
 
@@ -66,6 +67,8 @@ def train(options: RunOptions, folder: Path, resume: bool = False, features: Fea
     )
     task.trainer = trainer
     task.train_dataloader()  # raises now for a batch that the data or the ranks cannot share
+    make_optimizer(net, options.optim)  # raises now for what the parametrisation refuses
+    check_half(net, task.probe(min(16, len(task.train_set))).x, options.trainer.precision)
     checkpoint = _checkpoint(run, options.trainer.max_epochs) if resume else None
     if trainer.is_global_zero:
         remove_partial(run.path) if resume else run.start(options)

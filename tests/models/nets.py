@@ -1,12 +1,13 @@
 """Small networks for the tests, and what several of them measure."""
 
 from fnmatch import fnmatch
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from hpnets.models import create_model, model_options
+from hpnets.models import create_model, list_models, model_options
 
 IMAGE = (1, 8, 8)
 ZERO_GATES = {"pdc": "*.alpha"}  # gates that start at 0, so that what stands behind them has no gradient at first
@@ -17,6 +18,20 @@ def small(name: str, **options: Any) -> nn.Module:
     narrow = {"width": 6} if "width" in model_options(name) else {}
     torch.manual_seed(0)
     return create_model(name, **{"input_shape": IMAGE, "output_dim": 3, **narrow, **options}).eval()
+
+
+@cache
+def image_families() -> list[str]:
+    """The models that take images only: those which refuse flat inputs."""
+
+    def takes_flat_inputs(name: str) -> bool:
+        try:
+            small(name, input_shape=(64,))
+        except ValueError:
+            return False
+        return True
+
+    return [name for name in list_models() if not takes_flat_inputs(name)]
 
 
 def open_gates(net: nn.Module, name: str) -> nn.Module:

@@ -20,6 +20,14 @@ def test_it_is_timms(size: str) -> None:
     torch.testing.assert_close(net.double()(x), oracle.double()(x), rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("size", ["small_srf", "small_lrf", "base_srf", "base_lrf"])
+def test_the_other_sizes_have_timms_shapes(size: str) -> None:
+    with torch.device("meta"):
+        oracle = timm.create_model(f"focalnet_{size}")
+        net = create_model("focalnet", input_shape=(3, 224, 224), output_dim=1000, size=size)
+    assert [v.shape for v in net.state_dict().values()] == [v.shape for v in oracle.state_dict().values()]
+
+
 def test_modulation_is_its_formula() -> None:
     torch.manual_seed(0)
     layer, x = FocalModulation(4, 2, "gelu").double(), samples(2, (4, 7, 7), torch.float64)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from hpnets.models import create_model
-from hpnets.models.gmlp import SIZES, SpatialGate
+from hpnets.models.gmlp import SpatialGate
 from tests.models.nets import copy_weights, samples, scramble, small
 
 
@@ -22,7 +22,14 @@ def test_it_is_timms(size: str) -> None:
     copy_weights(net, oracle)
     x = samples(2, (3, 32, 32))
     torch.testing.assert_close(net(x), oracle(x), rtol=1e-5, atol=1e-5)
-    assert SIZES["b16"] == (512, 30, 16)
+
+
+def test_b16_has_timms_shapes_and_the_papers_size() -> None:
+    with torch.device("meta"):
+        oracle = timm.create_model("gmlp_b16_224")
+        net = create_model("gmlp", input_shape=(3, 224, 224), output_dim=1000, size="b16")
+    assert [v.shape for v in net.state_dict().values()] == [v.shape for v in oracle.state_dict().values()]
+    assert round(sum(p.numel() for p in net.parameters()) / 1e6) == 73
 
 
 def test_the_gate_lets_u_pass_at_the_start() -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from hpnets.ntk import ntk
 from tests.models.nets import relative_difference, samples, small
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU, "none": nn.Identity}
@@ -34,3 +35,24 @@ def test_relu_keeps_the_scale_from_layer_to_layer() -> None:
 def test_without_activation_it_is_affine() -> None:
     assert relative_difference(small("mlp", activation="none").double(), 2) < 1e-12
     assert relative_difference(small("mlp", activation="relu").double(), 2) > 1e-3
+
+
+@pytest.mark.parametrize(("name", "linear"), [("mlp", True), ("pnn", False)])
+def test_the_odd_part_of_a_bias_free_relu_kernel_is_linear(name: str, linear: bool) -> None:
+    """So that on the sphere its odd eigenvalues of degree 3 and more are 0, which products change.
+
+    It is so in the limit of width, and at any width whose neurons come in pairs w, -w of equal read-out.
+    """
+    options = {"depth": 1, "bias": False} if linear else {"degree": 2, "activation": "relu"}
+    net = small(name, width=64, **options).double()
+    for p in net.parameters():
+        if p.shape[0] == 64:
+            p.data[32:] = -p.data[:32]
+        else:
+            p.data[:, 32:] = p.data[:, :32]
+    x, z = samples(6, dtype=torch.float64), samples(9, dtype=torch.float64)[6:]
+    odd = ntk(net, x, torch.cat([z, -z]), outputs="trace").unflatten(1, (2, 3))
+    odd = odd[:, 0] - odd[:, 1]
+    both = ntk(net, x, torch.stack([z[0] + z[1], -z[0] - z[1]]), outputs="trace")
+    error = (both[:, 0] - both[:, 1] - odd[:, 0] - odd[:, 1]).abs().max() / odd.abs().max()
+    assert (error < 1e-10) == linear

@@ -10,6 +10,7 @@ from hpnets.models.backbone import BasicBlock, ResidualNet, size_of
 from hpnets.models.pdc import PDCBlock
 from hpnets.models.pinet import PiBlock
 from hpnets.models.polynet import DPolyBlock, RPolyBlock
+from hpnets.ntk import ntk
 from tests.models.nets import IMAGE, line, open_gates, relative_difference, samples, scramble, small
 
 FAMILIES = ["pinet", "pdc", "rpolynet", "dpolynet"]
@@ -105,14 +106,46 @@ def test_the_papers_size_has_eighteen_layers(name: str) -> None:
     assert size_of("18", None) == (64, (2, 2, 2, 2))
 
 
+SECOND_ORDER = ["pinet", "rpolynet", "dpolynet"]
+
+
+@pytest.mark.parametrize("norm", ["batch", "group"])
+@pytest.mark.parametrize("name", SECOND_ORDER)
+def test_the_blocks_share_the_variance(name: str, norm: str) -> None:
+    for size, blocks in (("mini", 3), ("18", 8)):
+        weights = dict(small(name, size=size, norm=norm).named_parameters())
+        gains = [p for key, p in weights.items() if key.split(".")[2:] in (["bn2", "weight"], ["bn", "weight"])]
+        assert len(gains) == 2 * blocks
+        assert all(torch.equal(p, torch.full_like(p, blocks**-0.5)) for p in gains)
+
+
+@pytest.mark.parametrize(("size", "side"), [("mini", 8), ("mini", 28), ("18", 8), ("18", 32)])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_batch_statistics_tame_eighteen_layers(name: str) -> None:
-    """Eight blocks of second degree overflow in eval mode until BN has seen a few batches."""
-    net, x = small(name, size="18").train(), samples(16)
+def test_the_start_is_moderate_in_eval_mode(name: str, size: str, side: int) -> None:
+    """Up to 256 degrees, before BN has seen a batch, on noise and on what is smooth: all of one brightness."""
+    shape = (3, side, side)
+    net = small(name, size=size, width=None, input_shape=shape, activation="none")
+    x = torch.cat([samples(2, shape), samples(2, (3, 1, 1)).expand(2, *shape)])
     with torch.no_grad():
-        for _ in range(20):
-            net(x)
-        assert net.eval()(x).abs().max() < 1e3
+        y = net(x)
+    assert 1e-3 < y.abs().max() < 1e3
+
+
+@pytest.mark.parametrize("name", SECOND_ORDER)
+def test_without_shared_variance_eighteen_layers_explode(name: str) -> None:
+    net = small(name, size="18", width=None)
+    for key, p in net.named_parameters():
+        if key.endswith(("bn.weight", "bn2.weight")):
+            nn.init.ones_(p)
+    with torch.no_grad():
+        assert not net(samples(2)).abs().max() < 1e6  # NaN included
+
+
+@pytest.mark.parametrize("name", SECOND_ORDER)
+def test_the_kernel_of_eighteen_layers_at_the_start_is_finite(name: str) -> None:
+    kernel = ntk(small(name, size="18", width=8), samples(3), outputs="trace")
+    assert kernel.isfinite().all()
+    assert (torch.linalg.eigvalsh(kernel.double()) > 0).all()
 
 
 @pytest.mark.parametrize("alpha0", [float("nan"), float("inf"), "1", True, None])

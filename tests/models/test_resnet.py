@@ -33,6 +33,12 @@ def test_it_is_torchvisions(norm: str, layer: Callable[[int], nn.Module], traini
         torch.testing.assert_close(net.state_dict()[key], value, rtol=1e-5, atol=1e-5)
 
 
+def test_the_literatures_parameter_count_for_cifar10() -> None:
+    """ResNet-18 with a 3x3 stem and 10 classes: 11.17 million, to the parameter."""
+    net = small("resnet18", input_shape=(3, 32, 32), output_dim=10, width=64)
+    assert sum(p.numel() for p in net.parameters()) == 11_173_962
+
+
 def scramble_norms(net: nn.Module) -> None:
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d | nn.GroupNorm):

@@ -43,6 +43,13 @@ def test_an_open_gate_leaves_the_residual_net() -> None:
     assert not torch.allclose(scramble(small("se_resnet", size="18"))(samples()), plain(samples()), rtol=1e-3)
 
 
+def test_its_gates_add_their_weights_to_resnet18() -> None:
+    """Two blocks a stage, each with two 1x1 convolutions c -> c/16 -> c and their biases."""
+    net = small("se_resnet", input_shape=(3, 32, 32), output_dim=10, size="18", width=None, reduction=16)
+    gates = sum(2 * (2 * c * (c // 16) + c // 16 + c) for c in (64, 128, 256, 512))
+    assert sum(p.numel() for p in net.parameters()) == 11_173_962 + gates
+
+
 def test_reduction_is_the_hidden_width() -> None:
     net = small("se_resnet", width=16, reduction=8)
     assert [net.get_parameter(f"layer{i}.0.se.fc1.weight").shape[0] for i in (1, 2, 3)] == [2, 4, 8]

@@ -78,5 +78,5 @@ def test_the_fused_network_is_the_unfused(demodulate: bool) -> None:
 
 def test_the_style_of_an_image_matters() -> None:
     net, x = small("style_classifier"), samples()
-    block, w, h = net.get_submodule("layers.0"), net.styles(x), net.get_submodule("stem")(x)
+    block, w, h = net.get_submodule("layers.0"), net.get_submodule("mapping")(x), net.get_submodule("stem")(x)
     assert not torch.allclose(block(h, w), block(h, w.flip(0)))

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -11,8 +12,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from hpnets.files import read_tensors
-from hpnets.ntk import ntk
-from hpnets.training import NonFiniteError, NTKMonitor
+from hpnets.ntk import ntk, plan
+from hpnets.training import NonFiniteError, NTKMonitor, ntk_monitor
 
 X = torch.randn(24, 5, generator=torch.Generator().manual_seed(0))
 Y = torch.eye(3)[torch.arange(24) % 3]
@@ -156,16 +157,61 @@ def test_a_resumed_fit_continues_the_track_and_a_new_one_starts_another(tmp_path
     assert torch.equal(again.track.first, monitor.track.last)
 
 
+class Gated(nn.Module):
+    """A branch behind a gate that starts at zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.branch, self.skip = nn.Sequential(nn.Linear(5, 9), nn.Linear(9, 3)), nn.Linear(5, 3)
+        self.gate = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.skip(x) + self.gate * self.branch(x)
+
+
+@pytest.mark.filterwarnings("ignore:.*zero gradient")
+@pytest.mark.parametrize(("gated", "plans"), [(False, 1), (True, 2)])
+def test_one_plan_serves_all_measurements_once_every_parameter_moves(
+    gated: bool, plans: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    monkeypatch.setattr(ntk_monitor, "plan", lambda *args, **options: made.append(plan(*args, **options)) or made[-1])
+    module = Foreign()
+    if gated:
+        module.backbone = Gated()
+    monitor = NTKMonitor(X[:8], net="backbone", every=1)
+    fit(module, monitor)
+    assert len(made) == plans
+    assert bool(made[0].idle) == gated
+    assert not made[-1].idle
+    assert torch.equal(monitor.track.last, ntk(module.backbone.eval(), X[:8], outputs="trace"))
+
+
+def test_a_plan_that_no_longer_holds_is_made_anew() -> None:
+    module = Foreign()
+    monitor = NTKMonitor(X[:8], net="backbone", every=1)
+    fit(module, monitor)
+    module.backbone[0].weight.requires_grad_(False)
+    module.backbone.eval()
+    assert torch.equal(monitor._ntk(module.backbone, X[:8]), ntk(module.backbone, X[:8], outputs="trace"))
+    assert monitor.plan is None
+
+
+def test_the_track_is_written_at_the_end_and_when_training_breaks_off(tmp_path: Path) -> None:
+    class Broken(Foreign):
+        def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+            if self.global_step == 3:
+                raise RuntimeError("broken")
+            return super().training_step(batch, batch_idx)
+
+    for module, steps in ((Foreign(), list(range(9))), (Broken(), [0, 1, 2, 3])):
+        monitor = NTKMonitor(X[:8], net="backbone", every=1, file=tmp_path / "ntk.safetensors")
+        with pytest.raises(RuntimeError, match="broken") if isinstance(module, Broken) else nullcontext():
+            fit(module, monitor)
+        assert read_tensors(tmp_path / "ntk.safetensors")["steps"].tolist() == steps
+
+
 def test_a_degenerate_kernel_is_warned_about() -> None:
-    class Gated(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.branch, self.skip = nn.Sequential(nn.Linear(5, 9), nn.Linear(9, 3)), nn.Linear(5, 3)
-            self.gate = nn.Parameter(torch.zeros(3))
-
-        def forward(self, x: Tensor) -> Tensor:
-            return self.skip(x) + self.gate * self.branch(x)
-
     module = Foreign()
     module.net = Gated()
     with pytest.warns(UserWarning, match="% of the parameters have zero gradient"):

@@ -7,6 +7,7 @@ from hpnets.ntk.metrics.eigen import (
     decay_exponent,
     effective_rank,
     lambda_extremes,
+    power_law,
     stable_rank,
     top_k_mass,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "measure",
     "polar_angle",
     "polar_radius",
+    "power_law",
     "relative_drift",
     "stable_rank",
     "top_k_mass",

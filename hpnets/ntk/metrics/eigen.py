@@ -95,10 +95,19 @@ def decay_exponent(eigenvalues: Tensor, floor: float, window: tuple[int, int] | 
     stop = min(stop, int((eigenvalues > floor).sum()))
     if stop - start < 2:
         return Decay(math.nan, start, stop, math.nan)
-    x = torch.arange(start, stop + 1, dtype=torch.float64).log()
-    y = eigenvalues[start - 1 : stop].double().cpu().log()
+    return power_law(torch.arange(start, stop + 1), eigenvalues[start - 1 : stop])
+
+
+def power_law(k: Tensor, values: Tensor) -> Decay:
+    r"""Least squares of log values on log k, both (n,): values ~ k^-exponent; NaN for fewer than three.
+
+    k: ascending integers >= 1, such as ranks or degrees; values > 0.
+    """
+    if len(k) < 3:
+        return Decay(math.nan, int(k.min()) if len(k) else 0, int(k.max()) if len(k) else 0, math.nan)
+    x, y = k.double().cpu().log(), values.double().cpu().log()
     x_c, y_c = x - x.mean(), y - y.mean()
     slope = (x_c @ y_c) / (x_c @ x_c)
     total = y_c @ y_c
     r_squared = float((slope * x_c) @ (slope * x_c) / total) if total > 0 else math.nan
-    return Decay(-float(slope), start, stop, r_squared)
+    return Decay(-float(slope), int(k[0]), int(k[-1]), r_squared)

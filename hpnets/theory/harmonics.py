@@ -1,0 +1,105 @@
+"""Harmonics on the sphere S^(d-1) in R^d: how many there are, zonal ones, and what a sampled function holds of each."""
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+# A float32 point of unit norm is off by some 1e-7; an input that was never normalised by far more than this.
+OFF_SPHERE = 1e-4
+# Rows of a tile of the n x n table of <x_i, x_j>: 1,024 rows of 10,000 columns are 80 MB.
+TILE_ROWS = 1024
+
+
+def multiplicity(k: int, dim: int) -> int:
+    r"""N(d, k) = C(k+d-1, d-1) - C(k+d-3, d-1), the number of independent harmonics of degree k in R^d, exact.
+
+    Raises ValueError for k < 0 or dim < 2. Source: Atkinson and Han 2012, Spherical Harmonics, eq. 2.10.
+    """
+    if k < 0 or dim < 2:
+        raise ValueError(f"k is {k} and dim {dim}; allowed: k >= 0 and dim >= 2")
+    return math.comb(k + dim - 1, dim - 1) - (math.comb(k + dim - 3, dim - 1) if k > 1 else 0)
+
+
+def zonal_harmonics(t: Tensor, dim: int, k_max: int) -> Tensor:
+    r"""P_0(t) .. P_K(t), shape (K+1, *t.shape): Gegenbauer polynomials of index (d-2)/2, scaled to P_k(1) = 1.
+
+        (k+d-2) P_{k+1} = (2k+d-2) t P_k - k P_{k-1},   P_0 = 1,   P_1 = t
+
+    Stable for |t| <= 1, where |P_k| <= 1; differentiable in t. Chebyshev's polynomials for d = 2, Legendre's for d = 3.
+    For x, x' uniform on the sphere they are orthogonal in t = <x, x'>, and the mean of P_k^2 is 1 / N(d, k). Raises
+    ValueError for k_max < 0 or dim < 2. Source: Atkinson and Han 2012, eq. 2.86.
+    """
+    multiplicity(k_max, dim)
+    return torch.stack(list(islice(recurrence(t, dim), k_max + 1)))
+
+
+def recurrence(t: Tensor, dim: int) -> Iterator[Tensor]:
+    """P_0(t), P_1(t), ... without end, three of them held at a time; see `zonal_harmonics`."""
+    before, p, k = torch.ones_like(t), t, 1
+    yield before
+    while True:
+        yield p
+        before, p, k = p, ((2 * k + dim - 2) * t * p - k * before) / (k + dim - 2), k + 1
+
+
+def check_on_sphere(x: Tensor, name: str = "x") -> Tensor:
+    """x (N, d) in float64 with the rounding of its norms removed; ValueError unless its rows have norm 1."""
+    if x.ndim != 2 or x.shape[1] < 2 or len(x) == 0:
+        raise ValueError(f"{name} has shape {tuple(x.shape)}; allowed: (N, d) with N >= 1 and d >= 2")
+    norms = x.double().norm(dim=1, keepdim=True)
+    if not bool(((norms - 1).abs() <= OFF_SPHERE).all()):
+        low, high = float(norms.min()), float(norms.max())
+        raise ValueError(
+            f"{name} has norms from {low:.4g} to {high:.4g}; allowed: 1, points on the unit sphere: divide {name} by "
+            f"{name}.norm(dim=1, keepdim=True)"
+        )
+    return x.double() / norms
+
+
+def zonal_coefficients(values: Tensor, x: Tensor, direction: Tensor, degrees: Sequence[int]) -> Tensor:
+    r"""a (D, O) of the least squares fit values_i ~ sum_k a_k P_k(<x_i, u>) over the degrees k, float64.
+
+    values: a function or residual (N, O) at points x (N, d) on the sphere; u = direction (d,), of norm 1. A function
+    that is such a sum has exactly these a, at any points. What lies outside the fit is noise: a part of mean square s^2
+    that is independent of the P_k adds about s sqrt(N(d, k) / N) to a_k, so that high degrees need many points.
+
+    Raises ValueError for points off the sphere, values of another length, or more degrees than points.
+    """
+    x, u = check_on_sphere(x), check_on_sphere(direction[None], "direction")[0]
+    if values.ndim != 2 or len(values) != len(x):
+        raise ValueError(f"values has shape {tuple(values.shape)}; allowed: ({len(x)}, O), one row a point")
+    if not 1 <= len(degrees) <= len(x) or min(degrees) < 0:
+        raise ValueError(f"degrees is {tuple(degrees)}; allowed: 1 to {len(x)} (the points) integers >= 0")
+    design = zonal_harmonics((x @ u.to(x)).clamp(-1, 1), x.shape[1], max(degrees))[list(degrees)].T
+    # Columns of equal length: those of high degrees are tiny, and least squares would take them for rounding.
+    size = design.norm(dim=0)
+    return torch.linalg.lstsq(design / size, values.to(design)).solution / size[:, None]
+
+
+def degree_energy(values: Tensor, x: Tensor, k_max: int) -> Tensor:
+    r"""E_k (K+1, O), the mean square of the degree-k part of a function known at N points, without bias, float64.
+
+        E_k = N(d, k) / (N (N-1)) sum_{i != j} v_i v_j P_k(<x_i, x_j>)
+
+    For x_i uniform on the sphere its expectation is |f_k|^2, f_k the projection on all harmonics of degree k; its
+    standard error is about |f|^2 sqrt(2 N(d, k)) / N, so that it can be below 0. The sum over all k is |f|^2.
+
+    Raises ValueError for points off the sphere, values of another length, fewer than 2 points or k_max < 0.
+    Source: addition theorem, Atkinson and Han 2012, eq. 2.24.
+    """
+    x = check_on_sphere(x)
+    n, dim = x.shape
+    multiplicity(k_max, dim)
+    if values.ndim != 2 or len(values) != n or n < 2:
+        raise ValueError(f"values has shape {tuple(values.shape)}; allowed: ({n}, O), one row a point, of 2 or more")
+    v = values.to(x)
+    sums = torch.zeros(k_max + 1, v.shape[1], dtype=v.dtype, device=v.device)
+    for rows in torch.arange(n, device=x.device).split(TILE_ROWS):
+        t = (x[rows] @ x.T).clamp(-1, 1)
+        for k, p in enumerate(islice(recurrence(t, dim), k_max + 1)):
+            sums[k] += (v[rows] * (p @ v)).sum(0)
+    counts = torch.tensor([float(multiplicity(k, dim)) for k in range(k_max + 1)]).to(v)
+    return counts[:, None] * (sums - v.square().sum(0)) / (n * (n - 1))

@@ -1,0 +1,170 @@
+"""Eigenvalues of dot-product kernels on the sphere S^(d-1): Funk-Hecke by quadrature, each with its error."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+from numpy.polynomial.legendre import leggauss
+from torch import Tensor
+
+from hpnets.ntk.metrics import Decay, power_law
+from hpnets.theory.harmonics import multiplicity, recurrence
+
+# kappa(t) (n,) of t (n,) in [-1, 1], float64.
+Kappa = Callable[[Tensor], Tensor]
+
+# Gauss-Legendre nodes of a panel, and how many radians of the fastest cosine a panel holds at first: 32 nodes integrate
+# 16 radians to rounding.
+NODES, RADIANS = 32, 16.0
+# Panels are halved until the eigenvalues stay; a kernel that is not smooth inside (0, pi) ends here, with its error.
+HALVINGS = 8
+# Rounding in units of eps times the root mean square of the integrand, 2 + k/16 (the recurrence adds its own as it
+# goes on): held against 40 digits by tests/theory/test_sphere.py.
+ROUNDINGS = (2.0, 1 / 16)
+# A relative change that counts as none; see SphereSpectrum.converged.
+SETTLED = 1e-10
+# A share of the trace is told where its error is below this: N(d, k) times rounding has no bound as d and k grow.
+SHARE_ERROR = 1e-6
+
+
+@dataclass(frozen=True)
+class SphereSpectrum:
+    r"""kappa(<x, x'>) = sum_k lambda_k sum_{j <= N(d,k)} Y_kj(x) Y_kj(x') for x uniform on S^(d-1), degrees k = 0..K.
+
+    lambda_k are the eigenvalues of f -> E_x' kappa(<x, x'>) f(x'), the mean under the uniform *probability* measure:
+    the matrix (kappa(<x_i, x_j>))_ij / n of n uniform points has them in the limit of many points.
+
+    eigenvalues, errors: (K+1,) float64; the true lambda_k is within errors[k], the last change of the quadrature and
+    a bound of its rounding, some eps sqrt(E kappa^2 / N(d, k)). multiplicities: N(d, k), exact. trace: kappa(1), which
+    is the sum of N(d, k) lambda_k over all degrees. converged: the quadrature's last change is rounding, or below
+    1e-10 lambda_k.
+    """
+
+    dim: int
+    eigenvalues: Tensor
+    errors: Tensor
+    multiplicities: tuple[int, ...]
+    trace: float
+    nodes: int
+    converged: bool
+
+    @property
+    def trace_share(self) -> Tensor:
+        """N(d, k) lambda_k / kappa(1), shape (K+1,): degree k's part of K(x, x); NaN where the error exceeds 1e-6."""
+        counts = torch.tensor([float(n) for n in self.multiplicities], dtype=torch.float64)
+        share = counts * self.normalised
+        return torch.where(counts * self.errors / self.trace < SHARE_ERROR, share, math.nan)
+
+    @property
+    def normalised(self) -> Tensor:
+        """lambda_k / kappa(1), shape (K+1,): blind to the kernel's scale, which the raw eigenvalues follow."""
+        return self.eigenvalues / self.trace
+
+    def decay(self, window: tuple[int, int], parity: int | None = None) -> Decay:
+        """Fit lambda_k ~ k^-exponent over the degrees start..stop, of one parity (0 even, 1 odd) or of both.
+
+        Degrees whose eigenvalue is below ten times its error are left out (the zeros of a ReLU kernel among them);
+        with fewer than three left the fit is NaN. Raises ValueError for a window outside 1..K.
+        """
+        start, stop = window
+        if not 1 <= start < stop < len(self.eigenvalues):
+            raise ValueError(f"window is {window}; allowed: 1 <= start < stop <= {len(self.eigenvalues) - 1}, degrees")
+        k = torch.arange(start, stop + 1)
+        k = k[self.eigenvalues[k] > 10 * self.errors[k]]
+        k = k if parity is None else k[k % 2 == parity]
+        return power_law(k, self.eigenvalues[k])
+
+
+def sphere_spectrum(kappa: Kappa, dim: int, k_max: int) -> SphereSpectrum:
+    """The eigenvalues of the kernel kappa(<x, x'>) on the sphere in R^dim for degrees 0..k_max: see `funk_hecke`.
+
+    Raises ValueError if kappa is no kernel, one of its eigenvalues being negative beyond its error, and for what
+    `funk_hecke` refuses. `dot_product` makes kappa of a kernel of two inputs.
+    """
+    values, errors, nodes, converged = funk_hecke(kappa, dim, k_max)
+    worst = int((values / errors).argmin())
+    if values[worst] < -2 * errors[worst]:
+        raise ValueError(
+            f"kappa is not positive semi-definite on the sphere in R^{dim}: its eigenvalue of degree {worst} is "
+            f"{float(values[worst]):.3g}; allowed: a kernel (funk_hecke gives the coefficients of any function of t)"
+        )
+    trace = float(kappa(torch.ones(1, dtype=torch.float64)))
+    counts = tuple(multiplicity(k, dim) for k in range(k_max + 1))
+    return SphereSpectrum(dim, values, errors, counts, trace, nodes, converged)
+
+
+def funk_hecke(kappa: Kappa, dim: int, k_max: int) -> tuple[Tensor, Tensor, int, bool]:
+    r"""(lambda, errors, nodes, converged) of lambda_k = E_t kappa(t) P_k(t), t = <x, u> for x uniform on S^(d-1).
+
+        lambda_k = c_d int_0^pi kappa(cos a) P_k(cos a) sin(a)^(d-2) da,   c_d: lambda_0 of kappa = 1 is 1
+
+    A function f(<x, u>) is the sum of N(d, k) lambda_k P_k(<x, u>). In the angle a the arc-cosine kernels, whose
+    derivatives in t are infinite at t = 1, are smooth: panels of 32 Gauss-Legendre nodes, halved until nothing changes.
+
+    kappa maps t (n,) to (n,), float64. Raises ValueError for dim < 2, k_max < 0, or a kappa that gives another shape,
+    NaN or Inf. Source: Atkinson and Han 2012, theorem 2.22 (Funk-Hecke).
+    """
+    multiplicity(k_max, dim)
+    panels = math.ceil(math.pi * (k_max + dim) / RADIANS)
+    values, _ = _quadrature(kappa, dim, k_max, panels)
+    for _ in range(HALVINGS):
+        panels *= 2
+        before = values
+        values, rounding = _quadrature(kappa, dim, k_max, panels)
+        change = (values - before).abs()
+        converged = bool((change <= rounding + SETTLED * values.abs()).all())
+        if converged:
+            break
+    return values, change + rounding, panels * NODES, converged
+
+
+def _quadrature(kappa: Kappa, dim: int, k_max: int, panels: int) -> tuple[Tensor, Tensor]:
+    """lambda_k and a bound of their rounding, (K+1,) each."""
+    z, w = (torch.from_numpy(a) for a in leggauss(NODES))
+    edges = torch.linspace(0, math.pi, panels + 1, dtype=torch.float64)
+    angle = (edges[:-1, None] + (z + 1) * (math.pi / panels / 2)).flatten()
+    weight = w.repeat(panels) * angle.sin() ** (dim - 2)
+    t = angle.cos()
+    values, weight = _values(kappa, t), weight / weight.sum()
+    products = (values * p for p in islice(recurrence(t, dim), k_max + 1))
+    sums = [(weight @ product, (weight @ product.square()).sqrt()) for product in products]
+    eigenvalues, sizes = (torch.stack(column) for column in zip(*sums, strict=True))
+    roundings = ROUNDINGS[0] + ROUNDINGS[1] * torch.arange(k_max + 1)
+    return eigenvalues, roundings * torch.finfo(torch.float64).eps * sizes
+
+
+def _values(kappa: Kappa, t: Tensor) -> Tensor:
+    values = kappa(t)
+    if not isinstance(values, Tensor) or values.shape != t.shape or values.dtype != torch.float64:
+        found = f"{values.dtype} {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
+        raise ValueError(f"kappa maps float64 ({len(t)},) to {found}; allowed: float64 of the same shape")
+    if not torch.isfinite(values).all():
+        raise ValueError(f"kappa is not finite at t = {float(t[~torch.isfinite(values)][0])}; allowed: all of [-1, 1]")
+    return values
+
+
+def dot_product(kernel: Callable[[Tensor, Tensor], Tensor], dim: int) -> Kappa:
+    """kappa with kernel(x, x') = kappa(<x, x'>) on the sphere in R^dim, for a kernel (1, d), (n, d) -> (1, n).
+
+    `lambda x, y: limit_kernel(net, x, y).ntk` is one, of a network that treats all directions alike. Raises ValueError
+    for dim < 2, and where the kernel of two pairs of points with one inner product differs.
+    """
+    multiplicity(0, dim)
+    turn = torch.linalg.qr(torch.randn(dim, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))[0]
+
+    def along(t: Tensor, axes: Tensor) -> Tensor:
+        """The kernel of axis 0 and the points at t = cos a from it, towards axis 1."""
+        points = t[:, None] * axes[0] + (1 - t.square()).clamp_min(0).sqrt()[:, None] * axes[1]
+        return kernel(axes[:1], points).reshape(t.shape)
+
+    def kappa(t: Tensor) -> Tensor:
+        return along(t, torch.eye(dim, dtype=t.dtype))
+
+    t = torch.linspace(-1, 1, 7, dtype=torch.float64)
+    straight, turned = kappa(t), along(t, turn)
+    # At t = 1 the derivative of an arc-cosine kernel turns a rounding of eps into one of its root.
+    if float((straight - turned).abs().max()) > 1e-6 * float(straight.abs().max()):
+        raise ValueError("kernel depends on more than <x, x'> on the sphere; allowed: kernels that no rotation changes")
+    return kappa

@@ -1,0 +1,64 @@
+"""Sums over units: every pair of outputs, every block of rows, against one einsum in float64."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from hpnets.ntk.terms import units
+from hpnets.ntk.terms.base import BLOCK, mirror
+from hpnets.ntk.terms.units import add_unit_products, output_groups, units_numel
+
+
+def random(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def expected(left: Tensor, right: Tensor, R: Tensor, weight: Tensor | None) -> Tensor:
+    inner = torch.einsum("hxl,hyl->hxy", left, right)
+    share = torch.einsum("oh,ph,hxy->oxpy", R, R, inner)
+    return share if weight is None else share * weight[None, :, None]
+
+
+@pytest.mark.parametrize("C", [1, 3, 30])
+@pytest.mark.parametrize("L", [1, 2, 5])
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_the_share_is_the_sum_over_units(
+    C: int, L: int, weighted: bool, symmetric: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(units, "PRODUCTS", 200)  # several blocks of rows
+    left = random(7, 11, L)
+    right = left if symmetric else random(7, 9, L, seed=1)
+    R, weight = random(C, 7, seed=2), random(11, right.shape[1], seed=3)
+    weight = weight + weight.T if symmetric else weight
+    k = torch.ones(C, 11, C, right.shape[1], dtype=torch.float64)
+    add_unit_products(k, left, right, R, weight if weighted else None, symmetric)
+    if symmetric:
+        mirror(k)
+    assert torch.allclose(k, 1 + expected(left, right, R, weight if weighted else None), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("C", [1, 10, 22, 23, 100, 300])
+def test_groups_cover_the_outputs_in_order_and_stay_small(C: int) -> None:
+    groups = list(output_groups(C))
+    assert [o for group in groups for o in group] == list(range(C))
+    for group in groups:
+        assert len(group) == 1 or sum(C - o for o in group) <= BLOCK
+
+
+@pytest.mark.parametrize("L", [1, 4])
+def test_the_scratch_is_what_is_allocated(L: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest share and its buffers, as `units_numel` says before any work is done."""
+    H, n, C, allocated = 6, 20, 5, []
+
+    class Recorded(torch.Tensor):
+        def new_empty(self, *size: int) -> Tensor:
+            allocated.append(torch.Size(size).numel())
+            return torch.empty(*size, dtype=torch.float64)
+
+    left = random(H, n, L)
+    add_unit_products(
+        torch.zeros(C, n, C, n, dtype=torch.float64), left.as_subclass(Recorded), left, random(C, H), None, True
+    )
+    Q = C * (C + 1) // 2
+    assert sum(allocated) + Q * H == units_numel(H, n, n, L, C)
