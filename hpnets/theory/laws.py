@@ -42,7 +42,7 @@ def _find(module: nn.Module) -> Derivation:
     # A subclass with a forward of its own is another network: the class that defines forward is the one that counts.
     name = _name(next(cls for cls in type(module).__mro__ if "forward" in vars(cls)))
     if name in _REASONS:
-        raise ValueError(f"{type(module).__name__} has no limit kernel: {_REASONS[name]}")
+        raise ValueError(f"no limit kernel is derived for {type(module).__name__}: {_REASONS[name]}")
     if name not in _DERIVATIONS:
         raise ValueError(
             f"no limit kernel is derived for {name}; write one with hpnets.theory.register_limit, or measure the "
