@@ -11,7 +11,7 @@ from hpnets.models import create_model
 
 OUTPUTS = 4
 VECTOR, IMAGE = (4,), (2, 8, 8)
-WIDTHS = {VECTOR: (64, 128, 256, 512, 1024, 2048), IMAGE: (16, 32, 64, 128, 256)}
+WIDTHS = {VECTOR: (64, 128, 256, 512, 1024, 2048), IMAGE: (32, 64, 128, 256)}
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ CASES = {
     "poly_inr": Case("poly_inr", options={**LINEAR, "levels": 2}),
     "cnn": Case("cnn", IMAGE),
     "linear_attention": Case("linear_attention", IMAGE, {"depth": 1}, headed),
-    "monet": Case("monet", IMAGE, widths=(32, 64, 128, 256)),
+    "monet": Case("monet", IMAGE),
     "style_classifier": Case("style_classifier", IMAGE, {"depth": 1}, styled, (64, 128, 256, 512)),
-    "film": Case("film", IMAGE, LINEAR, styled, widths=(32, 64, 128, 256)),
-    "se_resnet": Case("se_resnet", IMAGE, LINEAR, widths=(16, 32, 64, 128)),
+    "film": Case("film", IMAGE, LINEAR, styled),
+    "se_resnet": Case("se_resnet", IMAGE, LINEAR),
     "resnet18": Case("resnet18", IMAGE, LINEAR, widths=(16, 32, 64)),
-    "pinet": Case("pinet", IMAGE, LINEAR, widths=(16, 32, 64, 128)),
-    "pdc": Case("pdc", IMAGE, {**LINEAR, "alpha0": 0.5}, widths=(16, 32, 64, 128)),
-    "rpolynet": Case("rpolynet", IMAGE, LINEAR, widths=(16, 32, 64, 128)),
+    "pinet": Case("pinet", IMAGE, LINEAR),
+    "pdc": Case("pdc", IMAGE, {**LINEAR, "alpha0": 0.5}),
+    "rpolynet": Case("rpolynet", IMAGE, LINEAR),
 }
