@@ -138,8 +138,10 @@ def run_page(page: Path) -> None:
 
 @pytest.fixture
 def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty working directory, no key, no progress bar; registries and random state are put back."""
+    """A working directory with the configs alone, no key, no progress bar; registries and random state are put back."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "configs").symlink_to(ROOT / "recipes" / "configs")
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     state = random.getstate(), torch.get_rng_state()

@@ -2,6 +2,7 @@
 
 import ast
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,19 @@ def test_imports_point_one_way(path: Path) -> None:
     part = path.relative_to(ROOT / "hpnets").parts[0].removesuffix(".py")
     for name in imports(path):
         assert name.split(".")[1] in ALLOWED[part] | {part}, f"{path} imports {name}"
+
+
+LIBRARIES = {"torch", "numpy", "scipy"}
+
+
+@pytest.mark.parametrize("part", ["ntk", "theory"])
+def test_kernels_stand_on_torch_and_scipy_alone(part: str) -> None:
+    for path in sorted((ROOT / "hpnets" / part).rglob("*.py")):
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+        outside = {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"hpnets"}
+        assert outside <= LIBRARIES, f"{path} imports {outside - LIBRARIES}"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "recipes").rglob("*.py")), ids=lambda path: path.name)

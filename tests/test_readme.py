@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hpnets import list_models, list_tasks
-from hpnets.report import pretrained_table
+from hpnets.report import best_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -16,9 +16,9 @@ def test_every_model_and_task_is_named(name: str) -> None:
     assert f"`{name}`" in README
 
 
-def test_the_table_of_checkpoints_is_that_of_the_index() -> None:
+def test_the_table_of_checkpoints_is_made_from_the_index() -> None:
     table = README.split("<!-- pretrained -->\n")[1].split("\n<!-- end pretrained -->")[0]
-    assert table == pretrained_table(ROOT / "checkpoints" / "index.json")
+    assert table == best_table(ROOT / "checkpoints" / "index.json")
 
 
 def test_the_two_commands_are_on_the_first_screen() -> None:

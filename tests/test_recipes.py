@@ -4,6 +4,7 @@ import dataclasses
 import json
 import runpy
 import shutil
+import statistics
 import sys
 from pathlib import Path
 
@@ -12,9 +13,8 @@ import pytest
 from hpnets.tasks import generation
 from hpnets.training import train
 from hpnets.zoo import entries, list_pretrained, load_pretrained
+from recipes.zoo.record import spread
 from tests.training.runs import ROOT, small_options
-
-MARKED = "# Page\n<!-- pretrained -->\nold\n<!-- end pretrained -->\nend\n"
 
 
 def run_recipe(name: str, *flags: str) -> int:
@@ -98,9 +98,7 @@ def publish(runs: list[Path], folder: Path, *flags: str) -> int:
 
 
 def test_publish_makes_a_checkpoint_with_the_spread_of_its_seeds(runs: list[Path], tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text(MARKED)
-    assert publish(runs, tmp_path, "--page", str(page)) == 0
+    assert publish(runs, tmp_path) == 0
     entry = entries(tmp_path)["small"]
     accuracies = [json.loads((run / "summary.json").read_text())["metrics"]["test/accuracy"] for run in runs]
     assert entry.seeds == [0, 1, 2]
@@ -109,15 +107,15 @@ def test_publish_makes_a_checkpoint_with_the_spread_of_its_seeds(runs: list[Path
     net, preprocess = load_pretrained("small", tmp_path)
     assert dict(net.named_parameters())["C.weight"].shape == (10, 16)
     assert preprocess.mean == entry.preprocessing["mean"]  # type: ignore[union-attr]
-    assert page.read_text().startswith("# Page\n<!-- pretrained -->\n| checkpoint |")
-    assert "| `small` | ccp: degree 3, width 16, activation none, product hadamard | accuracy" in page.read_text()
-    assert page.read_text().endswith("<!-- end pretrained -->\nend\n")
+    assert (entry.parameters, entry.twin) == (sum(p.numel() for p in net.parameters()), None)
+    drifts = [json.loads((run / "summary.json").read_text())["kernel"]["drift"] for run in runs]
+    assert entry.kernel["drift"]["mean"] == pytest.approx(sum(drifts) / 3)
+    assert (entry.kernel["probe"], entry.kernel["outputs"], entry.kernel["zero_gradient"]) == (20, "trace", 0)
 
 
 def test_publishing_again_replaces_the_file(runs: list[Path], tmp_path: Path) -> None:
-    (tmp_path / "page.md").write_text(MARKED)
     for order in (runs, runs[::-1]):
-        assert publish(order, tmp_path, "--page", str(tmp_path / "page.md")) == 0
+        assert publish(order, tmp_path) == 0
     assert [p.name for p in tmp_path.glob("*.safetensors")] == [entries(tmp_path)["small"].file]
 
 
@@ -131,3 +129,28 @@ def test_publish_refuses_too_few_seeds_and_runs_that_differ(
     assert publish([*runs, tmp_path / "other"], tmp_path) == 2
     assert "differs from" in capsys.readouterr().err
     assert not entries(tmp_path)
+
+
+def test_twins_are_compared_seed_by_seed(runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = {"name": "ccp", "degree": 3, "width": 16, "product": "sum"}
+    twins = [train(small_options(seed=seed, model=model), tmp_path / f"sum{seed}").folder for seed in range(3)]
+    assert publish(runs, tmp_path, "--twins", json.dumps([*map(str, twins)])) == 0
+    twin = entries(tmp_path)["small"].twin
+    assert twin is not None
+    accuracies = [
+        [json.loads((r / "summary.json").read_text())["metrics"]["test/accuracy"] for r in side]
+        for side in (runs, twins)
+    ]
+    differences = [a - b for a, b in zip(*accuracies, strict=True)]
+    assert twin["difference"]["test/accuracy"]["mean"] == pytest.approx(statistics.mean(differences))
+    assert twin["difference"]["test/accuracy"]["std"] == pytest.approx(statistics.stdev(differences))
+    assert twin["kernel"]["drift"].keys() == twin["difference"]["drift"].keys() == {"mean", "std"}
+    for wrong in (twins[::-1], runs):
+        assert publish(runs, tmp_path, "--twins", json.dumps([*map(str, wrong)])) == 2
+        assert "allowed: the runs with model.product: sum, seed by seed" in capsys.readouterr().err
+
+
+def test_a_number_that_a_run_lacks_has_no_spread() -> None:
+    assert spread([1.0, 3.0]) == {"mean": 2.0, "std": pytest.approx(2**0.5)}
+    assert spread([1.0, None]) is None
+    assert spread([1.0, float("nan")]) is None

@@ -100,6 +100,11 @@ def model_summary(name: str) -> str:
     return _MODELS.summary(name)
 
 
+def model_class(name: str) -> type[nn.Module]:
+    """The class that is registered as `name`; raises ValueError with the nearest names."""
+    return _MODELS.get(name)
+
+
 def generates_pictures(name: str) -> bool:
     """Whether `name` maps latents to pictures, which is trained against a discriminator; ValueError if unknown."""
     return getattr(_MODELS.get(name), "generates_pictures", False)

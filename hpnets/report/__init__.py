@@ -1,6 +1,20 @@
-"""Pictures and pages made from run folders alone."""
+"""Pictures and pages made from run folders and from the index of checkpoints alone."""
 
 from hpnets.report.curves import draw_curves
-from hpnets.report.tables import check_markers, pretrained_table, replace_between
+from hpnets.report.markers import check_markers, replace_between
+from hpnets.report.zoo import best_table, by_goal, metric_of, spread, zoo_table
+from hpnets.report.zoo_pictures import draw_metric, draw_spectra, draw_width
 
-__all__ = ["check_markers", "draw_curves", "pretrained_table", "replace_between"]
+__all__ = [
+    "best_table",
+    "by_goal",
+    "check_markers",
+    "draw_curves",
+    "draw_metric",
+    "draw_spectra",
+    "draw_width",
+    "metric_of",
+    "replace_between",
+    "spread",
+    "zoo_table",
+]

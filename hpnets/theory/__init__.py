@@ -1,4 +1,4 @@
-"""Infinite-width kernels, spectra on the sphere, kernel regression: torch and scipy, in float64."""
+"""Infinite-width kernels, spectra on the sphere, and kernel regression, in float64."""
 
 from hpnets.theory import families
 from hpnets.theory.activations import GELU, Cosine, Erf, LeakyReLU, Monomial, Sine, activation
@@ -15,10 +15,10 @@ from hpnets.theory.sphere import SphereSpectrum, dot_product, funk_hecke, sphere
 from hpnets.theory.twin import twin_kernel
 
 __all__ = [
+    "GELU",
     "Coefficients",
     "Cosine",
     "Erf",
-    "GELU",
     "KernelPredictor",
     "Laws",
     "LeakyReLU",

@@ -223,7 +223,7 @@ def activation(h: Moments, s: "str | Callable[[Tensor], Tensor]") -> Moments:
     if not h.gaussian:
         raise ValueError(
             f"{s if isinstance(s, str) else type(s).__name__} of features that are not Gaussian has no limit in closed "
-            "form: they are inputs, products, sums with what has passed an activation, or of a first layer with uniform "
+            "form: they are inputs, products, sums with what has passed an activation, or a first layer of uniform "
             "weights or biases; allowed: a dense layer or convolution before it, or activation 'none'"
         )
     v_1, v_2 = h.variances

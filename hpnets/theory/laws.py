@@ -42,7 +42,7 @@ def _find(module: nn.Module) -> Derivation:
     # A subclass with a forward of its own is another network: the class that defines forward is the one that counts.
     name = _name(next(cls for cls in type(module).__mro__ if "forward" in vars(cls)))
     if name in _REASONS:
-        raise ValueError(f"{type(module).__name__} has no limit kernel: {_REASONS[name]}")
+        raise ValueError(f"no limit kernel is derived for {type(module).__name__}: {_REASONS[name]}")
     if name not in _DERIVATIONS:
         raise ValueError(
             f"no limit kernel is derived for {name}; write one with hpnets.theory.register_limit, or measure the "
@@ -109,10 +109,15 @@ class Laws:
         """
         if isinstance(layer, nn.Identity):
             return h
-        self.draw(getattr(layer, "weight", None), 0.0)
-        self.draw(getattr(layer, "bias", None), 0.0)
         if isinstance(layer, nn.LayerNorm | nn.GroupNorm):
-            return nodes.normalise(h, layer.eps, positions=isinstance(layer, nn.GroupNorm))
+            made = nodes.normalise(h, layer.eps, positions=isinstance(layer, nn.GroupNorm))
+            return self._gain(layer) * made
+        return self.factor(layer) * h
+
+    def factor(self, layer: nn.Module) -> float:
+        """What BatchNorm at its initial statistics multiplies by, 1 for no norm; raises as `norm` does."""
+        if isinstance(layer, nn.Identity):
+            return 1.0
         if not isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
             raise ValueError(
                 f"{type(layer).__name__} divides by the deviation over the positions of one channel, which no width "
@@ -120,7 +125,17 @@ class Laws:
             )
         if layer.training:
             raise ValueError("BatchNorm in train mode couples the points; call net.eval() first")
-        return (1 + layer.eps) ** -0.5 * h
+        return self._gain(layer) * (1 + layer.eps) ** -0.5
+
+    def _gain(self, layer: nn.Module) -> float:
+        """The weight that a norm starts with, one number; its bias starts at 0. Neither has a share in T."""
+        weight, bias = getattr(layer, "weight", None), getattr(layer, "bias", None)
+        self.draw(weight, 0.0)
+        self.draw(bias, 0.0)
+        first = 1.0 if weight is None else float(weight.detach().flatten()[0])
+        if weight is not None and not bool((weight == first).all()):
+            raise ValueError("a norm's weights differ, so they are trained; allowed: a network as it is built")
+        return first
 
     def source(self, S: Moments) -> Moments:
         """Features of new weights, from their moments: marked as independent of all others."""

@@ -12,8 +12,8 @@ from hpnets.theory.inputs import Points
 from hpnets.theory.laws import Laws
 from hpnets.theory.moments import Moments
 
-# Tensors of a tile that are held at once, from what was measured; pairs of points that keep a tile within the cache.
-HELD, CACHED = 24, 2**17
+# Tensors of a tile held at once, of which 5 to 34 were measured; pairs of points that keep a tile within the cache.
+HELD, CACHED = 36, 2**17
 
 
 class LimitKernel(NamedTuple):
@@ -70,10 +70,13 @@ def init_variances(net: nn.Module, x: Tensor) -> dict[str, float]:
     check_points(x, None)
     net, laws = eager(net), Laws()
     _derive(net, x[:1].double(), x[:1].double(), laws)
-    return {name: laws.variances[id(p)] for name, p in net.named_parameters()}
+    scale = {name: scaling.init**2 for name, scaling in getattr(net, "scalings", {}).items()}
+    return {name: laws.variances[id(p)] * scale.get(name, 1.0) for name, p in net.named_parameters()}
 
 
 def _derive(net: nn.Module, x1: Tensor, x2: Tensor, laws: Laws | None = None) -> Moments:
+    if any(abs(scaling.multiplier * scaling.init - 1) > 1e-9 for scaling in getattr(net, "scalings", {}).values()):
+        raise ValueError("net is in a parametrisation that changes its function, mup; allowed: standard or ntk")
     h = (laws or Laws())(net, Points(x1, x2))
     if h.S.shape[2:] != (1, 1):
         raise ValueError(f"the limit of {type(net).__name__} ends on a grid {h.grid}; allowed: vectors, by `average`")

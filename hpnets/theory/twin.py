@@ -1,8 +1,10 @@
 """The kernel of a finite network in the parametrisation in which it has a limit."""
 
+import torch
 from torch import Tensor, nn
 
-from hpnets.ntk import ntk_blocks
+from hpnets.ntk import ntk
+from hpnets.ntk.functional import Params, eager
 from hpnets.ntk.outputs import Outputs
 from hpnets.theory.limits import init_variances
 
@@ -18,10 +20,10 @@ def twin_kernel(
 
     Raises ValueError as `limit_kernel` and `hpnets.ntk.ntk` do.
     """
-    variances = {name: v for name, v in init_variances(net, x1).items() if v > 0}
-    shares = ntk_blocks(net, x1, x2, outputs=outputs, blocks=variances, memory=memory)
-    total = None
-    for name, share in shares.items():
-        total = variances[name] * share if total is None else total + variances[name] * share
-    assert total is not None
-    return total
+    net = eager(net)
+    alike: dict[float, Params] = {}  # parameters of one variance are differentiated together
+    for name, variance in init_variances(net, x1).items():
+        alike.setdefault(variance, {})[name] = net.get_parameter(name).detach()
+    alike.pop(0.0, None)
+    shares = (v * ntk(net, x1, x2, outputs=outputs, params=part, memory=memory) for v, part in alike.items())
+    return torch.stack(list(shares)).sum(0)

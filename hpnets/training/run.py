@@ -65,6 +65,8 @@ def train(options: RunOptions, folder: Path, resume: bool = False, features: Fea
     trainer = make_trainer(
         options, [metrics, *([wandb] if wandb else [])], make_callbacks(options, monitor, task, run, metrics)
     )
+    if isinstance(task, GenerationTask) and trainer.world_size > 1:
+        raise ValueError(f"trainer.devices is {options.trainer.devices}; allowed for {options.model['name']!r}: 1")
     task.trainer = trainer
     task.train_dataloader()  # raises now for a batch that the data or the ranks cannot share
     make_optimizer(net, options.optim)  # raises now for what the parametrisation refuses

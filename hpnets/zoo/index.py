@@ -20,8 +20,13 @@ class Entry:
     name: what load_pretrained takes; file, sha256: the safetensors file beside the index and its hash; model, task:
     "name" and options; input_shape, output_dim: of the model; preprocessing: arguments of torchvision's v2.Normalize in
     raw units, or {}; seeds: of the runs, the first of which gave the weights; metrics: name -> {"weights": of these
-    weights, "mean", "std": over the seeds}; command: trains the weights again; versions: of the packages; fingerprint:
-    "probe" samples, kernel "trace" and top "eigenvalues" on that probe set.
+    weights, "mean", "std": over the seeds}; command: trains the weights again; versions: of the packages; parameters,
+    flops, products: as `hpnets.models.cost` counts them, of one sample; seconds: of a run, {"mean", "std", "threads"};
+    kernel: the tracked kernel at the end, "probe" samples, "outputs" mode, "zero_gradient" share of the parameters at
+    the start, "decay_window", name -> {"mean", "std"} or None where a run has no value; {} where it was not tracked;
+    twin: the same with product="sum", {"model", "seeds", "metrics", "kernel", "difference": name -> {"mean", "std"} of
+    ours minus the twin's, seed by seed}; None for a network without a product; fingerprint: "probe" samples, kernel
+    "trace" and top "eigenvalues" on that probe set.
     """
 
     name: str
@@ -36,6 +41,12 @@ class Entry:
     metrics: dict[str, dict[str, float]]
     command: str
     versions: dict[str, str | None]
+    parameters: int
+    flops: int
+    products: int
+    seconds: dict[str, float]
+    kernel: dict[str, Any]
+    twin: dict[str, Any] | None
     fingerprint: dict[str, Any]
 
     @classmethod

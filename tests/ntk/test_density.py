@@ -4,12 +4,12 @@ import math
 
 import pytest
 import torch
-from spectra_oracles import loop_kernel, power_law, small_net, with_eigenvalues
 from torch import Tensor
 
 from hpnets.ntk import Density, NTKOperator, density
 from hpnets.ntk.density import gauss, tridiagonal
 from hpnets.ntk.symmetric import StoredKernel
+from tests.ntk.spectra_oracles import loop_kernel, power_law, small_net, with_eigenvalues
 
 SPECTRA = {
     "power law": power_law(300, 1.5),

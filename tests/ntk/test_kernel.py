@@ -4,11 +4,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracle import dense_kernel, relative
 from torch import Tensor, nn
 
 from hpnets.models import create_model
 from hpnets.ntk import ntk, ntk_blocks, plan
+from tests.ntk.oracle import dense_kernel, relative
 
 ALGORITHMS = ["structured", "jacobian", "ntkvp"]
 

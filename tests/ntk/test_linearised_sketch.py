@@ -4,11 +4,11 @@ import copy
 
 import pytest
 import torch
-from oracle import dense_kernel, relative
 from torch import nn
 
 from hpnets.models import create_model
 from hpnets.ntk import centre, linearize, ntk, sketch
+from tests.ntk.oracle import dense_kernel, relative
 
 
 def pair(name: str) -> tuple[nn.Module, dict[str, torch.Tensor], torch.Tensor]:

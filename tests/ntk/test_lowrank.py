@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from spectra_oracles import loop_kernel, power_law, small_net, with_eigenvalues
 
 from hpnets.ntk import NTKOperator, low_rank
+from tests.ntk.spectra_oracles import loop_kernel, power_law, small_net, with_eigenvalues
 
 
 @pytest.mark.parametrize("exponent", [1.0, 2.0])

@@ -7,11 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spectra_oracles import power_law, with_eigenvalues
 from torch import Tensor
 
 from hpnets.ntk import metrics, spectrum
 from hpnets.ntk.metrics import METRICS, Measurement, measure
+from tests.ntk.spectra_oracles import power_law, with_eigenvalues
 
 
 def psd(seed: int, n: int = 12) -> Tensor:

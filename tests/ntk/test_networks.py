@@ -3,11 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from oracle import dense_kernel, relative
 from torch import Tensor, nn
 
 from hpnets.models import create_model, list_models
 from hpnets.ntk import ntk, plan
+from tests.ntk.oracle import dense_kernel, relative
 
 
 def rules(net: nn.Module, x: Tensor) -> dict[str, str]:

@@ -9,10 +9,10 @@ import scipy.sparse.linalg
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from spectra_oracles import Product, conv_net, loop_kernel, small_net
 from torch import Tensor, nn
 
 from hpnets.ntk import NTKOperator, spectrum
+from tests.ntk.spectra_oracles import Product, conv_net, loop_kernel, small_net
 
 NETS = {
     "mlp": (small_net, (4,)),

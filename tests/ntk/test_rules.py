@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from oracle import dense_kernel, relative
 from torch import Tensor, nn
 
 from hpnets.ntk import ntk, plan, register_rule
 from hpnets.ntk.rules import GainRule
+from tests.ntk.oracle import dense_kernel, relative
 
 
 class Lambda(nn.Module):

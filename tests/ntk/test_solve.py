@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
-from spectra_oracles import loop_kernel, power_law, small_net, with_eigenvalues
 from torch import Tensor
 
 from hpnets.ntk import LowRank, NTKOperator, low_rank, solve
+from tests.ntk.spectra_oracles import loop_kernel, power_law, small_net, with_eigenvalues
 
 
 def dense_solution(k: Tensor, b: Tensor, ridge: float) -> Tensor:

@@ -5,11 +5,11 @@ import sys
 import numpy as np
 import pytest
 import torch
-from spectra_oracles import Product, loop_kernel, power_law, small_net, with_eigenvalues
 from torch import Tensor, nn
 
 from hpnets.ntk import NTKOperator, ntk, spectrum
 from hpnets.ntk.spectrum import as_matrix
+from tests.ntk.spectra_oracles import Product, loop_kernel, power_law, small_net, with_eigenvalues
 
 
 def top(k: Tensor, n: int) -> Tensor:

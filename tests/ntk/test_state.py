@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from oracle import dense_kernel, relative
 from torch import Tensor, nn
 
 from hpnets.models import create_model
 from hpnets.ntk import ntk, ntk_blocks, plan, sketch
+from tests.ntk.oracle import dense_kernel, relative
 
 
 def snapshot(net: nn.Module) -> dict[str, object]:

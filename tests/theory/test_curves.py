@@ -2,12 +2,12 @@
 
 import math
 
-import kappas
 import pytest
 import torch
 
 from hpnets.tasks.sphere import sphere_points
 from hpnets.theory import learning_curves, sphere_spectrum, steps_to_learn, zonal_coefficients, zonal_harmonics
+from tests.theory import kappas
 
 
 def test_components_of_the_matrix_follow_their_curves_exactly() -> None:

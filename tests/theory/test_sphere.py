@@ -3,13 +3,13 @@
 import json
 import math
 
-import kappas
 import pytest
 import torch
-from sphere_oracle import DEGREES, DIMS, FILE, NAMES, eigenvalue
 from torch import Tensor
 
 from hpnets.theory import dot_product, funk_hecke, sphere_spectrum
+from tests.theory import kappas
+from tests.theory.sphere_oracle import DEGREES, DIMS, FILE, NAMES, eigenvalue
 
 KAPPAS = {"two_layer": kappas.two_layer, "product3": kappas.multiplicative(3), "skip3": kappas.skip(3)}
 REFERENCE = json.loads(FILE.read_text())

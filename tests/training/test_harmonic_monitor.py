@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from runs import read_rows, small_options
-from sphere_runs import fit, plain, points, sphere
 from torch import Tensor
 
 from hpnets.models import create_model
@@ -15,6 +13,8 @@ from hpnets.options import NTKOptions, TrainerOptions
 from hpnets.tasks.sphere import SphereTask
 from hpnets.theory import KernelPredictor, learning_curves, sphere_spectrum, zonal_coefficients, zonal_harmonics
 from hpnets.training import HarmonicMonitor, LitModel, train
+from tests.training.runs import read_rows, small_options
+from tests.training.sphere_runs import fit, plain, points, sphere
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers.*", "ignore:.*smaller than the logging interval.*")

@@ -6,7 +6,6 @@ from pathlib import Path
 import lightning.pytorch as pl
 import pytest
 import torch
-from sphere_runs import fit, plain, sphere
 from torch import Tensor
 
 from hpnets.models import create_model
@@ -16,6 +15,7 @@ from hpnets.tasks import create_task
 from hpnets.tasks.sphere import SphereTask, sphere_points
 from hpnets.theory import KernelPredictor
 from hpnets.training import LinearTwin, LitModel, NTKMonitor
+from tests.training.sphere_runs import fit, plain, sphere
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*does not have many workers.*", "ignore:.*smaller than the logging interval.*"

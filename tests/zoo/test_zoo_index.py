@@ -11,10 +11,14 @@ from torch import nn
 
 from hpnets import zoo
 from hpnets.files import sha256_of, write_tensors
-from hpnets.models import create_model
+from hpnets.models import create_model, model_options
+from hpnets.models.cost import cost
 from hpnets.tasks import create_task
 from hpnets.zoo import Entry, entries, list_pretrained, load_pretrained, pretrained_entry
 from hpnets.zoo.index import add_entry, checkpoints_folder
+from recipes.evaluate import from_zoo
+from recipes.zoo.cells import CONFIGS, find_cells
+from tests.training.runs import ROOT
 
 SHIPPED = entries()
 
@@ -38,6 +42,12 @@ def write_zoo(folder: Path, name: str = "small", **changes: Any) -> nn.Module:
         metrics={"test/accuracy": {"weights": 0.9, "mean": 0.9, "std": 0.1}},
         command="none",
         versions={"torch": "2.11", "wandb": None},
+        parameters=1,
+        flops=2,
+        products=0,
+        seconds={"mean": 1.0, "std": 0.1, "threads": 1},
+        kernel={},
+        twin=None,
         fingerprint={"probe": 5, "trace": 1.0, "eigenvalues": [1.0]},
     )
     add_entry(replace(entry, **changes), folder)
@@ -142,8 +152,16 @@ def test_list_pretrained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert list_pretrained("*-digits") == ["b-digits"]
 
 
-def test_what_is_shipped() -> None:
-    assert {"ccp-digits", "ncp-digits", "mlp-digits"} <= set(SHIPPED)
+def test_every_cell_is_shipped_as_its_config_says() -> None:
+    cells = {cell.name: cell for cell in find_cells("*", ROOT / CONFIGS)}
+    assert set(SHIPPED) == set(cells)
+    for name, entry in SHIPPED.items():
+        options = cells[name].options(entry.seeds[0])
+        assert json.loads(json.dumps([options.model, options.task])) == [entry.model, entry.task]
+        assert entry.command == cells[name].command(entry.seeds[0])
+
+
+def test_every_file_is_of_an_entry() -> None:
     files = {path.name for path in checkpoints_folder().glob("*.safetensors")}
     assert files == {entry.file for entry in SHIPPED.values()}
     others = {path.name for path in checkpoints_folder().iterdir()} - files
@@ -158,8 +176,33 @@ def test_a_shipped_checkpoint_is_as_its_entry_says(name: str) -> None:
     assert entry.metrics
     for metric in entry.metrics.values():
         assert metric.keys() == {"weights", "mean", "std"}
-    task = create_task(**entry.task)
+    for key in ("drift", "cosine_drift", "effective_rank"):
+        assert entry.kernel[key].keys() == {"mean", "std"}
+        assert entry.kernel[key]["mean"] > 0
+    assert {"decay_exponent", "decay_window", "zero_gradient"} <= entry.kernel.keys()
+    assert 0 < entry.seconds["mean"] < 200
+    check_twin(entry)
+    _, task, _ = from_zoo(name, root=None)
     assert (list(task.input_shape), task.output_dim) == (entry.input_shape, entry.output_dim)
-    assert task.preprocessing == entry.preprocessing
     net, preprocess = load_pretrained(name)
     assert net(preprocess(torch.rand(2, *entry.input_shape))).shape == (2, entry.output_dim)
+    assert asdict(cost(net, entry.input_shape)) == {
+        key: getattr(entry, key) for key in ("parameters", "flops", "products")
+    }
+
+
+def check_twin(entry: Entry) -> None:
+    """A network with a product has an additive twin that differs in nothing else, compared seed by seed."""
+    if "product" not in model_options(entry.model["name"]):
+        assert entry.twin is None
+        return
+    assert entry.twin is not None
+    assert entry.twin["model"] == {**entry.model, "product": "sum"}
+    assert entry.twin["seeds"] == entry.seeds
+    for name, metric in entry.metrics.items():
+        difference = entry.twin["difference"][name]["mean"]
+        assert difference == pytest.approx(metric["mean"] - entry.twin["metrics"][name]["mean"])
+
+
+def test_the_checkpoints_together_are_small() -> None:
+    assert sum(path.stat().st_size for path in checkpoints_folder().glob("*.safetensors")) < 60e6

@@ -59,12 +59,13 @@ def pi_block(block: Any, x: Moments, laws: Laws) -> Moments:
     """y = s(o + id + BN(o * id)) = s(((1 + k o) * (1 + k id) - 1) / k), k the factor of BN at its first statistics."""
     o, identity = branch(block, x, laws), shortcut(block, x, laws)
     if not isinstance(block.mix, nn.Identity):
-        product = laws.norm(he(laws, o * identity, block.mix), block.bn)
+        product = laws.norm(he(laws, block.product(o, identity), block.mix), block.bn)
         return activation(o + identity + product, block.act)
     if isinstance(block.bn, nn.GroupNorm):
         raise ValueError("pinet with norm 'group' and no conv1x1 has no limit here; allowed: norm 'batch' or 'none'")
-    laws.norm(o, block.bn)
-    k = (1 + block.bn.eps) ** -0.5 if isinstance(block.bn, nn.BatchNorm2d) else 1.0
+    k = laws.factor(block.bn)
+    if block.product.__name__ != "hadamard":
+        return activation((1 + k) * (o + identity), block.act)
     return activation(((1 + k * o) * (1 + k * identity) + -1.0) * (1 / k), block.act)
 
 
@@ -74,7 +75,7 @@ def pdc_block(block: Any, x: Moments, laws: Laws) -> Moments:
     laws.draw(block.alpha, 0.0)
     o, identity = branch(block, x, laws), shortcut(block, x, laws)
     u_1, u_2 = (laws.norm(he(laws, x, conv), norm) for conv, norm in block.u)
-    return activation(o + identity + float(block.alpha.detach()) * (u_1 * u_2), block.act)
+    return activation(o + identity + float(block.alpha.detach()) * block.product(u_1, u_2), block.act)
 
 
 @register_limit("hpnets.models.polynet.RPolyBlock")
@@ -82,7 +83,7 @@ def r_poly_block(block: Any, x: Moments, laws: Laws) -> Moments:
     """y = s(o + sc(x) + alpha BN(conv1x1(o * norm(sc x)))), alpha a constant."""
     laws.draw(block.alpha, 0.0)
     o, sc = branch(block, x, laws), shortcut(block, x, laws)
-    mixed = laws.norm(he(laws, o * laws.norm(sc, block.norm), block.mix), block.bn)
+    mixed = laws.norm(he(laws, block.product(o, laws.norm(sc, block.norm)), block.mix), block.bn)
     return activation(o + sc + float(block.alpha.detach()) * mixed, block.act)
 
 
@@ -93,7 +94,7 @@ def se_block(block: Any, x: Moments, laws: Laws) -> Moments:
     h = nodes.average(o)
     hidden = activation(one_position(laws, h, block.se.fc1), "relu")
     gate = activation(one_position(laws, hidden, block.se.fc2), "sigmoid")
-    return activation(o * gate + shortcut(block, x, laws), block.act)
+    return activation(block.se.product(o, gate) + shortcut(block, x, laws), block.act)
 
 
 def one_position(laws: Laws, h: Moments, layer: nn.Conv2d) -> Moments:
@@ -107,6 +108,7 @@ def one_position(laws: Laws, h: Moments, layer: nn.Conv2d) -> Moments:
 _SHARED = "its {} stay random at any width, since all channels share them"
 for _net, _reason in {
     "polynet.DPolyNet": "its second-degree terms t_n share features with the sums they are added to",
+    "style_generator.StyleGenerator": "it paints: its outputs are pixels, which no limit makes independent",
     "gmlp.GMLP": _SHARED.format("token-mixing weights, n x n,"),
     "focalnet.FocalNet": _SHARED.format("gates, one map a level,"),
     "starnet.StarNet": "its weights have deviation 0.02 at any fan-in, so that features grow with the width",

@@ -18,7 +18,7 @@ no_limit(
 )
 
 
-@register_limit("hpnets.layers.modulation.MappingNetwork")
+@register_limit("hpnets.layers.modulation.ImageStyles")
 def mapping(net: Any, x: Points, laws: Laws) -> Moments:
     """w = lrelu(W_l ... lrelu(W_1 z)), z the image averaged on a 4x4 grid; W_l of gain 2, biases 0."""
     w = x.map(lambda image: F.adaptive_avg_pool2d(image, net.GRID)).flat()
@@ -31,7 +31,7 @@ def mapping(net: Any, x: Points, laws: Laws) -> Moments:
 def conditional(net: Any, x: Points, laws: Laws) -> Moments:
     """FiLM and AdaIN: a residual net whose blocks are modulated by c = mapping(image)."""
     if isinstance(net.condition, nn.Identity):
-        raise ValueError("spade has no limit kernel: its map passes an activation after a layer of uniform biases")
+        raise ValueError("no limit kernel is derived for SPADE: its map passes an activation after a layer of uniform biases")
     c, h = laws(net.condition, x), stem(net, x, laws)
     for block in net.blocks():
         h = modulated_block(block, h, c, laws)
@@ -47,7 +47,7 @@ def modulated_block(block: Any, x: Moments, c: Moments, laws: Laws) -> Moments:
 def modulation(mod: Any, h: Moments, c: Moments, laws: Laws) -> Moments:
     """(1 + gamma) * norm(h) + beta with (gamma, beta) = A c: two halves of one layer, of rows of their own."""
     gamma, beta = laws.dense(c, mod.A), laws.dense(c, mod.A)
-    return (1 + gamma) * laws.norm(h, mod.norm) + beta
+    return mod.product(1 + gamma, laws.norm(h, mod.norm)) + beta
 
 
 @register_limit("hpnets.models.style_classifier.StyleClassifier")
@@ -67,9 +67,10 @@ def style_block(layer: Any, x: Moments, w: Moments, laws: Laws) -> Moments:
     W'' = W' rsqrt(sum_ik (s_i W_ik)^2): the sum tends to its mean, fan_in E[style^2], by the law of large numbers.
     """
     style = laws.dense(w, layer.A) + 1
-    if layer.conv.demodulate:
+    twin = layer.conv.product.__name__ != "hadamard"
+    if layer.conv.demodulate and not twin:
         style = nodes.normalise(style, centre=False)
     laws.draw(layer.conv.weight, 1.0)
     laws.draw(layer.b, 0.0)
     kernel = layer.conv.weight.shape[-1]
-    return activation(nodes.conv(x * style, kernel, padding=kernel // 2), layer.act)
+    return activation(nodes.conv(layer.conv.product(x, style), kernel, padding=kernel // 2), layer.act)

@@ -40,6 +40,8 @@ def attention(layer: Any, x: Moments, laws: Laws) -> Moments:
     Source: Hron et al. 2020, "Infinite attention" (arXiv 2006.10540), there with scores of its scaling.
     """
     Q, K, V = (laws.dense(x, W) for W in (layer.W_Q, layer.W_K, layer.W_V))
+    if layer.product.__name__ != "hadamard":
+        return laws.dense(Q + nodes.average(K + V), layer.O)
     channels = layer.W_Q.in_features / layer.heads
     return laws.dense(channels**0.5 * (Q * nodes.average(K * V)), layer.O)
 
@@ -64,7 +66,9 @@ def mu_layer(layer: Any, x: Moments, laws: Laws) -> Moments:
     laws.draw(layer.alpha, 0.0)
     a = laws.norm(shifted(layer, laws.default(x, layer.U_1)), layer.norm_a)
     b = laws.norm(laws.default(shifted(layer, laws.default(x, layer.U_2)), layer.U_3), layer.norm_b)
-    return laws.default(a * (1 + float(layer.alpha.detach()) * b), layer.C)
+    alpha = float(layer.alpha.detach())
+    twin = layer.product.__name__ != "hadamard"
+    return laws.default((1 + alpha) * a + alpha * b if twin else a * (1 + alpha * b), layer.C)
 
 
 def shifted(layer: Any, x: Moments) -> Moments:

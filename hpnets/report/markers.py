@@ -1,0 +1,22 @@
+"""Generated text put between markers of a page."""
+
+from pathlib import Path
+
+from hpnets.files import write_text
+
+
+def check_markers(page: Path, name: str) -> tuple[str, str]:
+    """<!-- name --> and <!-- end name -->; ValueError if the page is not there or lacks one."""
+    begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"
+    content = page.read_text() if page.is_file() else ""
+    if begin not in content or end not in content:
+        raise ValueError(f"{page} lacks the markers {begin} and {end}")
+    return begin, end
+
+
+def replace_between(page: Path, name: str, text: str) -> None:
+    """Put `text` between <!-- name --> and <!-- end name --> of a page; ValueError if the markers are not there."""
+    begin, end = check_markers(page, name)
+    content = page.read_text()
+    before, after = content.split(begin)[0], content.split(end)[1]
+    write_text(page, f"{before}{begin}\n{text}\n{end}{after}")

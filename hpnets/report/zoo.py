@@ -1,0 +1,100 @@
+"""Tables of the zoo, read from checkpoints/index.json alone: all rows of a task and metric, or the best of each."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Entry = dict[str, Any]
+LOWER_IS_BETTER = ("mse", "loss", "frechet")
+DEGENERATE = 0.5  # share of the parameters without gradient at the start past which drift says little
+COLUMNS = (
+    "| checkpoint | {} | additive twin | difference | parameters | kFLOPs (products) | s a run "
+    "| drift | cosine drift | effective rank | decay exponent (R^2) |"
+)
+
+
+def metric_of(entry: Entry) -> str:
+    """The test metric that stands for a network: the first that is not the loss."""
+    return next((key for key in entry["metrics"] if key != "test/loss"), "test/loss")
+
+
+def badness(entry: Entry) -> float:
+    """The mean of the metric, with the sign by which less is better."""
+    name = metric_of(entry)
+    mean = entry["metrics"][name]["mean"]
+    return mean if name.endswith(LOWER_IS_BETTER) else -mean
+
+
+def _kernel_mean(name: str) -> Callable[[Entry], float]:
+    return lambda entry: (entry["kernel"].get(name) or {"mean": float("inf")})["mean"]
+
+
+SORTS: dict[str, Callable[[Entry], Any]] = {
+    "metric": badness,
+    "name": lambda entry: entry["name"],
+    "parameters": lambda entry: entry["parameters"],
+    "flops": lambda entry: entry["flops"],
+    "seconds": lambda entry: entry["seconds"]["mean"],
+    "drift": _kernel_mean("drift"),
+    "cosine_drift": _kernel_mean("cosine_drift"),
+    "effective_rank": _kernel_mean("effective_rank"),
+    "decay_exponent": _kernel_mean("decay_exponent"),
+}
+
+
+def by_goal(index: Path, sort: str = "metric") -> dict[str, list[Entry]]:
+    """The entries of each task and metric ("digits-accuracy"), sorted: the best metric first, anything else ascending.
+
+    Raises ValueError for another sort than those of SORTS.
+    """
+    if sort not in SORTS:
+        raise ValueError(f"sort is {sort!r}; allowed: {', '.join(SORTS)}")
+    found: dict[str, list[Entry]] = {}
+    for entry in sorted(json.loads(index.read_text()), key=SORTS[sort]):
+        found.setdefault(f"{entry['task']['name']}-{metric_of(entry).removeprefix('test/')}", []).append(entry)
+    return dict(sorted(found.items()))
+
+
+def zoo_table(entries: list[Entry]) -> str:
+    """One row an entry of one metric: metric, twin, costs and kernel, mean +- standard deviation over the seeds."""
+    head = COLUMNS.format(metric_of(entries[0]).removeprefix("test/"))
+    return "\n".join([head, "|" + " --- |" * (head.count("|") - 1), *map(_row, entries)])
+
+
+def best_table(index: Path, count: int = 3) -> str:
+    """The `count` best networks of each task and metric."""
+    lines = [
+        "| checkpoint | task | test metric, mean +- std | parameters | command |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for entries in by_goal(index).values():
+        for e in entries[:count]:
+            metric = f"{metric_of(e).removeprefix('test/')} {spread(e['metrics'][metric_of(e)])}"
+            lines.append(f"| `{e['name']}` | {metric} | {e['parameters']:,} | `{e['command']}` |")
+    return "\n".join(lines)
+
+
+def spread(value: dict[str, float] | None) -> str:
+    """mean +- std in three digits; a dash where there is none."""
+    return "-" if value is None else f"{value['mean']:.4g} +- {value['std']:.2g}"
+
+
+def _row(entry: Entry) -> str:
+    name, kernel, twin = metric_of(entry), entry["kernel"], entry["twin"]
+    degenerate = " (degenerate start)" if kernel.get("zero_gradient", 0) > DEGENERATE else ""
+    decay, r_squared = kernel.get("decay_exponent"), kernel.get("decay_r_squared")
+    cells = [
+        f"`{entry['name']}`",
+        spread(entry["metrics"][name]),
+        spread(twin["metrics"][name]) if twin else "-",
+        spread(twin["difference"][name]) if twin else "-",
+        f"{entry['parameters']:,}",
+        f"{entry['flops'] / 1e3:,.0f} ({entry['products'] / 1e3:,.1f})",
+        f"{entry['seconds']['mean']:.1f}",
+        spread(kernel.get("drift")) + degenerate,
+        spread(kernel.get("cosine_drift")) + degenerate,
+        spread(kernel.get("effective_rank")),
+        spread(decay) + (f" ({r_squared['mean']:.2f})" if decay and r_squared else ""),
+    ]
+    return f"| {' | '.join(cells)} |"

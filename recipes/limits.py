@@ -1,0 +1,106 @@
+"""Measure the limit kernels: python recipes/limits.py convergence | parity | speed"""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import auto_cli
+
+from hpnets.cli import Parser, run_main
+from hpnets.registry import nearest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # `recipes` is not installed
+
+OUT = "docs/results/limits"
+
+
+def convergence(out: str = OUT, families: str = "all", seeds: int = 8, quick: bool = False, keep: bool = False) -> None:
+    """Error of finite networks' kernels against their limit over width, and its log-log slope, for each family.
+
+    Args:
+        out: folder of convergence.json, and of README.md
+        families: all, or names parted by commas (recipes/theory/cases.py)
+        seeds: networks of each width
+        quick: two small widths; the slopes mean nothing, so another --out must be given
+        keep: keep the json's other families
+    """
+    from recipes.theory.cases import CASES
+    from recipes.theory.convergence import measure
+
+    chosen = list(CASES) if families == "all" else [name.strip() for name in families.split(",")]
+    for name in chosen:
+        if name not in CASES:
+            raise ValueError(f"unknown family {name!r}: {nearest(name, CASES)}")
+    if seeds < 1:
+        raise ValueError(f"seeds is {seeds}; allowed: 1 and more")
+    not_the_record(out, quick)
+    found = read(Path(out), "convergence").get("found", {}) if keep else {}
+    for name in chosen:
+        found[name] = measure(name, seeds, (16, 32) if quick else ())
+        print(f"{name}: slope {found[name]['slope']:.2f} +- {found[name]['slope_error']:.2f}", flush=True)
+        record(Path(out), "convergence", {key: found[key] for key in CASES if key in found}, threads=1)
+
+
+def parity(out: str = OUT) -> None:
+    """Largest difference of the algebra from the stored kernels of neural-tangents, layer by layer.
+
+    Args:
+        out: folder of parity.json, and of README.md
+    """
+    from recipes.theory.parity import compare
+
+    record(Path(out), "parity", compare(), threads=1)
+
+
+def speed(out: str = OUT, venv: str = ".venvs/neural-tangents", repeats: int = 5, quick: bool = False) -> None:
+    """Seconds of a 2,000 x 2,000 limit kernel (covariance and NTK) of depth 4 beside neural-tangents, A B A B.
+
+    Args:
+        out: folder of speed.json, and of README.md
+        venv: neural-tangents' virtual environment, made as tests/theory/make_reference.py says
+        repeats: rounds of A B
+        quick: 100 points; the seconds mean nothing, so another --out must be given
+    """
+    from recipes.theory.speed import THREADS, race
+
+    not_the_record(out, quick)
+    record(Path(out), "speed", race(Path(venv), repeats, 100 if quick else 2000), threads=THREADS)
+
+
+def not_the_record(out: str, quick: bool) -> None:
+    """ValueError for a trial that would overwrite the results."""
+    if quick and Path(out) == Path(OUT):
+        raise ValueError(f"--quick measures nothing that belongs in {OUT}: give another --out")
+
+
+def read(folder: Path, name: str) -> dict[str, Any]:
+    """What was measured before, or nothing."""
+    path = folder / f"{name}.json"
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def record(folder: Path, name: str, found: dict[str, Any], threads: int) -> None:
+    """Write the json with command and environment, and the page from all jsons of the folder."""
+    from hpnets.files import write_json, write_text
+    from recipes.bench.environment import environment
+    from recipes.theory.page import render
+
+    command = shlex.join(["python", "recipes/limits.py", *sys.argv[1:]])
+    write_json(
+        folder / f"{name}.json", {"command": command, "environment": environment("cpu", threads), "found": found}
+    )
+    write_text(folder / "README.md", render({key: read(folder, key) for key in ("convergence", "parity", "speed")}))
+
+
+def main() -> None:
+    """The command line; --quick and --keep need no value."""
+    argv = [f"{word}=true" if word in ("--quick", "--keep") else word for word in sys.argv[1:]]
+    commands = {"convergence": convergence, "parity": parity, "speed": speed}
+    auto_cli(commands, args=argv, parser_class=Parser, as_positional=False)
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,82 @@
+"""One small network of each family that has a limit, at any width."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hpnets.models import create_model
+
+OUTPUTS = 4
+VECTOR, IMAGE = (4,), (2, 8, 8)
+WIDTHS = {VECTOR: (64, 128, 256, 512, 1024, 2048), IMAGE: (32, 64, 128, 256)}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model with its options; `wide` gives those that grow beside the width."""
+
+    model: str
+    shape: tuple[int, ...] = VECTOR
+    options: dict[str, Any] = field(default_factory=dict)
+    wide: Callable[[int], dict[str, Any]] = lambda width: {}
+    widths: tuple[int, ...] = ()
+
+    def build(self, width: int, seed: int) -> nn.Module:
+        """The network in float64 and eval mode."""
+        torch.manual_seed(seed)
+        options = {**self.options, **self.wide(width), "width": width}
+        net = create_model(self.model, input_shape=self.shape, output_dim=OUTPUTS, **options)
+        return net.double().eval()
+
+    def points(self, n: int = 4) -> Tensor:
+        """n normal points."""
+        return torch.randn(n, *self.shape, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+
+
+def styled(width: int) -> dict[str, Any]:
+    """The mapping network grows with the rest."""
+    return {"style_width": width}
+
+
+def headed(width: int) -> dict[str, Any]:
+    """More heads of 4 channels each."""
+    return {"heads": width // 4}
+
+
+LINEAR: dict[str, Any] = {"activation": "none"}
+CASES = {
+    "mlp": Case("mlp", options={"depth": 2}),
+    "mlp-gelu": Case("mlp", options={"depth": 2, "activation": "gelu"}),
+    "ccp": Case("ccp", options={"degree": 3}),
+    "ccp-relu": Case("ccp", options={"degree": 3, "activation": "relu"}),
+    "ccp-additive": Case("ccp", options={"degree": 3, "activation": "relu", "product": "sum"}),
+    "ncp": Case("ncp", options={"degree": 3}),
+    "ncp_skip": Case("ncp_skip", options={"degree": 3, "activation": "relu"}),
+    "cope": Case("cope", options={"degree": 3}),
+    "pnn": Case("pnn", options={"degree": 2, "scale_inputs": True}),
+    "pnn_skip": Case("pnn_skip", options={"degree": 3, "scale_inputs": True}),
+    "prodpoly": Case("prodpoly"),
+    "quadratic": Case("quadratic", options={"depth": 1}),
+    "bilinear": Case("bilinear"),
+    "glu": Case("glu"),
+    "swiglu": Case("swiglu"),
+    "complex_mlp": Case("complex_mlp", options={"complex_input": True}),
+    "mfn_fourier": Case("mfn_fourier", options={"depth": 3, "frequency": 1.0}),
+    "bacon": Case("bacon", options={"depth": 3, "frequency": 1}),
+    "siren": Case("siren", options={"depth": 2, "omega": 3.0}),
+    "fourier_features": Case("fourier_features", options={"scale": 0.1}),
+    "poly_inr": Case("poly_inr", options={**LINEAR, "levels": 2}),
+    "cnn": Case("cnn", IMAGE),
+    "linear_attention": Case("linear_attention", IMAGE, {"depth": 1}, headed),
+    "monet": Case("monet", IMAGE),
+    "style_classifier": Case("style_classifier", IMAGE, {"depth": 1}, styled, (64, 128, 256, 512)),
+    "film": Case("film", IMAGE, LINEAR, styled),
+    "se_resnet": Case("se_resnet", IMAGE, LINEAR),
+    "resnet18": Case("resnet18", IMAGE, LINEAR, widths=(16, 32, 64)),
+    "pinet": Case("pinet", IMAGE, LINEAR),
+    "pdc": Case("pdc", IMAGE, {**LINEAR, "alpha0": 0.5}),
+    "rpolynet": Case("rpolynet", IMAGE, LINEAR),
+}

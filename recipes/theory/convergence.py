@@ -1,0 +1,77 @@
+"""How the kernels of finite networks tend to their limit: error over width, and its slope."""
+
+import math
+import time
+from typing import Any
+
+import torch
+
+from hpnets.theory import limit_kernel, twin_kernel
+from recipes.bench.growth import log_slope
+from recipes.theory.cases import CASES, OUTPUTS, WIDTHS, Case
+
+ABOUT = (
+    "For each family: |K_m - K| / |K| (Frobenius), K_m the kernel of the network of width m in the NTK parametrisation "
+    "(`twin_kernel`, the mean over 4 outputs), K its limit (`limit_kernel`), on 4 normal points: the root mean square "
+    "over the seeds, its standard error by the jackknife, and the least-squares slope of log error over log m. "
+    "Theory: -1/2. Every layer grows with m: the mapping networks of film and style_classifier too, and in "
+    "linear_attention the heads, of 4 channels each."
+)
+BAND = (-0.65, -0.35)
+
+
+def error(case: Case, width: int, seed: int) -> float:
+    """|K_m - K| / |K| of one network."""
+    net, x = case.build(width, seed), case.points()
+    K = limit_kernel(net, x).ntk
+    K_m = twin_kernel(net, x, outputs="trace") / OUTPUTS
+    return float((K_m - K).norm() / K.norm())
+
+
+def root_mean_square(errors: list[float]) -> float:
+    """sqrt(mean e^2)."""
+    return math.sqrt(sum(e * e for e in errors) / len(errors))
+
+
+def slope(errors: dict[str, list[float]]) -> float:
+    """Of log rms error over log width."""
+    return log_slope([float(width) for width in errors], [root_mean_square(e) for e in errors.values()])
+
+
+def jackknife(errors: dict[str, list[float]]) -> float:
+    """The slope's standard error, from leaving out one seed at a time."""
+    n = len(next(iter(errors.values())))
+    if n < 2:
+        return math.nan
+    left = [slope({width: e[:i] + e[i + 1 :] for width, e in errors.items()}) for i in range(n)]
+    mean = sum(left) / n
+    return math.sqrt((n - 1) / n * sum((s - mean) ** 2 for s in left))
+
+
+def measure(name: str, seeds: int, widths: tuple[int, ...] = ()) -> dict[str, Any]:
+    """Errors by width and seed, their slope and its standard error."""
+    case, start = CASES[name], time.time()
+    torch.set_num_threads(1)
+    chosen = widths or case.widths or WIDTHS[case.shape]
+    errors = {str(width): [error(case, width, seed) for seed in range(seeds)] for width in chosen}
+    options = ", ".join(f"{key} {value}" for key, value in case.options.items())
+    return {
+        "options": options,
+        "errors": errors,
+        "slope": slope(errors),
+        "slope_error": jackknife(errors),
+        "seconds": time.time() - start,
+    }
+
+
+def table(found: dict[str, Any]) -> str:
+    """A row a family: error at the least and greatest width, slope, verdict."""
+    lines = ["| family | options | m | error | m | error | slope | in [-0.65, -0.35] |", "| --- " * 8 + "|"]
+    for name, one in found.items():
+        (first, *_, last), errors = list(one["errors"]), one["errors"]
+        inside = "yes" if BAND[0] <= one["slope"] <= BAND[1] else "no"
+        lines.append(
+            f"| {name} | {one['options']} | {first} | {root_mean_square(errors[first]):.3f} | {last} | "
+            f"{root_mean_square(errors[last]):.3f} | {one['slope']:.2f} +- {one['slope_error']:.2f} | {inside} |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""What the recipes that train, publish and show the zoo share."""

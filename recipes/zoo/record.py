@@ -1,0 +1,91 @@
+"""What the index says of finished runs: means over the seeds, and differences from the additive twin seed by seed."""
+
+import json
+import math
+import statistics
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hpnets.training import RunFolder
+
+Spread = dict[str, float] | None
+KERNEL = ("drift", "cosine_drift", "effective_rank", "decay_exponent", "decay_r_squared", "alignment", "trace")
+WINDOW = ("decay_window_start", "decay_window_stop")
+
+
+def spread(values: Sequence[float | None]) -> Spread:
+    """Mean and standard deviation over the runs; None where a run has no finite value."""
+    found = [value for value in values if value is not None and math.isfinite(value)]
+    if not found or len(found) < len(values):
+        return None
+    return {"mean": statistics.mean(found), "std": statistics.stdev(found)}
+
+
+def metrics_of(summaries: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Per metric its value for the first run, and mean and standard deviation over all."""
+    first = summaries[0]["metrics"]
+    return {key: {"weights": first[key], **(spread([s["metrics"][key] for s in summaries]) or {})} for key in first}
+
+
+def kernel_of(runs: "Sequence[RunFolder]") -> dict[str, Any]:
+    """The kernel at the end of the runs, as the index describes it; {} where it was not tracked."""
+    kernels = [run.read_summary()["kernel"] for run in runs]
+    if not kernels[0]:
+        return {}
+    options = runs[0].options().ntk
+    window = [kernels[0].get(name) for name in WINDOW]
+    return {
+        "probe": options.probe,
+        "outputs": options.outputs,
+        "zero_gradient": zero_gradient(runs[0]),
+        "decay_window": None if None in window else [int(rank) for rank in window],
+        **{name: spread([k.get(name) for k in kernels]) for name in KERNEL},
+    }
+
+
+def zero_gradient(run: "RunFolder") -> float:
+    """Share of the parameters without gradient before the first step: past 1/2 the kernel there is degenerate."""
+    import lightning.pytorch as pl
+
+    from hpnets.ntk.gradients import zero_gradient_fraction
+    from hpnets.training.run_folder import build
+
+    options = run.options()
+    pl.seed_everything(options.seed, verbose=False)
+    net, task = build(options)
+    return round(zero_gradient_fraction(net.eval(), task.probe(options.ntk.probe).x), 4)
+
+
+def seconds_of(runs: "Sequence[RunFolder]") -> dict[str, float]:
+    """Seconds of a run, mean and standard deviation, and the threads that it had."""
+    threads = json.loads(runs[0].env.read_text())["threads"]
+    return {**(spread([run.read_summary()["seconds"] for run in runs]) or {}), "threads": threads}
+
+
+def twin_of(runs: "Sequence[RunFolder]", twins: "Sequence[RunFolder]") -> dict[str, Any] | None:
+    """The record of the additive twins, each compared with the run of its seed; None without twins."""
+    if not twins:
+        return None
+    summaries = [run.read_summary() for run in twins]
+    ours, theirs = ([numbers(run) for run in side] for side in (runs, twins))
+    return {
+        "model": twins[0].options().model,
+        "seeds": [run.options().seed for run in twins],
+        "metrics": {key: spread([side["metrics"][key] for side in summaries]) for key in summaries[0]["metrics"]},
+        "kernel": kernel_of(twins),
+        "difference": {
+            name: spread([minus(a.get(name), b.get(name)) for a, b in zip(ours, theirs, strict=True)])
+            for name in ours[0]
+        },
+    }
+
+
+def numbers(run: "RunFolder") -> dict[str, float | None]:
+    """Test metrics and kernel numbers of one run."""
+    summary = run.read_summary()
+    return {**summary["metrics"], **{name: summary["kernel"].get(name) for name in KERNEL if summary["kernel"]}}
+
+
+def minus(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a - b

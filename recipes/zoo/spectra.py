@@ -1,0 +1,34 @@
+"""docs/results/zoo/spectra.json: the eigenvalues of the kernel at the end of each run, and of its additive twin's."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hpnets.training import RunFolder
+
+Spectra = dict[str, list[list[float]]]
+
+
+def record_spectra(results: Path, cell: str, runs: "Sequence[RunFolder]", twins: "Sequence[RunFolder]") -> None:
+    """Enter a cell: {"ours": one list a seed, "twin": the same, [] without one}, descending, four digits."""
+    from hpnets.files import write_text
+
+    found = {**read_spectra(results), cell: {"ours": eigenvalues(runs), "twin": eigenvalues(twins)}}
+    lines = [f"{json.dumps(name)}: {json.dumps(found[name])}" for name in sorted(found)]
+    write_text(results / "spectra.json", "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def read_spectra(results: Path) -> dict[str, Spectra]:
+    """The recorded spectra by cell; {} before any."""
+    file = results / "spectra.json"
+    return json.loads(file.read_text()) if file.is_file() else {}
+
+
+def eigenvalues(runs: "Sequence[RunFolder]") -> list[list[float]]:
+    """The last measured spectrum of each run that was tracked."""
+    from hpnets.files import read_tensors
+
+    tracked = [run.kernel for run in runs if run.kernel.is_file()]
+    return [[float(f"{value:.4g}") for value in read_tensors(path)["spectra"][-1].tolist()] for path in tracked]
