@@ -31,7 +31,9 @@ def mapping(net: Any, x: Points, laws: Laws) -> Moments:
 def conditional(net: Any, x: Points, laws: Laws) -> Moments:
     """FiLM and AdaIN: a residual net whose blocks are modulated by c = mapping(image)."""
     if isinstance(net.condition, nn.Identity):
-        raise ValueError("no limit kernel is derived for SPADE: its map passes an activation after a layer of uniform biases")
+        raise ValueError(
+            "no limit kernel is derived for SPADE: its map passes an activation after a layer of uniform biases"
+        )
     c, h = laws(net.condition, x), stem(net, x, laws)
     for block in net.blocks():
         h = modulated_block(block, h, c, laws)
