@@ -144,7 +144,8 @@ def test_listing_and_options() -> None:
     for name in ALL:
         options = task_options(name).values()
         assert all(option.default is not option.empty and option.annotation is not option.empty for option in options)
-    assert set(hpnets.tasks.__all__) == {"Task", "register_task", "create_task", "list_tasks", "task_options"}
+    names = {"Task", "register_task", "create_task", "list_tasks", "task_options", "task_summary"}
+    assert set(hpnets.tasks.__all__) == names
 
 
 def test_a_taken_name_cannot_be_registered_again() -> None:
