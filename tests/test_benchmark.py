@@ -31,6 +31,8 @@ def test_a_quick_run_writes_json_svg_and_table(tmp_path: Path) -> None:
     case = results["cases"]["ccp"]
     assert case["ours"]["median"] > 0
     assert set(case["modes"]) == {"trace", "0", "sum"}
+    assert min(case["stages"]["seconds"].values()) > 0
+    assert sum(case["stages"]["shares"].values()) == pytest.approx(1.0, abs=0.01)
     assert results["command"].startswith("python recipes/benchmark.py ntk --quick")
     assert {"cpu", "threads", "versions", "commit"} <= set(results["environment"])
     svg = xml.etree.ElementTree.parse(path.with_suffix(".svg")).getroot()

@@ -54,7 +54,7 @@ def contract(k: Tensor, terms: tuple[Term, ...], left: Factors, right: Factors, 
     for term, l, r in zip(terms, left, right, strict=True):
         term.contract(k, l, r, symmetric)
     if symmetric:
-        mirror(k)
+        mirror(k, even=all(term.even for term in terms))
 
 
 def factors(

@@ -9,6 +9,7 @@ import numpy as np
 
 from recipes.bench.peers import Peer
 from recipes.bench.process import Failed, Worker
+from recipes.bench.stages import run_stages
 from recipes.bench.worker import Job
 
 MODES = ("trace", 0, "sum")
@@ -62,6 +63,7 @@ def run_case(name: str, peers: list[Peer], s: Settings) -> dict[str, Any]:
         times = [t for peer in result["peers"].values() for t in peer.get("ours_seconds", [])]
         times += [ours.seconds() for _ in range(s.repeats - len(times))]
     result["ours"] |= summary(times)
+    result["stages"] = run_stages(job, s)
     result["modes"] = {str(mode): alone("ours", replace(job, outputs=mode), s) for mode in MODES}
     return result
 

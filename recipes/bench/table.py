@@ -4,6 +4,8 @@ import statistics
 from dataclasses import dataclass
 from typing import Any
 
+from recipes.bench.stages import KINDS, STAGES, stages_rows
+
 Results = dict[str, Any]
 
 
@@ -36,7 +38,7 @@ def render(results: Results) -> str:
         f"{e['date']}: {e['threads']} threads, {versions}, commit {e['commit']}; load before {e['load']:.2f}. "
         f"`{results['command']}`",
     ]
-    parts = [targets(results), seconds(results), modes(results), growth(results), large(results)]
+    parts = [targets(results), seconds(results), stages(results), modes(results), growth(results), large(results)]
     return "\n\n".join(["\n".join(lines), *(part for part in parts if part)])
 
 
@@ -101,6 +103,13 @@ def timing(found: Results) -> str:
     spread = "one call" if len(found["seconds"]) == 1 else spread
     memory = f"; {found['peak_bytes'] / 1e6:,.0f} MB" if "peak_bytes" in found else ""
     return f"{number(found['median'])} s ({spread}){memory}"
+
+
+def stages(results: Results) -> str:
+    """Where the time goes."""
+    head = ("our time goes to", *(f"{stage}, ms" for stage in STAGES), *KINDS)
+    rows = stages_rows(results["cases"])
+    return table(head, rows) if rows else ""
 
 
 def modes(results: Results) -> str:

@@ -22,9 +22,9 @@ def expected(left: Tensor, right: Tensor, R: Tensor, weight: Tensor | None) -> T
 @pytest.mark.parametrize("C", [1, 3, 30])
 @pytest.mark.parametrize("L", [1, 2, 5])
 @pytest.mark.parametrize("weighted", [True, False])
-@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize(("symmetric", "even"), [(True, True), (True, False), (False, False)])
 def test_the_share_is_the_sum_over_units(
-    C: int, L: int, weighted: bool, symmetric: bool, monkeypatch: pytest.MonkeyPatch
+    C: int, L: int, weighted: bool, symmetric: bool, even: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(units, "PRODUCTS", 200)  # several blocks of rows
     left = random(7, 11, L)
@@ -34,7 +34,7 @@ def test_the_share_is_the_sum_over_units(
     k = torch.ones(C, 11, C, right.shape[1], dtype=torch.float64)
     add_unit_products(k, left, right, R, weight if weighted else None, symmetric)
     if symmetric:
-        mirror(k)
+        mirror(k, even)
     assert torch.allclose(k, 1 + expected(left, right, R, weight if weighted else None), rtol=1e-12, atol=1e-12)
 
 

@@ -2,24 +2,32 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from hpnets.ntk.functional import Params
 from hpnets.ntk.layers import Layer
+from hpnets.ntk.memory import tiles
 from hpnets.ntk.tape import Tape
 
 State = dict[str, Tensor]
 # Rows of one product: large enough for the GEMM's rate, small enough that the product stays in cache.
 BLOCK = 256
+# Rows that are transposed at a time: their lines stay in cache.
+STRIP = 32
 
 
 class Term(ABC):
-    """Some layers' share of the kernel. Terms hold shapes and names only; tensors are in the `State` of a tile."""
+    """Some layers' share of the kernel. Terms hold shapes and names only; tensors are in the `State` of a tile.
+
+    even: whether the share is symmetric in the outputs for each pair of samples, K[o, x, p, x'] = K[p, x, o, x'].
+    """
 
     rule: str
     layers: tuple[Layer, ...]
+    even: ClassVar[bool] = False
 
     @abstractmethod
     def allocate(self, n: int, C: int, like: Tensor) -> State:
@@ -80,15 +88,21 @@ def block_numel(n1: int, n2: int, C: int, flat: bool) -> int:
     return min(BLOCK, n1) * n2 if flat else min(max(BLOCK, 1), C * n1) * C * n2
 
 
-def mirror(k: Tensor) -> None:
-    """Fill the lower part of a symmetric k, (n, n) or (C, n, C, n), from the upper blocks."""
+def mirror(k: Tensor, even: bool = False) -> None:
+    """Fill the lower part of a symmetric k, (n, n) or (C, n, C, n), from the upper blocks.
+
+    An even k of (C, n, C, n) needs no transposition, which is several times faster.
+    """
     if k.ndim == 2:
         for rows, _ in row_blocks(len(k), True):
             k[rows.stop :, rows] = k[rows, rows.stop :].T
         return
-    C, n = k.shape[:2]
-    for o, _, _ in upper_blocks(C, max(n, BLOCK), True):
-        k[o.stop :, :, o] = k[o, :, o.stop :].permute(2, 3, 0, 1)
+    for o in range(len(k) - 1):
+        if even:
+            k[o + 1 :, :, o] = k[o, :, o + 1 :].transpose(0, 1)
+            continue
+        for x in tiles(k.shape[1], STRIP):
+            k[o + 1 :, :, o, x] = k[o, x, o + 1 :].permute(1, 2, 0)
 
 
 def add_products(k: Tensor, left: Tensor, right: Tensor, weight: Tensor | None, symmetric: bool) -> None:

@@ -124,6 +124,7 @@ class Readout(Dense):
 
     mode: Mode
     rule = "readout"
+    even = True
 
     def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         gram = self.input_gram(left, right)

@@ -29,6 +29,7 @@ class Pooled(Term):
     readout: Layer
     mode: Mode
     rule = "pooled"
+    even = True
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -44,6 +44,7 @@ class Separable(Dense):
     readout: Layer
     mode: Mode
     rule = "separable"
+    even = True
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -1,0 +1,37 @@
+"""Where our time goes in a case: the stages of the structured algorithm, and kinds of operations."""
+
+import statistics
+from typing import Any
+
+STAGES = ("plan", "passes", "contraction")
+KINDS = ("products", "convolutions", "copies", "rest")
+
+
+def run_stages(job: Any, s: Any) -> dict[str, Any]:
+    """Median seconds of each stage; the share of each kind of operation in the profile."""
+    import numpy as np
+
+    from recipes.bench.process import Worker
+
+    rows = []
+    with Worker("stages", job) as worker:
+        rounds = s.rounds(worker.call()["seconds"])
+        for _ in range(rounds):
+            worker.call(s.folder / "stages.npy")
+            rows.append(np.load(s.folder / "stages.npy"))
+    stages = {name: statistics.median(float(row[0, i]) for row in rows) for i, name in enumerate(STAGES)}
+    shares = [row[1] / row[1].sum() for row in rows]
+    return {
+        "seconds": stages,
+        "shares": {name: statistics.median(float(share[i]) for share in shares) for i, name in enumerate(KINDS)},
+    }
+
+
+def stages_rows(cases: dict[str, Any]) -> list[list[str]]:
+    """A row for each case: seconds by stage, and shares by kind."""
+    return [
+        [name, *(f"{1e3 * case['stages']['seconds'][stage]:.1f}" for stage in STAGES)]
+        + [f"{case['stages']['shares'][kind]:.0%}" for kind in KINDS]
+        for name, case in cases.items()
+        if "stages" in case
+    ]
