@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from hpnets.layers.modulation import ModulatedConv2d
 from hpnets.models import create_model
 from hpnets.options import TrainerOptions
 from hpnets.training import train
@@ -41,6 +42,18 @@ def test_styles_as_large_as_they_like_do_not_leave_half_precision_with_demodulat
             nn.init.constant_(layer.A.bias, 1e4)
         with torch.no_grad(), torch.autocast("cpu", dtype=torch.float16):
             assert bool(net(100 * samples()).isfinite().all()) == demodulate
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_demodulation_undoes_large_weights_in_half_precision(fused: bool) -> None:
+    """Squares of weights times 1000 leave float16; an infinite sum would make every output 0, finite but wrong."""
+    torch.manual_seed(0)
+    layer, x, s = ModulatedConv2d(64, 8, 3, demodulate=True, fused=fused), samples(2, (64, 6, 6)), samples(2, (64,))
+    before = layer(x, s)
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.float16):
+        layer.weight.mul_(1000)
+        after = layer(x, s.half())
+    torch.testing.assert_close(after.float(), before.detach(), rtol=0.02, atol=0.02)
 
 
 def test_the_check_touches_neither_statistics_nor_random_state() -> None:
