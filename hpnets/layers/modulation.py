@@ -149,7 +149,7 @@ class ModulatedConv2d(nn.Module):
         y = F.conv2d(hadamard(x, s[..., None, None].expand_as(x)), W, padding="same")
         if not self.demodulate:
             return y
-        with torch.autocast(s.device.type, enabled=False):  # in fp16 the squares of large weights overflow, d would be 0
+        with torch.autocast(s.device.type, enabled=False):  # squares of large weights overflow float16: d would be 0
             d = (s.to(W.dtype).square() @ W.square().sum((2, 3)).T + self.eps).rsqrt()
         return hadamard(y, d[..., None, None].expand_as(y))
 

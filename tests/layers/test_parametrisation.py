@@ -284,3 +284,9 @@ def test_queries_are_known_to_be_contracted_with_keys() -> None:
     found = net.scalings
     assert found["blocks.1.attention.W_Q.weight"] == Scaling(multiplier=1 / 4, adam=1 / 4)
     assert found["blocks.1.attention.W_K.weight"] == Scaling(adam=1 / 4)
+
+
+def test_queries_of_the_additive_twin_are_hidden_weights_as_others() -> None:
+    options = {"width": 8, "base_width": 2, "parametrisation": "mup", "product": "sum"}
+    found = create_model("linear_attention", input_shape=(1, 8, 8), output_dim=3, **options).scalings
+    assert found["blocks.1.attention.W_Q.weight"] == found["blocks.1.attention.W_K.weight"] == Scaling(adam=1 / 4)
