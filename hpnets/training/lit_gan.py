@@ -80,8 +80,8 @@ class LitGAN(pl.LightningModule):
     def on_train_batch_end(self, *_: object) -> None:
         for kept, p in zip(self.average.parameters(), self.net.parameters(), strict=True):
             kept.lerp_(p, 1 - self.gan.ema)
-        for kept, buffer in zip(self.average.buffers(), self.net.buffers(), strict=True):
-            kept.copy_(buffer)
+        for held, buffer in zip(self.average.buffers(), self.net.buffers(), strict=True):
+            held.copy_(buffer)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """The distances are of whole sets, not means over batches."""

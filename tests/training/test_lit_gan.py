@@ -128,8 +128,8 @@ def test_the_average_follows_and_is_what_is_deployed() -> None:
 def test_the_average_has_the_buffers_of_now() -> None:
     """A generator with BatchNorm is deployed with the statistics of training, not of the start."""
     module, _, z = module_and_batch()
-    task, generator = module.task, nn.Sequential(nn.Linear(6, 64), nn.BatchNorm1d(64))
-    small = LitGAN(generator, task, module.optim, module.gan).double()
+    generator = nn.Sequential(nn.Linear(6, 64), nn.BatchNorm1d(64))
+    small = LitGAN(generator, module.task, module.optim, module.gan).double()
     small(7 * z)
     small.on_train_batch_end()
     for kept, buffer in zip(small.average.buffers(), generator.buffers(), strict=True):
