@@ -93,7 +93,7 @@ class GANOptions:
     Args:
         latent: dimension of the latents
         r1: weight gamma of the penalty gamma/2 |grad D|^2 on real pictures
-        r1_every: apply it each that many steps, that many times as strongly
+        r1_every: apply it each that many steps from an epoch's first on, that many times as strongly
         ema: decay per step of the averaged generator, which is evaluated and kept
         critic_width: channels of the discriminator at the full resolution
     """

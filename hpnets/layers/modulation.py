@@ -149,7 +149,8 @@ class ModulatedConv2d(nn.Module):
         y = F.conv2d(hadamard(x, s[..., None, None].expand_as(x)), W, padding="same")
         if not self.demodulate:
             return y
-        d = (s.square() @ W.square().sum((2, 3)).T + self.eps).rsqrt()
+        with torch.autocast(s.device.type, enabled=False):  # squares of large weights overflow float16: d would be 0
+            d = (s.to(W.dtype).square() @ W.square().sum((2, 3)).T + self.eps).rsqrt()
         return hadamard(y, d[..., None, None].expand_as(y))
 
     def _fused(self, x: Tensor, s: Tensor, W: Tensor) -> Tensor:

@@ -111,7 +111,7 @@ def ntk_scalings(net: nn.Module, own: dict[str, Drawn], other: dict[str, Drawn])
 def mup_scalings(net: nn.Module, own: dict[str, Drawn], base: dict[str, Drawn]) -> dict[str, Scaling]:
     """`mup_scaling` of each parameter; `base`: the parameters at the base width.
 
-    Two things that shapes do not tell are class attributes of a module, names of parameters in it. `scaled_by_fan_in`:
+    Two things that shapes do not tell are attributes of a module, names of parameters in it. `scaled_by_fan_in`:
     weights that its forward divides by sqrt(fan_in). `contracted`: weights of a layer whose outputs are multiplied with
     others that grow with width and summed, as queries are with keys: they are divided by r_out, as attention is by its
     heads' width instead of the root of it.
@@ -125,7 +125,7 @@ def mup_scalings(net: nn.Module, own: dict[str, Drawn], base: dict[str, Drawn]) 
 
 
 def _declared(net: nn.Module, attribute: str) -> set[str]:
-    """Names of parameters in `net` that its modules name, from their own place, in a class attribute."""
+    """Names of parameters in `net` that its modules name, from their own place, in an attribute."""
     modules = net.named_modules()
     return {f"{prefix}.{local}".lstrip(".") for prefix, m in modules for local in getattr(m, attribute, ())}
 

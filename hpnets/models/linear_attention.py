@@ -1,7 +1,5 @@
 """Softmax-free attention: a transformer whose attention is a product of three linear maps."""
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 
@@ -23,11 +21,10 @@ class Attention(nn.Module):
     width: the additive twin, of degree 1.
     """
 
-    contracted: ClassVar[tuple[str, ...]] = ("W_Q.weight",)
-
     def __init__(self, width: int, heads: int, product: str = "hadamard") -> None:
         super().__init__()
         self.heads, self.product = heads, make_product(product)
+        self.contracted = ("W_Q.weight",) if self.product is hadamard else ()  # a sum of q and k is over no width
         self.W_Q, self.W_K, self.W_V, self.O = (nn.Linear(width, width, bias=False) for _ in range(4))
         for layer in (self.W_Q, self.W_K, self.W_V, self.O):
             nn.init.normal_(layer.weight, std=width**-0.5)

@@ -25,12 +25,13 @@ class LitGAN(pl.LightningModule):
     r"""Trains `net`, z -> picture, and a discriminator D on the real pictures of `task`, both in each step.
 
         L_net = E softplus(-D(net(z)))
-        L_D = E softplus(D(net(z))) + E softplus(-D(x)) + [step divides by r1_every] r1_every gamma/2 E |grad_x D(x)|^2
+        L_D = E softplus(D(net(z))) + E softplus(-D(x)) + [r1_every divides k] r1_every gamma/2 E |grad_x D(x)|^2
 
-    `average` is the exponential mean of the weights of `net`, from which pictures and distances are made. Adam has
-    betas (0, 0.99), and the generator 3 times the learning rate of D, which is `optim.lr`. Logs train/loss (L_net) and
-    train/critic_loss (L_D) at step s for the weights after s steps, and the task's distances to the validation set as
-    val/<name>. Raises NonFiniteError as LitModel does.
+    k is the batch's place in its epoch, from 0. `average` is the exponential mean of the weights of `net`, with its
+    buffers of now, from which pictures and distances are made. Adam has betas (0, 0.99), and the generator 3 times the
+    learning rate of D, which is `optim.lr`. Logs train/loss (L_net) and train/critic_loss (L_D) at step s for the
+    weights after s steps, and the task's distances to the validation set as val/<name>. Raises NonFiniteError as
+    LitModel does.
     Ours differs from StyleGAN2's: the two updates are simultaneous, with one optimiser and one step count.
     Sources: Goodfellow et al. 2014 (arXiv 1406.2661) for the losses; Mescheder et al. 2018 (arXiv 1801.04406) for R1;
     Karras et al. 2020 (arXiv 1912.04958) for its laziness and the average.
@@ -79,6 +80,8 @@ class LitGAN(pl.LightningModule):
     def on_train_batch_end(self, *_: object) -> None:
         for kept, p in zip(self.average.parameters(), self.net.parameters(), strict=True):
             kept.lerp_(p, 1 - self.gan.ema)
+        for held, buffer in zip(self.average.buffers(), self.net.buffers(), strict=True):
+            held.copy_(buffer)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """The distances are of whole sets, not means over batches."""

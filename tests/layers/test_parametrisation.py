@@ -23,7 +23,7 @@ from hpnets.layers.parametrisation import (
 from hpnets.models import create_model, list_models, model_options, register_model
 from hpnets.models.registry import _MODELS
 from hpnets.ntk import ntk
-from tests.models.nets import open_gates, samples, small
+from tests.models.nets import open_gates, outputs, samples, small
 
 ALL = list_models()
 SEVERAL = ["mlp", "ncp", "swiglu", "cnn", "style_classifier"]
@@ -126,7 +126,7 @@ def test_mup_is_the_models_own_at_the_base_width(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_mup_away_from_the_base_width_is_finite_and_reaches_every_parameter(name: str) -> None:
     net = open_gates(small(name, width=8, parametrisation="mup", base_width=4), name).train()
-    (net(samples()) * samples(4, (3,))).sum().backward()
+    (net(samples()) * samples(4, (outputs(name),))).sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() and p.grad.any() for p in net.parameters())
     assert any(group["lr"] > 0.1 for group in parameter_groups(net, "sgd", 0.1))
 
@@ -284,3 +284,9 @@ def test_queries_are_known_to_be_contracted_with_keys() -> None:
     found = net.scalings
     assert found["blocks.1.attention.W_Q.weight"] == Scaling(multiplier=1 / 4, adam=1 / 4)
     assert found["blocks.1.attention.W_K.weight"] == Scaling(adam=1 / 4)
+
+
+def test_queries_of_the_additive_twin_are_hidden_weights_as_others() -> None:
+    options = {"width": 8, "base_width": 2, "parametrisation": "mup", "product": "sum"}
+    found = create_model("linear_attention", input_shape=(1, 8, 8), output_dim=3, **options).scalings
+    assert found["blocks.1.attention.W_Q.weight"] == found["blocks.1.attention.W_K.weight"] == Scaling(adam=1 / 4)

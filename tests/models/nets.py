@@ -11,13 +11,19 @@ from hpnets.models import create_model, list_models, model_options
 
 IMAGE = (1, 8, 8)
 ZERO_GATES = {"pdc": "*.alpha"}  # gates that start at 0, so that what stands behind them has no gradient at first
+PICTURES = {"style_generator": 64}  # an output_dim with two levels, of 4x4 and 8x8, as 3 would be one pixel
+
+
+def outputs(name: str) -> int:
+    """The output_dim of `small`."""
+    return PICTURES.get(name, 3)
 
 
 def small(name: str, **options: Any) -> nn.Module:
-    """The model `name` for 8x8 images and 3 outputs, 6 wide where it has a width, seeded, in eval mode."""
+    """The model `name` for 8x8 images, 3 outputs (64 of pictures), 6 wide if it has a width, seeded, in eval mode."""
     narrow = {"width": 6} if "width" in model_options(name) else {}
     torch.manual_seed(0)
-    return create_model(name, **{"input_shape": IMAGE, "output_dim": 3, **narrow, **options}).eval()
+    return create_model(name, **{"input_shape": IMAGE, "output_dim": outputs(name), **narrow, **options}).eval()
 
 
 @cache

@@ -20,7 +20,7 @@ def _forget_compiled_code() -> None:
 
 
 def gradients(net: nn.Module, y: Tensor) -> tuple[Tensor, ...]:
-    return torch.autograd.grad((y * samples(4, (3,))).sum(), list(net.parameters()))
+    return torch.autograd.grad((y * samples(4, y.shape[1:])).sum(), list(net.parameters()))
 
 
 def assert_compiled_is_eager(name: str, backend: str) -> None:

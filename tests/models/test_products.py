@@ -14,7 +14,7 @@ from hpnets.layers.patches import LayerNorm2d
 from hpnets.models import list_models, model_options
 from hpnets.models.cost import cost
 from hpnets.models.linear_attention import Attention
-from tests.models.nets import IMAGE, open_gates, relative_difference, samples, scramble, small
+from tests.models.nets import IMAGE, open_gates, outputs, relative_difference, samples, scramble, small
 
 BASELINES = ["cnn", "complex_mlp", "fourier_features", "mlp", "resnet18", "siren"]
 TWINS = list_models(option="product")
@@ -83,7 +83,7 @@ def test_the_twin_has_no_product(name: str) -> None:
 def test_every_parameter_of_the_twin_has_a_gradient(name: str) -> None:
     """In eval mode: in train mode BN takes out any shift, so that biases before it are idle in a sum."""
     twin = pair(name)[1].double()
-    (twin(samples(dtype=torch.float64)) * samples(4, (3,), torch.float64)).sum().backward()
+    (twin(samples(dtype=torch.float64)) * samples(4, (outputs(name),), torch.float64)).sum().backward()
     for key, p in twin.named_parameters():
         assert p.grad is not None, key
         assert p.grad.isfinite().all(), key

@@ -1,13 +1,14 @@
-"""ResNet-18 against torchvision's."""
+"""ResNet-18 against torchvision's and timm's."""
 
 from collections.abc import Callable
 
 import pytest
+import timm
 import torch
 import torchvision
 from torch import Tensor, nn
 
-from tests.models.nets import samples, small
+from tests.models.nets import samples, scramble, small
 
 
 def group_norm(channels: int) -> nn.Module:
@@ -31,6 +32,15 @@ def test_it_is_torchvisions(norm: str, layer: Callable[[int], nn.Module], traini
     torch.testing.assert_close(net.train(training)(x), oracle.train(training)(x), rtol=1e-5, atol=1e-5)
     for key, value in oracle.state_dict().items():
         torch.testing.assert_close(net.state_dict()[key], value, rtol=1e-5, atol=1e-5)
+
+
+def test_it_is_timms() -> None:
+    net = scramble(small("resnet18", input_shape=(3, 16, 16), width=64))
+    oracle = timm.create_model("resnet18", num_classes=3).eval()
+    oracle.conv1, oracle.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
+    oracle.load_state_dict(net.state_dict())
+    x = samples(3, (3, 16, 16))
+    torch.testing.assert_close(net(x), oracle(x), rtol=1e-5, atol=1e-5)
 
 
 def test_the_literatures_parameter_count_for_cifar10() -> None:

@@ -1,5 +1,7 @@
 """Squeeze-excitation against timm's, and the network around it."""
 
+from functools import partial
+
 import pytest
 import timm.layers
 import torch
@@ -21,6 +23,18 @@ def test_it_is_timms() -> None:
     oracle.load_state_dict(layer.state_dict())
     x = samples(3, MAPS, torch.float64)
     torch.testing.assert_close(layer(x), oracle(x), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_the_net_is_timms(training: bool) -> None:
+    """timm rounds the hidden width to a multiple of 8 where it is not told otherwise."""
+    net = scramble(small("se_resnet", input_shape=(3, 16, 16), size="18", width=64, reduction=16))
+    attention = partial(timm.layers.SEModule, rd_divisor=1)
+    oracle = timm.create_model("seresnet18", num_classes=3, block_args={"attn_layer": attention})
+    oracle.conv1, oracle.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
+    oracle.load_state_dict(net.state_dict())
+    x = samples(3, (3, 16, 16))
+    torch.testing.assert_close(net.train(training)(x), oracle.train(training)(x), rtol=1e-5, atol=1e-5)
 
 
 def test_the_gate_does_not_see_positions() -> None:

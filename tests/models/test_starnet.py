@@ -17,6 +17,14 @@ def test_the_papers_parameter_counts(size: str) -> None:
     assert sum(p.numel() for p in net.parameters()) == COUNTS[size]
 
 
+@pytest.mark.parametrize("size", ["s2", "s3", "s4"])
+def test_every_shape_is_timms(size: str) -> None:
+    with torch.device("meta"):
+        net = create_model("starnet", input_shape=(3, 224, 224), output_dim=1000, size=size)
+        oracle = timm.create_model(f"starnet_{size}")
+    assert [v.shape for v in net.state_dict().values()] == [v.shape for v in oracle.state_dict().values()]
+
+
 @pytest.mark.parametrize("training", [False, True])
 def test_it_is_timms(training: bool) -> None:
     torch.manual_seed(0)

@@ -126,11 +126,11 @@ def test_the_picture_is_the_sum_of_what_the_levels_add() -> None:
 
 
 def test_transforms_and_kernels_see_a_whole_picture() -> None:
-    """The contract's generator makes 1x1 pictures; this one 8x8."""
-    net, z = louden(generator(16)).double(), samples(3, (5,), torch.float64)
+    """Of 8x8, with noise; the contract's has none."""
+    net, z = louden(generator(64)).double(), samples(3, (5,), torch.float64)
     params = {name: p.detach() for name, p in net.named_parameters()}
     jacobian = vmap(jacrev(lambda p, zi: functional_call(net, p, (zi[None],))[0]), (None, 0))(params, z)
-    rows = torch.cat([jacobian[name].reshape(3, 16, -1) for name in params], 2)
+    rows = torch.cat([jacobian[name].reshape(3, 64, -1) for name in params], 2)
     expected = torch.einsum("nop,mop->nm", rows, rows)
     for algorithm in ("structured", "jacobian", "ntkvp"):
         found = ntk(net, z, outputs="trace", algorithm=algorithm)

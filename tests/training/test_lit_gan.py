@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from hpnets.files import read_tensors
 from hpnets.ntk import ntk
@@ -123,6 +123,18 @@ def test_the_average_follows_and_is_what_is_deployed() -> None:
     assert all(p.requires_grad for p in deployed.parameters())
     assert torch.equal(deployed(z), module.average.eval()(z))
     assert not any(p.requires_grad for p in module.average.parameters())
+
+
+def test_the_average_has_the_buffers_of_now() -> None:
+    """A generator with BatchNorm is deployed with the statistics of training, not of the start."""
+    module, _, z = module_and_batch()
+    generator = nn.Sequential(nn.Linear(6, 64), nn.BatchNorm1d(64))
+    small = LitGAN(generator, module.task, module.optim, module.gan).double()
+    small(7 * z)
+    small.on_train_batch_end()
+    for kept, buffer in zip(small.average.buffers(), generator.buffers(), strict=True):
+        assert torch.equal(kept, buffer)
+    assert not torch.equal(small.average.get_buffer("1.running_var"), torch.ones(64, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("name", ["adam", "sgd"])
