@@ -1,4 +1,4 @@
-"""Measure the limit kernels: python recipes/limits.py convergence | parity | speed"""
+"""Measure the limit kernels: python recipes/limits.py convergence | parity | eigenvalues | speed"""
 
 import json
 import shlex
@@ -17,15 +17,17 @@ sys.path.insert(0, str(ROOT))  # `recipes` is not installed
 OUT = "docs/results/limits"
 
 
-def convergence(out: str = OUT, families: str = "all", seeds: int = 8, quick: bool = False, keep: bool = False) -> None:
+def convergence(
+    out: str = OUT, families: str = "all", seeds: int | None = None, quick: bool = False, keep: bool = False
+) -> None:
     """Error of finite networks' kernels against their limit over width, and its log-log slope, for each family.
 
     Args:
         out: folder of convergence.json, and of README.md
         families: all, or names parted by commas (recipes/theory/cases.py)
-        seeds: networks of each width
+        seeds: networks of each width; each family's own number, 8 or 16, if not given
         quick: two small widths; the slopes mean nothing, so another --out must be given
-        keep: keep the json's other families
+        keep: keep the json's other families and commands; each family is written as soon as it is measured
     """
     from recipes.theory.cases import CASES
     from recipes.theory.convergence import measure
@@ -34,14 +36,15 @@ def convergence(out: str = OUT, families: str = "all", seeds: int = 8, quick: bo
     for name in chosen:
         if name not in CASES:
             raise ValueError(f"unknown family {name!r}: {nearest(name, CASES)}")
-    if seeds < 1:
+    if seeds is not None and seeds < 1:
         raise ValueError(f"seeds is {seeds}; allowed: 1 and more")
     not_the_record(out, quick)
-    found = read(Path(out), "convergence").get("found", {}) if keep else {}
+    before = read(Path(out), "convergence") if keep else {}
+    found = before.get("found", {})
     for name in chosen:
         found[name] = measure(name, seeds, (16, 32) if quick else ())
         print(f"{name}: slope {found[name]['slope']:.2f} +- {found[name]['slope_error']:.2f}", flush=True)
-        record(Path(out), "convergence", {key: found[key] for key in CASES if key in found}, threads=1)
+        record(Path(out), "convergence", {key: found[key] for key in CASES if key in found}, 1, before.get("command"))
 
 
 def parity(out: str = OUT) -> None:
@@ -53,6 +56,17 @@ def parity(out: str = OUT) -> None:
     from recipes.theory.parity import compare
 
     record(Path(out), "parity", compare(), threads=1)
+
+
+def eigenvalues(out: str = OUT) -> None:
+    """Eigenvalues on the sphere beside those of 40 digits: relative errors, and those that we report.
+
+    Args:
+        out: folder of eigenvalues.json, and of README.md
+    """
+    from recipes.theory.eigenvalues import compare
+
+    record(Path(out), "eigenvalues", compare(), threads=1)
 
 
 def speed(out: str = OUT, venv: str = ".venvs/neural-tangents", repeats: int = 5, quick: bool = False) -> None:
@@ -82,23 +96,25 @@ def read(folder: Path, name: str) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
-def record(folder: Path, name: str, found: dict[str, Any], threads: int) -> None:
-    """Write the json with command and environment, and the page from all jsons of the folder."""
+def record(folder: Path, name: str, found: dict[str, Any], threads: int, before: str | None = None) -> None:
+    """Write the json with its commands (those `before` first) and environment, and the page from the folder's jsons."""
     from hpnets.files import write_json, write_text
     from recipes.bench.environment import environment
-    from recipes.theory.page import render
+    from recipes.theory.page import SECTIONS, render
 
     command = shlex.join(["python", "recipes/limits.py", *sys.argv[1:]])
+    earlier = [one for one in (before or "").split(" && ") if one and one != command]
+    command = " && ".join([*earlier, command])
     write_json(
         folder / f"{name}.json", {"command": command, "environment": environment("cpu", threads), "found": found}
     )
-    write_text(folder / "README.md", render({key: read(folder, key) for key in ("convergence", "parity", "speed")}))
+    write_text(folder / "README.md", render({key: read(folder, key) for key in SECTIONS}))
 
 
 def main() -> None:
     """The command line; --quick and --keep need no value."""
     argv = [f"{word}=true" if word in ("--quick", "--keep") else word for word in sys.argv[1:]]
-    commands = {"convergence": convergence, "parity": parity, "speed": speed}
+    commands = {"convergence": convergence, "parity": parity, "eigenvalues": eigenvalues, "speed": speed}
     auto_cli(commands, args=argv, parser_class=Parser, as_positional=False)
 
 

@@ -20,7 +20,7 @@ def learning_curves(eigenvalues: Tensor, lr: float, steps: Tensor) -> Tensor:
       every eigenvalue, so that degrees with eigenvalues below that are fitted on the points before they are learnt.
 
     eigenvalues (K,), steps (S,). Raises ValueError for lr <= 0, or where 2 lr lambda_k >= 2: descent diverges.
-    Source: FORMULAS of Jacot et al. 2018 (arXiv 1806.07572), section 5, in discrete time.
+    Source: Jacot et al. 2018 (arXiv 1806.07572), section 5, in discrete time.
     """
     l = eigenvalues.double()
     _check(l, lr)

@@ -1,6 +1,7 @@
 """How a network's layers are drawn at initialisation: what a derivation builds its nodes from, and records."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -82,8 +83,12 @@ class Laws:
         return self._seen(nodes.dense(h, gain, bias if layer.bias is not None else 0.0), bool(h.sources) or bias == 0)
 
     def conv(self, h: Moments, layer: nn.Conv2d, gain: float, bias: float = 0.0) -> Moments:
-        """A convolution with W ~ N(0, gain / fan_in) and biases of variance `bias`, uniform."""
-        k, s, p = layer.kernel_size[0], layer.stride[0], int(layer.padding[0])
+        """A convolution with W ~ N(0, gain / fan_in) and biases of variance `bias`, uniform.
+
+        Raises ValueError for kernels, strides or paddings that are not square, dilation, groups, or other than zeros
+        around.
+        """
+        k, s, p = _square(layer)
         self.draw(layer.weight, gain / (layer.in_channels * k**2))
         self.draw(layer.bias, bias)
         own = bias if layer.bias is not None else 0.0
@@ -125,6 +130,12 @@ class Laws:
             )
         if layer.training:
             raise ValueError("BatchNorm in train mode couples the points; call net.eval() first")
+        mean, variance = layer.running_mean, layer.running_var
+        if mean is None or variance is None or bool((mean != 0).any()) or bool((variance != 1).any()):
+            raise ValueError(
+                "BatchNorm's running statistics are not those it starts with, so that its factors differ by channel; "
+                "allowed: running mean 0 and variance 1, a network as it is built"
+            )
         return self._gain(layer) * (1 + layer.eps) ** -0.5
 
     def _gain(self, layer: nn.Module) -> float:
@@ -145,7 +156,19 @@ class Laws:
         self.largest = max(self.largest, h.S.shape[-1] ** 2)
         if gaussian or not h.gaussian:
             return h
-        return Moments(h.S, h.T, h.S_1, h.S_2, h.mean, h.grid, False, h.sources)
+        return replace(h, gaussian=False)
+
+
+def _square(layer: nn.Conv2d) -> tuple[int, int, int]:
+    """Kernel, stride and padding, each one number; ValueError for a convolution that they do not describe."""
+    found = {name: getattr(layer, name) for name in ("kernel_size", "stride", "padding")}
+    for name, pair in found.items():
+        if isinstance(pair, str) or pair[0] != pair[1]:
+            raise ValueError(f"{name} of a Conv2d is {pair!r}; its limit is derived for two equal numbers only")
+    for name, only in (("dilation", (1, 1)), ("groups", 1), ("padding_mode", "zeros")):
+        if getattr(layer, name) != only:
+            raise ValueError(f"{name} of a Conv2d is {getattr(layer, name)!r}; its limit is derived for {only!r} only")
+    return found["kernel_size"][0], found["stride"][0], found["padding"][0]
 
 
 def flat(x: Points | Moments) -> Moments:

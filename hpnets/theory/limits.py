@@ -1,5 +1,6 @@
 """The infinite-width kernels of a registered network, tile by tile."""
 
+import copy
 from typing import NamedTuple
 
 import torch
@@ -49,6 +50,7 @@ def limit_kernel(net: nn.Module, x1: Tensor, x2: Tensor | None = None, *, memory
     """
     check_points(x1, x2)
     net = eager(net)
+    _check_shape(net, x1)
     x1, x2 = x1.double(), None if x2 is None else x2.double()
     size = _tile(net, x1, len(x1 if x2 is None else x2), parse_bytes(memory))
     columns = x1 if x2 is None else x2
@@ -69,9 +71,22 @@ def init_variances(net: nn.Module, x: Tensor) -> dict[str, float]:
     """
     check_points(x, None)
     net, laws = eager(net), Laws()
+    _check_shape(net, x)
     _derive(net, x[:1].double(), x[:1].double(), laws)
     scale = {name: scaling.init**2 for name, scaling in getattr(net, "scalings", {}).items()}
     return {name: laws.variances[id(p)] * scale.get(name, 1.0) for name, p in net.named_parameters()}
+
+
+def _check_shape(net: nn.Module, x: Tensor) -> None:
+    """ValueError for points that the network itself does not take, tried on a copy: it is left as it is."""
+    trial = copy.deepcopy(net).eval()
+    try:
+        with torch.no_grad():
+            trial(x[:1].to(next(trial.parameters(), x)))
+    except RuntimeError as error:
+        raise ValueError(
+            f"x1 holds points of shape {tuple(x.shape[1:])}; allowed: those that {type(net).__name__} takes ({error})"
+        ) from error
 
 
 def _derive(net: nn.Module, x1: Tensor, x2: Tensor, laws: Laws | None = None) -> Moments:

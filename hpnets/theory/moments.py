@@ -32,7 +32,11 @@ class Moments:
     Numbers scale and shift: c * y has S = c^2 S and T = c^2 T; c + y has S + c (E + E') + c^2 and the same T. A skip
     s * y + y, whose terms share y, is (1 + s) * y.
 
-    Raises ValueError for a sum or product of features that share weights.
+    `mixed` says that the coordinates are several positions side by side, all else being means over these (`flatten`):
+    the mean of a product over positions is not the product of means.
+
+    Raises ValueError for a sum or product of features that share weights, and for a product, or a sum of means other
+    than 0, of two that are mixed.
     """
 
     S: Tensor
@@ -43,6 +47,7 @@ class Moments:
     grid: tuple[int, ...] = ()
     gaussian: bool = False
     sources: frozenset[int] = frozenset()
+    mixed: bool = False
 
     def __mul__(self, other: "Moments | float") -> "Moments":
         return multiply(self, other) if isinstance(other, Moments) else scale(self, other)
@@ -70,23 +75,24 @@ def within(a: Tensor, b: Tensor) -> Tensor:
 
 def multiply(a: Moments, b: Moments) -> Moments:
     """Hadamard product of independent features: the product rule."""
-    sources = _apart(a, b, "product")
+    sources, mixed = _apart(a, b, "product"), _aligned(a, b, "product")
     mean = None if a.mean is None or b.mean is None else (a.mean[0] * b.mean[0], a.mean[1] * b.mean[1])
     T = a.T * b.S + a.S * b.T
-    return Moments(a.S * b.S, T, a.S_1 * b.S_1, a.S_2 * b.S_2, mean, a.grid or b.grid, sources=sources)
+    return Moments(a.S * b.S, T, a.S_1 * b.S_1, a.S_2 * b.S_2, mean, a.grid or b.grid, False, sources, mixed)
 
 
 def add(a: Moments, b: Moments) -> Moments:
     """Sum of independent features; Gaussian where both are."""
-    sources = _apart(a, b, "sum")
+    sources, mixed = _apart(a, b, "sum"), a.mixed or b.mixed
     S, S_1, S_2 = a.S + b.S, a.S_1 + b.S_1, a.S_2 + b.S_2
     mean = a.mean or b.mean
     if a.mean and b.mean:
+        _aligned(a, b, "sum")
         (a_1, a_2), (b_1, b_2) = a.mean, b.mean
         mean = a_1 + b_1, a_2 + b_2
         S = S + outer(a_1, b_2) + outer(b_1, a_2)
         S_1, S_2 = (own + cross + cross.mT for own, cross in ((S_1, within(a_1, b_1)), (S_2, within(a_2, b_2))))
-    return Moments(S, a.T + b.T, S_1, S_2, mean, a.grid or b.grid, a.gaussian and b.gaussian, sources)
+    return Moments(S, a.T + b.T, S_1, S_2, mean, a.grid or b.grid, a.gaussian and b.gaussian, sources, mixed)
 
 
 def scale(h: Moments, c: float) -> Moments:
@@ -125,3 +131,13 @@ def _apart(a: Moments, b: Moments, what: str) -> frozenset[int]:
             "their own; write s * y + y as (1 + s) * y, and y + y as 2 * y"
         )
     return a.sources | b.sources
+
+
+def _aligned(a: Moments, b: Moments, what: str) -> bool:
+    """Whether one of the two is mixed; ValueError if both are."""
+    if a.mixed and b.mixed:
+        raise ValueError(
+            f"{what} of two flattened features: its mean over positions is not the {what} of their means; allowed: the "
+            f"{what} before `flatten`"
+        )
+    return a.mixed or b.mixed

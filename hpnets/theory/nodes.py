@@ -82,8 +82,18 @@ def average(h: Moments) -> Moments:
 
 
 def flatten(h: Moments) -> Moments:
-    """All positions side by side in one vector: as a dense layer sees it, the mean of S(p, p) over p."""
-    return mapped(h, lambda S: S.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None], lambda m: m[:, :1], ())
+    """All positions side by side in one vector: as a dense layer sees it, the mean of S(p, p), and of E(p), over p.
+
+    Coordinates of more than one position are no longer alike, and so not Gaussian as a whole.
+    """
+    mixed = h.S.shape[-1] > 1
+    flat = mapped(
+        h,
+        lambda S: S.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None],
+        lambda m: m.mean(-1, keepdim=True),
+        (),
+    )
+    return replace(flat, mixed=h.mixed or mixed, gaussian=h.gaussian and not mixed)
 
 
 def average_pool(h: Moments, size: int) -> Moments:

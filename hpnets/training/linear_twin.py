@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hpnets.ntk import Linearised, linearize
+from hpnets.ntk.functional import eager
 from hpnets.training.lit import LitModel
 from hpnets.training.log import log_now
 from hpnets.training.modes import eval_mode
@@ -16,7 +17,7 @@ from hpnets.training.schedule import Every, check_every, is_due
 
 
 class LinearTwin(pl.Callback):
-    r"""Trains f_lin = `linearize(net)` on the same batches, with an optimiser of the same kind, and logs distances.
+    r"""Trains f_lin = `linearize(net)` on the same batches, with an optimiser of the same kind and rates:
 
         lazy/moved          |f_t - f_0|, how far the network has moved: what the others are small or large against
         lazy/net_linear     |f_t - f_lin,t|
@@ -31,9 +32,10 @@ class LinearTwin(pl.Callback):
             without momentum on the squared error; f_lin itself needs no such restriction.
         every: measure each that many steps, each "epoch" (at its end), or at "log"-spaced steps.
 
-    For a LitModel on one process (ValueError for more: the twin's gradients are not shared). The network's randomness
-    and train-mode statistics do not reach the twin, which stays in eval mode. `steps` and `distances` (a list of
-    dictionaries) hold what was measured; they and the twin are part of checkpoints.
+    For a LitModel on one process (ValueError for more: the twin's gradients are not shared), without weight decay
+    (ValueError: it would pull the twin's theta - theta_0 to 0 where it pulls the network's theta). The network's
+    randomness and train-mode statistics do not reach the twin, which stays in eval mode. `steps` and `distances` (a
+    list of dictionaries) hold what was measured; they and the twin are part of checkpoints.
 
     Source: Lee et al. 2019 (arXiv 1902.06720), figures 1-3.
     """
@@ -52,9 +54,9 @@ class LinearTwin(pl.Callback):
         self.task = pl_module.task
         if trainer.world_size > 1:
             raise ValueError(f"LinearTwin runs on {trainer.world_size} processes; allowed: trainer.devices=1")
-        self.twin: Linearised = linearize(find_network(pl_module, None)).eval()
-        optimizer = trainer.optimizers[0]
-        self.optimizer = type(optimizer)(self.twin.delta.parameters(), **optimizer.defaults)
+        net = find_network(pl_module, None)
+        self.twin: Linearised = linearize(net).eval()
+        self.optimizer = _alike(trainer.optimizers[0], net, self.twin)
         if self._saved:
             self.twin.load_state_dict(self._saved["twin"])
             self.optimizer.load_state_dict(self._saved["optimizer"])
@@ -103,6 +105,20 @@ class LinearTwin(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._saved = state_dict
         self.steps, self.distances = list(state_dict["steps"]), list(state_dict["distances"])
+
+
+def _alike(optimizer: torch.optim.Optimizer, net: nn.Module, twin: Linearised) -> torch.optim.Optimizer:
+    """The optimiser of the twin's delta, in groups of the same options, such as the learning rates of mup."""
+    delta = dict(zip(twin.names, twin.delta, strict=True))
+    of = {id(p): delta[name] for name, p in eager(net).named_parameters() if name in delta}
+    for group in optimizer.param_groups:
+        if group.get("weight_decay", 0):
+            raise ValueError(
+                f"weight_decay is {group['weight_decay']} beside LinearTwin, which trains theta - theta_0, not theta; "
+                "allowed: 0"
+            )
+    groups = [{**group, "params": [of[id(p)] for p in group["params"]]} for group in optimizer.param_groups]
+    return type(optimizer)(groups, **optimizer.defaults)
 
 
 def _distance(a: Tensor, b: Tensor) -> float:

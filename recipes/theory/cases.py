@@ -1,5 +1,6 @@
 """One small network of each family that has a limit, at any width."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,13 +17,25 @@ WIDTHS = {VECTOR: (64, 128, 256, 512, 1024, 2048), IMAGE: (32, 64, 128, 256)}
 
 @dataclass(frozen=True)
 class Case:
-    """A model with its options; `wide` gives those that grow beside the width."""
+    """A model with its options; `wide` gives those that grow beside the width.
+
+    Points are times `scale`, and with `natural` times sqrt(width / natural): the stem of a `ResidualNet`, drawn by He
+    with fan_out, has the gain 2 channels / width, so that the limit itself would change with the width.
+    """
 
     model: str
     shape: tuple[int, ...] = VECTOR
     options: dict[str, Any] = field(default_factory=dict)
     wide: Callable[[int], dict[str, Any]] = lambda width: {}
     widths: tuple[int, ...] = ()
+    scale: float = 1.0
+    natural: int | None = None
+    seeds: int = 8
+
+    @property
+    def points_scale(self) -> str:
+        """What points are multiplied by, in words."""
+        return f"{self.scale:g}" if self.natural is None else f"sqrt(m/{self.natural})"
 
     def build(self, width: int, seed: int) -> nn.Module:
         """The network in float64 and eval mode."""
@@ -31,9 +44,11 @@ class Case:
         net = create_model(self.model, input_shape=self.shape, output_dim=OUTPUTS, **options)
         return net.double().eval()
 
-    def points(self, n: int = 4) -> Tensor:
-        """n normal points."""
-        return torch.randn(n, *self.shape, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+    def points(self, n: int = 4, width: int | None = None) -> Tensor:
+        """n normal points times the scale that the network of that width wants; None is the natural width."""
+        x = torch.randn(n, *self.shape, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+        grown = 1.0 if width is None or self.natural is None else math.sqrt(width / self.natural)
+        return self.scale * grown * x
 
 
 def styled(width: int) -> dict[str, Any]:
@@ -73,10 +88,10 @@ CASES = {
     "linear_attention": Case("linear_attention", IMAGE, {"depth": 1}, headed),
     "monet": Case("monet", IMAGE),
     "style_classifier": Case("style_classifier", IMAGE, {"depth": 1}, styled, (64, 128, 256, 512)),
-    "film": Case("film", IMAGE, LINEAR, styled),
-    "se_resnet": Case("se_resnet", IMAGE, LINEAR),
-    "resnet18": Case("resnet18", IMAGE, LINEAR, widths=(16, 32, 64)),
-    "pinet": Case("pinet", IMAGE, LINEAR),
-    "pdc": Case("pdc", IMAGE, {**LINEAR, "alpha0": 0.5}),
-    "rpolynet": Case("rpolynet", IMAGE, LINEAR),
+    "film": Case("film", IMAGE, LINEAR, styled, scale=0.4, seeds=16),
+    "se_resnet": Case("se_resnet", IMAGE, LINEAR, natural=16),
+    "resnet18": Case("resnet18", IMAGE, LINEAR, widths=(16, 32, 64, 128), natural=64, seeds=16),
+    "pinet": Case("pinet", IMAGE, LINEAR, natural=16),
+    "pdc": Case("pdc", IMAGE, {**LINEAR, "alpha0": 0.5}, natural=16),
+    "rpolynet": Case("rpolynet", IMAGE, LINEAR, natural=16),
 }

@@ -11,18 +11,21 @@ from recipes.bench.growth import log_slope
 from recipes.theory.cases import CASES, OUTPUTS, WIDTHS, Case
 
 ABOUT = (
-    "For each family: |K_m - K| / |K| (Frobenius), K_m the kernel of the network of width m in the NTK parametrisation "
-    "(`twin_kernel`, the mean over 4 outputs), K its limit (`limit_kernel`), on 4 normal points: the root mean square "
-    "over the seeds, its standard error by the jackknife, and the least-squares slope of log error over log m. "
-    "Theory: -1/2. Every layer grows with m: the mapping networks of film and style_classifier too, and in "
-    "linear_attention the heads, of 4 channels each."
+    "For each family: |K_m - K| / |K| (Frobenius), K_m the kernel of the network of width m in the NTK "
+    "parametrisation (`twin_kernel`, the mean over 4 outputs), K its limit (`limit_kernel`), on 4 normal points "
+    "times the scale shown: the root mean square over the seeds, its standard error by the jackknife, and the "
+    "least-squares slope of log error over log m. Theory: -1/2. Every layer grows with m: the mapping networks of "
+    "film and style_classifier too, and in linear_attention the heads, of 4 channels each. The stem of the residual "
+    "nets is drawn with the variance 2 / fan_out, a gain of 2 channels / m: with points times sqrt(m/m0), m0 the "
+    "family's own width, the limit is the same at every m, but for torch's default biases (the read-out's, "
+    "se_resnet's gate's), of variance 1 / (3 fan_in)."
 )
 BAND = (-0.65, -0.35)
 
 
 def error(case: Case, width: int, seed: int) -> float:
     """|K_m - K| / |K| of one network."""
-    net, x = case.build(width, seed), case.points()
+    net, x = case.build(width, seed), case.points(width=width)
     K = limit_kernel(net, x).ntk
     K_m = twin_kernel(net, x, outputs="trace") / OUTPUTS
     return float((K_m - K).norm() / K.norm())
@@ -48,15 +51,16 @@ def jackknife(errors: dict[str, list[float]]) -> float:
     return math.sqrt((n - 1) / n * sum((s - mean) ** 2 for s in left))
 
 
-def measure(name: str, seeds: int, widths: tuple[int, ...] = ()) -> dict[str, Any]:
-    """Errors by width and seed, their slope and its standard error."""
+def measure(name: str, seeds: int | None = None, widths: tuple[int, ...] = ()) -> dict[str, Any]:
+    """Errors by width and seed (None: the family's own number), their slope and its standard error."""
     case, start = CASES[name], time.time()
     torch.set_num_threads(1)
     chosen = widths or case.widths or WIDTHS[case.shape]
-    errors = {str(width): [error(case, width, seed) for seed in range(seeds)] for width in chosen}
+    errors = {str(width): [error(case, width, seed) for seed in range(seeds or case.seeds)] for width in chosen}
     options = ", ".join(f"{key} {value}" for key, value in case.options.items())
     return {
         "options": options,
+        "points": case.points_scale,
         "errors": errors,
         "slope": slope(errors),
         "slope_error": jackknife(errors),
@@ -65,13 +69,18 @@ def measure(name: str, seeds: int, widths: tuple[int, ...] = ()) -> dict[str, An
 
 
 def table(found: dict[str, Any]) -> str:
-    """A row a family: error at the least and greatest width, slope, verdict."""
-    lines = ["| family | options | m | error | m | error | slope | in [-0.65, -0.35] |", "| --- " * 8 + "|"]
+    """A row a family: points' scale, seeds, error at the least and greatest width, slope, verdict.
+
+    Results from before points had a scale have none: it was 1.
+    """
+    head = "| family | options | points times | seeds | m | error | m | error | slope | in [-0.65, -0.35] |"
+    lines = [head, "| --- " * 10 + "|"]
     for name, one in found.items():
         (first, *_, last), errors = list(one["errors"]), one["errors"]
         inside = "yes" if BAND[0] <= one["slope"] <= BAND[1] else "no"
         lines.append(
-            f"| {name} | {one['options']} | {first} | {root_mean_square(errors[first]):.3f} | {last} | "
+            f"| {name} | {one['options']} | {one.get('points', '1')} | {len(errors[first])} | "
+            f"{first} | {root_mean_square(errors[first]):.3f} | {last} | "
             f"{root_mean_square(errors[last]):.3f} | {one['slope']:.2f} +- {one['slope_error']:.2f} | {inside} |"
         )
     return "\n".join(lines)

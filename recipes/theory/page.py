@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from recipes.theory import convergence, parity, speed
+from recipes.theory import convergence, eigenvalues, parity, speed
 
 SECTIONS = {
     "convergence": ("Finite networks tend to their limits", convergence),
     "parity": ("The same kernels as neural-tangents", parity),
+    "eigenvalues": ("Eigenvalues on the sphere to 40 digits", eigenvalues),
     "speed": ("Seconds beside neural-tangents", speed),
 }
 
@@ -21,9 +22,9 @@ def render(results: dict[str, dict[str, Any]]) -> str:
 
 
 def about(result: dict[str, Any]) -> str:
-    """The command and the environment."""
-    e = result["environment"]
+    """The commands, a line each, and the environment of the last."""
+    e, commands = result["environment"], result["command"].replace(" && ", " &&\n")
     return (
-        f"```text\n{result['command']}\n```\n\n{e['date']}, {e['device']}, torch {e['versions']['torch']}, commit "
+        f"```text\n{commands}\n```\n\n{e['date']}, {e['device']}, torch {e['versions']['torch']}, commit "
         f"{e['commit']}, load {e['load']:.1f}."
     )

@@ -22,7 +22,7 @@ ABOUT = (
 
 
 class Contestant:
-    """A worker process that answers each line with the seconds of one call and its peak memory."""
+    """A worker process that answers each line with the seconds of one call and its peak memory; its stderr is ours."""
 
     def __init__(self, python: str, script: str, net: str, points: int, kernel: Path) -> None:
         threads = {name: str(THREADS) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
@@ -32,7 +32,6 @@ class Contestant:
             [python, HERE / script, net, str(points), str(FEATURES), kernel],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
             text=True,
             env=environment,
             preexec_fn=lambda: os.sched_setaffinity(0, cores),
@@ -45,7 +44,7 @@ class Contestant:
         print("go", file=self.process.stdin, flush=True)
         answer = self.process.stdout.readline()
         if not answer:
-            raise ValueError(f"{self.process.args!r} ended with {self.process.wait()}; run it by hand to see why")
+            raise ValueError(f"{self.process.args!r} ended with {self.process.wait()}; what it printed says why")
         return json.loads(answer)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,11 @@ def test_a_mistake_is_told_in_one_line(name: str, flags: tuple[str, ...], messag
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TINY)
 def test_quick(name: str, tmp_path: Path) -> None:
+    """End to end, and in less than 3 minutes, as the recipe says of itself."""
+    start = time.monotonic()
     done = run(name, "--quick", "--seeds", "3", "--out", str(tmp_path / "out"))
+    seconds = time.monotonic() - start
     assert done.returncode == 0, done.stderr
+    assert seconds < 180
     assert "| 1 |" in done.stdout
     assert (tmp_path / "out" / "verdict.md").is_file()

@@ -210,6 +210,45 @@ def test_batch_norm_in_train_mode_is_refused() -> None:
         limit_kernel(make("cnn", (1, 8, 8)).train(), points(2, 1, 8, 8))
 
 
+def test_batch_norm_that_has_seen_data_is_refused() -> None:
+    net = make("cnn", (1, 8, 8))
+    for buffer in ("running_mean", "running_var"):
+        seen = make("cnn", (1, 8, 8))
+        next(b for name, b in seen.named_buffers() if name.endswith(buffer)).add_(0.5)
+        with pytest.raises(ValueError, match="allowed: running mean 0 and variance 1"):
+            limit_kernel(seen, points(2, 1, 8, 8))
+    assert torch.isfinite(limit_kernel(net, points(2, 1, 8, 8)).ntk).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "wrong"), [("mlp", (4,), (3, 5)), ("cnn", (1, 8, 8), (3, 8, 8)), ("ccp", (4,), (5,))]
+)
+def test_points_of_another_shape_than_the_inputs_are_refused(
+    name: str, shape: tuple[int, ...], wrong: tuple[int, ...]
+) -> None:
+    net, x = make(name, shape), points(2, *wrong)
+    for call in (limit_kernel, init_variances):
+        with pytest.raises(ValueError, match=rf"x1 holds points of shape \({wrong[0]},.*allowed: those that"):
+            call(net, x)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kernel_size": (3, 1)}, r"kernel_size of a Conv2d is \(3, 1\)"),
+        ({"stride": (1, 2)}, r"stride of a Conv2d is \(1, 2\)"),
+        ({"padding": "same"}, "padding of a Conv2d is 'same'"),
+        ({"groups": 2}, "groups of a Conv2d is 2"),
+        ({"dilation": 2}, r"dilation of a Conv2d is \(2, 2\)"),
+        ({"padding_mode": "circular"}, "padding_mode of a Conv2d is 'circular'"),
+    ],
+)
+def test_convolutions_that_the_algebra_does_not_describe_are_refused(options: dict[str, Any], message: str) -> None:
+    layer = nn.Conv2d(2, 4, **{"kernel_size": 3, **options})
+    with pytest.raises(ValueError, match=message):
+        Laws().conv(inputs(points(2, 2, 8, 8)), layer, gain=1.0)
+
+
 def test_memory_is_kept_or_refused() -> None:
     with pytest.raises(ValueError, match=r"two kernels of 6 x 6 points take 576; allowed: some 3 x 3 points"):
         limit_kernel(make("mlp"), X, memory=200)

@@ -184,3 +184,31 @@ def test_bad_layers_are_refused() -> None:
 def test_bad_points_are_refused(x1: Tensor, x2: Tensor | None, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         inputs(x1, x2)
+
+
+def test_flattening_keeps_the_mean_over_positions() -> None:
+    """Second moments of flat - (its mean), with the features of all positions drawn side by side."""
+    h = activation(conv(inputs(points(3, 2, 2, 2)), 1), "relu")
+    flat = flatten(h)
+    assert h.mean is not None
+    assert flat.mean is not None
+    torch.testing.assert_close(flat.mean[0], h.mean[0].mean(1, keepdim=True))
+    moved = flat + 1.0
+    expected = (h + 1.0).S.diagonal(dim1=-2, dim2=-1).mean(-1)
+    torch.testing.assert_close(moved.S[..., 0, 0], expected)
+
+
+def test_two_flattened_features_are_not_combined_where_the_mean_over_positions_would_be_wrong() -> None:
+    x = inputs(points(3, 2, 2, 2))
+    a, b = (flatten(activation(conv(x, 1), "relu")) for _ in range(2))
+    for combine, what in ((multiply, "product"), (add, "sum")):
+        with pytest.raises(ValueError, match=f"{what} of two flattened features.*before `flatten`"):
+            combine(a, b)
+    gate = activation(dense(inputs(X)), "relu")
+    torch.testing.assert_close((a * gate).S, a.S * gate.S)
+    assert (a * gate).mixed
+    assert not dense(a * gate).mixed
+    centred = flatten(conv(x, 1)), flatten(conv(x, 1))
+    torch.testing.assert_close(add(*centred).S, centred[0].S + centred[1].S)
+    with pytest.raises(ValueError, match="not Gaussian"):
+        activation(centred[0], "relu")

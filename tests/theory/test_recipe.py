@@ -6,6 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from hpnets.theory import init_variances, limit_kernel
+from recipes.theory import convergence, speed
+from recipes.theory.cases import CASES
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,12 +36,87 @@ def test_a_quick_run_writes_numbers_and_a_page_and_keeps_other_families(tmp_path
     assert found["environment"]["versions"]["torch"]
     assert not run("parity", "--out", str(tmp_path))
     page = (tmp_path / "README.md").read_text()
-    assert "| bilinear |  | 16 |" in page
+    assert "| bilinear |  | 1 | 2 | 16 |" in page
+    first, second = (f"convergence --families {names}" for names in ("ccp", "bilinear,pnn"))
+    assert found["command"].index(first) < found["command"].index(" && ") < found["command"].index(second)
+    assert f"{first} --out {tmp_path} --quick --seeds 2 &&\npython recipes/limits.py {second}" in page
     assert "| gelu | " in page
     worst = max(
         max(pair) for pair in json.loads((tmp_path / "parity.json").read_text())["found"]["differences"].values()
     )
     assert 0 < worst < 1e-8
+
+
+def test_eigenvalues_are_those_of_40_digits_within_the_error_that_is_reported(tmp_path: Path) -> None:
+    assert not run("eigenvalues", "--out", str(tmp_path))
+    found = json.loads((tmp_path / "eigenvalues.json").read_text())["found"]
+    assert {tuple(map(int, key.split()[1:])) for key in found} == {(d, k) for d in (3, 5, 10) for k in (8, 16, 32, 64)}
+    assert all(one["relative_error"] <= one["reported_error"] for one in found.values())
+    assert found["two_layer 3 8"]["relative_error"] < 1e-12
+    page = (tmp_path / "README.md").read_text()
+    assert f"| two_layer | 3 | 8 | {found['two_layer 3 8']['ours']:.16e} | 5.79833984375" in page
+    recorded = json.loads((ROOT / "docs" / "results" / "limits" / "eigenvalues.json").read_text())["found"]
+    assert {key: one["exact"] for key, one in recorded.items()} == {key: one["exact"] for key, one in found.items()}
+
+
+def test_a_command_that_is_run_again_is_listed_once(tmp_path: Path) -> None:
+    flags = ["convergence", "--families", "ccp", "--out", str(tmp_path), "--quick", "--seeds", "1", "--keep"]
+    assert not run(*flags)
+    assert not run(*flags)
+    assert json.loads((tmp_path / "convergence.json").read_text())["command"].count("convergence") == 1
+
+
+@pytest.mark.parametrize("name", ["resnet18", "se_resnet", "pinet", "pdc", "rpolynet"])
+def test_scaled_points_give_residual_nets_one_limit_at_every_width(name: str) -> None:
+    """But for biases of variance 1 / (3 fan_in), which are not scaled: the read-out's, those of se_resnet's gate."""
+    case = CASES[name]
+
+    def limit(m: int, points_for: int) -> torch.Tensor:
+        net, x = case.build(m, 0), case.points(2, points_for)
+        return limit_kernel(net, x).ntk - init_variances(net, x)["fc.bias"]
+
+    narrow, wide, unscaled = limit(16, 16), limit(32, 32), limit(32, 16)
+    torch.testing.assert_close(narrow, wide, rtol=0.02 if name == "se_resnet" else 1e-10, atol=0)
+    assert float((unscaled - narrow).norm() / narrow.norm()) > 0.1
+    assert case.points_scale == f"sqrt(m/{case.natural})"
+    assert CASES["film"].points_scale == "0.4"
+    torch.testing.assert_close(CASES["film"].points(), 0.4 * CASES["cnn"].points())
+
+
+def test_families_are_measured_with_their_own_seeds_and_scales(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convergence, "error", lambda case, width, seed: width**-0.5)
+    found = convergence.measure("resnet18")
+    assert {width: len(errors) for width, errors in found["errors"].items()} == dict.fromkeys(
+        ("16", "32", "64", "128"), 16
+    )
+    assert found["points"] == "sqrt(m/64)"
+    assert len(convergence.measure("mlp", widths=(16, 32))["errors"]["16"]) == 8
+
+
+def test_the_table_of_speed() -> None:
+    """Median of each side with the least and the greatest, whatever the order of the calls."""
+    mlp = {
+        "seconds": {"hpnets": [3.0, 1.0, 2.0], "neural-tangents": [4.0, 8.0, 5.0]},
+        "peak_bytes": {"hpnets": 1.5e9, "neural-tangents": 2_000_000_000},
+        "relative_difference": 2.5e-15,
+    }
+    assert speed.table({"points": 2000, "nets": {"mlp": mlp}}).splitlines() == [
+        "N = 2,000.",
+        "",
+        "| net | | seconds | peak MB | kernels apart |",
+        "| --- | --- | --- | --- | --- |",
+        "| MLP of 4 hidden ReLU layers | hpnets | 2 (1 - 3) | 1,500 | 2.5e-15 |",
+        "| MLP of 4 hidden ReLU layers | neural-tangents | 5 (4 - 8) | 2,000 | 2.5e-15 |",
+    ]
+
+
+def test_a_contestant_that_fails_says_why(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "broken.py"
+    script.write_text("raise RuntimeError('no such backend')")
+    side = speed.Contestant(sys.executable, str(script), "mlp", 3, tmp_path / "kernel.npy")
+    with pytest.raises(ValueError, match="ended with 1; what it printed says why"):
+        side.call()
+    assert "RuntimeError: no such backend" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,20 @@ def test_a_resumed_fit_continues_the_twin(tmp_path: Path) -> None:
     assert again.distances == whole.distances
 
 
+def test_the_twin_has_the_rates_of_each_parameter() -> None:
+    """mup gives the read-out another rate: with one rate for all the twin would part from the kernel of its steps."""
+    task, _, x_test = setting(8, seed=0)
+    net = create_model("mlp", input_shape=(4,), output_dim=1, width=64, parametrisation="mup", base_width=8)
+    module, twin = LitModel(net, task, OptimOptions("adam", 1e-3)), LinearTwin(x_test)
+    trainer = fit(module, task, twin, epochs=1)
+    rates = {id(p): group["lr"] for group in trainer.optimizers[0].param_groups for p in group["params"]}
+    expected = {name: rates[id(p)] for name, p in net.named_parameters()}
+    own = {id(d): group["lr"] for group in twin.optimizer.param_groups for d in group["params"]}
+    found = {name: own[id(d)] for name, d in zip(twin.twin.names, twin.twin.delta, strict=True)}
+    assert found == expected
+    assert len(set(found.values())) > 1
+
+
 class Other(pl.LightningModule):
     """A module of somebody else."""
 
@@ -141,5 +155,8 @@ def test_what_it_refuses() -> None:
     task, _, x_test = setting(8, seed=0)
     with pytest.raises(ValueError, match="LinearTwin is given a Other; allowed: a LitModel"):
         fit(Other(), task, LinearTwin(x_test), epochs=1)
+    task, net, x_test = setting(8, seed=0)
+    with pytest.raises(ValueError, match=r"weight_decay is 0\.1 beside LinearTwin, which trains theta - theta_0"):
+        fit(LitModel(net, task, OptimOptions("adamw", 1e-3, 0.1)), task, LinearTwin(x_test), epochs=1)
     with pytest.raises(ValueError, match="every is 'never'"):
         LinearTwin(x_test, every="never")  # type: ignore[arg-type]
