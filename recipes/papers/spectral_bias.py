@@ -90,14 +90,15 @@ def study(where: Any, sizes: Sizes, seeds: list[int], page: str | None = None) -
     """Compute all cells in the Study `where`, then claims, tables and pictures."""
     from recipes.papers.parts.pages import write_results
     from recipes.papers.parts.spectral.claims import claims
-    from recipes.papers.parts.spectral.tables import about, draw, sections
+    from recipes.papers.parts.spectral.tables import draw, sections
+    from recipes.papers.parts.spectral.text import about
 
     found = where.run(cells(sizes, seeds))
     if where.is_first:
         draw(where.out, found, sizes, seeds)
         results = claims(found, sizes, seeds), sections(found, sizes, seeds)
         into = where.out, Path(page) if page else None
-        write_results(*into, TITLE, about(sizes), *results, found, where.seconds(), where.origin)
+        write_results(*into, TITLE, about(found, sizes), *results, found, where.seconds(), where.origin)
 
 
 def cells(sizes: Sizes, seeds: list[int]) -> list["Cell"]:

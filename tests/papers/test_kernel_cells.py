@@ -11,6 +11,7 @@ from hpnets.theory import limit_kernel
 from recipes.papers.parts.convergence import kernels
 from recipes.papers.parts.convergence.jacot import BETA, JacotNet
 from recipes.papers.parts.spectral import harmonics
+from recipes.papers.parts.spectral.measures import generalises
 
 
 def test_the_limit_of_the_network_is_the_recursion_of_the_paper() -> None:
@@ -114,3 +115,18 @@ def test_noise_has_the_size_of_the_labels() -> None:
     assert set(clean.flatten().tolist()) == {-1.0, 1.0} == set(clean_test.flatten().tolist())
     assert float(noise.square().mean()) == pytest.approx(1, abs=0.2)
     assert len(x_test) == 300
+
+
+def test_a_harmonic_generalises_if_it_halves_on_held_out_points_for_each_seed() -> None:
+    falls, stays = [1.0, 0.6, 0.1], [1.0, 0.9, 0.8]
+
+    def cell(*curves: list[float]) -> dict[str, list[list[float]] | list[float]]:
+        return {"times": [1.0, 10.0, 100.0], "test": [list(row) for row in zip(*curves, strict=True)]}
+
+    found = {
+        "linear-10-9-8-0": cell(falls, falls, falls, falls, stays, stays),
+        "linear-10-9-8-1": cell(falls, falls, stays, falls, stays, stays),
+    }
+    # There are 1782 harmonics of degree 5 in R^10, more than the points.
+    assert generalises(found, 9, 8, [0, 1], 1000) == [True, True, False, False, False, False]
+    assert generalises(found, 9, 8, [0, 1], 2000)[3]

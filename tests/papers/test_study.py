@@ -91,6 +91,12 @@ def test_a_spread_needs_three_seeds(count: int) -> None:
 def test_only_a_finished_study_is_rendered(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"allowed with render: a folder with results\.json"):
         study_of(str(tmp_path), "cpu", render=True).run([])
+    (tmp_path / "results.json").write_text('{"found": {"square-0": {"square": 0}}}')
+    finished, unused = study_of(str(tmp_path), "cpu", render=True), Counted()
+    assert finished.run(squares(unused, 1)) == {"square-0": {"square": 0}}
+    with pytest.raises(ValueError, match=r"results\.json lacks square-1"):
+        finished.run(squares(unused, 2))
+    assert unused.calls == 0
 
 
 def test_an_unknown_device_is_refused() -> None:
