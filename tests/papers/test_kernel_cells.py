@@ -4,12 +4,15 @@ import math
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 from scipy.special import eval_gegenbauer
 
 from hpnets.ntk import ntk
 from hpnets.theory import limit_kernel
 from recipes.papers.parts.convergence import kernels
+from recipes.papers.parts.convergence.claims import slope_text
 from recipes.papers.parts.convergence.jacot import BETA, JacotNet
+from recipes.papers.parts.convergence.tables import points
 from recipes.papers.parts.spectral import harmonics
 from recipes.papers.parts.spectral.measures import generalises
 
@@ -130,3 +133,15 @@ def test_a_harmonic_generalises_if_it_halves_on_held_out_points_for_each_seed() 
     # There are 1782 harmonics of degree 5 in R^10, more than the points.
     assert generalises(found, 9, 8, [0, 1], 1000) == [True, True, False, False, False, False]
     assert generalises(found, 9, 8, [0, 1], 2000)[3]
+
+
+def test_a_slope_has_the_error_of_its_seeds() -> None:
+    numbers = {n: [n**-0.4, n**-0.5, n**-0.6] for n in (10, 100, 1000)}
+    assert slope_text(numbers) == "slope -0.50 +- 0.058 (standard error)"
+
+
+def test_points_keep_the_ticks_of_an_earlier_call() -> None:
+    axes = Figure().subplots()
+    points(axes, {100: [1.0], 200: [0.5]}, "first")
+    points(axes, {100: [1.0], 500: [0.2]}, "second")
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["100", "200", "500"]

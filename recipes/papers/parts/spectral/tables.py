@@ -62,8 +62,8 @@ def steps_section(found: Found, sizes: "Sizes", seeds: list[int], mode: str) -> 
     text = (
         f"Steps of {rate} until half of each harmonic is left in the training residual, d = 10; the paper ends at "
         f"{STEPS:,}. |f_0| / |y|: the network at its start against the target. Memorised: on held-out points half of "
-        f"that k stays in some seed at N = {degree}, width {sizes.paper_width:,}, or it has more harmonics than there are "
-        "points."
+        f"that k stays in some seed at N = {degree}, width {sizes.paper_width:,}, or it has more harmonics than there "
+        "are points."
     )
     names = (f"k = {k}{'' if is_learnt else ' (memorised)'}" for k, is_learnt in zip(HARMONICS, learnt, strict=True))
     picture = "steps.svg" if mode == "normalised" else ""
