@@ -52,6 +52,11 @@ def spread(values: Sequence[float], digits: int = 3) -> str:
     return f"{statistics.fmean(finite):.{digits}g} +- {deviation:.1g}{lost}"
 
 
+def middle(values: Sequence[float], digits: int = 2) -> str:
+    """ "median (least to greatest)", for values that a mean and a standard deviation would not describe."""
+    return f"{statistics.median(values):.{digits}g} ({min(values):.{digits}g} to {max(values):.{digits}g})"
+
+
 def log_slope(numbers: Mapping[int, Sequence[float]]) -> float:
     """Least-squares slope of the log of each mean over the log of its key."""
     x = [math.log(key) for key in numbers]
