@@ -127,8 +127,8 @@ def cos_claim(found: Found, n: int) -> Claim:
     return Claim(
         "cos 2x, trained on +-3 pi/4: a polynomial net of degree 10 extrapolates to +-3 pi/2 better than an MLP",
         "error outside of ccp-10 below the MLP's",
-        f"median (range) over seeds: ccp-10 {middle(ccp)}, MLP {middle(mlp)}; the least-squares polynomial of degree 10 "
-        f"has {spread(nearest['outside'])} outside and {spread(nearest['inside'])} inside",
+        f"median (range) over seeds: ccp-10 {middle(ccp)}, MLP {middle(mlp)}; the least-squares polynomial of degree "
+        f"10 has {spread(nearest['outside'])} outside and {spread(nearest['inside'])} inside",
         n,
         verdict(mean(ccp) < mean(mlp), mean(ccp) > mean(mlp)),
     )
