@@ -68,7 +68,7 @@ QUICK = replace(
     box_points=128,
     steps=400,
     paper_epochs=(40,),
-    sum_networks=("mlp", "pnn1-4"),
+    sum_networks=("mlp", "pnn1-4", "pnn1-4-sum"),
     folds=("high",),
     sum_width=64,
     pairs=4096,
@@ -83,6 +83,7 @@ def extrapolation(
     device: str = "auto",
     page: str | None = None,
     mnist: str | None = None,
+    render: bool = False,
 ) -> None:
     """Fit named functions and sums of digits, measure outside, and say which statements of the paper were seen.
 
@@ -93,10 +94,11 @@ def extrapolation(
         device: auto, cpu or cuda
         page: folder to put README.md, results.json and pictures in, such as docs/results/papers/extrapolation
         mnist: folder with MNIST, for the sums, in place of scikit-learn's digits
+        render: compute nothing; make claims, tables and pictures again from the results.json in `out`
     """
-    from recipes.papers.parts.study import Study, device_of, seeds_of
+    from recipes.papers.parts.study import seeds_of, study_of
 
-    study(Study(Path(out), device_of(device)), QUICK if quick else Sizes(), seeds_of(seeds), page, mnist)
+    study(study_of(out, device, render), QUICK if quick else Sizes(), seeds_of(seeds), page, mnist)
 
 
 def study(where: Any, sizes: Sizes, seeds: list[int], page: str | None = None, mnist: str | None = None) -> None:
@@ -110,7 +112,8 @@ def study(where: Any, sizes: Sizes, seeds: list[int], page: str | None = None, m
         draw(where.out, found, sizes)
         about = f"{ABOUT}\n\nSizes: {', '.join(f'{k} {v}' for k, v in asdict(sizes).items() if isinstance(v, int))}."
         results = claims(found, sizes, len(seeds)), sections(found, sizes)
-        write_results(where.out, Path(page) if page else None, TITLE, about, *results, found, where.seconds())
+        into = where.out, Path(page) if page else None
+        write_results(*into, TITLE, about, *results, found, where.seconds(), where.origin)
 
 
 def cells(sizes: Sizes, seeds: list[int], mnist: str | None) -> list["Cell"]:
@@ -149,5 +152,5 @@ def cells(sizes: Sizes, seeds: list[int], mnist: str | None) -> list["Cell"]:
 
 
 if __name__ == "__main__":
-    argv = [f"{word}=true" if word == "--quick" else word for word in sys.argv[1:]]
+    argv = [f"{word}=true" if word in ("--quick", "--render") else word for word in sys.argv[1:]]
     run_main(lambda: auto_cli(extrapolation, args=argv, parser_class=Parser, as_positional=False))

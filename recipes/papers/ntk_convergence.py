@@ -63,6 +63,7 @@ def ntk_convergence(
     seeds: int = 5,
     device: str = "auto",
     page: str | None = None,
+    render: bool = False,
 ) -> None:
     """Kernels at initialisation and in training, and what they predict, over width; says which statements were seen.
 
@@ -72,10 +73,11 @@ def ntk_convergence(
         seeds: of networks that are trained, from 0; at least 3
         device: auto, cpu or cuda
         page: folder to put README.md, results.json and pictures in, such as docs/results/papers/ntk_convergence
+        render: compute nothing; make claims, tables and pictures again from the results.json in `out`
     """
-    from recipes.papers.parts.study import Study, device_of, seeds_of
+    from recipes.papers.parts.study import seeds_of, study_of
 
-    study(Study(Path(out), device_of(device)), QUICK if quick else Sizes(), seeds_of(seeds), page)
+    study(study_of(out, device, render), QUICK if quick else Sizes(), seeds_of(seeds), page)
 
 
 def study(where: Any, sizes: Sizes, seeds: list[int], page: str | None = None) -> None:
@@ -88,7 +90,8 @@ def study(where: Any, sizes: Sizes, seeds: list[int], page: str | None = None) -
     if where.is_first:
         draw(where.out, found, sizes, seeds)
         results = claims(found, sizes, seeds), sections(found, sizes, seeds)
-        write_results(where.out, Path(page) if page else None, TITLE, ABOUT, *results, found, where.seconds())
+        into = where.out, Path(page) if page else None
+        write_results(*into, TITLE, ABOUT, *results, found, where.seconds(), where.origin)
 
 
 def cells(sizes: Sizes, seeds: list[int]) -> list["Cell"]:
@@ -118,5 +121,5 @@ def cells(sizes: Sizes, seeds: list[int]) -> list["Cell"]:
 
 
 if __name__ == "__main__":
-    argv = [f"{word}=true" if word == "--quick" else word for word in sys.argv[1:]]
+    argv = [f"{word}=true" if word in ("--quick", "--render") else word for word in sys.argv[1:]]
     run_main(lambda: auto_cli(ntk_convergence, args=argv, parser_class=Parser, as_positional=False))

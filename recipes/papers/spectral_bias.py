@@ -69,6 +69,7 @@ def spectral_bias(
     seeds: int = 3,
     device: str = "auto",
     page: str | None = None,
+    render: bool = False,
 ) -> None:
     """Eigenvalues on the sphere, how long each harmonic takes to be learnt, and label noise on digits.
 
@@ -78,23 +79,26 @@ def spectral_bias(
         seeds: of weights and data, from 0; at least 3
         device: auto, cpu or cuda
         page: folder to put README.md, results.json and pictures in, such as docs/results/papers/spectral_bias
+        render: compute nothing; make claims, tables and pictures again from the results.json in `out`
     """
-    from recipes.papers.parts.study import Study, device_of, seeds_of
+    from recipes.papers.parts.study import seeds_of, study_of
 
-    study(Study(Path(out), device_of(device)), QUICK if quick else Sizes(), seeds_of(seeds), page)
+    study(study_of(out, device, render), QUICK if quick else Sizes(), seeds_of(seeds), page)
 
 
 def study(where: Any, sizes: Sizes, seeds: list[int], page: str | None = None) -> None:
     """Compute all cells in the Study `where`, then claims, tables and pictures."""
     from recipes.papers.parts.pages import write_results
     from recipes.papers.parts.spectral.claims import claims
-    from recipes.papers.parts.spectral.tables import about, draw, sections
+    from recipes.papers.parts.spectral.tables import draw, sections
+    from recipes.papers.parts.spectral.text import about
 
     found = where.run(cells(sizes, seeds))
     if where.is_first:
         draw(where.out, found, sizes, seeds)
         results = claims(found, sizes, seeds), sections(found, sizes, seeds)
-        write_results(where.out, Path(page) if page else None, TITLE, about(sizes), *results, found, where.seconds())
+        into = where.out, Path(page) if page else None
+        write_results(*into, TITLE, about(found, sizes), *results, found, where.seconds(), where.origin)
 
 
 def cells(sizes: Sizes, seeds: list[int]) -> list["Cell"]:
@@ -127,5 +131,5 @@ def cells(sizes: Sizes, seeds: list[int]) -> list["Cell"]:
 
 
 if __name__ == "__main__":
-    argv = [f"{word}=true" if word == "--quick" else word for word in sys.argv[1:]]
+    argv = [f"{word}=true" if word in ("--quick", "--render") else word for word in sys.argv[1:]]
     run_main(lambda: auto_cli(spectral_bias, args=argv, parser_class=Parser, as_positional=False))

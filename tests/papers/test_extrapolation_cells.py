@@ -9,8 +9,11 @@ from torch import nn
 
 from recipes.papers.parts.ensembles import Ensemble, fit, make_ensemble
 from recipes.papers.parts.extrapolation.arithmetic import FOLDS, metrics, pair_data
+from recipes.papers.parts.extrapolation.claims import product_does
 from recipes.papers.parts.extrapolation.lines import far_degree, line_data, missing_sector, relative_error, ring
 from recipes.papers.parts.extrapolation.networks import build, degree_outside
+from recipes.papers.parts.extrapolation.tables import fitted
+from recipes.papers.parts.pages import middle
 from tests.tasks.formats import write_files
 
 
@@ -114,3 +117,15 @@ def test_sums_of_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     x, s, *_ = pair_data(torch.tensor(FOLDS["low"]), 0, 64, str(tmp_path))
     assert x.shape == (64, 1568)
     assert 4 <= float(s.min()) <= float(s.max()) <= 18
+
+
+def test_what_the_product_does_is_judged_by_two_standard_errors() -> None:
+    assert product_does([0.0, 0.01, 0.02]) == "no difference that the product makes"
+    assert product_does([0.01, 0.011, 0.012]) == "the product helps"
+    assert product_does([-0.01, -0.011, -0.012]) == "the twin is better"
+
+
+def test_numbers_are_rounded_to_what_they_say() -> None:
+    assert fitted([2.0, 2.0 + 1e-15, 2.0]) == "2.000"
+    assert fitted([2.0, 2.1, 2.2]) == "2.100 +- 0.1"
+    assert middle([1.0, 100.0, 3.0]) == "3 (1 to 1e+02)"

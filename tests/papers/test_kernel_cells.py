@@ -4,13 +4,17 @@ import math
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 from scipy.special import eval_gegenbauer
 
 from hpnets.ntk import ntk
 from hpnets.theory import limit_kernel
 from recipes.papers.parts.convergence import kernels
+from recipes.papers.parts.convergence.claims import slope_text
 from recipes.papers.parts.convergence.jacot import BETA, JacotNet
+from recipes.papers.parts.convergence.tables import points
 from recipes.papers.parts.spectral import harmonics
+from recipes.papers.parts.spectral.measures import generalises
 
 
 def test_the_limit_of_the_network_is_the_recursion_of_the_paper() -> None:
@@ -114,3 +118,30 @@ def test_noise_has_the_size_of_the_labels() -> None:
     assert set(clean.flatten().tolist()) == {-1.0, 1.0} == set(clean_test.flatten().tolist())
     assert float(noise.square().mean()) == pytest.approx(1, abs=0.2)
     assert len(x_test) == 300
+
+
+def test_a_harmonic_generalises_if_it_halves_on_held_out_points_for_each_seed() -> None:
+    falls, stays = [1.0, 0.6, 0.1], [1.0, 0.9, 0.8]
+
+    def cell(*curves: list[float]) -> dict[str, list[list[float]] | list[float]]:
+        return {"times": [1.0, 10.0, 100.0], "test": [list(row) for row in zip(*curves, strict=True)]}
+
+    found = {
+        "linear-10-9-8-0": cell(falls, falls, falls, falls, stays, stays),
+        "linear-10-9-8-1": cell(falls, falls, stays, falls, stays, stays),
+    }
+    # There are 1782 harmonics of degree 5 in R^10, more than the points.
+    assert generalises(found, 9, 8, [0, 1], 1000) == [True, True, False, False, False, False]
+    assert generalises(found, 9, 8, [0, 1], 2000)[3]
+
+
+def test_a_slope_has_the_error_of_its_seeds() -> None:
+    numbers = {n: [n**-0.4, n**-0.5, n**-0.6] for n in (10, 100, 1000)}
+    assert slope_text(numbers) == "slope -0.50 +- 0.058 (standard error)"
+
+
+def test_points_keep_the_ticks_of_an_earlier_call() -> None:
+    axes = Figure().subplots()
+    points(axes, {100: [1.0], 200: [0.5]}, "first")
+    points(axes, {100: [1.0], 500: [0.2]}, "second")
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["100", "200", "500"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from recipes.papers.parts.study import Study
+from recipes.papers.parts.study import Finished, Study
 from tests.training.runs import ROOT
 
 TINY: dict[str, dict[str, Any]] = {
@@ -80,6 +80,11 @@ def test_a_tiny_study_from_end_to_end(name: str, tmp_path: Path, capsys: pytest.
     assert {path: path.stat().st_mtime_ns for path in (out / "cells").glob("*.json")} == stamps
     again = json.loads((out / "results.json").read_text())
     assert (again["claims"], again["found"]) == (results["claims"], results["found"])
+    page_again = tmp_path / "again"
+    recipe.study(Finished(page), sizes, [0, 1, 2], str(page_again))
+    rendered = json.loads((page_again / "results.json").read_text())
+    assert all(rendered[key] == results[key] for key in ("command", "environment", "seconds", "found"))
+    assert [c["verdict"] for c in rendered["claims"]] == [c["verdict"] for c in results["claims"]]
 
 
 def run(name: str, *flags: str) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from recipes.papers.parts.pages import Claim, Section, log_slope, render, spread, table, verdict, write_results
-from recipes.papers.parts.study import Cell, Study, device_of, seeds_of
+from recipes.papers.parts.study import Cell, Study, device_of, seeds_of, study_of
 from tests.training.runs import ROOT
 
 
@@ -88,6 +88,17 @@ def test_a_spread_needs_three_seeds(count: int) -> None:
     assert seeds_of(3) == [0, 1, 2]
 
 
+def test_only_a_finished_study_is_rendered(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"allowed with render: a folder with results\.json"):
+        study_of(str(tmp_path), "cpu", render=True).run([])
+    (tmp_path / "results.json").write_text('{"found": {"square-0": {"square": 0}}}')
+    finished, unused = study_of(str(tmp_path), "cpu", render=True), Counted()
+    assert finished.run(squares(unused, 1)) == {"square-0": {"square": 0}}
+    with pytest.raises(ValueError, match=r"results\.json lacks square-1"):
+        finished.run(squares(unused, 2))
+    assert unused.calls == 0
+
+
 def test_an_unknown_device_is_refused() -> None:
     assert device_of("cpu") == "cpu"
     with pytest.raises(ValueError, match="device is 'tpu'; allowed here: auto, cpu"):
@@ -122,7 +133,7 @@ def test_the_page_is_rendered_from_the_file(tmp_path: Path, capsys: pytest.Captu
     sections = [Section("Errors", "By |x|.", ("x",), (("1",),), "a.svg")]
     out.mkdir()
     (out / "a.svg").write_text("<svg/>")
-    write_results(out, page, "Title", "About.", claims, sections, {"cell": {"f": [0.5]}}, 2.0)
+    write_results(out, page, "Title", "About.", claims, sections, {"cell": {"f": [0.5]}}, 2.0, Study(out, "cpu").origin)
     results = json.loads((page / "results.json").read_text())
     assert results["found"] == {"cell": {"f": [0.5]}}
     assert (page / "README.md").read_text() == render(results) == (out / "verdict.md").read_text()

@@ -4,7 +4,6 @@ import json
 import math
 import shutil
 import statistics
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -53,6 +52,11 @@ def spread(values: Sequence[float], digits: int = 3) -> str:
     return f"{statistics.fmean(finite):.{digits}g} +- {deviation:.1g}{lost}"
 
 
+def middle(values: Sequence[float], digits: int = 2) -> str:
+    """ "median (least to greatest)", for values that a mean and a standard deviation would not describe."""
+    return f"{statistics.median(values):.{digits}g} ({min(values):.{digits}g} to {max(values):.{digits}g})"
+
+
 def log_slope(numbers: Mapping[int, Sequence[float]]) -> float:
     """Least-squares slope of the log of each mean over the log of its key."""
     x = [math.log(key) for key in numbers]
@@ -80,7 +84,8 @@ def render(results: dict[str, Any]) -> str:
     """The page of results.json."""
     e = results["environment"]
     versions = f"torch {e['versions']['torch']}, Python {e['python']}"
-    on = f"{e['started'][:10]}, {e['device']}, {e['threads']} threads, {versions}, commit {(e['commit'] or '?')[:7]}"
+    commit, changes, _ = (e["commit"] or "?").partition("+changes")
+    on = f"{e['started'][:10]}, {e['device']}, {e['threads']} threads, {versions}, commit {commit[:7]}{changes}"
     parts = [f"# {results['title']}", results["about"], f"```text\n{results['command']}\n```"]
     parts.append(f"{on}; {results['seconds']:.0f} s of work. Every number here is in [results.json](results.json).")
     parts.append("## Verdicts\n\n" + verdict_table(results["claims"]))
@@ -116,15 +121,17 @@ def write_results(
     sections: list[Section],
     found: dict[str, Any],
     seconds: float,
+    origin: dict[str, Any],
 ) -> None:
-    """results.json, env.json and verdict.md in `out`, and all but cells once more in `page`; prints the verdicts."""
-    from hpnets.training.run_folder import environment
+    """results.json, env.json and verdict.md in `out`, and all but cells once more in `page`; prints the verdicts.
 
+    `origin`: "command" and "environment" of the run.
+    """
     results = {
         "title": title,
         "about": about,
-        "command": " ".join(["python", *sys.argv]),
-        "environment": environment(),
+        "command": origin["command"],
+        "environment": origin["environment"],
         "seconds": seconds,
         "claims": [asdict(claim) for claim in claims],
         "sections": [asdict(section) for section in sections],

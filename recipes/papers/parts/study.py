@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -52,6 +53,13 @@ class Study:
         return {cell.name: self._read(cell)["found"] for cell in cells}
 
     @property
+    def origin(self) -> dict[str, Any]:
+        """The command and the environment that the cells were computed by: this process's."""
+        from hpnets.training.run_folder import environment
+
+        return {"command": " ".join(["python", *sys.argv]), "environment": environment()}
+
+    @property
     def is_first(self) -> bool:
         """Whether this process writes the results."""
         return int(os.environ.get("RANK", 0)) == 0
@@ -78,6 +86,42 @@ class Study:
         while not self._path(cell).is_file():
             time.sleep(0.2)  # another rank is at work
         return json.loads(self._path(cell).read_text())
+
+
+@dataclass(frozen=True)
+class Finished(Study):
+    """A study that <out>/results.json holds, whose claims, tables and pictures are made again; nothing is computed.
+
+    Raises ValueError if the file is missing, or lacks one of the cells.
+    """
+
+    device: str = "cpu"
+
+    def run(self, cells: list[Cell]) -> dict[str, Found]:
+        found = self._results()["found"]
+        if lost := [cell.name for cell in cells if cell.name not in found]:
+            raise ValueError(
+                f"out is {str(self.out)!r}, whose results.json lacks {lost[0]}: give the options of its run"
+            )
+        return dict(found)
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        return {key: self._results()[key] for key in ("command", "environment")}
+
+    def seconds(self) -> float:
+        return float(self._results()["seconds"])
+
+    def _results(self) -> dict[str, Any]:
+        path = self.out / "results.json"
+        if not path.is_file():
+            raise ValueError(f"out is {str(self.out)!r}; allowed with render: a folder with results.json")
+        return dict(json.loads(path.read_text()))
+
+
+def study_of(out: str, device: str, render: bool) -> Study:
+    """The study in the folder `out`, to be computed, or to be rendered once more."""
+    return Finished(Path(out)) if render else Study(Path(out), device_of(device))
 
 
 def device_of(name: str) -> str:

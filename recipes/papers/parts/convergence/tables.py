@@ -104,8 +104,10 @@ def draw(out: Path, found: Found, sizes: "Sizes", seeds: list[int]) -> None:
 
 def points(axes: Any, numbers: dict[int, list[float]], label: str) -> None:
     """All seeds at their widths, on a log axis, and a line through the means."""
+    # Also the ticks of an earlier call, which the scale would reset.
+    ticks = sorted({*numbers, *(axes.get_xticks() if axes.lines else ())})
     axes.set_xscale("log")
-    axes.set_xticks(list(numbers), [str(w) for w in numbers])
+    axes.set_xticks(ticks, [f"{w:g}" for w in ticks])
     axes.set_xticks([], minor=True)
     (line,) = axes.plot(list(numbers), [statistics.fmean(v) for v in numbers.values()], "-", label=label)
     for w, v in numbers.items():

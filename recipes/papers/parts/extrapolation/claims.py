@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from recipes.papers.parts.extrapolation.networks import degree_outside
-from recipes.papers.parts.pages import Claim, spread, verdict
+from recipes.papers.parts.pages import Claim, middle, spread, verdict
 
 if TYPE_CHECKING:
     from recipes.papers.extrapolation import Sizes
@@ -63,6 +63,10 @@ def degree_claims(found: Found, n: int) -> list[Claim]:
         if faint:
             measured += f"; for ccp of odd N on even targets, whose leading term is nearly 0, {max(faint):.2g} at most"
         seen = verdict(max(clear) < 0.05, mean(clear) > 0.5)
+        if "N Hadamard" in says:
+            measured += (
+                ". Mostly the architecture's doing: pnn-N is homogeneous, so exactly of degree N, trained or not"
+            )
         made.append(Claim(says, "every fitted degree within 0.05 (targets with a leading term)", measured, n, seen))
     return made
 
@@ -100,12 +104,21 @@ def paper_claims(found: Found, sizes: "Sizes", n: int) -> list[Claim]:
                 f"{target}: {network} of width 1 learns it at the stated setting: Adam 1e-4, weight decay 1e-3, "
                 "batch 512, 40 epochs (of 2,048 points, a number that we chose)",
                 "error inside < 0.1 after 40 epochs",
-                f"at init {spread(first['before'])} inside; {'; '.join(texts)}",
+                f"at init {spread(first['before'])} inside; {'; '.join(texts)}. {moved(sizes.paper_epochs[0])}",
                 n,
                 verdict(mean(first["inside"]) < 0.1),
             )
         )
     return made
+
+
+def moved(epochs: int) -> str:
+    """How far Adam can move a weight in `epochs` of the stated setting, which is what the verdict follows from."""
+    steps = 4 * epochs
+    return (
+        f"{epochs} epochs of our 2,048 points are {steps} steps, in which Adam at 1e-4 moves a weight by about "
+        f"{steps * 1e-4:.3f}: the verdict follows from that number of points"
+    )
 
 
 def cos_claim(found: Found, n: int) -> Claim:
@@ -114,8 +127,8 @@ def cos_claim(found: Found, n: int) -> Claim:
     return Claim(
         "cos 2x, trained on +-3 pi/4: a polynomial net of degree 10 extrapolates to +-3 pi/2 better than an MLP",
         "error outside of ccp-10 below the MLP's",
-        f"ccp-10 {spread(ccp)}, MLP {spread(mlp)}; the least-squares polynomial of degree 10 has "
-        f"{spread(nearest['outside'])} outside and {spread(nearest['inside'])} inside",
+        f"median (range) over seeds: ccp-10 {middle(ccp)}, MLP {middle(mlp)}; the least-squares polynomial of degree "
+        f"10 has {spread(nearest['outside'])} outside and {spread(nearest['inside'])} inside",
         n,
         verdict(mean(ccp) < mean(mlp), mean(ccp) > mean(mlp)),
     )
@@ -182,15 +195,27 @@ def sum_claims(found: Found, sizes: "Sizes", n: int) -> list[Claim]:
         pnn, mlp = (found[f"sums-{fold}-{net}"]["held out"] for net in ("pnn1-4", "mlp"))
         gaps = {m: [a - b for a, b in zip(pnn[m], mlp[m], strict=True)] for m in pnn}
         least = statistics.stdev(gaps["round"]) / len(gaps["round"]) ** 0.5
+        twin = [a - b for a, b in zip(pnn["round"], found[f"sums-{fold}-pnn1-4-sum"]["held out"]["round"], strict=True)]
+        error = statistics.stdev(twin) / len(twin) ** 0.5
         texts = [f"{m} {spread(pnn[m])} against {spread(mlp[m])}" for m in pnn]
         gap = statistics.fmean(gaps["round"])
         made.append(
             Claim(
-                f"Digit sums, {fold} sums held out: a PNN of degree 4 is right more often than an MLP",
+                f"Digit sums, {fold} sums held out: a PNN of degree 4 is right more often than an MLP "
+                "(whether by its product: see the twin)",
                 "round(f) = sum more often, by over two standard errors of the paired difference",
-                f"pnn1-4 against MLP: {'; '.join(texts)}",
+                f"pnn1-4 against MLP: {'; '.join(texts)}. pnn1-4 less its additive twin, round: "
+                f"{statistics.fmean(twin):.3f} +- {error:.2g} (standard error), {product_does(twin)}",
                 n,
                 verdict(gap > 2 * least, gap < -2 * least),
             )
         )
     return made
+
+
+def product_does(twin: list[float]) -> str:
+    """What the product adds, by paired differences to the additive twin and twice their standard error."""
+    gap, error = statistics.fmean(twin), statistics.stdev(twin) / len(twin) ** 0.5
+    if abs(gap) <= 2 * error:
+        return "no difference that the product makes"
+    return "the product helps" if gap > 0 else "the twin is better"

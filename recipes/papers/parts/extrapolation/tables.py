@@ -1,6 +1,7 @@
 """Tables and pictures of the extrapolation study."""
 
 import math
+import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ def sections(found: Found, sizes: "Sizes") -> list[Section]:
 def degree_section(found: Found, sizes: "Sizes") -> Section:
     targets = list(found["line-1-mlp"])
     rows = [
-        (net, str(degree_outside(net)), *(spread(finite(found[f"line-1-{net}"][t]["degree"])) for t in targets))
+        (net, str(degree_outside(net)), *(fitted(finite(found[f"line-1-{net}"][t]["degree"])) for t in targets))
         for net in sizes.line_networks
     ]
     text = (
@@ -32,6 +33,13 @@ def degree_section(found: Found, sizes: "Sizes") -> Section:
         "activation can learn a leading coefficient of 0, and then has a lower degree, on targets of lower degree."
     )
     return Section("Degree outside", text, ("network", "of the architecture", *targets), tuple(rows))
+
+
+def fitted(degrees: list[float]) -> str:
+    """The mean, to three decimals, with the standard deviation where it shows at all there."""
+    deviation = statistics.stdev(degrees) if len(degrees) > 1 else 0.0
+    mean = f"{statistics.fmean(degrees):.3f}"
+    return f"{mean} +- {deviation:.1g}" if deviation >= 5e-4 else mean
 
 
 def finite(values: list[float]) -> list[float]:

@@ -1,8 +1,9 @@
 """What claims and tables of the spectral bias study read off the cells."""
 
+import math
 from typing import Any
 
-from recipes.papers.parts.spectral.harmonics import HARMONICS, half_time
+from recipes.papers.parts.spectral.harmonics import HARMONICS, few, half_time
 
 Found = dict[str, Any]
 # The paper's own schedule.
@@ -29,8 +30,19 @@ def scales(found: Found, seeds: list[int], width: int, degree: int) -> dict[str,
     return {"raw": [raw] * len(seeds), "normalised": [raw * a / b for a, b in zip(own, reference, strict=True)]}
 
 
-def steps_to_learn(found: Found, seeds: list[int], width: int, degree: int, mode: str) -> list[list[float]]:
-    """For each harmonic, the steps until half is left on the training points, d = 10, of each seed."""
+def steps_to_learn(
+    found: Found, seeds: list[int], width: int, degree: int, mode: str, part: str = "train"
+) -> list[list[float]]:
+    """For each harmonic, the steps until half is left on the points of `part`, d = 10, of each seed."""
     unit = scales(found, seeds, width, degree)[mode]
-    times = halves(found, 10, degree, width, seeds, "train")
+    times = halves(found, 10, degree, width, seeds, part)
     return [[t * u for t, u in zip(ts, unit, strict=True)] for ts in times]
+
+
+def generalises(found: Found, degree: int, width: int, seeds: list[int], samples: int) -> list[bool]:
+    """Whether half of each harmonic goes on held-out points too, d = 10, for every seed; where not, it is memorised.
+
+    A degree with more harmonics than there are points is memorised: points cannot tell it apart.
+    """
+    times = halves(found, 10, degree, width, seeds, "test")
+    return [can and all(map(math.isfinite, ts)) for can, ts in zip(few(10, samples), times, strict=True)]

@@ -7,26 +7,19 @@ from typing import TYPE_CHECKING, Any
 from recipes.papers.parts.charts import band, chart, colours
 from recipes.papers.parts.pages import Section, spread
 from recipes.papers.parts.spectral.harmonics import HARMONICS, few, predicted_halves
-from recipes.papers.parts.spectral.measures import LR, REFERENCE, STEPS, Found, halves, scales, steps_to_learn
+from recipes.papers.parts.spectral.measures import (
+    LR,
+    REFERENCE,
+    STEPS,
+    Found,
+    generalises,
+    halves,
+    scales,
+    steps_to_learn,
+)
 
 if TYPE_CHECKING:
     from recipes.papers.spectral_bias import Sizes
-
-
-def about(sizes: "Sizes") -> str:
-    """What was run."""
-    widths, low = ", ".join(map(str, sizes.net_widths)), ", ".join(map(str, sizes.paper_degrees))
-    return f"""The second half of Wu et al. 2022, "Extrapolation and Spectral Bias of Neural Nets with Hadamard Product"
-(arXiv 2209.07736): `pnn_skip`, N(0, 1) weights, no bias, n = {sizes.samples} points uniform on the sphere in R^10, the
-target a sum of zonal harmonics of degree k = {", ".join(map(str, HARMONICS))} with amplitude 0.1, full-batch gradient
-descent on the mean squared error, lr {LR}.
-
-What was run of the paper's {STEPS:,} steps at width 32,768: the whole schedule, and beyond it, of the network
-linearised at its start, that is with its exact kernel at width {sizes.paper_width:,} (degrees N = {low}; all N, and
-d = 3, at width {sizes.width:,}); of the network itself {sizes.net_steps} steps at widths {widths}, and
-{sizes.wide_steps} at width {sizes.paper_width:,}, at lr = 0.5 / lambda_max. It is f - f_0 that is trained: f_0 alone is
-many times as large as the target (see the table of steps). Eigenvalues are those of the infinitely wide network, by
-`hpnets.theory`; k counts as learnt when half of its zonal coefficient is left in the residual."""
 
 
 def sections(found: Found, sizes: "Sizes", seeds: list[int]) -> list[Section]:
@@ -63,13 +56,18 @@ def steps_section(found: Found, sizes: "Sizes", seeds: list[int], mode: str) -> 
         cells = [found[f"linear-10-{n}-{width}-{s}"] for s in seeds]
         start = spread([c["start"] / c["size"] for c in cells], 2)
         rows.append((str(n), f"{width:,}", start, *(spread(s, 2) for s in steps)))
+    degree = sizes.paper_degrees[-1]
+    learnt = generalises(found, degree, sizes.paper_width, seeds, sizes.samples)
     rate = f"lr {LR}" if mode == "raw" else f"lr {LR} lambda_max(N = {REFERENCE}) / lambda_max(N)"
     text = (
         f"Steps of {rate} until half of each harmonic is left in the training residual, d = 10; the paper ends at "
-        f"{STEPS:,}. |f_0| / |y|: the network at its start against the target."
+        f"{STEPS:,}. |f_0| / |y|: the network at its start against the target. Memorised: on held-out points half of "
+        f"that k stays in some seed at N = {degree}, width {sizes.paper_width:,}, or it has more harmonics than there "
+        "are points."
     )
+    names = (f"k = {k}{'' if is_learnt else ' (memorised)'}" for k, is_learnt in zip(HARMONICS, learnt, strict=True))
     picture = "steps.svg" if mode == "normalised" else ""
-    head = ("N", "width", "|f_0| / |y|", *(f"k = {k}" for k in HARMONICS))
+    head = ("N", "width", "|f_0| / |y|", *names)
     return Section(f"Steps to learn, {mode} learning rate", text, head, tuple(rows), picture)
 
 
