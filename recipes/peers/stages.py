@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from hpnets.ntk.functional import undisturbed
-from hpnets.ntk.planning import Plan, plan
+from hpnets.ntk.planning import plan
 from hpnets.ntk.structured import contract, factors
 from recipes.bench.cases import load
 from recipes.bench.stages import KINDS, STAGES
@@ -20,7 +20,7 @@ def setup(job: Job) -> Callable[[], Tensor]:
     """Seconds (2, 4): of the STAGES, the last left 0, and of the KINDS under the profiler."""
     net, x = load(job)
 
-    def stages() -> tuple[list[float], Plan]:
+    def stages() -> list[float]:
         marks = [time.perf_counter()]
         made = plan(net, x, outputs=job.outputs, memory=job.memory)
         assert not made.rest, "stages are those of layers with rules"
@@ -33,10 +33,10 @@ def setup(job: Job) -> Callable[[], Tensor]:
             C = made.mode.columns
             contract(x.new_empty(C, len(x), C, len(x)), made.terms, found, found, True)
             marks.append(time.perf_counter())
-        return [b - a for a, b in pairwise(marks)], made
+        return [b - a for a, b in pairwise(marks)]
 
     def compute() -> Tensor:
-        seconds, _ = stages()
+        seconds = stages()
         with profile(activities=[ProfilerActivity.CPU]) as profiled:
             stages()
         kinds = dict.fromkeys(KINDS, 0.0)
