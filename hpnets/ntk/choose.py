@@ -4,6 +4,7 @@ import dataclasses
 from collections import defaultdict
 
 from hpnets.ntk.layers import Layer, Survey
+from hpnets.ntk.memory import peak_bytes
 from hpnets.ntk.outputs import Mode
 from hpnets.ntk.rules.base import BiasRule, OuterRule
 from hpnets.ntk.structured import Schedule
@@ -14,8 +15,8 @@ from hpnets.ntk.terms.positions import chunks_flops, sandwich_flops
 
 # Bytes of activations that a chunk's passes aim at: larger ones leave the caches, smaller ones starve the products.
 CHUNK_BYTES = 96 * 2**20
-# What allocators add in rounding and in holes.
-SLACK = 1.1
+# Rather than in chunks this many times smaller, passes over a tile are made in smaller tiles.
+LEAST = 8
 # A vectorised pass over all outputs saves the overhead of C passes; it pays while a pass is this short, in scalars.
 BATCHED_NUMEL = 2**23
 
@@ -77,15 +78,16 @@ def _bias(layer: Layer) -> Layer:
 
 @dataclasses.dataclass(frozen=True)
 class Bytes:
-    """What a schedule takes: the states of its tiles, a chunk's passes, a contraction's scratch; the peak of it all."""
+    """What a schedule takes: the states of its tiles, a chunk's passes, a contraction's scratch; if passes recur."""
 
     states: int
     passes: int
     scratch: int
+    recur: bool
 
     @property
     def peak(self) -> int:
-        return int(SLACK * (self.states + max(self.passes, self.scratch)))
+        return peak_bytes(self.states + self.scratch, self.passes, self.recur)
 
 
 def measure(
@@ -94,16 +96,15 @@ def measure(
     """Predicted bytes of a schedule, the kernel itself left out."""
     C, flat = mode.columns, mode.flat
     t1, t2 = min(s.tile, n1), min(s.tile, n2)
-    single = symmetric and s.tile >= n1
     state = sum(term.state_numel(C) for term in terms)
-    # Of the gradients, the watched ones are held (by the state itself if a pass fills it whole), and those on the way.
-    whole = s.batched and s.chunk >= max(t1, t2)
-    outputs = sum(layer.outputs for term in terms for layer in term.layers if not (whole and isinstance(term, Gram)))
-    grads = C * (outputs + 2 * found.widest) if s.batched else (min(C, STACK) + 1) * outputs
-    passes = s.chunk * (found.saved + sum(term.pass_numel(C) for term in terms) + grads)
-    k = 0 if single else t1 * t2 * (1 if flat else C * C)
-    scratch = k + max((term.scratch_numel(t1, t2, C, flat) for term in terms), default=0)
-    return Bytes(item * state * (t1 if single else t1 + t2), item * passes, item * scratch)
+    # Of the gradients, the watched ones are held, and those on the way; passes one by one are stacked, a copy.
+    outputs = sum(layer.outputs for term in terms if term.watches for layer in term.layers)
+    grads = C * (outputs + 2 * found.widest) if s.batched else 2 * min(C, STACK) * (outputs + found.widest)
+    later = sum(term.held_numel() for term in terms) + (grads if outputs else 0)
+    passes = s.chunk * (found.saved + max([later, *(term.begin_numel() for term in terms)]))
+    scratch = max((term.scratch_numel(t1, t2, C, flat) for term in terms), default=0)
+    samples = t1 if symmetric and s.tile >= n1 else t1 + t2
+    return Bytes(item * state * samples, item * passes, item * scratch, recur=s.chunk < samples)
 
 
 def choose_schedule(
@@ -116,15 +117,17 @@ def choose_schedule(
     while True:
         tile = -(-longest // count)
         batched = mode.columns > 1 and tile * outputs * mode.columns <= BATCHED_NUMEL
-        one = measure(terms, found, mode, n1, n2, symmetric, Schedule(tile, 1, batched), item)
-        room = min(CHUNK_BYTES, int(budget / SLACK) - one.states)
-        chunks = -(-tile // max(1, room // max(one.passes, 1)))
-        schedule = Schedule(tile, -(-tile // chunks), batched)
-        needs = measure(terms, found, mode, n1, n2, symmetric, schedule, item)
-        if needs.peak <= budget:
-            return schedule, needs
+
+        def needs(chunk: int, tile: int = tile, batched: bool = batched) -> Bytes:
+            return measure(terms, found, mode, n1, n2, symmetric, Schedule(tile, chunk, batched), item)
+
+        chunk = most = -(-tile // max(1, -(-tile * needs(1).passes // CHUNK_BYTES)))
+        while chunk > max(1, most // LEAST) and needs(chunk).peak > budget:
+            chunk = -(-chunk // 2)
+        if needs(chunk).peak <= budget:
+            return Schedule(tile, chunk, batched), needs(chunk)
         if tile == 1:
             raise ValueError(
-                f"memory is {budget} bytes, but one sample a tile takes {needs.peak}; raise memory to at least that"
+                f"memory is {budget} bytes, but one sample a tile takes {needs(1).peak}; raise memory to at least that"
             )
         count = max(count + 1, -(-longest // max(1, tile - 1))) if tile < 64 else count * 5 // 4 + 1

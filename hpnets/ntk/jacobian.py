@@ -6,12 +6,12 @@ from torch.func import jacrev, vmap
 
 from hpnets.ntk.functional import Params, SingleOutput
 from hpnets.ntk.layers import Survey
-from hpnets.ntk.memory import Driver, numel, rows_that_fit, tiled_kernel
+from hpnets.ntk.memory import HOLES, Driver, empty, numel, peak_bytes, rows_that_fit, tiled_kernel
 from hpnets.ntk.outputs import Mode
 from hpnets.ntk.terms.base import add_products, block_numel, mirror
 
-# Beside J itself: jacrev's parts of it, once as they are made and once as they are returned.
-COPIES = 2
+# Gradients of activations in one vectorised pass after another, with the holes between them; measured.
+RECURRING = 3
 
 
 def jacobian_kernel(
@@ -24,7 +24,7 @@ def jacobian_kernel(
     drive: Driver = tiled_kernel,
 ) -> Tensor:
     """K (N1, N2) if mode.flat, else (C, N1, C, N2), from J (C, n, P) in tiles of n samples; O(n C P) memory."""
-    return drive(x1, x2, mode, tile, lambda x: jacobian(f, params, x), _contract)
+    return drive(x1, x2, mode, tile, lambda x, old: jacobian(f, params, x, old), _contract)
 
 
 def jacobian_tile(
@@ -34,13 +34,14 @@ def jacobian_tile(
     C, longest = mode.columns, max(n1, n2)
     sample = C * numel(params)
     # A vectorised pass holds what autograd saves, and C gradients on the way through the widest layer.
-    passes = COPIES * sample + 2 * found.saved + 2 * C * found.widest
+    passes = 2 * found.saved + 2 * C * found.widest
 
     def needs(t: int) -> int:
         single = t >= longest and n1 == n2
-        k = 0 if single else min(t, n1) * min(t, n2) * (1 if mode.flat else C * C)
-        scratch = k + block_numel(t, min(t, n2), C, mode.flat)
-        return item * ((1 if single else 2) * t * sample + max(t * passes, scratch))
+        # Beside J of one tile or two, the parts of it that jacrev returns; those of the last tile leave holes if small.
+        small = item * t * C * max(p.numel() for p in params.values()) < HOLES
+        held = (2 if single else 3 + small) * t * sample + block_numel(t, min(t, n2), C, mode.flat)
+        return peak_bytes(item * held, item * t * passes * (1 if single else RECURRING), recur=False)
 
     rows_that_fit(needs(1), budget, longest)
     tile = longest
@@ -49,15 +50,15 @@ def jacobian_tile(
     return tile, needs(tile)
 
 
-def jacobian(f: SingleOutput, params: Params, x: Tensor) -> Tensor:
-    """J (C, n, P) at the samples of x, vectorised where the net allows it, else sample by sample."""
+def jacobian(f: SingleOutput, params: Params, x: Tensor, old: Tensor | None = None) -> Tensor:
+    """J (C, n, P) at the samples of x, vectorised where the net allows it, else sample by sample; in `old`'s memory."""
     try:
         parts = list(vmap(jacrev(f), (None, 0))(params, x).values())
     except RuntimeError:
         # Recurrent layers and branches on values have no batching rule. Another error comes up again here.
         samples = [_sample_jacobian(f, params, x_i) for x_i in x]
         parts = [torch.stack(part) for part in zip(*samples, strict=True)]
-    J = x.new_empty(parts[0].shape[1], len(x), numel(params))
+    J = empty(x, (parts[0].shape[1], len(x), numel(params)), old)
     for place, part in zip(J.split([p.numel() for p in params.values()], dim=2), parts, strict=True):
         place.copy_(part.reshape(*part.shape[:2], -1).transpose(0, 1))
     return J

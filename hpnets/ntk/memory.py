@@ -10,6 +10,10 @@ from torch import Tensor
 from hpnets.ntk.outputs import Mode
 
 _UNITS = {"B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+# What allocators and libraries add: rounding, buffers of products, the rests of holes.
+SLACK = 1.2
+# Passes one after another leave holes that the C library keeps, unless they are of sizes that it gives back at once.
+HOLES = 24 * 2**20
 F = TypeVar("F")
 # (x1, x2, mode, tile, factors, contract) -> K: how the factors of samples become a kernel, see `tiled_kernel`.
 Driver = Callable[..., Tensor]
@@ -22,6 +26,15 @@ def parse_bytes(memory: str | int) -> int:
     if match is None or unit is None or float(match[1]) * unit < 1:
         raise ValueError(f"memory is {memory!r}; allowed: a number of bytes, or a text such as '500MiB' or '2GiB'")
     return int(float(match[1]) * unit)
+
+
+def peak_bytes(held: int, passes: int, recur: bool) -> int:
+    """Predicted peak of what is held and of passes, which `recur` or are made once.
+
+    It is their sum, though the largest scratch is needed when no pass is made: what passes leave free, allocators keep,
+    in pieces that the scratch does not fit.
+    """
+    return int(SLACK * (held + passes)) + (min(passes, HOLES) if recur else 0)
 
 
 def rows_that_fit(bytes_per_row: int, budget: int, rows: int) -> int:
@@ -46,34 +59,39 @@ def tiled_kernel(
     x2: Tensor | None,
     mode: Mode,
     tile: int,
-    factors: Callable[[Tensor], F],
+    factors: Callable[[Tensor, F | None], F],
     contract: Callable[[Tensor, F, F, bool], None],
 ) -> Tensor:
     """K tile by tile from the factors of its rows and columns: (N1, N2) if mode.flat, else (C, N1, C, N2).
 
-    contract(k, left, right, symmetric) writes a contiguous tile. With x2 None, only half of the tiles are computed.
+    factors(x, old) may take the memory of `old`, factors that are no longer needed: what a tile's passes leave free
+    would else lie between the factors of two tiles, too small for anything, and the process would hold twice as much.
+    contract(k, left, right, symmetric) writes a tile in its place. With x2 None, only half of the tiles are computed.
     """
     columns = x1 if x2 is None else x2
     C = 1 if mode.flat else mode.columns
     kernel = x1.new_empty(C, len(x1), C, len(columns))
 
-    # Factors are arguments, never names here, so that none outlives its tile: at most two tiles' are held.
-    def fill_tile(rows: slice, cols: slice, left: F, right: F, same: bool) -> None:
-        part = kernel[:, rows, :, cols]
-        k = part if part.is_contiguous() else torch.empty_like(part, memory_format=torch.contiguous_format)
-        contract(k[0, :, 0] if mode.flat else k, left, right, same)
-        if k is not part:
-            part.copy_(k)
-        if x2 is None and not same:
-            kernel[:, cols, :, rows] = k.permute(2, 3, 0, 1)
-
-    def fill_rows(rows: slice, left: F) -> None:
+    left: F | None = None
+    right: F | None = None
+    for rows in tiles(len(x1), tile):
+        left = factors(x1[rows], left)
         for cols in tiles(len(columns), tile):
             if x2 is None and cols.start < rows.start:
                 continue
             same = x2 is None and cols == rows
-            fill_tile(rows, cols, left, left if same else factors(columns[cols]), same)
-
-    for rows in tiles(len(x1), tile):
-        fill_rows(rows, factors(x1[rows]))
+            if not same:
+                right = factors(columns[cols], right)
+            k = kernel[:, rows, :, cols]
+            contract(k[0, :, 0] if mode.flat else k, left, left if same or right is None else right, same)
+            if x2 is None and not same:
+                kernel[:, cols, :, rows] = k.permute(2, 3, 0, 1)
     return kernel[0, :, 0] if mode.flat else kernel
+
+
+def empty(like: Tensor, shape: tuple[int, ...], old: Tensor | None) -> Tensor:
+    """An empty tensor, dtype and device of `like`, in the memory of `old` if that is given and large enough."""
+    new = torch.empty(shape, dtype=like.dtype, device="meta")
+    if old is None or old.untyped_storage().nbytes() < new.nbytes:
+        return like.new_empty(shape)
+    return old.as_strided(shape, new.stride(), 0)

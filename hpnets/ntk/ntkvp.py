@@ -6,7 +6,7 @@ from torch.func import jvp, vjp, vmap
 
 from hpnets.ntk.functional import Params, SingleOutput
 from hpnets.ntk.layers import Survey
-from hpnets.ntk.memory import numel, rows_that_fit, tiles
+from hpnets.ntk.memory import numel, peak_bytes, rows_that_fit, tiles
 from hpnets.ntk.outputs import Mode
 
 
@@ -26,8 +26,11 @@ def ntkvp_kernel(f: SingleOutput, params: Params, x1: Tensor, x2: Tensor | None,
 def ntkvp_tile(params: Params, found: Survey, mode: Mode, n1: int, n2: int, item: int, budget: int) -> tuple[int, int]:
     """(columns of a tile, bytes). A column holds its tangent, and each activation over x1 with its tangent."""
     column = item * mode.columns * (numel(params) + 2 * n1 * found.saved)
-    tile = rows_that_fit(column, budget, n2)
-    return tile, tile * column
+    rows_that_fit(peak_bytes(0, column, recur=n2 > 1), budget, n2)
+    tile = n2
+    while peak_bytes(0, tile * column, recur=tile < n2) > budget:
+        tile = -(-tile * 7 // 8) if tile > 8 else tile - 1
+    return tile, peak_bytes(0, tile * column, recur=tile < n2)
 
 
 def _columns(f: SingleOutput, params: Params, x1: Tensor, x2: Tensor, mode: Mode) -> Tensor:

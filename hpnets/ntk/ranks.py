@@ -32,7 +32,7 @@ class Ring:
         x2: Tensor | None,
         mode: Mode,
         tile: int,
-        factors: Callable[[Tensor], Any],
+        factors: Callable[[Tensor, Any], Any],
         contract: Callable[[Tensor, Any, Any, bool], None],
     ) -> Tensor:
         """K (N, N) if mode.flat, else (C, N, C, N), the same on every rank."""
@@ -53,11 +53,11 @@ class Ring:
         kernel = self._assemble(tiles, world)[:, : len(x), :, : len(x)]
         return (kernel[0, :, 0] if mode.flat else kernel).contiguous()
 
-    def _factors(self, blocks: tuple[Tensor, ...], rank: int, factors: Callable[[Tensor], Any]) -> list[Any]:
+    def _factors(self, blocks: tuple[Tensor, ...], rank: int, factors: Callable[[Tensor, Any], Any]) -> list[Any]:
         """The factors of this rank's blocks; NotSeparable on every rank if it is raised on one."""
         found, failed = [], torch.zeros(1, device=blocks[0].device)
         try:
-            found = [factors(blocks[b]) for b in own(rank)]
+            found = [factors(blocks[b], None) for b in own(rank)]
         except NotSeparable:
             failed += 1
         dist.all_reduce(failed, group=self.group)

@@ -43,7 +43,7 @@ def structured_kernel(
         x2,
         mode,
         schedule.tile,
-        lambda x: factors(net, params, x, mode, terms, schedule),
+        lambda x, old: factors(net, params, x, mode, terms, schedule, old),
         lambda k, left, right, symmetric: contract(k, terms, left, right, symmetric),
     )
 
@@ -58,10 +58,17 @@ def contract(k: Tensor, terms: tuple[Term, ...], left: Factors, right: Factors, 
 
 
 def factors(
-    net: nn.Module, params: Params, x: Tensor, mode: Mode, terms: tuple[Term, ...], schedule: Schedule
+    net: nn.Module,
+    params: Params,
+    x: Tensor,
+    mode: Mode,
+    terms: tuple[Term, ...],
+    schedule: Schedule,
+    old: Factors | None = None,
 ) -> Factors:
-    """The states of all terms for the samples of x, chunk by chunk."""
-    states = [term.allocate(len(x), mode.columns, x) for term in terms]
+    """The states of all terms for the samples of x, chunk by chunk; in the memory of `old` if given."""
+    reused = [{}] * len(terms) if old is None else old
+    states = [term.allocate(len(x), mode.columns, x, state) for term, state in zip(terms, reused, strict=True)]
     wanted = {name for term in terms for layer in term.layers for _, name in layer.parameters}
     modules = {name for term in terms for layer in term.layers for name in layer.modules}
     leaves = {name: p.detach().requires_grad_(name in wanted) for name, p in params.items()}

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hpnets.ntk.functional import Params
 from hpnets.ntk.layers import Layer
-from hpnets.ntk.memory import tiles
+from hpnets.ntk.memory import empty, tiles
 from hpnets.ntk.tape import Tape
 
 State = dict[str, Tensor]
@@ -23,15 +23,21 @@ class Term(ABC):
     """Some layers' share of the kernel. Terms hold shapes and names only; tensors are in the `State` of a tile.
 
     even: whether the share is symmetric in the outputs for each pair of samples, K[o, x, p, x'] = K[p, x, o, x'].
+    watches: whether it takes the output gradients of its layers.
     """
 
     rule: str
     layers: tuple[Layer, ...]
     even: ClassVar[bool] = False
+    watches: ClassVar[bool] = False
 
     @abstractmethod
-    def allocate(self, n: int, C: int, like: Tensor) -> State:
-        """Empty factors of n samples."""
+    def shapes(self, n: int, C: int) -> dict[str, tuple[int, ...]]:
+        """Shapes of the factors of n samples."""
+
+    def allocate(self, n: int, C: int, like: Tensor, old: State) -> State:
+        """Empty factors of n samples, in the memory of `old` where that holds them."""
+        return {name: empty(like, shape, old.get(name)) for name, shape in self.shapes(n, C).items()}
 
     def begin(self, net: nn.Module, params: Params, tape: Tape, state: State, rows: slice) -> None:  # noqa: B027
         """Take what the forward pass over `rows` shows."""
@@ -64,8 +70,12 @@ class Term(ABC):
         """Scalars that `contract` needs beside k and the states."""
         return block_numel(n1, n2, C, flat)
 
-    def pass_numel(self, C: int) -> int:
-        """Scalars per sample alive during a chunk's passes, beside the state."""
+    def begin_numel(self) -> int:
+        """Scalars per sample that `begin` needs for a moment, beside the state."""
+        return 0
+
+    def held_numel(self) -> int:
+        """Scalars per sample that `begin` leaves alive during a chunk's passes, beside the state."""
         return 0
 
 

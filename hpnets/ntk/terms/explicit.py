@@ -19,9 +19,10 @@ class Explicit(Term):
     names: tuple[tuple[str, ...], ...]
     widths: tuple[int, ...]
     rule = "gradient"
+    watches = True
 
-    def allocate(self, n: int, C: int, like: Tensor) -> State:
-        return {"J": like.new_empty(C, n, sum(self.widths))}
+    def shapes(self, n: int, C: int) -> dict[str, tuple[int, ...]]:
+        return {"J": (C, n, sum(self.widths))}
 
     def begin(self, net: nn.Module, params: Params, tape: Tape, state: State, rows: slice) -> None:
         for layer in self.layers:
@@ -53,7 +54,7 @@ class Explicit(Term):
     def state_numel(self, C: int) -> int:
         return C * sum(self.widths)
 
-    def pass_numel(self, C: int) -> int:
+    def held_numel(self) -> int:
         return sum(layer.kept for layer in self.layers)
 
     def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:

@@ -32,8 +32,8 @@ class Dense(Term):
         """H, summed over the layers."""
         return sum(layer.positions[3] for layer in self.layers if layer.positions is not None)
 
-    def allocate(self, n: int, C: int, like: Tensor) -> State:
-        return {"A": like.new_empty(n, self.inputs)}
+    def shapes(self, n: int, C: int) -> dict[str, tuple[int, ...]]:
+        return {"A": (n, self.inputs)}
 
     def begin(self, net: nn.Module, params: Params, tape: Tape, state: State, rows: slice) -> None:
         calls = [call for layer in self.layers for call in layer.calls(net, tape)]
@@ -79,9 +79,10 @@ class Gram(Dense):
     """G (C, n, H) from one backward pass an output."""
 
     rule = "gram"
+    watches = True
 
-    def allocate(self, n: int, C: int, like: Tensor) -> State:
-        return super().allocate(n, C, like) | {"G": like.new_empty(C, n, self.units)}
+    def shapes(self, n: int, C: int) -> dict[str, tuple[int, ...]]:
+        return super().shapes(n, C) | {"G": (C, n, self.units)}
 
     def edges(self, net: nn.Module, tape: Tape) -> list:
         return [call.edge for layer in self.layers for _, call in layer.calls(net, tape)]
@@ -98,11 +99,7 @@ class Gram(Dense):
             if id(call.edge) not in grads:
                 state["G"][columns, rows, start:stop] = 0
             else:
-                G = layer.rule.channels(module, grads[id(call.edge)]).flatten(2)
-                if G.shape == state["G"].shape:
-                    state["G"] = G
-                else:
-                    state["G"][columns, rows, start:stop] = G
+                state["G"][columns, rows, start:stop] = layer.rule.channels(module, grads[id(call.edge)]).flatten(2)
             start = stop
 
     def part(self, state: State, rows: slice) -> State:

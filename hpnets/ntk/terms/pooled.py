@@ -38,9 +38,9 @@ class Pooled(Term):
         _, _, I, H = self.layers[0].positions
         return H, self.weight * I + self.bias
 
-    def allocate(self, n: int, C: int, like: Tensor) -> State:
+    def shapes(self, n: int, C: int) -> dict[str, tuple[int, ...]]:
         H, I = self.shape
-        return {"E": like.new_empty(H, n, I), "R": like.new_empty(C, H)}
+        return {"E": (H, n, I), "R": (C, H)}
 
     def begin(self, net: nn.Module, params: Params, tape: Tape, state: State, rows: slice) -> None:
         (layer,) = self.layers
@@ -66,7 +66,7 @@ class Pooled(Term):
         H, I = self.shape
         return H * I
 
-    def pass_numel(self, C: int) -> int:
+    def begin_numel(self) -> int:
         return self.layers[0].kept + 4 * self.layers[0].outputs
 
     def scratch_numel(self, n1: int, n2: int, C: int, flat: bool) -> int:

@@ -24,6 +24,7 @@ class Positions(Term):
 
     layers: tuple[Layer]
     rule: str  # "sandwich" or "chunks"
+    watches = True
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -31,9 +32,9 @@ class Positions(Term):
         assert self.layers[0].positions is not None
         return self.layers[0].positions
 
-    def allocate(self, n: int, C: int, like: Tensor) -> State:
+    def shapes(self, n: int, C: int) -> dict[str, tuple[int, ...]]:
         q, S, I, H = self.shape
-        return {"P": like.new_empty(n, q, S, I), "G": like.new_zeros(n, q, C, H, S)}
+        return {"P": (n, q, S, I), "G": (n, q, C, H, S)}
 
     def begin(self, net: nn.Module, params: Params, tape: Tape, state: State, rows: slice) -> None:
         (layer,) = self.layers
@@ -56,8 +57,7 @@ class Positions(Term):
             zeros = torch.empty((1, *call.shape), device="meta")
             g = grads.get(id(call.edge), zeros)
             G = fold_channels(layer.rule.channels(module, g), n).permute(1, 2, 0, 3, 4)
-            if not G.is_meta:
-                state["G"][rows, :, columns, :, at : at + G.shape[4]] = G
+            state["G"][rows, :, columns, :, at : at + G.shape[4]] = 0 if G.is_meta else G
             at += G.shape[4]
 
     def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
@@ -67,6 +67,9 @@ class Positions(Term):
     def state_numel(self, C: int) -> int:
         q, S, I, H = self.shape
         return q * S * (I + C * H)
+
+    def begin_numel(self) -> int:
+        return self.layers[0].kept
 
     def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:
         return (

@@ -51,9 +51,9 @@ class Separable(Dense):
         """H of one layer, and the layers."""
         return self.units // len(self.layers), len(self.layers)
 
-    def allocate(self, n: int, C: int, like: Tensor) -> State:
+    def shapes(self, n: int, C: int) -> dict[str, tuple[int, ...]]:
         H, layers = self.shape
-        return super().allocate(n, C, like) | {"D": like.new_empty(H, n, layers), "R": like.new_empty(C, H)}
+        return super().shapes(n, C) | {"D": (H, n, layers), "R": (C, H)}
 
     def begin(self, net: nn.Module, params: Params, tape: Tape, state: State, rows: slice) -> None:
         super().begin(net, params, tape, state, rows)
@@ -75,6 +75,9 @@ class Separable(Dense):
 
     def state_numel(self, C: int) -> int:
         return super().state_numel(C) + self.units
+
+    def begin_numel(self) -> int:
+        return 3 * self.units
 
     def scratch_numel(self, n1: int, n2: int, C: int, flat: bool) -> int:
         if flat:
