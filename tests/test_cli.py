@@ -95,7 +95,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_help_of_a_model_and_a_task(run: Run) -> None:
     for flags, there, absent in [
-        (("--model", "ccp"), "--model.degree", "--model.norm"),
+        (("--model", "ccp"), "--model.degree", "--model.size"),
         (("--model=resnet18", "--task", "mnist"), "--model.norm", "--model.degree"),
         (("--task", "line"), "--task.target", "--task.root"),
     ]:
@@ -124,8 +124,8 @@ FLAGS += " --optim.name sgd --optim.lr 0.1 --ntk.every 5 --ntk.outputs 0"
 FLAGS += " --ntk.metrics [drift] --trainer.max_epochs 3 --wandb off --seed 4"
 MEANT = RunOptions(
     model={
-        **{"name": "ncp", "degree": 3, "width": 256, "activation": "none", "skip": True, "product": "hadamard"},
-        **{"parametrisation": "standard", "base_width": 256},
+        **{"name": "ncp", "degree": 3, "width": 256, "activation": "none", "norm": "none", "skip": True},
+        **{"shared": False, "product": "hadamard", "parametrisation": "standard", "base_width": 256},
     },
     optim=OptimOptions("sgd", 0.1),
     ntk=NTKOptions(every=5, outputs=0, metrics=["drift"]),

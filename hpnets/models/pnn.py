@@ -22,6 +22,7 @@ class PNN(nn.Module):
 
     Raises ValueError for degree < 1, width < 1, an unknown activation or product, or a scale_inputs that is no bool.
     Source: Wu et al. 2022, "Extrapolation and Spectral Bias of Neural Nets with Hadamard Product" (arXiv 2209.07736).
+    Ours differs: several outputs, any activation, and inputs of any norm by `scale_inputs`.
     """
 
     skip: ClassVar[bool] = False
