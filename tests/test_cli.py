@@ -145,6 +145,11 @@ def test_flags_become_options(options: Callable[..., RunOptions]) -> None:
     assert list(got.task["train_range"]) == [-1, 1]
 
 
+def test_a_list_is_read_as_yaml(options: Callable[..., RunOptions]) -> None:
+    assert options("--model", "resnet18", "--model.blocks", "[1,2]").model["blocks"] == [1, 2]
+    assert options("--model", "resnet18").model["blocks"] is None
+
+
 def test_the_default_is_ccp_on_digits(options: Callable[..., RunOptions]) -> None:
     got = options()
     assert (got.model["name"], got.model["degree"], got.task["name"]) == ("ccp", 4, "digits")
@@ -228,6 +233,8 @@ MISTAKES = [
     pytest.param("--trainer.accelerator gpu", "'accelerator': 'gpu'.* cannot be run here: No supported gpu", marks=GPU),
     ("--trainer.accelerator cup", "'accelerator': 'cup'.* Available names are: .*cpu"),
     ("--trainer.accelerator cpu --trainer.strategy dpd", "'strategy': 'dpd'.* cannot be run here"),
+    ("--model resnet18 --model.blocks [1,0]", r"blocks is \[1, 0\]; allowed: a list of integers >= 1, one a stage"),
+    ("--model resnet18 --model.stem imagenet", r"input_shape is \(1, 8, 8\); allowed: images .* of at least 32x32"),
     ("--model.parametrisation mupp", "parametrisation is 'mupp': did you mean mup"),
     ("--model.base_width 0", "base_width is 0; allowed: an integer >= 1"),
     ("--trainer.precision 31", "trainer.precision is '31'; allowed: 32-true"),

@@ -46,11 +46,12 @@ class StarNet(nn.Module):
 
     images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); stage i has width * 2^i channels,
     f_1 and f_2 `ratio` times as many. Sizes: "mini" (12 wide, 1 + 1 + 2 blocks, a stem that keeps the resolution) and
-    the paper's "s1".."s4". With activation "none" in eval mode a block has degree 2. Weights start as N(0, 0.02^2).
-    Ours differs: no stochastic depth. With product="sum", the additive twin, + takes the place of *.
+    the paper's "s1".."s4"; `depth` replaces the size's blocks of each stage. With activation "none" in eval mode a
+    block has degree 2. Weights start as N(0, 0.02^2). Ours differs: no stochastic depth. With product="sum", the
+    additive twin, + takes the place of *.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, activation or product, width or
-    ratio < 1.
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, activation or product, width,
+    depth or ratio < 1.
     Source: Ma et al. 2024, "Rewrite the Stars" (arXiv 2403.19967).
     """
 
@@ -60,6 +61,7 @@ class StarNet(nn.Module):
         output_dim: int,
         size: str = "mini",
         width: int | None = None,
+        depth: int | None = None,
         ratio: int = 4,
         activation: str = "relu6",
         product: str = "hadamard",
@@ -68,12 +70,13 @@ class StarNet(nn.Module):
         channels, _, _ = image_shape(input_shape, minimum=8)
         own, depths, inputs, stride = SIZES[one_of("size", size, SIZES)]
         width = own if width is None else at_least("width", width, 1)
+        depths = depths if depth is None else (at_least("depth", depth, 1),) * len(depths)
         at_least("ratio", ratio, 1)
         self.stem = nn.Sequential(conv_bn(channels, inputs, 3, stride), make_activation(activation))
         stages = []
-        for i, depth in enumerate(depths):
+        for i, n in enumerate(depths):
             outputs = width * 2**i
-            blocks = (StarBlock(outputs, ratio, activation, product) for _ in range(depth))
+            blocks = (StarBlock(outputs, ratio, activation, product) for _ in range(n))
             stages.append(nn.Sequential(conv_bn(inputs, outputs, 3, 2), *blocks))
             inputs = outputs
         self.stages = nn.Sequential(*stages)

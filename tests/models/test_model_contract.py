@@ -23,6 +23,7 @@ OPTIONS = [(name, key, p) for name in ALL for key, p in model_options(name).item
 WRONG_VALUES: dict[Any, list[Any]] = {
     int: [-1, 0, 1.5, True, "4", None, [4]],
     int | None: [-1, 0, 1.5, True, "4"],
+    list[int] | None: [[], [0], [1, -1], [1, True], [1.5], ["1"], 2, "22", [[1]]],
     float: [-1.0, 0.0, "1", True, None, float("nan"), float("inf")],
     bool: ["yes", "no", 1, None],
     str: ["nonsense", 3, None],
