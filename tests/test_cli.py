@@ -125,7 +125,7 @@ FLAGS += " --ntk.metrics [drift] --trainer.max_epochs 3 --wandb off --seed 4"
 MEANT = RunOptions(
     model={
         **{"name": "ncp", "degree": 3, "width": 256, "activation": "none", "norm": "none", "skip": True},
-        **{"shared": False, "product": "hadamard", "parametrisation": "standard", "base_width": 256},
+        **{"shared": False, "product": "hadamard", "parametrisation": "standard", "base_width": 256, "init": "own"},
     },
     optim=OptimOptions("sgd", 0.1),
     ntk=NTKOptions(every=5, outputs=0, metrics=["drift"]),
@@ -236,6 +236,7 @@ MISTAKES = [
     ("--model resnet18 --model.blocks [1,0]", r"blocks is \[1, 0\]; allowed: a list of integers >= 1, one a stage"),
     ("--model resnet18 --model.stem imagenet", r"input_shape is \(1, 8, 8\); allowed: images .* of at least 32x32"),
     ("--model.parametrisation mupp", "parametrisation is 'mupp': did you mean mup"),
+    ("--model.init orthogonl", "init is 'orthogonl': did you mean orthogonal"),
     ("--model.base_width 0", "base_width is 0; allowed: an integer >= 1"),
     ("--trainer.precision 31", "trainer.precision is '31'; allowed: 32-true"),
     ("--wandb ofline", "--wandb is 'ofline': did you mean offline"),

@@ -104,7 +104,7 @@ def ntk_scalings(net: nn.Module, own: dict[str, Drawn], other: dict[str, Drawn])
 
     Source: Jacot et al. 2018, "Neural Tangent Kernel" (arXiv 1806.07572).
     """
-    grown = {name for name in _layers(net) if own[name].shape != other[name].shape and own[name].rms > 0}
+    grown = {name for name in layers_of(net) if own[name].shape != other[name].shape and own[name].rms > 0}
     return {name: Scaling(multiplier=own[name].rms, init=1 / own[name].rms) for name in grown}
 
 
@@ -116,7 +116,7 @@ def mup_scalings(net: nn.Module, own: dict[str, Drawn], base: dict[str, Drawn]) 
     others that grow with width and summed, as queries are with keys: they are divided by r_out, as attention is by its
     heads' width instead of the root of it.
     """
-    layers, scaled, contracted = _layers(net), _declared(net, "scaled_by_fan_in"), _declared(net, "contracted")
+    layers, scaled, contracted = layers_of(net), _declared(net, "scaled_by_fan_in"), _declared(net, "contracted")
     found = {name: mup_scaling(drawn, base[name], name in layers, name in scaled) for name, drawn in own.items()}
     for name in contracted:
         r_out = own[name].shape[0] / base[name].shape[0]
@@ -167,7 +167,7 @@ def mup_scaling(own: Drawn, base: Drawn, layer: bool, scaled: bool) -> Scaling:
 
 def apply_scalings(net: nn.Module, scalings: dict[str, Scaling]) -> None:
     """Scale the weights of `net`, hook its layers' inputs, and keep the factors of the rates as `net.scalings`."""
-    layers = _layers(net)
+    layers = layers_of(net)
     for name, scaling in scalings.items():
         with torch.no_grad():
             net.get_parameter(name).mul_(scaling.init)
@@ -197,7 +197,7 @@ def parameter_groups(net: nn.Module, optimizer: str, lr: float, weight_decay: fl
     return [{"params": p, "lr": lr * f, "weight_decay": weight_decay / f} for f, p in groups.items()]
 
 
-def _layers(net: nn.Module) -> dict[str, nn.Module]:
+def layers_of(net: nn.Module) -> dict[str, nn.Module]:
     """The linear layers and convolutions, by the names of their weights."""
     return {f"{prefix}.weight".lstrip("."): m for prefix, m in net.named_modules() if isinstance(m, LAYERS)}
 

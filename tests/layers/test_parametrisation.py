@@ -260,7 +260,7 @@ def test_models_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
         create_model("own", **shape, parametrisation="mup", base_width=2)
     with pytest.raises(ValueError, match="'ntk'; allowed for 'no_width', which has no width: standard"):
         create_model("no_width", **shape, parametrisation="ntk")
-    assert list(model_options("no_width")) == []
+    assert list(model_options("no_width")) == ["init"]
 
 
 def test_every_model_with_a_width_has_the_option() -> None:

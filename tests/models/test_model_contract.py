@@ -282,5 +282,5 @@ def test_a_model_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     net = create_model("mean", input_shape=[2, 2], output_dim=3, power=2)
     assert isinstance(net, Mean)
     assert net.shape == (2, 2)
-    assert list(model_options("mean")) == ["power"]
+    assert list(model_options("mean")) == ["power", "init"]
     assert torch.equal(net(torch.full((1, 2, 2), 3.0)), torch.full((1, 3), 9.0))

@@ -29,6 +29,13 @@ def test_a_run_is_read_back_with_its_parametrisation(tmp_path: Path, kind: str) 
     assert any(scaling.multiplier != 1 for scaling in net.scalings.values())
 
 
+def test_a_run_is_read_back_with_its_init(tmp_path: Path) -> None:
+    train(small_options(model={"name": "ccp", "degree": 2, "width": 8, "init": "orthogonal"}), tmp_path / "run")
+    assert yaml.safe_load(RunFolder(tmp_path / "run").config.read_text())["model"]["init"] == "orthogonal"
+    net, _, _ = load_run(tmp_path / "run")
+    assert net.redrawn == "orthogonal"
+
+
 def test_the_default_run_says_that_it_is_standard(tmp_path: Path) -> None:
     train(small_options(), tmp_path / "run")
     saved = yaml.safe_load(RunFolder(tmp_path / "run").config.read_text())["model"]
