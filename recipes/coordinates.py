@@ -86,7 +86,8 @@ def builder(row: dict[str, Any], shape: tuple[int, ...]) -> "Callable[[int], nn.
     """width -> the row's model."""
     from hpnets import create_model
 
-    options = {"parametrisation": row["parametrisation"], "base_width": row["widths"][0]}
+    mup = row["parametrisation"] == "mup"
+    options = {"parametrisation": row["parametrisation"], "base_width": row["widths"][0] if mup else None}
     return lambda width: create_model(row["model"], input_shape=shape, output_dim=10, width=width, **options)
 
 

@@ -50,7 +50,7 @@ def create_model(
     """Build the model `name` for samples of `input_shape` (no batch axis) and outputs (N, output_dim).
 
     parametrisation: "standard" (the model's own), "ntk" or "mup", for models with a `width`; "mup" is the model's own
-    at base_width, None being the default width (docs/concepts/parametrisation.md).
+    at base_width, an option of "mup" alone; None is the default width (docs/concepts/parametrisation.md).
     init: how the weights of linear layers and convolutions are drawn: "own" (as the model says), or "normal", "uniform"
     or "orthogonal" with the same root mean square.
 
@@ -60,19 +60,27 @@ def create_model(
     if not sizes or any(isinstance(size, bool) or not isinstance(size, int) or size < 1 for size in sizes):
         raise ValueError(f"input_shape is {input_shape!r}; allowed: one or more sizes >= 1")
     at_least("output_dim", output_dim, 1)
-    one_of("parametrisation", parametrisation, PARAMETRISATIONS), one_of("init", init, INITS)
-    if base_width is not None:
-        at_least("base_width", base_width, 1)
+    one_of("init", init, INITS)
     build = partial(_MODELS.create, name, input_shape=tuple(input_shape), output_dim=output_dim, **options)
     width = _MODELS.options(name).get("width")
-    if width is None and (parametrisation != "standard" or base_width is not None):
-        raise ValueError(f"parametrisation is {parametrisation!r}; allowed for {name!r}, which has no width: standard")
+    _check_parametrisation(name, parametrisation, base_width, width)
     net = build()
     if init != "own":
         redraw(net, init, drawn(build))
     if width is not None and parametrisation != "standard":
         _parametrise(net, parametrisation, build, options.get("width", width.default), base_width or width.default)
     return net
+
+
+def _check_parametrisation(name: str, kind: str, base_width: int | None, width: Parameter | None) -> None:
+    """ValueError for an unknown one, one of a model without a width, or a base width that it would not use."""
+    one_of("parametrisation", kind, PARAMETRISATIONS)
+    if base_width is not None:
+        at_least("base_width", base_width, 1)
+    if width is None and (kind != "standard" or base_width is not None):
+        raise ValueError(f"parametrisation is {kind!r}; allowed for {name!r}, which has no width: standard")
+    if width is not None and kind != "mup" and base_width not in (None, width.default):
+        raise ValueError(f"base_width is {base_width} with parametrisation {kind!r}; allowed: with mup alone")
 
 
 def _parametrise(net: nn.Module, parametrisation: str, build: Build, width: int | None, base: int | None) -> None:

@@ -172,7 +172,8 @@ def test_the_kernel_of_the_ntk_parametrisation_settles_with_width_and_the_standa
 @pytest.mark.parametrize("kind", ["ntk", "mup"])
 @pytest.mark.parametrize("name", SEVERAL)
 def test_kernels_transforms_copies_and_exports_see_the_multipliers(name: str, kind: str) -> None:
-    net = small(name, parametrisation=kind, base_width=2).double()
+    options = {"parametrisation": kind, "base_width": 2 if kind == "mup" else None}
+    net = small(name, **options).double()
     x, params = samples(3, dtype=torch.float64), {key: p.detach() for key, p in net.named_parameters()}
     jacobian = vmap(jacrev(lambda p, xi: functional_call(net, p, (xi[None],))[0]), (None, 0))(params, x)
     dense = sum(_kernel(j) for j in jacobian.values())
@@ -183,7 +184,7 @@ def test_kernels_transforms_copies_and_exports_see_the_multipliers(name: str, ki
     assert torch.equal(copy.deepcopy(net)(x), y)
     if kind == "mup":  # which has all kinds of scalings; an export takes a second
         assert torch.allclose(torch.export.export(net, (x,)).module()(x), y, atol=1e-12)
-    other = small(name, parametrisation=kind, base_width=2).double()
+    other = small(name, **options).double()
     torch.nn.init.zeros_(next(other.parameters()))
     other.load_state_dict(net.state_dict())
     assert torch.equal(other(x), y)
@@ -225,6 +226,10 @@ def test_refusals() -> None:
         small("ccp", parametrisation="mupp")
     with pytest.raises(ValueError, match="base_width is 0; allowed: an integer >= 1"):
         small("ccp", base_width=0)
+    for kind in ("standard", "ntk"):
+        assert small("ccp", parametrisation=kind, base_width=256)  # the default, which a run writes out
+        with pytest.raises(ValueError, match=f"base_width is 4 with parametrisation '{kind}'; allowed: with mup alone"):
+            small("ccp", parametrisation=kind, base_width=4)
 
 
 @pytest.mark.parametrize("size", [{}, {"width": 16}, {"width": 32}, {"size": "18"}])

@@ -22,7 +22,7 @@ def check(name: str, kind: str, optimizer: str, widths: tuple[int, ...], seeds: 
     """The check of a model on 16 samples and labels, the base width being the first one."""
 
     def build(width: int) -> nn.Module:
-        options = {"width": width, "base_width": widths[0], "parametrisation": kind}
+        options = {"width": width, "base_width": widths[0] if kind == "mup" else None, "parametrisation": kind}
         return create_model(name, input_shape=(1, 8, 8), output_dim=10, **options)
 
     def loss(f: Tensor) -> Tensor:
