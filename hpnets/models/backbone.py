@@ -121,7 +121,7 @@ class ResidualNet(nn.Module):
         return [block for name in self.stages for block in self.get_submodule(name).children()]
 
     def stem(self, x: Tensor) -> Tensor:
-        """(batch, channels, height, width) to (batch, width, height, width), or a fourth of it with "imagenet"."""
+        """(batch, channels, height, width) to (batch, width, height, width), sides quartered by "imagenet"."""
         return self.maxpool(self.act(self.bn1(self.conv1(x))))
 
     def read_out(self, x: Tensor) -> Tensor:
