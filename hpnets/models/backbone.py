@@ -73,6 +73,8 @@ class ResidualNet(nn.Module):
     Raises ValueError for inputs that are no images of that size, width < 1, an unknown stem, norm or activation.
     """
 
+    any_size = True
+
     def __init__(
         self,
         input_shape: tuple[int, ...],

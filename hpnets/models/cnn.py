@@ -20,6 +20,8 @@ class CNN(nn.Module):
     Raises ValueError for inputs that are no images of 8x8 or more, depth < 1, width < 1, an unknown norm or activation.
     """
 
+    any_size = True
+
     def __init__(
         self,
         input_shape: tuple[int, ...],

@@ -96,6 +96,8 @@ class FocalNet(nn.Module):
     Source: Yang et al. 2022, "Focal Modulation Networks" (arXiv 2203.11926).
     """
 
+    any_size = True
+
     def __init__(
         self,
         input_shape: tuple[int, ...],

@@ -69,6 +69,8 @@ class MambaOut(nn.Module):
     Source: Yu and Wang 2024, "MambaOut: Do We Really Need Mamba for Vision?" (arXiv 2405.07992).
     """
 
+    any_size = True
+
     def __init__(
         self,
         input_shape: tuple[int, ...],

@@ -103,6 +103,8 @@ class MONet(nn.Module):
     Source: Cheng et al. 2024, "Multilinear Operator Networks" (arXiv 2401.17992).
     """
 
+    any_size = True
+
     def __init__(
         self,
         input_shape: tuple[int, ...],

@@ -61,7 +61,7 @@ class NCP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x.flatten(1)
         factors = itertools.cycle(self.act(A_n(x)) for A_n in self.A)  # computed once each
-        y = self.product(next(factors), self.b_1.expand(len(x), -1))
+        y = self.product(next(factors), self.b_1.expand(x.shape[0], -1))
         for norm, factor, S_n in zip(self.norm, factors, itertools.cycle(self.S), strict=False):
             mixed = norm(self.product(factor, S_n(y)))
             y = mixed + y if self.skip else mixed

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from hpnets.layers import at_least, one_of
+from hpnets.layers import SampleShape, at_least, one_of
 from hpnets.layers.init import INITS, redraw
 from hpnets.layers.parametrisation import (
     PARAMETRISATIONS,
@@ -67,6 +67,8 @@ def create_model(
     net = build()
     if init != "own":
         redraw(net, init, drawn(build))
+    checked = SampleShape(tuple(input_shape), getattr(net, "any_size", False))
+    net.register_forward_pre_hook(checked, with_kwargs=True)
     if width is not None and parametrisation != "standard":
         _parametrise(net, parametrisation, build, options.get("width", width.default), base_width or width.default)
     return net

@@ -55,6 +55,8 @@ class StarNet(nn.Module):
     Source: Ma et al. 2024, "Rewrite the Stars" (arXiv 2403.19967).
     """
 
+    any_size = True
+
     def __init__(
         self,
         input_shape: tuple[int, ...],

@@ -78,6 +78,8 @@ class VAN(nn.Module):
     Source: Guo et al. 2022, "Visual Attention Network" (arXiv 2202.09741).
     """
 
+    any_size = True
+
     def __init__(
         self,
         input_shape: tuple[int, ...],

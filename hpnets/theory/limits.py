@@ -83,7 +83,7 @@ def _check_shape(net: nn.Module, x: Tensor) -> None:
     try:
         with torch.no_grad():
             trial(x[:1].to(next(trial.parameters(), x)))
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise ValueError(
             f"x1 holds points of shape {tuple(x.shape[1:])}; allowed: those that {type(net).__name__} takes ({error})"
         ) from error

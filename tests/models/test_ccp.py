@@ -42,4 +42,4 @@ def test_variance_doubles_with_each_degree() -> None:
     """Var y_n = 2^(n-1) for x of unit mean square, as the docstring says, so that f has 4 at degree 3."""
     torch.manual_seed(0)
     nets = [create_model("ccp", input_shape=(64,), output_dim=8, degree=3, width=128) for _ in range(20)]
-    assert 2.5 < torch.stack([net(samples(64)) for net in nets]).var() < 6
+    assert 2.5 < torch.stack([net(samples(64, (64,))) for net in nets]).var() < 6

@@ -1,5 +1,6 @@
 """What every registered model promises: a new one is tested by being registered."""
 
+import copy
 import inspect
 import json
 import re
@@ -197,10 +198,13 @@ def test_samples_do_not_touch_each_other_in_eval_mode(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_the_exported_graph_is_the_network(name: str) -> None:
-    net, x = small(name), samples()
-    exported = torch.export.export(net, (x,)).module()
-    assert torch.allclose(exported(2 * x), net(2 * x), atol=1e-6)
+def test_the_exported_graph_is_the_network_at_any_batch_size(name: str, tmp_path: Path) -> None:
+    net, file = small(name), tmp_path / "net.pt2"
+    batch = torch.export.Dim("batch", min=1, max=64)
+    torch.export.save(torch.export.export(net, (samples(),), dynamic_shapes=({0: batch},)), file)
+    exported = torch.export.load(file).module()
+    for n in (1, 4, 9):
+        assert torch.allclose(exported(2 * samples(n)), net(2 * samples(n)), atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "key", "option"), OPTIONS)
@@ -247,11 +251,25 @@ def test_a_line_says_what_it_is(name: str) -> None:
     assert model_summary(name)[0].isupper()
 
 
-@pytest.mark.parametrize("shape", [(2, 8, 8), (3, 8, 8)])
+@pytest.mark.parametrize("shape", [(2, 2, 8, 8), (2, 3, 8, 8), (1, 8, 8), (8, 8), (2, 65), (2, 1, 1, 8, 8)])
 @pytest.mark.parametrize("name", ALL)
-def test_other_channels_than_it_was_built_for_are_no_broadcast(name: str, shape: tuple[int, ...]) -> None:
-    with pytest.raises((RuntimeError, ValueError)):
-        small(name)(samples(2, shape))
+def test_samples_of_another_shape_than_it_was_built_for_are_refused(name: str, shape: tuple[int, ...]) -> None:
+    sizes = "any, any" if getattr(small(name), "any_size", False) else "8, 8"
+    message = rf"^x is {re.escape(str(shape))}; allowed: \(batch, 1, {sizes}\)$"
+    net = small(name)
+    for call in (net, copy.deepcopy(net), lambda x: functional_call(net, dict(net.named_parameters()), x)):
+        with pytest.raises(ValueError, match=message):
+            call(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_images_of_another_size_are_taken_by_nets_of_any_size_alone(name: str) -> None:
+    net, x = small(name), samples(2, (1, 16, 12))
+    if getattr(net, "any_size", False):
+        assert net(x).shape == (2, outputs(name))
+    else:
+        with pytest.raises(ValueError, match=r"^x is \(2, 1, 16, 12\); allowed: \(batch, 1, 8, 8\)$"):
+            net(x)
 
 
 def test_names_and_registration(monkeypatch: pytest.MonkeyPatch) -> None:
