@@ -1,6 +1,8 @@
 """The residual backbone that the image families of product blocks share: a stem, stages of blocks, a read-out."""
 
+import math
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -41,6 +43,8 @@ class BasicBlock(nn.Module):
 
     x: (batch, inputs, height, width); y: (batch, channels, height / stride, width / stride).
     """
+
+    degree: ClassVar[int | None] = 1  # of y in x where s and the norms are affine, None where that leaves no polynomial
 
     def __init__(self, inputs: int, channels: int, stride: int, norm: str, activation: str) -> None:
         super().__init__()
@@ -121,6 +125,10 @@ class ResidualNet(nn.Module):
     def blocks(self) -> list[nn.Module]:
         """The blocks of all stages, in order."""
         return [block for name in self.stages for block in self.get_submodule(name).children()]
+
+    def degree_in_x(self) -> int | None:
+        degrees = [block.degree for block in self.blocks() if isinstance(block, BasicBlock) and block.degree]
+        return math.prod(degrees) if len(degrees) == len(self.blocks()) else None
 
     def stem(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) to (batch, width, height, width), sides quartered by "imagenet"."""

@@ -53,6 +53,9 @@ class CCP(nn.Module):
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
         nn.init.zeros_(self.C.bias)
 
+    def degree_in_x(self) -> int:
+        return self.degree
+
     def forward(self, x: Tensor) -> Tensor:
         x = x.flatten(1)
         y = self.U[0](x)

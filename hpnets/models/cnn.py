@@ -47,5 +47,8 @@ class CNN(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.V = nn.Linear(outputs, output_dim)
 
+    def degree_in_x(self) -> int:
+        return 1
+
     def forward(self, x: Tensor) -> Tensor:
         return self.V(self.layers(x).mean((2, 3)))

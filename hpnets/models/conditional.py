@@ -18,6 +18,8 @@ def smallest_modulated(norm: str, blocks: Sequence[int], stem: str) -> int:
 class ModulatedBlock(BasicBlock):
     r"""y = s(o + shortcut(x)), o = mod(conv s(mod(conv x, c)), c), mod(h, c) = (1 + gamma(c)) * norm(h) + beta(c)."""
 
+    degree = None
+
     def __init__(self, inputs: int, channels: int, stride: int, activation: str, make: MakeModulation) -> None:
         super().__init__(inputs, channels, stride, "none", activation)
         self.bn1, self.bn2 = make(channels), make(channels)

@@ -60,6 +60,9 @@ class CoPE(nn.Module):
         nn.init.normal_(self.C.weight, std=width**-0.5)
         nn.init.zeros_(self.C.bias)
 
+    def degree_in_x(self) -> int:
+        return len(self.U)
+
     def forward(self, x: Tensor) -> Tensor:
         z, c = x.flatten(1).split(self.sizes, dim=1)
         pairs = zip(self.U, self.V, strict=True)

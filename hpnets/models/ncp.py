@@ -58,6 +58,9 @@ class NCP(nn.Module):
             nn.init.ones_(layer.get_parameter("bias"))
         nn.init.zeros_(self.C.bias)
 
+    def degree_in_x(self) -> int:
+        return len(self.A)
+
     def forward(self, x: Tensor) -> Tensor:
         x = x.flatten(1)
         factors = itertools.cycle(self.act(A_n(x)) for A_n in self.A)  # computed once each

@@ -13,6 +13,8 @@ from hpnets.models.registry import register_model
 class PDCBlock(BasicBlock):
     r"""y = s(o + shortcut(x) + alpha * (u_1 * u_2)), u_i = BN(conv1x1 x), strided as the branch o is."""
 
+    degree = 2
+
     def __init__(
         self,
         inputs: int,

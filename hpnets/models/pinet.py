@@ -12,6 +12,8 @@ from hpnets.models.registry import register_model
 class PiBlock(BasicBlock):
     r"""y = s(o + id + BN(o * id)), id the shortcut of x; with conv1x1, BN(conv1x1(o * id))."""
 
+    degree = 2
+
     def __init__(
         self,
         inputs: int,

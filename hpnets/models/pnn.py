@@ -49,6 +49,9 @@ class PNN(nn.Module):
         for layer in (*self.W, self.v):
             nn.init.normal_(layer.weight)
 
+    def degree_in_x(self) -> int:
+        return len(self.W)
+
     def forward(self, x: Tensor) -> Tensor:
         x = self.input_scale * x.flatten(1)
         y = self.act(self.W[0](x))

@@ -13,6 +13,8 @@ from hpnets.models.registry import register_model
 class RPolyBlock(BasicBlock):
     r"""y = s(o + sc(x) + alpha BN(conv1x1(q))), q = o * norm(sc x)."""
 
+    degree = 2
+
     def __init__(
         self,
         inputs: int,
@@ -41,6 +43,8 @@ class RPolyBlock(BasicBlock):
 
 class DPolyBlock(RPolyBlock):
     r"""R-PolyNet's sum plus theta t, t = q * norm(conv(p)), p the previous block's t."""
+
+    degree = 3
 
     def __init__(
         self,
@@ -109,8 +113,9 @@ class DPolyNet(ResidualNet):
         t_n = q_n * norm(conv(t_{n-1})),   t_0 = stem(input)
 
     Shapes, options and sizes are R-PolyNet's; alpha and theta, a scalar each a block, both start at alpha0; alpha =
-    theta = 0 is the residual net, theta = 0 is R-PolyNet. Ours differs: the product of the previous terms is the
-    recursion t_n, with a (strided) 1x1 convolution a block, since stages differ in shape, and starts with the stem.
+    theta = 0 is the residual net, theta = 0 is R-PolyNet. With norm "batch" in eval mode and activation "none" y_n and
+    t_n have degree 3^n. Ours differs: the product of the previous terms is the recursion t_n, with a (strided) 1x1
+    convolution a block, since stages differ in shape, and starts with the stem.
 
     Raises ValueError as R-PolyNet does.
     Source: Chrysos et al. 2023, "Regularization of polynomial networks for image recognition" (arXiv 2303.13896).

@@ -44,6 +44,9 @@ class ProdPoly(nn.Module):
         )
         self.norm = nn.ModuleList(norm1d(norm, width) for _ in range(blocks))[: blocks - 1]  # one block checks it too
 
+    def degree_in_x(self) -> int:
+        return math.prod(CCP_b.degree_in_x() for CCP_b in self.CCP if isinstance(CCP_b, CCP))
+
     def forward(self, x: Tensor) -> Tensor:
         h = x.flatten(1)
         for CCP_b, norm in zip(self.CCP[:-1], self.norm, strict=True):

@@ -82,6 +82,9 @@ class Quadratic(nn.Module):
         self.act = make_activation(activation)
         self.C = nn.Linear(width, output_dim)
 
+    def degree_in_x(self) -> int:
+        return 2 ** len(self.layers)
+
     def forward(self, x: Tensor) -> Tensor:
         h = x.flatten(1)
         for layer in self.layers:

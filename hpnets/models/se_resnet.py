@@ -13,6 +13,8 @@ from hpnets.models.registry import register_model
 class SEBlock(BasicBlock):
     r"""y = s(SE(o) + shortcut(x))."""
 
+    degree = None
+
     def __init__(
         self, inputs: int, channels: int, stride: int, norm: str, activation: str, reduction: int, product: str
     ) -> None:

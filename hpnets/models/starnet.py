@@ -89,5 +89,8 @@ class StarNet(nn.Module):
                 nn.init.trunc_normal_(module.weight, std=0.02)
                 nn.init.zeros_(module.get_parameter("bias"))
 
+    def degree_in_x(self) -> int:
+        return 2 ** sum(isinstance(module, StarBlock) for module in self.modules())
+
     def forward(self, x: Tensor) -> Tensor:
         return self.C(self.norm(self.stages(self.stem(x))).mean((2, 3)))

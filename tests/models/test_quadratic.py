@@ -21,18 +21,6 @@ def scramble_norms(net: nn.Module) -> nn.Module:
     return net
 
 
-@pytest.mark.parametrize("norm", ["batch", "none"])
-@pytest.mark.parametrize("depth", [1, 2, 3])
-def test_degree_is_two_to_the_depth(depth: int, norm: str) -> None:
-    net = scramble_norms(small("quadratic", depth=depth, norm=norm, width=16).double())
-    assert relative_difference(net, 2**depth + 1) < 1e-11
-    assert relative_difference(net, 2**depth) > 1e-3
-
-
-def test_layer_norm_is_no_polynomial() -> None:
-    assert relative_difference(small("quadratic", depth=1, norm="layer").double(), 3) > 1e-3
-
-
 @pytest.mark.parametrize("activation", ["none", "relu"])
 @pytest.mark.parametrize("training", [False, True])
 def test_formula(activation: str, training: bool) -> None:
