@@ -107,6 +107,7 @@ class StyleGenerator(nn.Module):
     """
 
     generates_pictures = True
+    takes_scale = "mapping"  # z comes there without its scale, so that half precision is tried on w
 
     def __init__(
         self,
