@@ -1,6 +1,7 @@
 r"""How weights, learning rates and the width of a network go together: as the model says, "ntk" or "mup".
 
-A parametrisation is put on a network that is built already. A layer y = W x + b (linear or convolution) becomes
+A parametrisation is put on a network that is built already. A layer y = W x + b (linear, convolution or modulated
+convolution) becomes
 y = W (c x) + b with a constant c, its weights are divided by c or scaled, and each parameter gets a factor for its
 learning rate. Names of parameters, and forward methods, stay as they are.
 """
@@ -13,8 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from hpnets.layers.modulation import ModulatedConv2d
+
 PARAMETRISATIONS = ("standard", "ntk", "mup")
-LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, ModulatedConv2d)
 
 
 @dataclass(frozen=True)
@@ -172,8 +175,16 @@ def apply_scalings(net: nn.Module, scalings: dict[str, Scaling]) -> None:
         with torch.no_grad():
             net.get_parameter(name).mul_(scaling.init)
         if scaling.multiplier != 1:
-            layers[name].register_forward_pre_hook(Multiplier(scaling.multiplier))
+            _multiply(layers[name], scaling.multiplier)
     net.scalings = scalings  # type: ignore[assignment]
+
+
+def _multiply(layer: nn.Module, constant: float) -> None:
+    """Put a constant on the input of a layer, or, where that has a style beside it, on the layer's own scale."""
+    if isinstance(layer, ModulatedConv2d):
+        layer.scale *= constant
+    else:
+        layer.register_forward_pre_hook(Multiplier(constant))
 
 
 def parameter_groups(net: nn.Module, optimizer: str, lr: float, weight_decay: float = 0.0) -> list[dict]:

@@ -43,7 +43,8 @@ class CoPE(nn.Module):
         product: str = "hadamard",
     ) -> None:
         super().__init__()
-        at_least("degree", degree, 1), at_least("width", width, 1)
+        self.degree = at_least("degree", degree, 1)
+        at_least("width", width, 1)
         features = math.prod(input_shape)
         if at_least("condition", condition, 1) >= features:
             raise ValueError(f"condition is {condition}; allowed: fewer than the {features} features of the input")
@@ -61,7 +62,7 @@ class CoPE(nn.Module):
         nn.init.zeros_(self.C.bias)
 
     def degree_in_x(self) -> int:
-        return len(self.U)
+        return self.degree
 
     def forward(self, x: Tensor) -> Tensor:
         z, c = x.flatten(1).split(self.sizes, dim=1)

@@ -42,7 +42,8 @@ class NCP(nn.Module):
         product: str = "hadamard",
     ) -> None:
         super().__init__()
-        at_least("degree", degree, 1), at_least("width", width, 1)
+        self.degree = at_least("degree", degree, 1)
+        at_least("width", width, 1)
         inputs = math.prod(input_shape)
         self.skip, self.shared = boolean("skip", skip), boolean("shared", shared)
         factors = 1 if shared else degree
@@ -59,7 +60,7 @@ class NCP(nn.Module):
         nn.init.zeros_(self.C.bias)
 
     def degree_in_x(self) -> int:
-        return len(self.A)
+        return self.degree
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.flatten(1)

@@ -295,3 +295,18 @@ def test_queries_of_the_additive_twin_are_hidden_weights_as_others() -> None:
     options = {"width": 8, "base_width": 2, "parametrisation": "mup", "product": "sum"}
     found = create_model("linear_attention", input_shape=(1, 8, 8), output_dim=3, **options).scalings
     assert found["blocks.1.attention.W_Q.weight"] == found["blocks.1.attention.W_K.weight"] == Scaling(adam=1 / 4)
+
+
+@pytest.mark.parametrize("product", ["hadamard", "sum"])
+def test_a_modulated_read_out_is_scaled_by_its_width_not_by_the_root_of_it(product: str) -> None:
+    """The maps to colours of a generator: 1/width in all, where the module itself divides by the root of it."""
+    options = {"input_shape": (8,), "output_dim": 64, "width": 32, "product": product}
+    torch.manual_seed(0)
+    own = create_model("style_generator", **options)
+    torch.manual_seed(0)
+    net = create_model("style_generator", **options, parametrisation="mup", base_width=8)
+    x, styles = samples(2, (32, 8, 8)), samples(2, (64,))
+    last, same = (model.get_submodule("levels.1.colours.conv") for model in (net, own))
+    assert torch.equal(last.get_parameter("weight"), same.get_parameter("weight"))
+    assert torch.allclose(last(x, styles[:, :32]), same(x, styles[:, :32]) / 2, atol=1e-6)
+    assert net.scalings["levels.1.colours.conv.weight"] == Scaling(multiplier=0.5, sgd=4.0)
