@@ -13,7 +13,7 @@ from hpnets.models import list_models, model_options
 from hpnets.models.backbone import ResidualNet
 from hpnets.ntk import ntk
 from hpnets.theory import limit_kernel
-from tests.models.nets import relative_difference, samples, scramble, small
+from tests.models.nets import samples, scramble, small
 from tests.ntk.oracle import dense_kernel, relative
 
 FAMILIES = list_models(option="stem")
@@ -121,7 +121,6 @@ def test_blocks_are_those_of_each_stage(name: str, blocks: list[int]) -> None:
 def test_shares_of_variance_follow_the_blocks() -> None:
     net = small("pinet", blocks=[2, 3])
     assert net.get_parameter("layer2.2.bn.weight").tolist() == pytest.approx([5**-0.5] * 12)
-    assert relative_difference(small("pinet", blocks=[1, 1]).double(), 5) < 1e-11
 
 
 def test_a_size_without_blocks_keeps_its_own() -> None:

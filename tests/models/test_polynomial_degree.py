@@ -6,13 +6,21 @@ import pytest
 from torch import nn
 
 from hpnets.models import list_models, model_options, polynomial_degree
+from hpnets.models.quadratic import FORMS
 from tests.models.nets import open_gates, relative_difference, scramble, small
 
 NORMS = ("none", "batch")
 DEGREES: list[tuple[str, dict[str, Any], int]] = [
     *[("bilinear", {"depth": depth}, 2**depth) for depth in (1, 2, 3)],
     *[(name, {"degree": n}, n) for name in ("ccp", "cope", "ncp", "ncp_skip", "pnn", "pnn_skip") for n in (1, 2, 3, 6)],
-    *[("cope", {"degree": 3, "condition": 32}, 3), ("ncp", {"degree": 3, "skip": True}, 3)],
+    ("cope", {"degree": 3, "condition": 32}, 3),
+    *[
+        (name, {"degree": 4, "norm": norm, "shared": shared, **skip}, 4)
+        for name, skips in {"ccp": (True, False), "cope": (True, False), "ncp": (True, False), "ncp_skip": ()}.items()
+        for skip in [{"skip": value} for value in skips] or [{}]
+        for norm in NORMS
+        for shared in (False, True)
+    ],
     *[("poly_inr", {"levels": n, "clamp": 1e99}, n) for n in (1, 2, 5)],
     *[
         ("prodpoly", {"blocks": blocks, "degree": n, "norm": norm}, n**blocks)
@@ -20,10 +28,12 @@ DEGREES: list[tuple[str, dict[str, Any], int]] = [
         for norm in NORMS
     ],
     *[("quadratic", {"depth": depth, "norm": norm}, 2**depth) for depth in (1, 2, 3) for norm in NORMS],
+    *[("quadratic", {"form": form}, 2**2) for form in FORMS],
     *[("linear_attention", {"depth": depth, "norm": "none"}, 3**depth) for depth in (1, 2, 3)],
     *[(name, {"norm": norm}, 2**3) for name in ("pinet", "pdc", "rpolynet") for norm in NORMS],
     *[("dpolynet", {"norm": norm}, 3**3) for norm in NORMS],
-    ("starnet", {}, 2**4),
+    *[("pinet", {"blocks": blocks}, 2 ** sum(blocks)) for blocks in ([1], [2, 1], [1, 1, 2])],
+    *[("starnet", {}, 2**4), ("starnet", {"depth": 1}, 2**3)],
     *[(name, {"norm": norm}, 1) for name in ("cnn", "resnet18") for norm in NORMS],
     *[(name, {}, 1) for name in ("mlp", "complex_mlp")],
 ]
@@ -32,7 +42,7 @@ OTHERS = [name for name in list_models() if name not in POLYNOMIAL]
 BENT = [  # a polynomial but for one option
     *[(name, {"activation": "relu"}) for name in POLYNOMIAL if name not in ("bilinear", "complex_mlp", "poly_inr")],
     *[("complex_mlp", {"activation": "split_relu"}), ("poly_inr", {"activation": "leaky_relu"})],
-    *[(name, {"norm": "layer"}) for name in ("prodpoly", "quadratic", "linear_attention")],
+    *[(name, {"norm": "layer"}) for name in ("ccp", "cope", "ncp", "prodpoly", "quadratic", "linear_attention")],
     *[(name, {"norm": "group"}) for name in ("cnn", "resnet18", "pinet", "pdc", "rpolynet", "dpolynet")],
 ]
 
@@ -82,6 +92,10 @@ def test_activations_and_norms_of_the_sample_leave_no_polynomial(name: str, opti
 def test_twins_are_affine(name: str) -> None:
     """By finite differences too, in test_products.py."""
     assert polynomial_degree(opened(name, product="sum", **plain(name, "norm"))) == 1
+
+
+def test_max_pooling_leaves_no_polynomial() -> None:
+    assert polynomial_degree(small("pinet", stem="imagenet", input_shape=(1, 32, 32))) is None
 
 
 def test_a_network_that_states_nothing_has_none() -> None:

@@ -11,7 +11,7 @@ from hpnets.files import read_tensors, write_tensors
 from hpnets.models import create_model
 from hpnets.ntk import ntk
 from hpnets.theory import limit_kernel
-from tests.models.nets import relative_difference, samples, small, state_arrays
+from tests.models.nets import samples, small, state_arrays
 from tests.ntk.oracle import dense_kernel, relative
 
 SKIPS = {"ccp": [True, False], "cope": [True, False], "ncp": [True, False], "ncp_skip": [True]}
@@ -82,13 +82,6 @@ def test_the_kernel_is_that_of_the_dense_jacobian(name: str) -> None:
     truth = dense_kernel(net, x)
     for algorithm in ("structured", "jacobian", "ntkvp"):
         assert relative(ntk(net, x, outputs="full", algorithm=algorithm), truth) < 1e-10
-
-
-@pytest.mark.parametrize(("name", "options"), CASES)
-def test_the_degree_is_kept_but_by_layer_norm(name: str, options: dict[str, Any]) -> None:
-    net = trained(name, degree=3, **options)
-    assert (relative_difference(net, 4) < 1e-11) == (options.get("norm") != "layer")
-    assert relative_difference(net, 3) > 1e-4
 
 
 @pytest.mark.parametrize("name", SKIPS)

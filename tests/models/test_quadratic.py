@@ -64,10 +64,8 @@ def test_forms(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_has_its_degree_its_kernel_and_no_product_in_its_twin(form: str) -> None:
+def test_every_form_has_its_kernel_and_no_product_in_its_twin(form: str) -> None:
     net = scramble_norms(small("quadratic", form=form).double())
-    assert relative_difference(net, 5) < 1e-11
-    assert relative_difference(net, 4) > 1e-4
     assert relative_difference(small("quadratic", form=form, product="sum").double(), 2) < 1e-12
     x = samples(3, dtype=torch.float64)
     assert relative(ntk(net, x, outputs="full"), dense_kernel(net, x)) < 1e-10
