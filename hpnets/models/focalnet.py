@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from hpnets.layers import at_least, image_shape, make_activation, make_product, one_of
 from hpnets.layers.patches import LayerNorm2d
+from hpnets.models.pyramid import depths_of
 from hpnets.models.registry import register_model
 
 # size: width of the first stage, blocks of each stage, focal levels, patch
@@ -113,10 +114,9 @@ class FocalNet(nn.Module):
         inputs, _, _ = image_shape(input_shape, minimum=8)
         own, depths, own_levels, step = SIZES[one_of("size", size, SIZES)]
         width = own if width is None else at_least("width", width, 1)
-        depths = depths if depth is None else (at_least("depth", depth, 1),) * len(depths)
         levels = own_levels if levels is None else at_least("levels", levels, 1)
         stages = []
-        for i, n in enumerate(depths):
+        for i, n in enumerate(depths_of(depths, depth)):
             outputs = width * 2**i
             blocks = (FocalBlock(outputs, levels, activation, product) for _ in range(n))
             embed = nn.Conv2d(inputs, outputs, step, step)

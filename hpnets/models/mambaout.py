@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, image_shape, make_activation, make_product, one_of
+from hpnets.layers import image_shape, make_activation, make_product, one_of
+from hpnets.models.pyramid import depths_of, widths_of
 from hpnets.models.registry import register_model
 
 # size: width and blocks of each stage, stride of each of the stem's two convolutions
@@ -84,15 +85,13 @@ class MambaOut(nn.Module):
         super().__init__()
         inputs, _, _ = image_shape(input_shape, minimum=8)
         own, depths, stride = SIZES[one_of("size", size, SIZES)]
-        first = own[0] if width is None else at_least("width", width, 1)
-        depths = depths if depth is None else (at_least("depth", depth, 1),) * len(depths)
-        widths = [max(w * first // own[0], 1) for w in own]
-        half = max(first // 2, 1)
+        widths = widths_of(own, width)
+        half = max(widths[0] // 2, 1)
         self.stem = nn.Sequential(
             Down(inputs, half, stride), make_activation(activation), Down(half, widths[0], stride)
         )
         stages = []
-        for i, n in enumerate(depths):
+        for i, n in enumerate(depths_of(depths, depth)):
             down = [Down(widths[i - 1], widths[i], 2)] if i else []
             stages.append(nn.Sequential(*down, *(GatedBlock(widths[i], activation, product) for _ in range(n))))
         self.stages = nn.Sequential(*stages)

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, boolean, finite, image_shape, make_product, one_of
+from hpnets.layers import boolean, finite, image_shape, make_product, one_of
+from hpnets.models.pyramid import depths_of, widths_of
 from hpnets.models.registry import register_model
 
 # size: width and blocks of each stage, patch, shrink
@@ -119,12 +120,10 @@ class MONet(nn.Module):
         super().__init__()
         inputs, height, columns = image_shape(input_shape, minimum=8)
         widths, depths, step, shrink = SIZES[one_of("size", size, SIZES)]
-        first = widths[0] if width is None else at_least("width", width, 1)
-        depths = depths if depth is None else (at_least("depth", depth, 1),) * len(depths)
         boolean("shift", shift), finite("alpha0", alpha0)
         side, stages = min(height, columns), []
-        for own, n in zip(widths, depths, strict=True):
-            outputs, step = max(own * first // widths[0], 1), min(step, side)
+        for outputs, n in zip(widths_of(widths, width), depths_of(depths, depth), strict=True):
+            step = min(step, side)
             blocks = [PolyBlock(outputs, shrink, shift, alpha0, product) for _ in range(n)]
             stages.append(nn.Sequential(Embedding(inputs, outputs, step), *blocks))
             inputs, side, step = outputs, side // step, 2

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from hpnets.layers import at_least, image_shape, make_activation, make_product, one_of
+from hpnets.models.pyramid import depths_of
 from hpnets.models.registry import register_model
 
 # size: width of the first stage, blocks of each stage, channels and stride of the stem
@@ -72,11 +73,10 @@ class StarNet(nn.Module):
         channels, _, _ = image_shape(input_shape, minimum=8)
         own, depths, inputs, stride = SIZES[one_of("size", size, SIZES)]
         width = own if width is None else at_least("width", width, 1)
-        depths = depths if depth is None else (at_least("depth", depth, 1),) * len(depths)
         at_least("ratio", ratio, 1)
         self.stem = nn.Sequential(conv_bn(channels, inputs, 3, stride), make_activation(activation))
         stages = []
-        for i, n in enumerate(depths):
+        for i, n in enumerate(depths_of(depths, depth)):
             outputs = width * 2**i
             blocks = (StarBlock(outputs, ratio, activation, product) for _ in range(n))
             stages.append(nn.Sequential(conv_bn(inputs, outputs, 3, 2), *blocks))

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, image_shape, make_activation, make_product, one_of
+from hpnets.layers import image_shape, make_activation, make_product, one_of
 from hpnets.layers.patches import LayerNorm2d
+from hpnets.models.pyramid import depths_of, widths_of
 from hpnets.models.registry import register_model
 
 # size: width, blocks and MLP ratio of each stage, stride of the stem
@@ -93,11 +94,9 @@ class VAN(nn.Module):
         super().__init__()
         inputs, _, _ = image_shape(input_shape, minimum=8)
         own, depths, ratios, stride = SIZES[one_of("size", size, SIZES)]
-        first = own[0] if width is None else at_least("width", width, 1)
-        depths = depths if depth is None else (at_least("depth", depth, 1),) * len(depths)
         stages = []
-        for w, n, ratio in zip(own, depths, ratios, strict=True):
-            outputs, kernel = max(w * first // own[0], 1), 7 if stride == 4 else 3
+        for outputs, n, ratio in zip(widths_of(own, width), depths_of(depths, depth), ratios, strict=True):
+            kernel = 7 if stride == 4 else 3
             embed = [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2), nn.BatchNorm2d(outputs)]
             blocks = [VANBlock(outputs, ratio, activation, product) for _ in range(n)]
             stages.append(nn.Sequential(*embed, *blocks, LayerNorm2d(outputs)))
