@@ -83,7 +83,8 @@ def card(family: str, models: list[str], entries: list[Entry], spectra: dict[str
     parts = [f"# {', '.join(models)}", markdown((module.__doc__ or "").strip())]
     parts += [f"Code: `hpnets/models/{family}.py`. Written by `recipes/cards.py` from the code and the index."]
     for name in models:
-        parts += [f"## `{name}`", markdown(inspect.getdoc(model_class(name)) or ""), options_table(name)]
+        parts += [f"## `{name}`", markdown(inspect.getdoc(model_class(name)) or "")]
+        parts += [options_table(name), *size_table(name)]
     parts += [section for entry in found for section in weights(entry)]
     if any(entry["name"] in spectra for entry in found):
         parts += [f"![kernel spectra after training, beside the additive twins]({family}.svg)"]
@@ -91,11 +92,29 @@ def card(family: str, models: list[str], entries: list[Entry], spectra: dict[str
 
 
 def options_table(name: str) -> str:
-    """The options of a model, as --model.<option>, with their defaults."""
+    """The options of a model, as --model.<option>: type, what is allowed, default; None stands for the size's own."""
     from hpnets.models import model_options
+    from recipes.zoo.sizes import allowed, type_name
 
-    rows = [f"| `--model.{key}` | `{p.default}` |" for key, p in model_options(name).items()]
-    return "\n".join(["| option | default |", "| --- | --- |", *rows])
+    rows = [
+        f"| `--model.{key}` | {type_name(p)} | {allowed(name, key)} | `{p.default}` |"
+        for key, p in model_options(name).items()
+    ]
+    return "\n".join(["| option | type | allowed | default |", "| --- | --- | --- | --- |", *rows])
+
+
+def size_table(name: str) -> list[str]:
+    """What the named sizes of a model cost, [] for a model without."""
+    from hpnets.models import generates_pictures
+    from recipes.zoo.sizes import sizes
+
+    found = sizes(name)
+    if not found:
+        return []
+    what = "pictures of 3x32x32 from 3072 latents" if generates_pictures(name) else "3x32x32 images and 10 classes"
+    rows = [f"| `{size}` | {c.parameters:,} | {c.flops:,} |" for size, c in found.items()]
+    head = [f"| size, for {what} | parameters | FLOPs of a forward pass |", "| --- | ---: | ---: |"]
+    return ["\n".join([*head, *rows])]
 
 
 def weights(entry: Entry) -> Iterator[str]:

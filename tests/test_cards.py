@@ -8,7 +8,9 @@ import pytest
 
 from hpnets import list_models
 from hpnets.models import model_options
+from hpnets.models.cost import cost
 from recipes.cards import card, escaped, families, markdown
+from recipes.zoo.sizes import IMAGE, allowed, build, sizes, type_name
 from tests.report.test_zoo_report import entry
 from tests.test_recipes import run_recipe
 from tests.training.runs import ROOT
@@ -80,11 +82,37 @@ def test_a_card_has_formula_source_and_options(family: str) -> None:
     for name in models:
         assert f"## `{name}`\n" in text
         for key, p in model_options(name).items():
-            assert f"| `--model.{key}` | `{p.default}` |" in text
+            assert f"\n| `--model.{key}` | {type_name(p)} | {allowed(name, key)} | `{p.default}` |\n" in text
     assert "Raises ValueError" in text
     if family not in ("cnn", "mlp", "resnet"):  # baselines that no paper of ours states
         assert "Source: " in text
         assert "\n    " in text  # a displayed formula
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "expected"),
+    [
+        ("ccp", "degree", "an integer >= 1"),
+        ("ccp", "product", "hadamard, sum"),
+        ("mlp", "bias", "true or false"),
+        ("bacon", "period", "a finite number > 0"),
+        ("starnet", "size", "mini, s1, s2, s3, s4"),
+        ("ccp", "base_width", "an integer >= 1"),
+    ],
+)
+def test_what_is_allowed_is_read_from_the_models_errors(name: str, key: str, expected: str) -> None:
+    assert allowed(name, key) == expected
+
+
+def test_sizes_are_those_of_the_networks_themselves() -> None:
+    for name, size in (("starnet", "s1"), ("style_generator", "small")):
+        found = sizes(name)[size]
+        assert found == cost(build(name, size=size), IMAGE)
+        text = card(name, [name], [], {})
+        assert f"| `{size}` | {found.parameters:,} | {found.flops:,} |" in text
+    assert list(sizes("starnet")) == ["mini", "s1", "s2", "s3", "s4"]
+    assert sizes("ccp") == {}
+    assert "| size" not in card("ccp", ["ccp"], [], {})
 
 
 def test_numbers_come_from_the_index() -> None:

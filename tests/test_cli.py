@@ -95,7 +95,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_help_of_a_model_and_a_task(run: Run) -> None:
     for flags, there, absent in [
-        (("--model", "ccp"), "--model.degree", "--model.norm"),
+        (("--model", "ccp"), "--model.degree", "--model.size"),
         (("--model=resnet18", "--task", "mnist"), "--model.norm", "--model.degree"),
         (("--task", "line"), "--task.target", "--task.root"),
     ]:
@@ -124,8 +124,8 @@ FLAGS += " --optim.name sgd --optim.lr 0.1 --ntk.every 5 --ntk.outputs 0"
 FLAGS += " --ntk.metrics [drift] --trainer.max_epochs 3 --wandb off --seed 4"
 MEANT = RunOptions(
     model={
-        **{"name": "ncp", "degree": 3, "width": 256, "activation": "none", "skip": True, "product": "hadamard"},
-        **{"parametrisation": "standard", "base_width": 256},
+        **{"name": "ncp", "degree": 3, "width": 256, "activation": "none", "norm": "none", "skip": True},
+        **{"shared": False, "product": "hadamard", "parametrisation": "standard", "base_width": 256, "init": "own"},
     },
     optim=OptimOptions("sgd", 0.1),
     ntk=NTKOptions(every=5, outputs=0, metrics=["drift"]),
@@ -143,6 +143,11 @@ def test_flags_become_options(options: Callable[..., RunOptions]) -> None:
     )
     assert got.task["name"] == "line"
     assert list(got.task["train_range"]) == [-1, 1]
+
+
+def test_a_list_is_read_as_yaml(options: Callable[..., RunOptions]) -> None:
+    assert options("--model", "resnet18", "--model.blocks", "[1,2]").model["blocks"] == [1, 2]
+    assert options("--model", "resnet18").model["blocks"] is None
 
 
 def test_the_default_is_ccp_on_digits(options: Callable[..., RunOptions]) -> None:
@@ -228,7 +233,10 @@ MISTAKES = [
     pytest.param("--trainer.accelerator gpu", "'accelerator': 'gpu'.* cannot be run here: No supported gpu", marks=GPU),
     ("--trainer.accelerator cup", "'accelerator': 'cup'.* Available names are: .*cpu"),
     ("--trainer.accelerator cpu --trainer.strategy dpd", "'strategy': 'dpd'.* cannot be run here"),
+    ("--model resnet18 --model.blocks [1,0]", r"blocks is \[1, 0\]; allowed: a list of integers >= 1, one a stage"),
+    ("--model resnet18 --model.stem imagenet", r"input_shape is \(1, 8, 8\); allowed: images .* of at least 32x32"),
     ("--model.parametrisation mupp", "parametrisation is 'mupp': did you mean mup"),
+    ("--model.init orthogonl", "init is 'orthogonl': did you mean orthogonal"),
     ("--model.base_width 0", "base_width is 0; allowed: an integer >= 1"),
     ("--trainer.precision 31", "trainer.precision is '31'; allowed: 32-true"),
     ("--wandb ofline", "--wandb is 'ofline': did you mean offline"),

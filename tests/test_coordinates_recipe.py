@@ -2,15 +2,24 @@
 
 import json
 import runpy
+import statistics
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
-from recipes.coordinates import PAGE, RESULTS, line, page
+from hpnets import list_models
+from recipes.coordinates import KINDS, PAGE, RESULTS, line, of_config, page, problem, slopes
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "docs" / "results" / "parametrisation"
+HALVED = {"pnn": "v", "pnn_skip": "v"}  # layers that a factor of width^(-1/2) follows
+OWN_IS_BOUNDED = {  # models whose output does not grow under "standard", as the page says
+    "adam": {"siren"},
+    "sgd": {"pnn", "pnn_skip", "style_generator"},
+}
 
 
 def run(*flags: str) -> int:
@@ -26,18 +35,30 @@ def run(*flags: str) -> int:
 
 def test_the_recipe_writes_results_and_page_and_keeps_other_models(tmp_path: Path) -> None:
     flags = ["--out", str(tmp_path), "--widths", "[8, 16, 32]", "--seeds", "[0, 1]", "--batch", "8", "--steps", "1"]
-    assert run("--models", "[ccp]", *flags) == 0
-    assert run("--models", "[mlp]", *flags) == 0
+    assert run("--models", "[siren]", *flags) == 0
+    assert run("--models", "[style_generator,ccp]", *flags) == 0
     assert run("--models", "[ccp]", *flags) == 0
     rows = json.loads((tmp_path / RESULTS).read_text())
-    assert [(row["model"], row["optimizer"], row["parametrisation"]) for row in rows] == [
-        (model, optimizer, kind)
-        for model in ("mlp", "ccp")
+    assert [(row["model"], row["task"], row["optimizer"], row["parametrisation"]) for row in rows] == [
+        (model, task, optimizer, kind)
+        for model, task in (("ccp", "digits"), ("siren", "image_fit"), ("style_generator", "digits"))
         for optimizer in ("adam", "sgd")
-        for kind in ("standard", "ntk", "mup")
+        for kind in KINDS
     ]
-    assert all(len(run["changes"]["f"]) == 3 for row in rows for run in row["runs"])
+    assert all(len(changes["f"]) == 3 for row in rows for changes in row["runs"])
     assert (tmp_path / PAGE).read_text() == page(rows, str(tmp_path))
+    (command,) = [text for text in page(rows, "here").splitlines() if text.startswith("python ")]
+    assert (
+        "--models '[ccp,siren,style_generator]' --widths '[8, 16, 32]' --batch 8 --steps 1 --seeds '[0, 1]'" in command
+    )
+
+
+def test_the_options_are_those_of_the_config_and_the_rest_of_the_row() -> None:
+    assert of_config("pnn")[0]["scale_inputs"] is True
+    assert not {"name", "width", "parametrisation", "base_width"} & set(of_config("pnn")[0])
+    x, outputs, loss = problem("style_generator", of_config("style_generator")[1], 4)
+    assert (x.shape, outputs) == ((4, 16), 64)
+    assert loss(torch.zeros(4, 64)) > 0
 
 
 def test_an_unknown_model_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,15 +68,34 @@ def test_an_unknown_model_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_a_row_by_hand() -> None:
-    row = {"model": "ccp", "widths": [8, 32], "optimizer": "adam", "parametrisation": "mup"}
-    runs = [{"slopes": {"U.0": 0.1, "C": 0.3, "f": 0.5}}, {"slopes": {"U.0": 0.2, "C": -0.3, "f": 0.7}}]
-    assert line({**row, "runs": runs}) == "| ccp | 8 to 32 | adam | mup | +0.60 +- 0.14 | `U.0` +0.15 +- 0.07 |"
+    """Slopes over a width four times as large: 1/2 for a change twice as large."""
+    row = {"model": "ccp", "task": "digits", "widths": [8, 32], "optimizer": "adam"}
+    own = [{"f": [1.0, 4.0], "U": [1.0, 1.0]}, {"f": [1.0, 8.0], "U": [1.0, 1.0]}]
+    mup = [{"f": [1.0, 1.0], "U.0": [1.0, 2.0], "C": [1.0, 1.0]}, {"f": [1.0, 1.0], "U.0": [1.0, 1.0], "C": [1.0, 1.0]}]
+    assert line([{**row, "runs": own}, {**row, "runs": own}, {**row, "runs": mup}]) == (
+        "| ccp | digits | 8 to 32 | adam | +1.25 +- 0.35 | +1.25 +- 0.35 | +0.00 +- 0.00 | `U.0` +0.25 +- 0.35 |"
+    )
 
 
-def test_the_shipped_page_is_that_of_its_results_and_says_what_the_docs_claim() -> None:
-    rows = json.loads((SHIPPED / RESULTS).read_text())
+def shipped() -> list[dict[str, Any]]:
+    return json.loads((SHIPPED / RESULTS).read_text())
+
+
+def test_the_shipped_page_is_that_of_its_results_over_the_whole_registry() -> None:
+    rows = shipped()
     assert (SHIPPED / PAGE).read_text() == page(rows, "docs/results/parametrisation")
-    for row in rows:
-        f = sum(run["slopes"]["f"] for run in row["runs"]) / len(row["runs"])
-        assert len(row["seeds"]) >= 3
-        assert {"standard": f > 0.3, "mup": abs(f) < 0.3, "ntk": True}[row["parametrisation"]], row["model"]
+    assert [row["model"] for row in rows] == [name for name in list_models() for _ in range(2 * len(KINDS))]
+    assert all(len(row["seeds"]) >= 3 and len(row["widths"]) >= 4 for row in rows)
+
+
+@pytest.mark.parametrize(
+    "row", shipped(), ids=lambda row: f"{row['model']}-{row['optimizer']}-{row['parametrisation']}"
+)
+def test_the_shipped_results_say_what_the_page_claims(row: dict[str, Any]) -> None:
+    name, optimizer = row["model"], row["optimizer"]
+    mean = {layer: statistics.mean(values) for layer, values in slopes(row).items()}
+    if row["parametrisation"] == "standard":
+        assert (mean["f"] > 0.3) == (name not in OWN_IS_BOUNDED[optimizer])
+    if row["parametrisation"] == "mup":
+        assert (-0.2 if optimizer == "adam" else -0.6) < mean["f"] < 0.135
+        assert max(slope - 0.5 * (layer == HALVED.get(name)) for layer, slope in mean.items()) < 0.35

@@ -2,6 +2,9 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor, nn
 
 from hpnets.registry import nearest
 
@@ -37,6 +40,22 @@ def image_shape(input_shape: tuple[int, ...], minimum: int) -> tuple[int, int, i
         )
     c, h, w = input_shape
     return c, h, w
+
+
+class SampleShape:
+    """A forward pre-hook: ValueError for a batch whose samples are not of the shape that a net was built for.
+
+    Where `any_size` is true, the axes after the first, the channels, may have other sizes than they had then.
+    """
+
+    def __init__(self, shape: tuple[int, ...], any_size: bool) -> None:
+        self.shape, self.fixed = shape, 1 if any_size else len(shape)
+
+    def __call__(self, net: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor]) -> None:
+        for x in (*args, *kwargs.values()):
+            if x.ndim != 1 + len(self.shape) or x.shape[1 : 1 + self.fixed] != self.shape[: self.fixed]:
+                sizes: list[Any] = ["batch", *self.shape[: self.fixed], *["any"] * (len(self.shape) - self.fixed)]
+                raise ValueError(f"x is {tuple(x.shape)}; allowed: ({', '.join(map(str, sizes))})")
 
 
 def finite(name: str, value: float) -> float:

@@ -1,6 +1,7 @@
 r"""How weights, learning rates and the width of a network go together: as the model says, "ntk" or "mup".
 
-A parametrisation is put on a network that is built already. A layer y = W x + b (linear or convolution) becomes
+A parametrisation is put on a network that is built already. A layer y = W x + b (linear, convolution or modulated
+convolution) becomes
 y = W (c x) + b with a constant c, its weights are divided by c or scaled, and each parameter gets a factor for its
 learning rate. Names of parameters, and forward methods, stay as they are.
 """
@@ -13,8 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from hpnets.layers.modulation import ModulatedConv2d
+
 PARAMETRISATIONS = ("standard", "ntk", "mup")
-LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, ModulatedConv2d)
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def ntk_scalings(net: nn.Module, own: dict[str, Drawn], other: dict[str, Drawn])
 
     Source: Jacot et al. 2018, "Neural Tangent Kernel" (arXiv 1806.07572).
     """
-    grown = {name for name in _layers(net) if own[name].shape != other[name].shape and own[name].rms > 0}
+    grown = {name for name in layers_of(net) if own[name].shape != other[name].shape and own[name].rms > 0}
     return {name: Scaling(multiplier=own[name].rms, init=1 / own[name].rms) for name in grown}
 
 
@@ -116,7 +119,7 @@ def mup_scalings(net: nn.Module, own: dict[str, Drawn], base: dict[str, Drawn]) 
     others that grow with width and summed, as queries are with keys: they are divided by r_out, as attention is by its
     heads' width instead of the root of it.
     """
-    layers, scaled, contracted = _layers(net), _declared(net, "scaled_by_fan_in"), _declared(net, "contracted")
+    layers, scaled, contracted = layers_of(net), _declared(net, "scaled_by_fan_in"), _declared(net, "contracted")
     found = {name: mup_scaling(drawn, base[name], name in layers, name in scaled) for name, drawn in own.items()}
     for name in contracted:
         r_out = own[name].shape[0] / base[name].shape[0]
@@ -167,13 +170,21 @@ def mup_scaling(own: Drawn, base: Drawn, layer: bool, scaled: bool) -> Scaling:
 
 def apply_scalings(net: nn.Module, scalings: dict[str, Scaling]) -> None:
     """Scale the weights of `net`, hook its layers' inputs, and keep the factors of the rates as `net.scalings`."""
-    layers = _layers(net)
+    layers = layers_of(net)
     for name, scaling in scalings.items():
         with torch.no_grad():
             net.get_parameter(name).mul_(scaling.init)
         if scaling.multiplier != 1:
-            layers[name].register_forward_pre_hook(Multiplier(scaling.multiplier))
+            _multiply(layers[name], scaling.multiplier)
     net.scalings = scalings  # type: ignore[assignment]
+
+
+def _multiply(layer: nn.Module, constant: float) -> None:
+    """Put a constant on the input of a layer, or, where that has a style beside it, on the layer's own scale."""
+    if isinstance(layer, ModulatedConv2d):
+        layer.scale *= constant
+    else:
+        layer.register_forward_pre_hook(Multiplier(constant))
 
 
 def parameter_groups(net: nn.Module, optimizer: str, lr: float, weight_decay: float = 0.0) -> list[dict]:
@@ -197,7 +208,7 @@ def parameter_groups(net: nn.Module, optimizer: str, lr: float, weight_decay: fl
     return [{"params": p, "lr": lr * f, "weight_decay": weight_decay / f} for f, p in groups.items()]
 
 
-def _layers(net: nn.Module) -> dict[str, nn.Module]:
+def layers_of(net: nn.Module) -> dict[str, nn.Module]:
     """The linear layers and convolutions, by the names of their weights."""
     return {f"{prefix}.weight".lstrip("."): m for prefix, m in net.named_modules() if isinstance(m, LAYERS)}
 

@@ -35,6 +35,7 @@ from hpnets.models import (
     style_generator,
     van,
 )
+from hpnets.models.degree import polynomial_degree
 from hpnets.models.registry import (
     create_model,
     generates_pictures,
@@ -73,6 +74,7 @@ __all__ = [
     "pnn",
     "poly_inr",
     "polynet",
+    "polynomial_degree",
     "prodpoly",
     "quadratic",
     "register_model",

@@ -5,7 +5,7 @@ from functools import partial
 from hpnets.layers import image_shape
 from hpnets.layers.modulation import ChannelModulation, ImageStyles
 from hpnets.models.backbone import size_of
-from hpnets.models.conditional import ConditionalNet, smallest_image
+from hpnets.models.conditional import ConditionalNet, smallest_modulated
 from hpnets.models.registry import register_model
 
 
@@ -17,12 +17,12 @@ class AdaIN(ConditionalNet):
 
     mu, sigma: mean and deviation of h over positions, for each sample and channel; gamma, beta = A c with c from the
     mapping network, as in StyleGAN. images: (batch, channels, height, width), 8x8 and more (16x16 for size "18", whose
-    last stage would otherwise normalise one position to 0); f: (batch, output_dim). Sizes are FiLM's, from which it
-    differs by the norm alone. Instance normalisation is no polynomial, whatever the activation.
+    last stage would otherwise normalise one position to 0); f: (batch, output_dim). Sizes, `blocks` and `stem` are
+    FiLM's, from which it differs by the norm alone. Instance normalisation is no polynomial, whatever the activation.
     With product="sum", the additive twin, AdaIN(h) = (1 + gamma) + (h - mu) / sigma + beta: a shift without a scale.
 
-    Raises ValueError for inputs that are no images of that size, an unknown size, activation or product, or an integer
-    < 1.
+    Raises ValueError for inputs that are no images of that size, an unknown size, stem, activation or product, an
+    integer < 1, or blocks that are no list of such.
     Source: Huang and Belongie 2017 (arXiv 1703.06868); A c as in Karras et al. 2019 (arXiv 1812.04948).
     """
 
@@ -32,13 +32,15 @@ class AdaIN(ConditionalNet):
         output_dim: int,
         size: str = "mini",
         width: int | None = None,
+        blocks: list[int] | None = None,
+        stem: str = "small",
         style_width: int = 32,
         mapping_depth: int = 2,
         activation: str = "relu",
         product: str = "hadamard",
     ) -> None:
-        sizes = size_of(size, width)
-        channels, _, _ = image_shape(input_shape, smallest_image("instance", sizes[1]))
+        sizes = size_of(size, width, blocks)
+        channels, _, _ = image_shape(input_shape, smallest_modulated("instance", sizes[1], stem))
         mapping = ImageStyles(channels, style_width, mapping_depth)
         make = partial(ChannelModulation, style_width, norm="instance", product=product)
-        super().__init__(input_shape, output_dim, mapping, make, sizes, activation)
+        super().__init__(input_shape, output_dim, mapping, make, sizes, activation, stem)

@@ -1,6 +1,8 @@
 """The residual backbone that the image families of product blocks share: a stem, stages of blocks, a read-out."""
 
+import math
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -8,12 +10,32 @@ from hpnets.layers import at_least, image_shape, make_activation, norm2d, one_of
 
 MakeBlock = Callable[[int, int, int], nn.Module]
 SIZES: dict[str, tuple[int, tuple[int, ...]]] = {"mini": (16, (1, 1, 1)), "18": (64, (2, 2, 2, 2))}
+# stem: kernel and stride of its convolution, what follows it, the least height and width of an image
+STEMS: dict[str, tuple[int, int, Callable[[], nn.Module], int]] = {
+    "small": (3, 1, nn.Identity, 8),
+    "imagenet": (7, 2, lambda: nn.MaxPool2d(3, 2, 1), 32),
+}
 
 
-def size_of(size: str, width: int | None) -> tuple[int, tuple[int, ...]]:
-    """Width and blocks a stage of a named size, `width` instead of its own where one is given; else ValueError."""
-    own, blocks = SIZES[one_of("size", size, SIZES)]
-    return (own if width is None else at_least("width", width, 1)), blocks
+def size_of(size: str, width: int | None, blocks: list[int] | None = None) -> tuple[int, Sequence[int]]:
+    """Width and blocks a stage of a named size, those that are given instead of its own; else ValueError."""
+    own, stages = SIZES[one_of("size", size, SIZES)]
+    return (own if width is None else at_least("width", width, 1)), stages_of(blocks, stages)
+
+
+def stages_of(blocks: list[int] | None, own: Sequence[int]) -> Sequence[int]:
+    """`blocks`, or `own` where it is None; ValueError unless it is a list of integers >= 1."""
+    if blocks is None:
+        return own
+    plain = isinstance(blocks, list | tuple) and all(type(n) is int and n >= 1 for n in blocks)
+    if not plain or not blocks:
+        raise ValueError(f"blocks is {blocks!r}; allowed: a list of integers >= 1, one a stage")
+    return blocks
+
+
+def smallest_image(stem: str) -> int:
+    """The least height and width with that stem; ValueError for an unknown one."""
+    return STEMS[one_of("stem", stem, STEMS)][-1]
 
 
 class BasicBlock(nn.Module):
@@ -21,6 +43,8 @@ class BasicBlock(nn.Module):
 
     x: (batch, inputs, height, width); y: (batch, channels, height / stride, width / stride).
     """
+
+    degree: ClassVar[int | None] = 1  # of y in x where s and the norms are affine, None where that leaves no polynomial
 
     def __init__(self, inputs: int, channels: int, stride: int, norm: str, activation: str) -> None:
         super().__init__()
@@ -42,14 +66,18 @@ class BasicBlock(nn.Module):
 
 
 class ResidualNet(nn.Module):
-    """A 3x3 stem that keeps the resolution, stages of `blocks[i]` blocks, global average pooling, a read-out.
+    """A stem, stages of `blocks[i]` blocks, global average pooling, a read-out.
 
-    x: (batch, channels, height, width) of 8x8 and more; f: (batch, output_dim). Stage i has width * 2^i channels and
-    halves the resolution, the first one excepted. `make_block(inputs, channels, stride)` builds one block. Names of
-    parameters are torchvision's. Convolutions start as He's, N(0, 2 / fan_out).
+    x: (batch, channels, height, width); f: (batch, output_dim). Stage i has width * 2^i channels and halves the
+    resolution, the first one excepted. `make_block(inputs, channels, stride)` builds one block. Stem "small" is a 3x3
+    convolution that keeps the resolution, for 8x8 and more; "imagenet" a 7x7 one of stride 2 and 3x3 max-pooling of
+    stride 2, for 32x32 and more; its maximum is no polynomial. Names of parameters are torchvision's. Convolutions
+    start as He's, N(0, 2 / fan_out).
 
-    Raises ValueError for inputs that are no images of 8x8 or more, width < 1, an unknown norm or activation.
+    Raises ValueError for inputs that are no images of that size, width < 1, an unknown stem, norm or activation.
     """
+
+    any_size = True
 
     def __init__(
         self,
@@ -60,13 +88,15 @@ class ResidualNet(nn.Module):
         blocks: Sequence[int],
         norm: str,
         activation: str,
+        stem: str = "small",
     ) -> None:
         super().__init__()
-        channels, _, _ = image_shape(input_shape, minimum=8)
+        channels, _, _ = image_shape(input_shape, smallest_image(stem))
+        kernel, stride, pool, _ = STEMS[stem]
         inputs = at_least("width", width, 1)
-        self.conv1 = nn.Conv2d(channels, width, 3, 1, 1, bias=False)
+        self.conv1 = nn.Conv2d(channels, width, kernel, stride, kernel // 2, bias=False)
         self.bn1 = norm2d(norm, width)
-        self.act = make_activation(activation)
+        self.act, self.maxpool = make_activation(activation), pool()
         self.stages = [f"layer{i + 1}" for i in range(len(blocks))]
         for i, name in enumerate(self.stages):
             outputs, stride = width * 2**i, 1 if i == 0 else 2
@@ -96,9 +126,13 @@ class ResidualNet(nn.Module):
         """The blocks of all stages, in order."""
         return [block for name in self.stages for block in self.get_submodule(name).children()]
 
+    def degree_in_x(self) -> int | None:
+        degrees = [block.degree for block in self.blocks() if isinstance(block, BasicBlock) and block.degree]
+        return math.prod(degrees) if len(degrees) == len(self.blocks()) else None
+
     def stem(self, x: Tensor) -> Tensor:
-        """(batch, channels, height, width) to (batch, width, height, width)."""
-        return self.act(self.bn1(self.conv1(x)))
+        """(batch, channels, height, width) to (batch, width, height, width), sides quartered by "imagenet"."""
+        return self.maxpool(self.act(self.bn1(self.conv1(x))))
 
     def read_out(self, x: Tensor) -> Tensor:
         """The last stage's feature map to (batch, output_dim)."""

@@ -20,6 +20,8 @@ class CNN(nn.Module):
     Raises ValueError for inputs that are no images of 8x8 or more, depth < 1, width < 1, an unknown norm or activation.
     """
 
+    any_size = True
+
     def __init__(
         self,
         input_shape: tuple[int, ...],
@@ -44,6 +46,9 @@ class CNN(nn.Module):
             inputs = outputs
         self.layers = nn.Sequential(*layers)
         self.V = nn.Linear(outputs, output_dim)
+
+    def degree_in_x(self) -> int:
+        return 1
 
     def forward(self, x: Tensor) -> Tensor:
         return self.V(self.layers(x).mean((2, 3)))

@@ -52,6 +52,9 @@ class ComplexMLP(nn.Module):
         nn.init.normal_(self.V.weight, std=width**-0.5)
         nn.init.zeros_(self.V.bias)
 
+    def degree_in_x(self) -> int:
+        return 1
+
     def forward(self, x: Tensor) -> Tensor:
         x = x.flatten(1)
         z = x.chunk(2, dim=1) if self.complex_input else (x, torch.zeros_like(x))

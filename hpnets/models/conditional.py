@@ -4,18 +4,21 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from hpnets.models.backbone import BasicBlock, ResidualNet
+from hpnets.models.backbone import BasicBlock, ResidualNet, smallest_image
 
 MakeModulation = Callable[[int], nn.Module]
 
 
-def smallest_image(norm: str, blocks: Sequence[int]) -> int:
+def smallest_modulated(norm: str, blocks: Sequence[int], stem: str) -> int:
     """The least height and width: instance normalisation of one position is 0, so it wants two in the last stage."""
-    return max(8, 2 ** len(blocks)) if norm == "instance" else 8
+    least = smallest_image(stem)
+    return max(least, least // 8 * 2 ** len(blocks)) if norm == "instance" else least
 
 
 class ModulatedBlock(BasicBlock):
     r"""y = s(o + shortcut(x)), o = mod(conv s(mod(conv x, c)), c), mod(h, c) = (1 + gamma(c)) * norm(h) + beta(c)."""
+
+    degree = None
 
     def __init__(self, inputs: int, channels: int, stride: int, activation: str, make: MakeModulation) -> None:
         super().__init__(inputs, channels, stride, "none", activation)
@@ -40,11 +43,12 @@ class ConditionalNet(ResidualNet):
         make: MakeModulation,
         size: tuple[int, Sequence[int]],
         activation: str,
+        stem: str,
     ) -> None:
         def block(inputs: int, channels: int, stride: int) -> nn.Module:
             return ModulatedBlock(inputs, channels, stride, activation, make)
 
-        super().__init__(input_shape, output_dim, block, *size, norm="none", activation=activation)
+        super().__init__(input_shape, output_dim, block, *size, norm="none", activation=activation, stem=stem)
         self.condition = condition
 
     def forward(self, x: Tensor) -> Tensor:

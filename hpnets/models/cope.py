@@ -1,10 +1,11 @@
 """CoPE: the polynomial network of two inputs."""
 
+import itertools
 import math
 
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, make_activation, make_product
+from hpnets.layers import at_least, boolean, make_activation, make_product, norm1d
 from hpnets.models.registry import register_model
 
 
@@ -12,16 +13,20 @@ from hpnets.models.registry import register_model
 class CoPE(nn.Module):
     r"""Polynomial of joint degree N in an input z and a condition c, one Hadamard product a layer.
 
-        x_1 = U_1 z + V_1 c;   x_n = s(U_n z + V_n c) * x_{n-1} + x_{n-1}, n = 2..N;   f = C x_N + b
+        x_1 = U_1 z + V_1 c;   x_n = norm(s(U_n z + V_n c) * x_{n-1}) [+ x_{n-1}], n = 2..N;   f = C x_N + b
 
     One tensor (batch, *input_shape) carries both: flattened, its last `condition` features are c and those before are
     z, so for images (channels, height, width) condition = height * width makes c the last channel. x_n: (batch, width);
     f: (batch, output_dim). s is the activation: with "none" the degree in (z, c) is N exactly; c = 0 gives CCP in z.
+    The bracket is there if `skip`; the norm, on the product before the skip, keeps the degree if it is "batch" in eval
+    mode, and "layer" breaks it; with `shared` U_n = U and V_n = V for n >= 2.
     U_n, V_n ~ N(0, 1/features), features those of z and c together. With product="sum", the additive twin, + takes
     the place of *.
 
-    Raises ValueError for degree < 1, width < 1, a condition outside 1..features - 1, an unknown activation or product.
-    Source: Chrysos et al. 2021, "Conditional Generation Using Polynomial Expansions" (arXiv 2104.05077).
+    Raises ValueError for degree < 1, width < 1, a condition outside 1..features - 1, an unknown activation, norm or
+    product, or a skip or shared that is no bool.
+    Source: Chrysos et al. 2021, "Conditional Generation Using Polynomial Expansions" (arXiv 2104.05077). Ours differs:
+    one tensor carries both inputs, and f is read as any output, where the paper generates images from noise and label.
     """
 
     def __init__(
@@ -32,26 +37,40 @@ class CoPE(nn.Module):
         width: int = 256,
         condition: int = 1,
         activation: str = "none",
+        norm: str = "none",
+        skip: bool = True,
+        shared: bool = False,
         product: str = "hadamard",
     ) -> None:
         super().__init__()
-        at_least("degree", degree, 1), at_least("width", width, 1)
+        self.degree = at_least("degree", degree, 1)
+        at_least("width", width, 1)
         features = math.prod(input_shape)
         if at_least("condition", condition, 1) >= features:
             raise ValueError(f"condition is {condition}; allowed: fewer than the {features} features of the input")
         self.sizes = [features - condition, condition]
+        self.skip, self.shared = boolean("skip", skip), boolean("shared", shared)
         self.act, self.product = make_activation(activation), make_product(product)
-        self.U = nn.ModuleList(nn.Linear(features - condition, width, bias=False) for _ in range(degree))
-        self.V = nn.ModuleList(nn.Linear(condition, width, bias=False) for _ in range(degree))
+        factors = min(degree, 2) if shared else degree
+        self.U = nn.ModuleList(nn.Linear(features - condition, width, bias=False) for _ in range(factors))
+        self.V = nn.ModuleList(nn.Linear(condition, width, bias=False) for _ in range(factors))
+        self.norm = nn.ModuleList(norm1d(norm, width) for _ in range(degree))[1:]  # one degree checks it too
         self.C = nn.Linear(width, output_dim)
         for layer in (*self.U, *self.V):
             nn.init.normal_(layer.weight, std=features**-0.5)
         nn.init.normal_(self.C.weight, std=width**-0.5)
         nn.init.zeros_(self.C.bias)
 
+    def degree_in_x(self) -> int:
+        return self.degree
+
     def forward(self, x: Tensor) -> Tensor:
         z, c = x.flatten(1).split(self.sizes, dim=1)
-        x_n = self.U[0](z) + self.V[0](c)
-        for U_n, V_n in zip(self.U[1:], self.V[1:], strict=True):
-            x_n = self.product(self.act(U_n(z) + V_n(c)), x_n) + x_n
+        pairs = zip(self.U, self.V, strict=True)
+        U_1, V_1 = next(pairs)
+        x_n = U_1(z) + V_1(c)
+        factors = itertools.cycle(self.act(U_n(z) + V_n(c)) for U_n, V_n in pairs)  # computed once each
+        for norm, factor in zip(self.norm, factors, strict=False):
+            product = norm(self.product(factor, x_n))
+            x_n = product + x_n if self.skip else product
         return self.C(x_n)

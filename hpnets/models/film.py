@@ -5,7 +5,7 @@ from functools import partial
 from hpnets.layers import image_shape
 from hpnets.layers.modulation import ChannelModulation, ImageStyles
 from hpnets.models.backbone import size_of
-from hpnets.models.conditional import ConditionalNet, smallest_image
+from hpnets.models.conditional import ConditionalNet, smallest_modulated
 from hpnets.models.registry import register_model
 
 
@@ -17,11 +17,12 @@ class FiLM(ConditionalNet):
 
     images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); c: (batch, style_width) from the
     mapping network on the image averaged to 4x4. gamma = beta = 0 leaves BN(h). Sizes: "mini" (3 stages of a block, 16
-    wide) and "18" (4 of two, 64 wide). Ours differs: the condition is the image itself, not a question about it.
+    wide) and "18" (4 of two, 64 wide); `blocks` replaces the size's blocks a stage. Stem "imagenet" is 7x7 of stride 2
+    and max-pooling, for images 4 times as large. Ours differs: the condition is the image itself, not a question.
     With product="sum", the additive twin, FiLM(h) = (1 + gamma) + BN(h) + beta: a shift without a scale.
 
     Raises ValueError for inputs that are no images of 8x8 or more (16x16 for "18" with norm "instance"), an unknown
-    size, norm (batch, instance, none), activation or product, or an integer < 1.
+    size, stem, norm (batch, instance, none), activation or product, an integer < 1, or blocks that are no list of such.
     Source: Perez et al. 2018, "FiLM: Visual Reasoning with a General Conditioning Layer" (arXiv 1709.07871).
     """
 
@@ -31,14 +32,16 @@ class FiLM(ConditionalNet):
         output_dim: int,
         size: str = "mini",
         width: int | None = None,
+        blocks: list[int] | None = None,
+        stem: str = "small",
         style_width: int = 32,
         mapping_depth: int = 2,
         norm: str = "batch",
         activation: str = "relu",
         product: str = "hadamard",
     ) -> None:
-        sizes = size_of(size, width)
-        channels, _, _ = image_shape(input_shape, smallest_image(norm, sizes[1]))
+        sizes = size_of(size, width, blocks)
+        channels, _, _ = image_shape(input_shape, smallest_modulated(norm, sizes[1], stem))
         mapping = ImageStyles(channels, style_width, mapping_depth)
         make = partial(ChannelModulation, style_width, norm=norm, product=product)
-        super().__init__(input_shape, output_dim, mapping, make, sizes, activation)
+        super().__init__(input_shape, output_dim, mapping, make, sizes, activation, stem)

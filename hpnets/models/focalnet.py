@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from hpnets.layers import at_least, image_shape, make_activation, make_product, one_of
 from hpnets.layers.patches import LayerNorm2d
+from hpnets.models.pyramid import depths_of
 from hpnets.models.registry import register_model
 
 # size: width of the first stage, blocks of each stage, focal levels, patch
@@ -87,13 +88,16 @@ class FocalNet(nn.Module):
     images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); stage i has width * 2^i channels
     and, after the first, starts with a 2x2 convolution of stride 2; a map that does not fit is padded at its far edges.
     Sizes: "mini" (16 wide, 1 + 1 blocks, L = 2, 2x2 patches) and the paper's tiny, small, base with small (srf, L = 2)
-    and large (lrf, L = 3) receptive fields. LN keeps the net from being a polynomial. Ours: no drop path.
+    and large (lrf, L = 3) receptive fields; `depth` replaces the size's blocks of each stage. LN keeps the net from
+    being a polynomial. Ours: no drop path.
     With product="sum", the additive twin, + takes the place of * in gates and modulation.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, activation or product, width or
-    levels < 1.
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, activation or product, width,
+    depth or levels < 1.
     Source: Yang et al. 2022, "Focal Modulation Networks" (arXiv 2203.11926).
     """
+
+    any_size = True
 
     def __init__(
         self,
@@ -101,6 +105,7 @@ class FocalNet(nn.Module):
         output_dim: int,
         size: str = "mini",
         width: int | None = None,
+        depth: int | None = None,
         levels: int | None = None,
         activation: str = "gelu",
         product: str = "hadamard",
@@ -111,9 +116,9 @@ class FocalNet(nn.Module):
         width = own if width is None else at_least("width", width, 1)
         levels = own_levels if levels is None else at_least("levels", levels, 1)
         stages = []
-        for i, depth in enumerate(depths):
+        for i, n in enumerate(depths_of(depths, depth)):
             outputs = width * 2**i
-            blocks = (FocalBlock(outputs, levels, activation, product) for _ in range(depth))
+            blocks = (FocalBlock(outputs, levels, activation, product) for _ in range(n))
             embed = nn.Conv2d(inputs, outputs, step, step)
             stages.append(nn.Sequential(PadTo(step), embed, LayerNorm2d(outputs, 1e-5), *blocks))
             inputs, step = outputs, 2

@@ -22,7 +22,7 @@ class FourierFeatures(nn.Module):
 
     Raises ValueError for features < 1, depth < 0, width < 1, a scale that is no number > 0 or an unknown activation.
     Source: Tancik et al. 2020, "Fourier Features Let Networks Learn High Frequency Functions in Low Dimensional
-    Domains" (arXiv 2006.10739).
+    Domains" (arXiv 2006.10739). Ours differs: no sigmoid on f, which is any output and not a color.
     """
 
     B: Tensor

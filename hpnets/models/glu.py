@@ -47,6 +47,9 @@ class Bilinear(nn.Module):
             if bias:
                 nn.init.zeros_(layer.bias)
 
+    def degree_in_x(self) -> int:
+        return 2 ** len(self.W)
+
     def forward(self, x: Tensor) -> Tensor:
         h = x.flatten(1)
         for W_l, V_l in zip(self.W, self.V, strict=True):

@@ -94,6 +94,9 @@ class LinearAttention(nn.Module):
         self.norm = token_norm(norm, width)
         self.C = nn.Linear(width, output_dim)
 
+    def degree_in_x(self) -> int:
+        return 3 ** len(self.blocks)
+
     def forward(self, x: Tensor) -> Tensor:
         x = self.blocks(self.patches(x) + self.p)
         return self.C(self.norm(x).mean(1))

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, image_shape, make_activation, make_product, one_of
+from hpnets.layers import image_shape, make_activation, make_product, one_of
+from hpnets.models.pyramid import depths_of, widths_of
 from hpnets.models.registry import register_model
 
 # size: width and blocks of each stage, stride of each of the stem's two convolutions
@@ -59,14 +60,17 @@ class MambaOut(nn.Module):
 
     images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); W_1's g has 8/3 as many channels as
     x, c as many, i the rest of 8/3. Sizes: "mini" (16 and 32 wide, a block each, a stem that keeps the resolution) and
-    the paper's "femto", "kobe", "tiny", "small", "base"; `width` is that of the first stage and scales the others.
+    the paper's "femto", "kobe", "tiny", "small", "base"; `width` is that of the first stage and scales the others,
+    `depth` replaces the size's blocks of each stage.
     LN and the activation keep the net from being a polynomial. Ours differs: no stochastic depth.
     With product="sum", the additive twin, + takes the place of *.
 
     Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, activation or product, or width
-    < 1.
+    or depth < 1.
     Source: Yu and Wang 2024, "MambaOut: Do We Really Need Mamba for Vision?" (arXiv 2405.07992).
     """
+
+    any_size = True
 
     def __init__(
         self,
@@ -74,22 +78,22 @@ class MambaOut(nn.Module):
         output_dim: int,
         size: str = "mini",
         width: int | None = None,
+        depth: int | None = None,
         activation: str = "gelu",
         product: str = "hadamard",
     ) -> None:
         super().__init__()
         inputs, _, _ = image_shape(input_shape, minimum=8)
         own, depths, stride = SIZES[one_of("size", size, SIZES)]
-        first = own[0] if width is None else at_least("width", width, 1)
-        widths = [max(w * first // own[0], 1) for w in own]
-        half = max(first // 2, 1)
+        widths = widths_of(own, width)
+        half = max(widths[0] // 2, 1)
         self.stem = nn.Sequential(
             Down(inputs, half, stride), make_activation(activation), Down(half, widths[0], stride)
         )
         stages = []
-        for i, depth in enumerate(depths):
+        for i, n in enumerate(depths_of(depths, depth)):
             down = [Down(widths[i - 1], widths[i], 2)] if i else []
-            stages.append(nn.Sequential(*down, *(GatedBlock(widths[i], activation, product) for _ in range(depth))))
+            stages.append(nn.Sequential(*down, *(GatedBlock(widths[i], activation, product) for _ in range(n))))
         self.stages = nn.Sequential(*stages)
         last = widths[-1]
         self.norm = nn.LayerNorm(last, eps=1e-6)

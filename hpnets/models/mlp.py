@@ -42,6 +42,9 @@ class MLP(nn.Module):
             if bias:
                 nn.init.zeros_(layer.bias)
 
+    def degree_in_x(self) -> int:
+        return 1
+
     def forward(self, x: Tensor) -> Tensor:
         h = x.flatten(1)
         for W_l in self.W:

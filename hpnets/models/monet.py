@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, boolean, finite, image_shape, make_product, one_of
+from hpnets.layers import boolean, finite, image_shape, make_product, one_of
+from hpnets.models.pyramid import depths_of, widths_of
 from hpnets.models.registry import register_model
 
 # size: width and blocks of each stage, patch, shrink
@@ -92,15 +93,18 @@ class MONet(nn.Module):
     image: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim). Each stage after the first starts
     with a 2x2 convolution of stride 2 (1x1 where fewer than 2x2 positions are left). alpha: a scalar a Mu-layer,
     alpha0 at the start. Sizes: "mini" (16 and 32 wide, a block each, 2x2 patches), "t" and "s" (4 stages); `width`
-    scales all stages, being that of the first. There is no activation, but LN keeps the net from being a polynomial.
-    Ours differs: "t" and "s" follow the paper's in widths and depths but not to the parameter, and count 10.0 and 32.0
-    million for 224x224 and 1000 classes; embeddings are disjoint patches, not a pyramid at several levels.
+    scales all stages, being that of the first; `depth` replaces the size's blocks of each stage. There is no
+    activation, but LN keeps the net from being a polynomial. Ours differs: "t" and "s" follow the paper's in widths and
+    depths but not to the parameter, and count 10.0 and 32.0 million for 224x224 and 1000 classes; embeddings are
+    disjoint patches, not a pyramid at several levels.
     With product="sum", the additive twin, + takes the place of *.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size or product, width < 1, a shift that
-    is no bool or an alpha0 that is not finite.
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size or product, width or depth < 1, a
+    shift that is no bool or an alpha0 that is not finite.
     Source: Cheng et al. 2024, "Multilinear Operator Networks" (arXiv 2401.17992).
     """
+
+    any_size = True
 
     def __init__(
         self,
@@ -108,6 +112,7 @@ class MONet(nn.Module):
         output_dim: int,
         size: str = "mini",
         width: int | None = None,
+        depth: int | None = None,
         shift: bool = True,
         alpha0: float = 1.0,
         product: str = "hadamard",
@@ -115,12 +120,11 @@ class MONet(nn.Module):
         super().__init__()
         inputs, height, columns = image_shape(input_shape, minimum=8)
         widths, depths, step, shrink = SIZES[one_of("size", size, SIZES)]
-        first = widths[0] if width is None else at_least("width", width, 1)
         boolean("shift", shift), finite("alpha0", alpha0)
         side, stages = min(height, columns), []
-        for own, depth in zip(widths, depths, strict=True):
-            outputs, step = max(own * first // widths[0], 1), min(step, side)
-            blocks = [PolyBlock(outputs, shrink, shift, alpha0, product) for _ in range(depth)]
+        for outputs, n in zip(widths_of(widths, width), depths_of(depths, depth), strict=True):
+            step = min(step, side)
+            blocks = [PolyBlock(outputs, shrink, shift, alpha0, product) for _ in range(n)]
             stages.append(nn.Sequential(Embedding(inputs, outputs, step), *blocks))
             inputs, side, step = outputs, side // step, 2
         self.stages = nn.Sequential(*stages)

@@ -1,11 +1,12 @@
 """NCP: the nested coupled-CP polynomial network of Pi-nets, with and without skip."""
 
+import itertools
 import math
 
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, boolean, make_activation, make_product
+from hpnets.layers import at_least, boolean, make_activation, make_product, norm1d
 from hpnets.models.registry import register_model
 
 
@@ -13,15 +14,19 @@ from hpnets.models.registry import register_model
 class NCP(nn.Module):
     r"""Polynomial of degree N in x whose layers mix the previous ones before they multiply.
 
-        x_1 = s(A_1 x) * b_1;   x_n = s(A_n x) * (S_n x_{n-1} + b_n) [+ x_{n-1}], n = 2..N;   f = C x_N + c
+        x_1 = s(A_1 x) * b_1;   x_n = norm(s(A_n x) * (S_n x_{n-1} + b_n)) [+ x_{n-1}], n = 2..N;   f = C x_N + c
 
     x: (batch, *input_shape), flattened; x_n: (batch, width); f: (batch, output_dim). The bracket is there if `skip`
     (NCP-Skip). With S_n = I, b_1 = 1 and b_n = 0 after it, x_N is the product of the A_n x, and with skip it is CCP.
+    With s "none" the degree is N exactly; the norm, on the product before the skip, keeps it if it is "batch" in eval
+    mode, and "layer" breaks it. With `shared` A_n = A for all n, and S_n = S, b_n = b for n >= 2.
     A_n, S_n, C ~ N(0, 1/fan_in); b_n = 1, so that every degree up to N is there from the start.
     With product="sum", the additive twin, + takes the place of *.
 
-    Raises ValueError for degree < 1, width < 1, an unknown activation or product, or a skip that is no bool.
-    Source: Chrysos et al. 2020, "Deep Polynomial Neural Networks" (arXiv 2006.13026), model 2 (NCP).
+    Raises ValueError for degree < 1, width < 1, an unknown activation, norm or product, or a skip or shared that is no
+    bool.
+    Source: Chrysos et al. 2020, "Deep Polynomial Neural Networks" (arXiv 2006.13026), model 2 (NCP). Ours differs: b_n
+    is one learnt vector, where the paper writes it as a product B_n^T b_n.
     """
 
     def __init__(
@@ -31,17 +36,22 @@ class NCP(nn.Module):
         degree: int = 4,
         width: int = 256,
         activation: str = "none",
+        norm: str = "none",
         skip: bool = False,
+        shared: bool = False,
         product: str = "hadamard",
     ) -> None:
         super().__init__()
-        at_least("degree", degree, 1), at_least("width", width, 1)
+        self.degree = at_least("degree", degree, 1)
+        at_least("width", width, 1)
         inputs = math.prod(input_shape)
-        self.skip = boolean("skip", skip)
+        self.skip, self.shared = boolean("skip", skip), boolean("shared", shared)
+        factors = 1 if shared else degree
         self.act, self.product = make_activation(activation), make_product(product)
-        self.A = nn.ModuleList(nn.Linear(inputs, width, bias=False) for _ in range(degree))
+        self.A = nn.ModuleList(nn.Linear(inputs, width, bias=False) for _ in range(factors))
         self.b_1 = nn.Parameter(torch.ones(width))
-        self.S = nn.ModuleList(nn.Linear(width, width) for _ in range(degree - 1))
+        self.S = nn.ModuleList(nn.Linear(width, width) for _ in range(min(factors, degree - 1)))
+        self.norm = nn.ModuleList(norm1d(norm, width) for _ in range(degree))[1:]  # one degree checks it too
         self.C = nn.Linear(width, output_dim)
         for layer in (*self.A, *self.S, self.C):
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
@@ -49,18 +59,22 @@ class NCP(nn.Module):
             nn.init.ones_(layer.get_parameter("bias"))
         nn.init.zeros_(self.C.bias)
 
+    def degree_in_x(self) -> int:
+        return self.degree
+
     def forward(self, x: Tensor) -> Tensor:
         x = x.flatten(1)
-        y = self.product(self.act(self.A[0](x)), self.b_1.expand(len(x), -1))
-        for A_n, S_n in zip(self.A[1:], self.S, strict=True):
-            mixed = self.product(self.act(A_n(x)), S_n(y))
+        factors = itertools.cycle(self.act(A_n(x)) for A_n in self.A)  # computed once each
+        y = self.product(next(factors), self.b_1.expand(x.shape[0], -1))
+        for norm, factor, S_n in zip(self.norm, factors, itertools.cycle(self.S), strict=False):
+            mixed = norm(self.product(factor, S_n(y)))
             y = mixed + y if self.skip else mixed
         return self.C(y)
 
 
 @register_model("ncp_skip")
 class NCPSkip(NCP):
-    r"""NCP with the skip: x_n = s(A_n x) * (S_n x_{n-1} + b_n) + x_{n-1}. All else, and what it raises, as in `NCP`."""
+    r"""NCP with the skip: x_n = norm(s(A_n x) * (S_n x_{n-1} + b_n)) + x_{n-1}. All else, and errors, as in `NCP`."""
 
     def __init__(
         self,
@@ -69,6 +83,8 @@ class NCPSkip(NCP):
         degree: int = 4,
         width: int = 256,
         activation: str = "none",
+        norm: str = "none",
+        shared: bool = False,
         product: str = "hadamard",
     ) -> None:
-        super().__init__(input_shape, output_dim, degree, width, activation, True, product)
+        super().__init__(input_shape, output_dim, degree, width, activation, norm, True, shared, product)

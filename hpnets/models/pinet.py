@@ -12,6 +12,8 @@ from hpnets.models.registry import register_model
 class PiBlock(BasicBlock):
     r"""y = s(o + id + BN(o * id)), id the shortcut of x; with conv1x1, BN(conv1x1(o * id))."""
 
+    degree = 2
+
     def __init__(
         self,
         inputs: int,
@@ -39,13 +41,14 @@ class PiNet(ResidualNet):
 
     x: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim). With activation "none" and norm "batch"
     in eval mode a block has degree 2, and the net degree 2^blocks: 8 for size "mini" (3 stages of a block, 16 wide),
-    256 for "18" (the paper's, 4 stages of two, 64 wide). `conv1x1` mixes the product's channels before its norm.
-    With product="sum", the additive twin, + takes the place of *. Ours differs by the stem, 3x3 and no
-    max-pooling, which would break the degree, and by the start: BN's weights at the end of o and after the product are
-    L^(-1/2), L blocks, without which "18" explodes in eval mode before the first step.
+    256 for "18" (the paper's, 4 stages of two, 64 wide); `blocks` replaces the size's blocks a stage. `conv1x1` mixes
+    the product's channels before its norm. With product="sum", the additive twin, + takes the place of *. Ours differs
+    by the stem, by default 3x3 and no max-pooling, which breaks the degree: stem "imagenet" has it, for 32x32 and more;
+    and by the start: BN's weights at the end of o and after the product are L^(-1/2), L blocks, without which "18"
+    explodes in eval mode before the first step.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm, activation or product, width
-    < 1 or a conv1x1 that is no bool.
+    Raises ValueError for inputs that are no images of that size, an unknown size, stem, norm, activation or product,
+    width < 1, blocks that are no list of integers >= 1, or a conv1x1 that is no bool.
     Source: Chrysos et al. 2020, "Deep Polynomial Neural Networks" (arXiv 2006.13026).
     """
 
@@ -55,6 +58,8 @@ class PiNet(ResidualNet):
         output_dim: int,
         size: str = "mini",
         width: int | None = None,
+        blocks: list[int] | None = None,
+        stem: str = "small",
         norm: str = "batch",
         activation: str = "none",
         conv1x1: bool = False,
@@ -62,5 +67,5 @@ class PiNet(ResidualNet):
     ) -> None:
         boolean("conv1x1", conv1x1)
         block = partial(PiBlock, norm=norm, activation=activation, conv1x1=conv1x1, product=product)
-        super().__init__(input_shape, output_dim, block, *size_of(size, width), norm, activation)
+        super().__init__(input_shape, output_dim, block, *size_of(size, width, blocks), norm, activation, stem)
         self.share_variance("bn2", "bn")

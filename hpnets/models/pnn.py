@@ -22,6 +22,7 @@ class PNN(nn.Module):
 
     Raises ValueError for degree < 1, width < 1, an unknown activation or product, or a scale_inputs that is no bool.
     Source: Wu et al. 2022, "Extrapolation and Spectral Bias of Neural Nets with Hadamard Product" (arXiv 2209.07736).
+    Ours differs: several outputs, any activation, and inputs of any norm by `scale_inputs`.
     """
 
     skip: ClassVar[bool] = False
@@ -47,6 +48,9 @@ class PNN(nn.Module):
         self.v = nn.Linear(width, output_dim, bias=False)
         for layer in (*self.W, self.v):
             nn.init.normal_(layer.weight)
+
+    def degree_in_x(self) -> int:
+        return len(self.W)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.input_scale * x.flatten(1)

@@ -51,6 +51,9 @@ class PolyINR(nn.Module):
             gain = 2 / (1 + _SLOPE**2) if rectified else 1.0
             nn.init.normal_(layer.weight, std=(gain / layer.in_features) ** 0.5)
 
+    def degree_in_x(self) -> int:
+        return len(self.A)
+
     def forward(self, g: Tensor) -> Tensor:
         g = g.flatten(1)
         x = torch.ones_like(g[:, :1]).expand(-1, self.C.in_features)

@@ -13,6 +13,8 @@ from hpnets.models.registry import register_model
 class RPolyBlock(BasicBlock):
     r"""y = s(o + sc(x) + alpha BN(conv1x1(q))), q = o * norm(sc x)."""
 
+    degree = 2
+
     def __init__(
         self,
         inputs: int,
@@ -41,6 +43,8 @@ class RPolyBlock(BasicBlock):
 
 class DPolyBlock(RPolyBlock):
     r"""R-PolyNet's sum plus theta t, t = q * norm(conv(p)), p the previous block's t."""
+
+    degree = 3
 
     def __init__(
         self,
@@ -71,13 +75,14 @@ class RPolyNet(ResidualNet):
 
     x: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); sc the shortcut; alpha a scalar a block,
     alpha0 at the start: 0 gives the residual net exactly. norm and BN are the same option; with "batch" in eval mode
-    and activation "none" a block has degree 2. Sizes: "mini" (3 stages of a block, 16 wide), "18" (4 of two, 64 wide).
-    With product="sum", the additive twin, + takes the place of *. Ours differs: no DropBlock, no max-pooling;
-    alpha starts at 1, so that every parameter has a gradient, and BN's weights at the end of o and after conv1x1 at
-    L^(-1/2), L blocks, without which "18" explodes in eval mode before the first step.
+    and activation "none" a block has degree 2. Sizes: "mini" (3 stages of a block, 16 wide), "18" (4 of two, 64 wide);
+    `blocks` replaces the size's blocks a stage. Stem "imagenet", 7x7 of stride 2 and max-pooling, is for 32x32 and
+    more, and breaks the degree. With product="sum", the additive twin, + takes the place of *. Ours differs: no
+    DropBlock; alpha starts at 1, so that every parameter has a gradient, and BN's weights at the end of o and after
+    conv1x1 at L^(-1/2), L blocks, without which "18" explodes in eval mode before the first step.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm, activation or product, width
-    < 1 or an alpha0 that is not finite.
+    Raises ValueError for inputs that are no images of that size, an unknown size, stem, norm, activation or product,
+    width < 1, blocks that are no list of integers >= 1, or an alpha0 that is not finite.
     Source: Chrysos et al. 2023, "Regularization of polynomial networks for image recognition" (arXiv 2303.13896).
     """
 
@@ -87,6 +92,8 @@ class RPolyNet(ResidualNet):
         output_dim: int,
         size: str = "mini",
         width: int | None = None,
+        blocks: list[int] | None = None,
+        stem: str = "small",
         norm: str = "batch",
         activation: str = "none",
         alpha0: float = 1.0,
@@ -94,7 +101,7 @@ class RPolyNet(ResidualNet):
     ) -> None:
         finite("alpha0", alpha0)
         block = partial(RPolyBlock, norm=norm, activation=activation, alpha0=alpha0, product=product)
-        super().__init__(input_shape, output_dim, block, *size_of(size, width), norm, activation)
+        super().__init__(input_shape, output_dim, block, *size_of(size, width, blocks), norm, activation, stem)
         self.share_variance("bn2", "bn")
 
 
@@ -106,11 +113,11 @@ class DPolyNet(ResidualNet):
         t_n = q_n * norm(conv(t_{n-1})),   t_0 = stem(input)
 
     Shapes, options and sizes are R-PolyNet's; alpha and theta, a scalar each a block, both start at alpha0; alpha =
-    theta = 0 is the residual net, theta = 0 is R-PolyNet. Ours differs: the product of the previous terms is the
-    recursion t_n, with a (strided) 1x1 convolution a block, since stages differ in shape, and starts with the stem.
+    theta = 0 is the residual net, theta = 0 is R-PolyNet. With norm "batch" in eval mode and activation "none" y_n and
+    t_n have degree 3^n. Ours differs: the product of the previous terms is the recursion t_n, with a (strided) 1x1
+    convolution a block, since stages differ in shape, and starts with the stem.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm, activation or product, width
-    < 1 or an alpha0 that is not finite.
+    Raises ValueError as R-PolyNet does.
     Source: Chrysos et al. 2023, "Regularization of polynomial networks for image recognition" (arXiv 2303.13896).
     """
 
@@ -120,6 +127,8 @@ class DPolyNet(ResidualNet):
         output_dim: int,
         size: str = "mini",
         width: int | None = None,
+        blocks: list[int] | None = None,
+        stem: str = "small",
         norm: str = "batch",
         activation: str = "none",
         alpha0: float = 1.0,
@@ -127,7 +136,7 @@ class DPolyNet(ResidualNet):
     ) -> None:
         finite("alpha0", alpha0)
         block = partial(DPolyBlock, norm=norm, activation=activation, alpha0=alpha0, product=product)
-        super().__init__(input_shape, output_dim, block, *size_of(size, width), norm, activation)
+        super().__init__(input_shape, output_dim, block, *size_of(size, width, blocks), norm, activation, stem)
         self.share_variance("bn2", "bn")
 
     def forward(self, x: Tensor) -> Tensor:

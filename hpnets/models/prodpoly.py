@@ -21,7 +21,8 @@ class ProdPoly(nn.Module):
     exactly. With product="sum", the additive twin, + takes the place of *.
 
     Raises ValueError for blocks, degree or width < 1, an unknown activation, norm or product.
-    Source: Chrysos et al. 2020, "Deep Polynomial Neural Networks" (arXiv 2006.13026), product of polynomials.
+    Source: Chrysos et al. 2020, "Deep Polynomial Neural Networks" (arXiv 2006.13026), product of polynomials. Ours
+    differs: every block is a CCP of the same degree and width, where the paper composes any polynomials.
     """
 
     def __init__(
@@ -38,8 +39,13 @@ class ProdPoly(nn.Module):
         super().__init__()
         at_least("blocks", blocks, 1), at_least("width", width, 1)
         sizes = [math.prod(input_shape)] + [width] * (blocks - 1) + [output_dim]
-        self.CCP = nn.ModuleList(CCP((a,), b, degree, width, activation, product) for a, b in itertools.pairwise(sizes))
+        self.CCP = nn.ModuleList(
+            CCP((a,), b, degree, width, activation, product=product) for a, b in itertools.pairwise(sizes)
+        )
         self.norm = nn.ModuleList(norm1d(norm, width) for _ in range(blocks))[: blocks - 1]  # one block checks it too
+
+    def degree_in_x(self) -> int:
+        return math.prod(CCP_b.degree_in_x() for CCP_b in self.CCP if isinstance(CCP_b, CCP))
 
     def forward(self, x: Tensor) -> Tensor:
         h = x.flatten(1)

@@ -5,24 +5,44 @@ import math
 
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, make_activation, make_product, norm1d
+from hpnets.layers import at_least, make_activation, make_product, norm1d, one_of
 from hpnets.models.registry import register_model
+
+# form: which of W_1, W_2, W_3 it has
+FORMS = {"full": (1, 2, 3), "product": (1, 2), "squared": (1, 3), "residual": (1, 2), "powers": (1, 2, 3)}
 
 
 class QuadraticLayer(nn.Module):
-    r"""norm(W_1 h) * norm(W_2 h) + norm(W_3 h), with biases where there is no norm; W_i ~ N(0, 1/fan_in)."""
+    r"""A quadratic neuron of the named form, u_i = norm(W_i h), with biases where there is no norm.
 
-    def __init__(self, inputs: int, outputs: int, norm: str, product: str) -> None:
+        full: u_1 * u_2 + u_3;   product: u_1 * u_2;   squared: u_1 * u_1 + u_3;   residual: u_1 * u_2 + u_1;
+        powers: u_1 * u_2 + norm(W_3 (h * h))
+
+    h: (batch, inputs); output: (batch, outputs). W_i ~ N(0, 1/fan_in).
+    """
+
+    def __init__(self, inputs: int, outputs: int, norm: str, form: str, product: str) -> None:
         super().__init__()
-        self.product = make_product(product)
-        self.W_1, self.W_2, self.W_3 = (nn.Linear(inputs, outputs, bias=norm == "none") for _ in range(3))
-        self.norm_1, self.norm_2, self.norm_3 = (norm1d(norm, outputs) for _ in range(3))
-        for layer in (self.W_1, self.W_2, self.W_3):
+        self.form, self.product = form, make_product(product)
+        layers = {i: nn.Linear(inputs, outputs, bias=norm == "none") for i in FORMS[form]}
+        for i, layer in layers.items():
+            self.add_module(f"W_{i}", layer)
+        for i, layer in layers.items():
+            self.add_module(f"norm_{i}", norm1d(norm, outputs))
             nn.init.normal_(layer.weight, std=inputs**-0.5)
 
+    def u(self, i: int, h: Tensor) -> Tensor:
+        """norm(W_i h)."""
+        return self.get_submodule(f"norm_{i}")(self.get_submodule(f"W_{i}")(h))
+
     def forward(self, h: Tensor) -> Tensor:
-        first, second = self.norm_1(self.W_1(h)), self.norm_2(self.W_2(h))
-        return self.product(first, second) + self.norm_3(self.W_3(h))
+        first = self.u(1, h)
+        quadratic = self.product(first, first if self.form == "squared" else self.u(2, h))
+        if self.form == "product":
+            return quadratic
+        if self.form == "residual":
+            return quadratic + first
+        return quadratic + self.u(3, self.product(h, h) if self.form == "powers" else h)
 
 
 @register_model("quadratic")
@@ -31,13 +51,17 @@ class Quadratic(nn.Module):
 
         h_0 = x;   h_l = s(norm(W_1 h_{l-1}) * norm(W_2 h_{l-1}) + norm(W_3 h_{l-1})), l = 1..depth;   f = C h_depth + b
 
+    Other forms of the neuron, u_i = norm(W_i h): "product" u_1 * u_2, "squared" u_1 * u_1 + u_3, "residual"
+    u_1 * u_2 + u_1 (QRes), "powers" u_1 * u_2 + norm(W_3 (h * h)).
+
     x: (batch, *input_shape), flattened; h_l: (batch, width); f: (batch, output_dim). With activation "none" and norm
     "none", or "batch" in eval mode, f has degree 2^depth in x exactly; "layer" is no polynomial.
     With product="sum", the additive twin, + takes the place of *.
 
-    Raises ValueError for depth < 1, width < 1, an unknown activation, norm or product.
+    Raises ValueError for depth < 1, width < 1, an unknown form, activation, norm or product.
     Source: Xu et al. 2022, "QuadraLib: A Performant Quadratic Neural Network Library" (MLSys), the neuron with three
-    weights; one norm for each term is ours.
+    weights; one norm for each term is ours. "residual": Bu and Karpatne 2021 (arXiv 2101.08366); "powers": Fan et al.
+    2018, "A New Type of Neurons for Machine Learning" (arXiv 1704.08362).
     """
 
     def __init__(
@@ -48,14 +72,18 @@ class Quadratic(nn.Module):
         width: int = 128,
         activation: str = "none",
         norm: str = "batch",
+        form: str = "full",
         product: str = "hadamard",
     ) -> None:
         super().__init__()
-        at_least("depth", depth, 1), at_least("width", width, 1)
+        at_least("depth", depth, 1), at_least("width", width, 1), one_of("form", form, FORMS)
         sizes = [math.prod(input_shape)] + [width] * depth
-        self.layers = nn.ModuleList(QuadraticLayer(a, b, norm, product) for a, b in itertools.pairwise(sizes))
+        self.layers = nn.ModuleList(QuadraticLayer(a, b, norm, form, product) for a, b in itertools.pairwise(sizes))
         self.act = make_activation(activation)
         self.C = nn.Linear(width, output_dim)
+
+    def degree_in_x(self) -> int:
+        return 2 ** len(self.layers)
 
     def forward(self, x: Tensor) -> Tensor:
         h = x.flatten(1)

@@ -8,7 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from hpnets.layers import at_least, one_of
+from hpnets.layers import SampleShape, at_least, one_of
+from hpnets.layers.init import INITS, redraw
 from hpnets.layers.parametrisation import (
     PARAMETRISATIONS,
     Drawn,
@@ -43,12 +44,15 @@ def create_model(
     output_dim: int,
     parametrisation: str = "standard",
     base_width: int | None = None,
+    init: str = "own",
     **options: Any,
 ) -> nn.Module:
     """Build the model `name` for samples of `input_shape` (no batch axis) and outputs (N, output_dim).
 
     parametrisation: "standard" (the model's own), "ntk" or "mup", for models with a `width`; "mup" is the model's own
-    at base_width, None being the default width (docs/concepts/parametrisation.md).
+    at base_width, an option of "mup" alone; None is the default width (docs/concepts/parametrisation.md).
+    init: how the weights of linear layers and convolutions are drawn: "own" (as the model says), or "normal", "uniform"
+    or "orthogonal" with the same root mean square.
 
     Raises ValueError with the nearest names for an unknown model or option, or for an option out of range.
     """
@@ -56,17 +60,29 @@ def create_model(
     if not sizes or any(isinstance(size, bool) or not isinstance(size, int) or size < 1 for size in sizes):
         raise ValueError(f"input_shape is {input_shape!r}; allowed: one or more sizes >= 1")
     at_least("output_dim", output_dim, 1)
-    one_of("parametrisation", parametrisation, PARAMETRISATIONS)
-    if base_width is not None:
-        at_least("base_width", base_width, 1)
+    one_of("init", init, INITS)
     build = partial(_MODELS.create, name, input_shape=tuple(input_shape), output_dim=output_dim, **options)
     width = _MODELS.options(name).get("width")
-    if width is None and (parametrisation != "standard" or base_width is not None):
-        raise ValueError(f"parametrisation is {parametrisation!r}; allowed for {name!r}, which has no width: standard")
+    _check_parametrisation(name, parametrisation, base_width, width)
     net = build()
+    if init != "own":
+        redraw(net, init, drawn(build))
+    checked = SampleShape(tuple(input_shape), getattr(net, "any_size", False))
+    net.register_forward_pre_hook(checked, with_kwargs=True)
     if width is not None and parametrisation != "standard":
         _parametrise(net, parametrisation, build, options.get("width", width.default), base_width or width.default)
     return net
+
+
+def _check_parametrisation(name: str, kind: str, base_width: int | None, width: Parameter | None) -> None:
+    """ValueError for an unknown one, one of a model without a width, or a base width that it would not use."""
+    one_of("parametrisation", kind, PARAMETRISATIONS)
+    if base_width is not None:
+        at_least("base_width", base_width, 1)
+    if width is None and (kind != "standard" or base_width is not None):
+        raise ValueError(f"parametrisation is {kind!r}; allowed for {name!r}, which has no width: standard")
+    if width is not None and kind != "mup" and base_width not in (None, width.default):
+        raise ValueError(f"base_width is {base_width} with parametrisation {kind!r}; allowed: with mup alone")
 
 
 def _parametrise(net: nn.Module, parametrisation: str, build: Build, width: int | None, base: int | None) -> None:
@@ -111,10 +127,10 @@ def generates_pictures(name: str) -> bool:
 
 
 def model_options(name: str) -> dict[str, Parameter]:
-    """The options of `name` beside the two that a task fills in; a model with a width has those of `create_model`."""
+    """The options of `name` beside the two that a task fills in, and those of `create_model` that go with it."""
     options = {key: p for key, p in _MODELS.options(name).items() if key not in _FROM_TASK}
-    if "width" not in options:
-        return options
     extra = inspect.signature(create_model).parameters
+    if "width" not in options:
+        return {**options, "init": extra["init"]}
     base = extra["base_width"].replace(default=options["width"].default)
-    return {**options, "parametrisation": extra["parametrisation"], "base_width": base}
+    return {**options, "parametrisation": extra["parametrisation"], "base_width": base, "init": extra["init"]}

@@ -13,6 +13,8 @@ from hpnets.models.registry import register_model
 class SEBlock(BasicBlock):
     r"""y = s(SE(o) + shortcut(x))."""
 
+    degree = None
+
     def __init__(
         self, inputs: int, channels: int, stride: int, norm: str, activation: str, reduction: int, product: str
     ) -> None:
@@ -30,12 +32,13 @@ class SEResNet(ResidualNet):
         y = s(o * sigmoid(W_2 relu(W_1 pool o)) + shortcut(x)),   o = BN conv s BN conv x
 
     x: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); W_1 has channels / reduction rows. Sizes:
-    "mini" (3 stages of a block, 16 wide) and "18" (4 of two, 64 wide: SE-ResNet-18 with a 3x3 stem and no max-pooling,
-    the paper's reduction being 16). A sigmoid gate is no polynomial, whatever the activation.
+    "mini" (3 stages of a block, 16 wide) and "18" (4 of two, 64 wide: SE-ResNet-18, the paper's reduction being 16);
+    `blocks` replaces the size's blocks a stage. Stem "small" is a 3x3 convolution, "imagenet" the paper's 7x7 one of
+    stride 2 and max-pooling, for 32x32 and more. A sigmoid gate is no polynomial, whatever the activation.
     With product="sum", the additive twin, o + sigmoid(...) takes the place of o * sigmoid(...).
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, norm, activation or product, width
-    or reduction < 1.
+    Raises ValueError for inputs that are no images of that size, an unknown size, stem, norm, activation or product,
+    width or reduction < 1, or blocks that are no list of integers >= 1.
     Source: Hu et al. 2018, "Squeeze-and-Excitation Networks" (arXiv 1709.01507).
     """
 
@@ -45,6 +48,8 @@ class SEResNet(ResidualNet):
         output_dim: int,
         size: str = "mini",
         width: int | None = None,
+        blocks: list[int] | None = None,
+        stem: str = "small",
         reduction: int = 4,
         norm: str = "batch",
         activation: str = "relu",
@@ -52,4 +57,4 @@ class SEResNet(ResidualNet):
     ) -> None:
         at_least("reduction", reduction, 1)
         block = partial(SEBlock, norm=norm, activation=activation, reduction=reduction, product=product)
-        super().__init__(input_shape, output_dim, block, *size_of(size, width), norm, activation)
+        super().__init__(input_shape, output_dim, block, *size_of(size, width, blocks), norm, activation, stem)

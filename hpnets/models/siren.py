@@ -18,8 +18,8 @@ class SIREN(nn.Module):
 
     x: (batch, *input_shape), flattened to coordinates in R^d, expected in [-1, 1]; h_l: (batch, width); f: (batch,
     output_dim). W_1 ~ U(-1/d, 1/d), W_l ~ U(-r/omega, r/omega) with r = sqrt(6/width) after it, so that
-    omega W_l h_{l-1} has variance 1 at any depth. C ~ U(-r, r), so that f starts at scale 1, where the paper divides
-    by omega too. Biases ~ U(-1/sqrt(fan_in), 1/sqrt(fan_in)).
+    omega W_l h_{l-1} has variance 1 at any depth. Biases ~ U(-1/sqrt(fan_in), 1/sqrt(fan_in)). Ours differs: C ~
+    U(-r, r), so that f starts at scale 1, where the paper divides by omega too.
 
     Raises ValueError for depth < 1, width < 1 or an omega that is no number > 0.
     Source: Sitzmann et al. 2020, "Implicit Neural Representations with Periodic Activation Functions" (arXiv

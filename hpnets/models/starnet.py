@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from hpnets.layers import at_least, image_shape, make_activation, make_product, one_of
+from hpnets.models.pyramid import depths_of
 from hpnets.models.registry import register_model
 
 # size: width of the first stage, blocks of each stage, channels and stride of the stem
@@ -46,13 +47,16 @@ class StarNet(nn.Module):
 
     images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); stage i has width * 2^i channels,
     f_1 and f_2 `ratio` times as many. Sizes: "mini" (12 wide, 1 + 1 + 2 blocks, a stem that keeps the resolution) and
-    the paper's "s1".."s4". With activation "none" in eval mode a block has degree 2. Weights start as N(0, 0.02^2).
-    Ours differs: no stochastic depth. With product="sum", the additive twin, + takes the place of *.
+    the paper's "s1".."s4"; `depth` replaces the size's blocks of each stage. With activation "none" in eval mode a
+    block has degree 2. Weights start as N(0, 0.02^2). Ours differs: no stochastic depth. With product="sum", the
+    additive twin, + takes the place of *.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, activation or product, width or
-    ratio < 1.
+    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, activation or product, width,
+    depth or ratio < 1.
     Source: Ma et al. 2024, "Rewrite the Stars" (arXiv 2403.19967).
     """
+
+    any_size = True
 
     def __init__(
         self,
@@ -60,6 +64,7 @@ class StarNet(nn.Module):
         output_dim: int,
         size: str = "mini",
         width: int | None = None,
+        depth: int | None = None,
         ratio: int = 4,
         activation: str = "relu6",
         product: str = "hadamard",
@@ -71,9 +76,9 @@ class StarNet(nn.Module):
         at_least("ratio", ratio, 1)
         self.stem = nn.Sequential(conv_bn(channels, inputs, 3, stride), make_activation(activation))
         stages = []
-        for i, depth in enumerate(depths):
+        for i, n in enumerate(depths_of(depths, depth)):
             outputs = width * 2**i
-            blocks = (StarBlock(outputs, ratio, activation, product) for _ in range(depth))
+            blocks = (StarBlock(outputs, ratio, activation, product) for _ in range(n))
             stages.append(nn.Sequential(conv_bn(inputs, outputs, 3, 2), *blocks))
             inputs = outputs
         self.stages = nn.Sequential(*stages)
@@ -83,6 +88,9 @@ class StarNet(nn.Module):
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.02)
                 nn.init.zeros_(module.get_parameter("bias"))
+
+    def degree_in_x(self) -> int:
+        return 2 ** sum(isinstance(module, StarBlock) for module in self.modules())
 
     def forward(self, x: Tensor) -> Tensor:
         return self.C(self.norm(self.stages(self.stem(x))).mean((2, 3)))

@@ -28,6 +28,8 @@ class StyleClassifier(nn.Module):
     Source: the layers of Karras et al. 2020 (StyleGAN2, arXiv 1912.04958).
     """
 
+    any_size = True
+
     def __init__(
         self,
         input_shape: tuple[int, ...],

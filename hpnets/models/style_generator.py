@@ -45,7 +45,7 @@ class Noise(nn.Module):
         self.register_buffer("n", torch.randn(1, 1, side, side))
 
     def forward(self, x: Tensor) -> Tensor:
-        shape = (len(x), *self.n.shape[1:])
+        shape = (x.shape[0], *self.n.shape[1:])
         return self.strength * (torch.randn(shape, dtype=x.dtype, device=x.device) if self.training else self.n)
 
 
@@ -107,6 +107,7 @@ class StyleGenerator(nn.Module):
     """
 
     generates_pictures = True
+    takes_scale = "mapping"  # z comes there without its scale, so that half precision is tried on w
 
     def __init__(
         self,
@@ -139,8 +140,8 @@ class StyleGenerator(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         z = z.flatten(1)
         w = self.mapping(z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt())
-        x = self.constant.expand(len(z), -1, -1, -1)
-        f = x.new_zeros(len(z), self.picture_shape[0], *x.shape[2:])
+        x = self.constant.expand(z.shape[0], -1, -1, -1)
+        f = x.new_zeros(z.shape[0], self.picture_shape[0], *x.shape[2:])
         for level in self.levels:
             x, f = level(x, f, w)
         return f.flatten(1)

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, image_shape, make_activation, make_product, one_of
+from hpnets.layers import image_shape, make_activation, make_product, one_of
 from hpnets.layers.patches import LayerNorm2d
+from hpnets.models.pyramid import depths_of, widths_of
 from hpnets.models.registry import register_model
 
 # size: width, blocks and MLP ratio of each stage, stride of the stem
@@ -68,15 +69,17 @@ class VAN(nn.Module):
     images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim). Each stage starts with a strided
     convolution and BN (7x7 with stride 4 in the paper's sizes, then 3x3 with stride 2) and ends with LN. Sizes: "mini"
     (16 and 32 wide, a block each, a 3x3 stem of stride 2) and the paper's "b0".."b3"; `width` is that of the first
-    stage and scales the others. LKA has degree 2; LN keeps the net from being a polynomial. Weights start as
-    N(0, 2 / fan_out); the strided convolutions' biases, which BN makes idle, are there as in the paper's counts.
-    Ours differs: no dropout, no stochastic depth. With product="sum", the additive twin, u + LKA(u) takes the place of
-    u * LKA(u); a and b, which are weights and no features, still scale.
+    stage and scales the others, `depth` replaces the size's blocks of each stage. LKA has degree 2; LN keeps the net
+    from being a polynomial. Weights start as N(0, 2 / fan_out); the strided convolutions' biases, which BN makes idle,
+    are there as in the paper's counts. Ours differs: no dropout, no stochastic depth. With product="sum", the additive
+    twin, u + LKA(u) takes the place of u * LKA(u); a and b, which are weights and no features, still scale.
 
     Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, activation or product, or width
-    < 1.
+    or depth < 1.
     Source: Guo et al. 2022, "Visual Attention Network" (arXiv 2202.09741).
     """
+
+    any_size = True
 
     def __init__(
         self,
@@ -84,18 +87,18 @@ class VAN(nn.Module):
         output_dim: int,
         size: str = "mini",
         width: int | None = None,
+        depth: int | None = None,
         activation: str = "gelu",
         product: str = "hadamard",
     ) -> None:
         super().__init__()
         inputs, _, _ = image_shape(input_shape, minimum=8)
         own, depths, ratios, stride = SIZES[one_of("size", size, SIZES)]
-        first = own[0] if width is None else at_least("width", width, 1)
         stages = []
-        for w, depth, ratio in zip(own, depths, ratios, strict=True):
-            outputs, kernel = max(w * first // own[0], 1), 7 if stride == 4 else 3
+        for outputs, n, ratio in zip(widths_of(own, width), depths_of(depths, depth), ratios, strict=True):
+            kernel = 7 if stride == 4 else 3
             embed = [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2), nn.BatchNorm2d(outputs)]
-            blocks = [VANBlock(outputs, ratio, activation, product) for _ in range(depth)]
+            blocks = [VANBlock(outputs, ratio, activation, product) for _ in range(n)]
             stages.append(nn.Sequential(*embed, *blocks, LayerNorm2d(outputs)))
             inputs, stride = outputs, 2
         self.stages = nn.Sequential(*stages)

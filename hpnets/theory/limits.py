@@ -83,7 +83,7 @@ def _check_shape(net: nn.Module, x: Tensor) -> None:
     try:
         with torch.no_grad():
             trial(x[:1].to(next(trial.parameters(), x)))
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise ValueError(
             f"x1 holds points of shape {tuple(x.shape[1:])}; allowed: those that {type(net).__name__} takes ({error})"
         ) from error
@@ -92,6 +92,8 @@ def _check_shape(net: nn.Module, x: Tensor) -> None:
 def _derive(net: nn.Module, x1: Tensor, x2: Tensor, laws: Laws | None = None) -> Moments:
     if any(abs(scaling.multiplier * scaling.init - 1) > 1e-9 for scaling in getattr(net, "scalings", {}).values()):
         raise ValueError("net is in a parametrisation that changes its function, mup; allowed: standard or ntk")
+    if hasattr(net, "redrawn"):
+        raise ValueError(f"net is drawn with init {net.redrawn!r}, not as its model says; allowed: init 'own'")
     h = (laws or Laws())(net, Points(x1, x2))
     if h.S.shape[2:] != (1, 1):
         raise ValueError(f"the limit of {type(net).__name__} ends on a grid {h.grid}; allowed: vectors, by `average`")

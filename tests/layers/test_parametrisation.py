@@ -172,7 +172,8 @@ def test_the_kernel_of_the_ntk_parametrisation_settles_with_width_and_the_standa
 @pytest.mark.parametrize("kind", ["ntk", "mup"])
 @pytest.mark.parametrize("name", SEVERAL)
 def test_kernels_transforms_copies_and_exports_see_the_multipliers(name: str, kind: str) -> None:
-    net = small(name, parametrisation=kind, base_width=2).double()
+    options = {"parametrisation": kind, "base_width": 2 if kind == "mup" else None}
+    net = small(name, **options).double()
     x, params = samples(3, dtype=torch.float64), {key: p.detach() for key, p in net.named_parameters()}
     jacobian = vmap(jacrev(lambda p, xi: functional_call(net, p, (xi[None],))[0]), (None, 0))(params, x)
     dense = sum(_kernel(j) for j in jacobian.values())
@@ -183,7 +184,7 @@ def test_kernels_transforms_copies_and_exports_see_the_multipliers(name: str, ki
     assert torch.equal(copy.deepcopy(net)(x), y)
     if kind == "mup":  # which has all kinds of scalings; an export takes a second
         assert torch.allclose(torch.export.export(net, (x,)).module()(x), y, atol=1e-12)
-    other = small(name, parametrisation=kind, base_width=2).double()
+    other = small(name, **options).double()
     torch.nn.init.zeros_(next(other.parameters()))
     other.load_state_dict(net.state_dict())
     assert torch.equal(other(x), y)
@@ -225,6 +226,10 @@ def test_refusals() -> None:
         small("ccp", parametrisation="mupp")
     with pytest.raises(ValueError, match="base_width is 0; allowed: an integer >= 1"):
         small("ccp", base_width=0)
+    for kind in ("standard", "ntk"):
+        assert small("ccp", parametrisation=kind, base_width=256)  # the default, which a run writes out
+        with pytest.raises(ValueError, match=f"base_width is 4 with parametrisation '{kind}'; allowed: with mup alone"):
+            small("ccp", parametrisation=kind, base_width=4)
 
 
 @pytest.mark.parametrize("size", [{}, {"width": 16}, {"width": 32}, {"size": "18"}])
@@ -260,7 +265,7 @@ def test_models_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
         create_model("own", **shape, parametrisation="mup", base_width=2)
     with pytest.raises(ValueError, match="'ntk'; allowed for 'no_width', which has no width: standard"):
         create_model("no_width", **shape, parametrisation="ntk")
-    assert list(model_options("no_width")) == []
+    assert list(model_options("no_width")) == ["init"]
 
 
 def test_every_model_with_a_width_has_the_option() -> None:
@@ -290,3 +295,18 @@ def test_queries_of_the_additive_twin_are_hidden_weights_as_others() -> None:
     options = {"width": 8, "base_width": 2, "parametrisation": "mup", "product": "sum"}
     found = create_model("linear_attention", input_shape=(1, 8, 8), output_dim=3, **options).scalings
     assert found["blocks.1.attention.W_Q.weight"] == found["blocks.1.attention.W_K.weight"] == Scaling(adam=1 / 4)
+
+
+@pytest.mark.parametrize("product", ["hadamard", "sum"])
+def test_a_modulated_read_out_is_scaled_by_its_width_not_by_the_root_of_it(product: str) -> None:
+    """The maps to colours of a generator: 1/width in all, where the module itself divides by the root of it."""
+    options = {"input_shape": (8,), "output_dim": 64, "width": 32, "product": product}
+    torch.manual_seed(0)
+    own = create_model("style_generator", **options)
+    torch.manual_seed(0)
+    net = create_model("style_generator", **options, parametrisation="mup", base_width=8)
+    x, styles = samples(2, (32, 8, 8)), samples(2, (64,))
+    last, same = (model.get_submodule("levels.1.colours.conv") for model in (net, own))
+    assert torch.equal(last.get_parameter("weight"), same.get_parameter("weight"))
+    assert torch.allclose(last(x, styles[:, :32]), same(x, styles[:, :32]) / 2, atol=1e-6)
+    assert net.scalings["levels.1.colours.conv.weight"] == Scaling(multiplier=0.5, sgd=4.0)

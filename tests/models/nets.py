@@ -50,10 +50,11 @@ def open_gates(net: nn.Module, name: str) -> nn.Module:
 
 def scramble(net: nn.Module) -> nn.Module:
     """The net with weights and statistics of its normalisations away from where they start, so that each counts."""
+    batch = nn.BatchNorm1d | nn.BatchNorm2d
     for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d | nn.GroupNorm | nn.LayerNorm) and module.weight is not None:
+        if isinstance(module, batch | nn.GroupNorm | nn.LayerNorm) and module.weight is not None:
             nn.init.uniform_(module.weight, 0.5, 1.5), nn.init.normal_(module.bias)
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, batch):
             nn.init.uniform_(module.get_buffer("running_var"), 0.5, 1.5)
             nn.init.normal_(module.get_buffer("running_mean"), std=0.1)
     return net
@@ -76,14 +77,15 @@ def samples(n: int = 4, shape: tuple[int, ...] = IMAGE, dtype: torch.dtype = tor
     return torch.randn(n, *shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(dtype)
 
 
-def relative_difference(net: nn.Module, order: int, from_origin: bool = False) -> float:
+def relative_difference(net: nn.Module, order: int, from_origin: bool = False, step: float = 1.0) -> float:
     """Size of the order-th finite difference of a float64 net on a line, relative to its values there.
 
-    The line is x + k d for k = 0..order, or the ray (k + 1) d. A polynomial of degree N < order has 0.
+    The line is x + step k d for k = -order/2..order/2, or the ray step (k + 1) d for k = 0..order. A polynomial of
+    degree N < order has 0. The farther the line goes, the more of the values is the term of the highest degree.
     """
     x, d = samples(2, dtype=torch.float64)
-    start = d if from_origin else x
-    values = net(torch.stack([start + k * d for k in range(order + 1)])).detach()
+    start, first = (0 * x, 1.0) if from_origin else (x, -order / 2)
+    values = net(torch.stack([start + step * (first + k) * d for k in range(order + 1)])).detach()
     return float(values.diff(n=order, dim=0).abs().max() / values.abs().max())
 
 

@@ -23,13 +23,6 @@ def test_formula(degree: int, activation: str) -> None:
     assert len(w) == degree + 2
 
 
-@pytest.mark.parametrize("degree", [1, 2, 3, 6])
-def test_it_has_its_degree_along_any_line(degree: int) -> None:
-    net = small("ccp", degree=degree).double()
-    assert relative_difference(net, degree + 1) < 1e-12
-    assert relative_difference(net, degree) > 1e-3
-
-
 @pytest.mark.parametrize("degree", [2, 4])
 def test_with_relu_it_has_its_degree_along_rays_only(degree: int) -> None:
     net = small("ccp", degree=degree, width=32, activation="relu").double()
@@ -42,4 +35,4 @@ def test_variance_doubles_with_each_degree() -> None:
     """Var y_n = 2^(n-1) for x of unit mean square, as the docstring says, so that f has 4 at degree 3."""
     torch.manual_seed(0)
     nets = [create_model("ccp", input_shape=(64,), output_dim=8, degree=3, width=128) for _ in range(20)]
-    assert 2.5 < torch.stack([net(samples(64)) for net in nets]).var() < 6
+    assert 2.5 < torch.stack([net(samples(64, (64,))) for net in nets]).var() < 6

@@ -95,7 +95,7 @@ def test_the_net_is_left_as_it_was() -> None:
     assert net.training
     assert not frozen.training
     assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ValueError, match="x is"):
         cost(net, (5, 8, 8))
     assert net.training
 

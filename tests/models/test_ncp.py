@@ -33,14 +33,6 @@ def scramble_biases(net: nn.Module) -> nn.Module:
     return net
 
 
-@pytest.mark.parametrize("skip", [False, True])
-@pytest.mark.parametrize("degree", [1, 2, 3, 6])
-def test_it_has_its_degree_along_any_line(degree: int, skip: bool) -> None:
-    net = small("ncp", degree=degree, skip=skip).double()
-    assert relative_difference(net, degree + 1) < 1e-12
-    assert relative_difference(net, degree) > 1e-3
-
-
 def test_with_relu_it_has_its_degree_along_rays_only() -> None:
     net = small("ncp", degree=3, width=32, activation="relu").double()
     assert relative_difference(net, 4, from_origin=True) < 1e-12

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.models.nets import relative_difference, samples, small, state_arrays
+from tests.models.nets import samples, small, state_arrays
 
 
 @pytest.mark.parametrize("activation", ["leaky_relu", "none"])
@@ -25,14 +25,6 @@ def test_formula(levels: int, activation: str) -> None:
         y = np.clip(y, -1.5, 1.5)
     np.testing.assert_allclose(net(x).detach().numpy(), y @ w["C.weight"].T + w["C.bias"], rtol=1e-12, atol=1e-12)
     assert clamped > 0
-
-
-@pytest.mark.parametrize("levels", [1, 2, 5])
-def test_without_activation_the_degree_is_the_number_of_levels(levels: int) -> None:
-    net = small("poly_inr", levels=levels, activation="none", width=16, clamp=1e9).double()
-    assert relative_difference(net, levels + 1) < 1e-12
-    assert relative_difference(net, levels) > 1e-3
-    assert relative_difference(small("poly_inr", levels=levels, width=16).double(), levels + 1) > 1e-3
 
 
 def test_scale_does_not_fade_with_the_levels() -> None:

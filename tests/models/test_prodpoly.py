@@ -5,15 +5,7 @@ import torch
 from torch import nn
 
 from hpnets.models.ccp import CCP
-from tests.models.nets import relative_difference, samples, small
-
-
-@pytest.mark.parametrize("norm", ["none", "batch"])
-@pytest.mark.parametrize(("blocks", "degree"), [(1, 3), (2, 1), (2, 2), (3, 2), (2, 3)])
-def test_degree_is_the_product_of_the_degrees(blocks: int, degree: int, norm: str) -> None:
-    net = small("prodpoly", blocks=blocks, degree=degree, norm=norm, width=16).double()
-    assert relative_difference(net, degree**blocks + 1) < 1e-11
-    assert relative_difference(net, degree**blocks) > 1e-3
+from tests.models.nets import samples, small
 
 
 @pytest.mark.parametrize("activation", ["none", "relu"])
@@ -30,7 +22,6 @@ def test_it_composes_ccp_nets(activation: str) -> None:
 def test_norms_stand_between_the_blocks_only() -> None:
     kinds = [type(m) for m in small("prodpoly", blocks=3, norm="layer").modules()]
     assert kinds.count(nn.LayerNorm) == 2
-    assert relative_difference(small("prodpoly", norm="layer").double(), 5) > 1e-6
 
 
 @pytest.mark.parametrize("key", ["blocks", "degree"])

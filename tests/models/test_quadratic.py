@@ -2,9 +2,13 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from hpnets.models.quadratic import FORMS, QuadraticLayer
+from hpnets.ntk import ntk
+from hpnets.theory import limit_kernel
 from tests.models.nets import relative_difference, samples, small
+from tests.ntk.oracle import dense_kernel, relative
 
 
 def scramble_norms(net: nn.Module) -> nn.Module:
@@ -15,18 +19,6 @@ def scramble_norms(net: nn.Module) -> nn.Module:
             for tensor in (module.weight.data, module.bias.data, module.running_mean, module.running_var):
                 tensor.uniform_(0.5, 1.5, generator=generator)
     return net
-
-
-@pytest.mark.parametrize("norm", ["batch", "none"])
-@pytest.mark.parametrize("depth", [1, 2, 3])
-def test_degree_is_two_to_the_depth(depth: int, norm: str) -> None:
-    net = scramble_norms(small("quadratic", depth=depth, norm=norm, width=16).double())
-    assert relative_difference(net, 2**depth + 1) < 1e-11
-    assert relative_difference(net, 2**depth) > 1e-3
-
-
-def test_layer_norm_is_no_polynomial() -> None:
-    assert relative_difference(small("quadratic", depth=1, norm="layer").double(), 3) > 1e-3
 
 
 @pytest.mark.parametrize("activation", ["none", "relu"])
@@ -49,3 +41,36 @@ def test_formula(activation: str, training: bool) -> None:
 def test_biases_stand_where_there_is_no_norm() -> None:
     assert "layers.0.W_3.bias" in small("quadratic", depth=1, norm="none").state_dict()
     assert "layers.0.W_3.bias" not in small("quadratic", depth=1, norm="batch").state_dict()
+
+
+def by_hand(form: str, u: list[Tensor], powers: Tensor) -> Tensor:
+    return {
+        "full": u[0] * u[1] + u[2],
+        "product": u[0] * u[1],
+        "squared": u[0] ** 2 + u[2],
+        "residual": u[0] * u[1] + u[0],
+        "powers": u[0] * u[1] + powers,
+    }[form]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms(form: str) -> None:
+    layer = QuadraticLayer(5, 4, "none", form, "hadamard").double()
+    h = samples(3, (5,), torch.float64)
+    maps = [getattr(layer, f"W_{i}", nn.Identity()) for i in (1, 2, 3)]
+    expected = by_hand(form, [W(h)[:, :4] for W in maps], maps[2](h * h)[:, :4])
+    torch.testing.assert_close(layer(h), expected, rtol=1e-12, atol=1e-12)
+    assert {name[:3] for name, _ in layer.named_parameters()} == {f"W_{i}" for i in FORMS[form]}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_has_its_kernel_and_no_product_in_its_twin(form: str) -> None:
+    net = scramble_norms(small("quadratic", form=form).double())
+    assert relative_difference(small("quadratic", form=form, product="sum").double(), 2) < 1e-12
+    x = samples(3, dtype=torch.float64)
+    assert relative(ntk(net, x, outputs="full"), dense_kernel(net, x)) < 1e-10
+
+
+def test_forms_without_a_limit_are_refused() -> None:
+    with pytest.raises(ValueError, match="form 'squared' of quadratic neurons has no limit here; allowed: form 'full'"):
+        limit_kernel(small("quadratic", form="squared"), samples(2))

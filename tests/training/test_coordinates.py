@@ -7,66 +7,78 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from hpnets.models import create_model
+from hpnets.models import create_model, list_models
 from hpnets.options import OptimOptions
 from hpnets.training.coordinates import CoordinateCheck, coordinate_check
-from tests.models.nets import samples
+from tests.models.nets import image_families, samples
 
-DENSE = ("mlp", "ccp", "ncp", "swiglu")
-IMAGES = ("cnn", "se_resnet", "starnet", "linear_attention")
+SLOW = [*image_families(), "style_generator"]
+FAST = [name for name in list_models() if name not in SLOW]
+COORDINATES = {"bacon", "fourier_features", "mfn_fourier", "mfn_gabor", "poly_inr", "siren"}
+UNIT_NORM = {"pnn", "pnn_skip"}
+HALVED = {"pnn": "v", "pnn_skip": "v"}  # layers that a factor of width^(-1/2) follows
+OWN_MAY_BE_BOUNDED = {  # models whose output need not grow under "standard" (docs/results/parametrisation)
+    "adam": {"pnn", "siren"},
+    "sgd": {"pnn", "pnn_skip", "siren", "style_generator"},
+}
 OPTIMS = {"adam": OptimOptions("adam", lr=0.01), "sgd": OptimOptions("sgd", lr=0.03)}
 LABELS = torch.randint(10, (16,), generator=torch.Generator().manual_seed(0))
 
 
+def inputs(name: str) -> Tensor:
+    """16 samples: points of the unit square for coordinate nets, else images, of unit norm for those made for it."""
+    return samples(16, (2,)).tanh() if name in COORDINATES else samples(16) / (8 if name in UNIT_NORM else 1)
+
+
 def check(name: str, kind: str, optimizer: str, widths: tuple[int, ...], seeds: int = 1) -> CoordinateCheck:
-    """The check of a model on 16 samples and labels, the base width being the first one."""
+    """The check of a model on `inputs` and labels, the base width being the first one."""
+    x, outputs = inputs(name), 64 if name == "style_generator" else 10
 
     def build(width: int) -> nn.Module:
-        options = {"width": width, "base_width": widths[0], "parametrisation": kind}
-        return create_model(name, input_shape=(1, 8, 8), output_dim=10, **options)
+        base = {"base_width": widths[0]} if kind == "mup" else {}
+        options = {"width": width, "parametrisation": kind, **base}
+        return create_model(name, input_shape=tuple(x.shape[1:]), output_dim=outputs, **options)
 
     def loss(f: Tensor) -> Tensor:
         return cross_entropy(f, LABELS)
 
-    return coordinate_check(build, samples(16), loss, OPTIMS[optimizer], widths, seeds=range(seeds))
+    return coordinate_check(build, x, loss, OPTIMS[optimizer], widths, seeds=range(seeds))
 
 
-def steepest(found: CoordinateCheck) -> float:
-    """The slope that is farthest from 0."""
-    return max(map(abs, found.slopes.values()))
+def assert_bounded_under_mup_alone(
+    name: str, optimizer: str, widths: tuple[int, ...], seeds: int, layers: float = 0.3
+) -> None:
+    """Under mup no layer moves farther in a wider net, by slopes below `layers`; under the model's own the output does.
 
-
-@pytest.mark.parametrize("optimizer", OPTIMS)
-@pytest.mark.parametrize("name", ["mlp", "ccp"])
-def test_steps_are_of_one_size_under_mup_alone(name: str, optimizer: str) -> None:
-    widths = (64, 256, 512)
-    assert steepest(check(name, "mup", optimizer, widths)) < 0.3
-    assert check(name, "standard", optimizer, widths).slopes["f"] > 0.3
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("optimizer", OPTIMS)
-@pytest.mark.parametrize("name", DENSE)
-def test_dense_nets_from_64_to_1024(name: str, optimizer: str) -> None:
-    widths = (64, 128, 256, 512, 1024)
-    assert steepest(check(name, "mup", optimizer, widths, seeds=3)) < 0.3
-    assert check(name, "standard", optimizer, widths, seeds=3).slopes["f"] > 0.4
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("optimizer", OPTIMS)
-@pytest.mark.parametrize("name", IMAGES)
-def test_image_nets(name: str, optimizer: str) -> None:
-    """No layer moves farther in a wider net, and the output as far.
-
-    That of a gate, whose gradient is a sum of independent terms until the read-out has learnt, moves less at first; and
-    BatchNorm bounds the inner layers whatever the rates, so of the model's own only the output is asked to grow.
+    A slope may be below 0 at first: that of a gate or a pooled layer, whose gradient is a sum of independent terms
+    until the read-out has learnt, and that of the output, which starts as O(1 / sqrt(width)).
     """
-    widths = (16, 32, 64, 128)
-    found = check(name, "mup", optimizer, widths, seeds=2).slopes
-    assert max(found.values()) < 0.2
-    assert abs(found["f"]) < 0.25
-    assert check(name, "standard", optimizer, widths, seeds=2).slopes["f"] > 0.3
+    mup, own = (check(name, kind, optimizer, widths, seeds).slopes for kind in ("mup", "standard"))
+    growth = {layer: slope - 0.5 * (layer == HALVED.get(name)) for layer, slope in mup.items()}
+    assert max(growth.values()) < layers, growth
+    assert -0.75 < mup["f"] < 0.2
+    assert own["f"] > 0.2 or name in OWN_MAY_BE_BOUNDED[optimizer]
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_steps_are_of_one_size_under_mup_alone(name: str) -> None:
+    assert_bounded_under_mup_alone(name, "adam", (32, 128, 512), seeds=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", OPTIMS)
+@pytest.mark.parametrize("name", FAST)
+def test_dense_nets_from_64_to_1024(name: str, optimizer: str) -> None:
+    assert_bounded_under_mup_alone(name, optimizer, (64, 128, 256, 512, 1024), seeds=3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", OPTIMS)
+@pytest.mark.parametrize("name", SLOW)
+def test_image_nets(name: str, optimizer: str) -> None:
+    """Over so few widths a layer's slope differs from seed to seed by 0.2; under "standard" it is 0.9 and more."""
+    widths = (8, 16, 32) if name == "resnet18" else (16, 32, 64)
+    assert_bounded_under_mup_alone(name, optimizer, widths, seeds=2, layers=0.5)
 
 
 def test_changes_by_hand() -> None:

@@ -21,12 +21,20 @@ MUP = {"name": "ccp", "degree": 3, "width": 16, "parametrisation": "mup", "base_
 
 @pytest.mark.parametrize("kind", ["ntk", "mup"])
 def test_a_run_is_read_back_with_its_parametrisation(tmp_path: Path, kind: str) -> None:
-    summary = train(small_options(model={**MUP, "parametrisation": kind}), tmp_path / "run")
+    base = 4 if kind == "mup" else 256
+    summary = train(small_options(model={**MUP, "parametrisation": kind, "base_width": base}), tmp_path / "run")
     saved = yaml.safe_load(RunFolder(tmp_path / "run").config.read_text())["model"]
-    assert (saved["parametrisation"], saved["base_width"]) == (kind, 4)
+    assert (saved["parametrisation"], saved["base_width"]) == (kind, base)
     net, task, _ = load_run(tmp_path / "run")
     assert evaluate(net, task) == pytest.approx(summary.results["metrics"], rel=1e-5)
     assert any(scaling.multiplier != 1 for scaling in net.scalings.values())
+
+
+def test_a_run_is_read_back_with_its_init(tmp_path: Path) -> None:
+    train(small_options(model={"name": "ccp", "degree": 2, "width": 8, "init": "orthogonal"}), tmp_path / "run")
+    assert yaml.safe_load(RunFolder(tmp_path / "run").config.read_text())["model"]["init"] == "orthogonal"
+    net, _, _ = load_run(tmp_path / "run")
+    assert net.redrawn == "orthogonal"
 
 
 def test_the_default_run_says_that_it_is_standard(tmp_path: Path) -> None:

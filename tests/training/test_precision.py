@@ -27,6 +27,18 @@ def test_products_of_unbounded_features_are_refused_and_bounded_factors_pass(nam
         check_half(net, samples(16), "16-mixed")
 
 
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("demodulate", [False, True])
+def test_a_generator_is_tried_on_its_styles(demodulate: bool, fused: bool) -> None:
+    """Its latents' scale is divided out; its styles grow in training, and with them a product of one a layer."""
+    torch.manual_seed(0)
+    net = create_model("style_generator", input_shape=(8,), output_dim=64, demodulate=demodulate, fused=fused)
+    assert torch.allclose(net(100 * samples(4, (8,))), net.eval()(samples(4, (8,))), atol=1e-5)
+    message = "allowed for this StyleGenerator: bf16-mixed"
+    with nullcontext() if demodulate else pytest.raises(ValueError, match=message):
+        check_half(net, samples(4, (8,)), "16-mixed")
+
+
 @pytest.mark.parametrize("precision", ["32-true", "64-true", "bf16-mixed"])
 def test_wide_formats_are_not_tried(precision: str) -> None:
     check_half(nn.Identity().requires_grad_(False), torch.full((1, 1), float("inf")), precision)

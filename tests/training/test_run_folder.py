@@ -106,8 +106,8 @@ def test_options_that_cannot_be_run_leave_no_folder(tmp_path: Path, changes: dic
 def test_config_holds_plain_types(run: RunFolder) -> None:
     config = yaml.safe_load(run.config.read_text())
     given = {"name": "ccp", "degree": 3, "width": 16}
-    own = {"activation": "none", "product": "hadamard"}
-    assert config["model"] == {**given, **own, "parametrisation": "standard", "base_width": 256}
+    own = {"activation": "none", "norm": "none", "skip": True, "shared": False, "product": "hadamard"}
+    assert config["model"] == {**given, **own, "parametrisation": "standard", "base_width": 256, "init": "own"}
     assert config["task"] == {"name": "digits", "batch_size": 132, "seed": 0, "num_workers": 0}
     assert config["trainer"]["max_epochs"] == 2
 

@@ -30,7 +30,9 @@ def residual(net: Any, x: Points, laws: Laws) -> Moments:
 
 
 def stem(net: Any, x: Points, laws: Laws) -> Moments:
-    """s(norm(conv x))."""
+    """s(norm(conv x)); ValueError for max-pooling, whose moments are not derived."""
+    if not isinstance(net.maxpool, nn.Identity):
+        raise ValueError("max-pooling has no limit here; allowed: stem 'small'")
     return activation(laws.norm(he(laws, x.moments(), net.conv1), net.bn1), net.act)
 
 

@@ -13,24 +13,41 @@ from hpnets.theory.moments import Moments
 Input = Points | Moments
 
 
-def coupled(net: Any, a: Moments, y: Moments) -> Moments:
-    """A skip's product: a * y + y = (1 + a) * y; in the additive twin a + y + y."""
-    return (1 + a) * y if net.product.__name__ == "hadamard" else a + 2 * y
+def coupled(net: Any, a: Moments, y: Moments, k: float = 1.0) -> Moments:
+    """A skip's product: k a * y + y = (1 + k a) * y; in the additive twin k (a + y) + y."""
+    return (1 + k * a) * y if net.product.__name__ == "hadamard" else k * a + (1 + k) * y
+
+
+def chained(net: Any, a: Moments, y: Moments, norm: nn.Module, laws: Laws) -> Moments:
+    """norm(a * y) [+ y], the bracket if `skip`; ValueError for a LayerNorm beside the skip, which shares y with it."""
+    if not net.skip:
+        return laws.norm(net.product(a, y), norm)
+    if isinstance(norm, nn.LayerNorm):
+        raise ValueError("norm 'layer' of a product beside a skip has no limit here; allowed: norm 'batch' or 'none'")
+    return coupled(net, a, y, laws.factor(norm))
+
+
+def check_factors(net: Any) -> None:
+    """ValueError for shared factors: the product rule is that of independent ones."""
+    if net.shared:
+        raise ValueError("shared factors are dependent, and have no limit here; allowed: shared false")
 
 
 @register_limit("hpnets.models.ccp.CCP")
 def ccp(net: Any, x: Input, laws: Laws) -> Moments:
-    """y_1 = U_1 x;   y_n = (1 + s(U_n x)) * y_{n-1};   f = C y_N + b, b = 0."""
+    """y_1 = U_1 x;   y_n = norm(s(U_n x) * y_{n-1}) [+ y_{n-1}];   f = C y_N + b, b = 0."""
+    check_factors(net)
     x = flat(x)
     y = laws.dense(x, net.U[0])
-    for U_n in net.U[1:]:
-        y = coupled(net, activation(laws.dense(x, U_n), net.act), y)
+    for U_n, norm in zip(net.U[1:], net.norm, strict=True):
+        y = chained(net, activation(laws.dense(x, U_n), net.act), y, norm, laws)
     return laws.dense(y, net.C)
 
 
 @register_limit("hpnets.models.cope.CoPE")
 def cope(net: Any, x: Input, laws: Laws) -> Moments:
     """CCP in (z, c) together: U_n z + V_n c is one layer of both."""
+    check_factors(net)
     x = flat(x)
 
     def joint(U_n: nn.Linear, V_n: nn.Linear) -> Moments:
@@ -39,20 +56,21 @@ def cope(net: Any, x: Input, laws: Laws) -> Moments:
         return laws.gaussian(x)
 
     x_n = joint(net.U[0], net.V[0])
-    for U_n, V_n in zip(net.U[1:], net.V[1:], strict=True):
-        x_n = coupled(net, activation(joint(U_n, V_n), net.act), x_n)
+    for U_n, V_n, norm in zip(net.U[1:], net.V[1:], net.norm, strict=True):
+        x_n = chained(net, activation(joint(U_n, V_n), net.act), x_n, norm, laws)
     return laws.dense(x_n, net.C)
 
 
 @register_limit("hpnets.models.ncp.NCP")
 def ncp(net: Any, x: Input, laws: Laws) -> Moments:
-    """x_1 = s(A_1 x) * b_1;   x_n = s(A_n x) * (S_n x_{n-1} + b_n) [+ x_{n-1}];   f = C x_N + c;   b_n = 1, c = 0."""
+    """x_1 = s(A_1 x) * b_1;   x_n = norm(s(A_n x) * (S_n x_{n-1} + b_n)) [+ x_{n-1}];   f = C x_N + c;   b_n = 1."""
+    check_factors(net)
     x = flat(x)
     laws.draw(net.b_1, 0.0)
     first = activation(laws.dense(x, net.A[0]), net.act)
     y = first if net.product.__name__ == "hadamard" else first + 1
-    for A_n, S_n in zip(net.A[1:], net.S, strict=True):
-        mixed = net.product(activation(laws.dense(x, A_n), net.act), laws.dense(y, S_n) + 1)
+    for A_n, S_n, norm in zip(net.A[1:], net.S, net.norm, strict=True):
+        mixed = laws.norm(net.product(activation(laws.dense(x, A_n), net.act), laws.dense(y, S_n) + 1), norm)
         y = mixed + y if net.skip else mixed
     return laws.dense(y, net.C)
 
@@ -92,6 +110,8 @@ def quadratic(net: Any, x: Input, laws: Laws) -> Moments:
 @register_limit("hpnets.models.quadratic.QuadraticLayer")
 def quadratic_layer(layer: Any, h: Moments, laws: Laws) -> Moments:
     """norm(W_1 h) * norm(W_2 h) + norm(W_3 h), with torch's biases where there is no norm."""
+    if layer.form != "full":
+        raise ValueError(f"form {layer.form!r} of quadratic neurons has no limit here; allowed: form 'full'")
     pairs = ((layer.W_1, layer.norm_1), (layer.W_2, layer.norm_2), (layer.W_3, layer.norm_3))
     first, second, third = (laws.norm(laws.dense(h, W, bias=uniform_bias(W)), norm) for W, norm in pairs)
     return layer.product(first, second) + third

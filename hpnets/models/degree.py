@@ -1,0 +1,27 @@
+"""The degree of a network as a polynomial of its input."""
+
+from torch import nn
+
+from hpnets.layers import ComplexActivation
+from hpnets.layers.products import added
+
+_AFFINE = (nn.Linear, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.AdaptiveAvgPool2d, nn.Identity)
+_EMPTY = (nn.Sequential, nn.ModuleList)
+
+
+def polynomial_degree(net: nn.Module) -> int | None:
+    """The degree of f in x in eval mode, None where f is no polynomial of x, or is not known to be one.
+
+    It is what the class of the net says by a method `degree_in_x`, if all its layers are affine maps, so that its
+    products alone bend it: no activation, and no norm but BatchNorm, which is affine in eval mode. An additive twin
+    has degree 1. A closed gate, alpha = 0, has less.
+    """
+    stated = getattr(net, "degree_in_x", lambda: None)()
+    layers = [m for m in net.modules() if not list(m.children())]
+    if stated is None or not all(map(_affine, layers)):
+        return None
+    return 1 if any(getattr(m, "product", None) is added for m in net.modules()) else stated
+
+
+def _affine(layer: nn.Module) -> bool:
+    return isinstance(layer, _AFFINE + _EMPTY) or (isinstance(layer, ComplexActivation) and layer.name == "none")

@@ -1,0 +1,48 @@
+"""What a model's options may be, as its own errors say, and what its named sizes cost."""
+
+from functools import cache
+from inspect import Parameter
+from typing import Any
+
+import torch
+
+from hpnets.models import create_model, generates_pictures, model_options
+from hpnets.models.cost import Cost, cost
+
+IMAGE, CLASSES = (3, 32, 32), 10
+NONSENSE = "?"  # no option takes it
+
+
+@cache
+def allowed(name: str, key: str) -> str:
+    """What the model `name` answers to nonsense for its option `key`: "an integer >= 1", or the words that it knows."""
+    try:
+        build(name, **{key: NONSENSE})
+    except ValueError as error:
+        return str(error).partition("allowed: ")[2]
+    raise AssertionError(f"{name} takes {NONSENSE!r} for {key}")
+
+
+def type_name(option: Parameter) -> str:
+    """The type of an option: "int", "int or None"."""
+    annotation = option.annotation
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace(" | ", " or ")
+
+
+@cache
+def sizes(name: str) -> dict[str, Cost]:
+    """The cost of each named size for 3x32x32 images and 10 classes, or a picture of 3x32x32; {} without sizes."""
+    if "size" not in model_options(name):
+        return {}
+    found = {}
+    for size in allowed(name, "size").split(", "):
+        # weights without memory, but for a generator, whose demodulation turns off an autocast that knows no "meta"
+        with torch.device("cpu" if generates_pictures(name) else "meta"):
+            found[size] = cost(build(name, size=size), IMAGE)
+    return dict(sorted(found.items(), key=lambda item: item[1].parameters))
+
+
+def build(name: str, **options: Any) -> torch.nn.Module:
+    """The model for 3x32x32 inputs and 10 outputs, or as many as its picture has."""
+    outputs = torch.Size(IMAGE).numel() if generates_pictures(name) else CLASSES
+    return create_model(name, input_shape=IMAGE, output_dim=outputs, **options)
