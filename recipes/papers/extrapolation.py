@@ -142,6 +142,9 @@ def cells(sizes: Sizes, seeds: list[int], mnist: str | None) -> list["Cell"]:
             for network, width in nets.items():
                 given = {"network": network, "target": target, "seeds": seeds, "width": width, "epochs": epochs}
                 made.append(Cell(f"paper-{target}-{network}-{epochs}", paper_setting, given))
+        given = {"network": f"ccp-{degree}", "target": target, "seeds": seeds, "width": 1}
+        given |= {"epochs": sizes.paper_epochs[-1], "lr": 1e-2}
+        made.append(Cell(f"fast-{target}-ccp-{degree}-{sizes.paper_epochs[-1]}", paper_setting, given))
     for target, networks in (("linear", ("mlp", "pnn-2")), ("quadratic", ("mlp", "pnn-2", "ccp-2"))):
         for network in networks:
             for sector in sizes.sectors:
