@@ -85,8 +85,8 @@ def paper_section(found: Found) -> Section:
                 )
             )
     text = (
-        "Relative errors. Adam at 1e-4, and at 1e-2, which is not the paper's; weight decay 1e-3, batches of 512 of 2,048 "
-        "points, x and y as they are; ccp of width 1, mlp of two hidden layers."
+        "Relative errors. Adam at 1e-4, and at 1e-2, which is not the paper's; weight decay 1e-3, batches of 512 of "
+        "2,048 points, x and y as they are; ccp of width 1, mlp of two hidden layers."
     )
     head = ("target", "network", "lr", "epochs", "inside, at first", "inside", "outside")
     return Section("The stated setting", text, head, tuple(rows))
