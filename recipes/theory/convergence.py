@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from hpnets.theory import limit_kernel, twin_kernel
-from recipes.bench.growth import log_slope
+from recipes.bench.slope import log_slope
 from recipes.theory.cases import CASES, OUTPUTS, WIDTHS, Case
 
 ABOUT = (

@@ -15,7 +15,7 @@ from hpnets.options import OptimOptions
 from hpnets.tasks.sphere import SphereTask, sphere_points
 from hpnets.theory import KernelPredictor
 from hpnets.training import LinearTwin, LitModel
-from recipes.bench.growth import log_slope
+from recipes.bench.slope import log_slope
 
 WIDTHS, SEEDS, TOLERANCE = (1024, 4096, 16384), 8, 0.005
 ABOUT = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recipes.papers.parts.pages import Claim, Section, at, log_slope, render, spread, table, verdict, write_results
+from recipes.papers.parts.pages import Claim, Section, at, mean_slope, render, spread, table, verdict, write_results
 from recipes.papers.parts.study import Cell, Study, device_of, seeds_of, study_of
 from tests.training.runs import ROOT
 
@@ -112,7 +112,7 @@ def test_spread_averages_what_is_finite_and_counts_the_rest() -> None:
 
 
 def test_slope_of_a_power_law() -> None:
-    assert log_slope({m: [m**-0.5, m**-0.5] for m in (10, 100, 1000)}) == pytest.approx(-0.5)
+    assert mean_slope({m: [m**-0.5, m**-0.5] for m in (10, 100, 1000)}) == pytest.approx(-0.5)
 
 
 def test_a_table_keeps_its_columns() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hpnets.files import write_json, write_text, write_whole
+from recipes.bench.slope import log_slope
 
 Verdict = Literal["reproduced", "not reproduced", "contradicted"]
 
@@ -57,11 +58,9 @@ def middle(values: Sequence[float], digits: int = 2) -> str:
     return f"{statistics.median(values):.{digits}g} ({min(values):.{digits}g} to {max(values):.{digits}g})"
 
 
-def log_slope(numbers: Mapping[int, Sequence[float]]) -> float:
+def mean_slope(numbers: Mapping[int, Sequence[float]]) -> float:
     """Least-squares slope of the log of each mean over the log of its key."""
-    x = [math.log(key) for key in numbers]
-    y = [math.log(statistics.fmean(values)) for values in numbers.values()]
-    return statistics.linear_regression(x, y).slope
+    return log_slope(numbers, map(statistics.fmean, numbers.values()))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -4,7 +4,8 @@ import math
 import statistics
 from typing import TYPE_CHECKING, Any
 
-from recipes.papers.parts.pages import Claim, log_slope, spread, verdict
+from recipes.bench.slope import log_slope
+from recipes.papers.parts.pages import Claim, mean_slope, spread, verdict
 
 if TYPE_CHECKING:
     from recipes.papers.ntk_convergence import Sizes
@@ -25,9 +26,7 @@ def by_width(numbers: dict[int, list[float]], digits: int = 2) -> str:
 
 def slopes(numbers: dict[int, list[float]]) -> list[float]:
     """The log-log slope over width of each seed."""
-    return [
-        log_slope({w: [v] for w, v in zip(numbers, row, strict=True)}) for row in zip(*numbers.values(), strict=True)
-    ]
+    return [log_slope(numbers, row) for row in zip(*numbers.values(), strict=True)]
 
 
 def slope_text(numbers: dict[int, list[float]]) -> str:
@@ -75,14 +74,14 @@ def slope_and_mean(found: Found, sizes: "Sizes", n: int, draws: list[int]) -> tu
     """Slope of the distance to the limit over width, and the distance of the mean kernel of width n."""
     rows, limit = (values(found, "init", (n,), draws, key)[n] for key in ("row", "limit"))
     mean = [statistics.fmean(column) for column in zip(*rows, strict=True)]
-    slope = log_slope(values(found, "init", sizes.init_widths, draws, "error"))
+    slope = mean_slope(values(found, "init", sizes.init_widths, draws, "error"))
     return slope, math.dist(mean, limit[0]) / math.hypot(*limit[0])
 
 
 def motion_claims(found: Found, sizes: "Sizes", seeds: list[int]) -> list[Claim]:
     move, inflation = (values(found, "trained", sizes.widths, seeds, key) for key in ("move", "inflation"))
     first, second, *_ = sizes.widths
-    slope = log_slope(move)
+    slope = mean_slope(move)
     factor, allowed = statistics.fmean(move[second]) / statistics.fmean(move[first]), 1.75 * first / second
     return [
         Claim(
@@ -114,7 +113,7 @@ def prediction_claims(found: Found, sizes: "Sizes", seeds: list[int]) -> list[Cl
     made = []
     for key, kernel in (("finite", "its own kernel at initialisation"), ("limit", "the limit kernel")):
         errors = values(found, "trained", sizes.widths, seeds, key)
-        slope = log_slope(errors)
+        slope = mean_slope(errors)
         made.append(
             Claim(
                 f"The trained network tends to the prediction of {kernel}, in function space",
