@@ -11,7 +11,7 @@ from torch import nn
 from hpnets.ntk import ntk
 from hpnets.theory import limit_kernel
 from recipes.papers.parts.convergence import kernels
-from recipes.papers.parts.convergence.claims import slope_text
+from recipes.papers.parts.convergence.claims import component_means, faster, inversion, slope_text
 from recipes.papers.parts.convergence.jacot import BETA, JacotNet
 from recipes.papers.parts.convergence.tables import points
 from recipes.papers.parts.descent import descend_from_start
@@ -157,3 +157,12 @@ def test_descent_from_the_start_is_descent_of_what_is_added_to_it() -> None:
     step = torch.eye(5).double() - 2 * 0.1 * x @ x.T / 5
     expected = [y - torch.linalg.matrix_power(step, s) @ y for s in (0, 3, 7)]
     torch.testing.assert_close(torch.stack(seen), torch.stack(expected))
+
+
+def test_what_is_said_of_components() -> None:
+    assert component_means([[1.0, 2.0], [3.0, 2.0]]) == "2.00 +- 1, 2.00 +- 0"
+    assert inversion([[0.1, 0.2, 0.2], [0.1, 0.3, 0.4]]) == ""
+    assert inversion([[0.1, 0.3, 0.2], [0.1, 0.3, 0.6]]).endswith("by a factor 1.500; means ordered")
+    assert inversion([[0.1, 0.3, 0.2], [0.1, 0.3, 0.3]]).endswith("means not ordered")
+    assert faster({100: [0.5, 0.7], 400: [0.8]}).startswith(". Below 1: faster")
+    assert faster({100: [0.9], 400: [0.8]}) == faster({100: [0.9], 400: [1.1]}) == ""
