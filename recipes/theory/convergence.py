@@ -70,17 +70,14 @@ def measure(name: str, seeds: int | None = None, widths: tuple[int, ...] = ()) -
 
 
 def table(found: dict[str, Any]) -> str:
-    """A row a family: points' scale, seeds, error at the least and greatest width, slope, verdict.
-
-    Results from before points had a scale have none: it was 1.
-    """
+    """A row a family: points' scale, seeds, error at the least and greatest width, slope, verdict."""
     head = "| family | options | points times | seeds | m | error | m | error | slope | in [-0.65, -0.35] |"
     lines = [head, "| --- " * 10 + "|"]
     for name, one in found.items():
         (first, *_, last), errors = list(one["errors"]), one["errors"]
         inside = "yes" if BAND[0] <= one["slope"] <= BAND[1] else "no"
         lines.append(
-            f"| {name} | {one['options']} | {one.get('points', '1')} | {len(errors[first])} | "
+            f"| {name} | {one['options']} | {one['points']} | {len(errors[first])} | "
             f"{first} | {root_mean_square(errors[first]):.3f} | {last} | "
             f"{root_mean_square(errors[last]):.3f} | {one['slope']:.2f} +- {one['slope_error']:.2f} | {inside} |"
         )
