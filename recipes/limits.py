@@ -1,4 +1,4 @@
-"""Measure the limit kernels: python recipes/limits.py convergence | parity | eigenvalues | speed"""
+"""Measure the limit kernels: python recipes/limits.py convergence | equivalence | parity | eigenvalues | speed"""
 
 import json
 import shlex
@@ -45,6 +45,19 @@ def convergence(
         found[name] = measure(name, seeds, (16, 32) if quick else ())
         print(f"{name}: slope {found[name]['slope']:.2f} +- {found[name]['slope_error']:.2f}", flush=True)
         record(Path(out), "convergence", {key: found[key] for key in CASES if key in found}, 1, before.get("command"))
+
+
+def equivalence(out: str = OUT, quick: bool = False) -> None:
+    """Held-out gap between trained networks and the predictions of their kernels at the start, over width.
+
+    Args:
+        out: folder of equivalence.json, and of README.md
+        quick: two small widths and two seeds; they mean nothing, so another --out must be given
+    """
+    from recipes.theory.equivalence import measure
+
+    not_the_record(out, quick)
+    record(Path(out), "equivalence", measure((16, 64), 2) if quick else measure(), threads=1)
 
 
 def parity(out: str = OUT) -> None:
@@ -114,7 +127,7 @@ def record(folder: Path, name: str, found: dict[str, Any], threads: int, before:
 def main() -> None:
     """The command line; --quick and --keep need no value."""
     argv = [f"{word}=true" if word in ("--quick", "--keep") else word for word in sys.argv[1:]]
-    commands = {"convergence": convergence, "parity": parity, "eigenvalues": eigenvalues, "speed": speed}
+    commands = {f.__name__: f for f in (convergence, equivalence, parity, eigenvalues, speed)}
     auto_cli(commands, args=argv, parser_class=Parser, as_positional=False)
 
 

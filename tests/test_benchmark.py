@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from recipes.bench.cases import CASES, contraction_flops, layer_shapes, noisy_digits
-from recipes.bench.growth import log_slope
 from recipes.bench.measure import Settings, against, difference
 from recipes.bench.monitor import monitor_table
 from recipes.bench.peers import PACKAGES, Peer, make_peers
 from recipes.bench.process import Failed, Worker
+from recipes.bench.slope import log_slope
 from recipes.bench.table import render, seconds, target_row, verdict
 from tests.test_recipes import ROOT, run_recipe
 

@@ -55,13 +55,13 @@ class LeakyReLU:
 
     def dual(self, c: Tensor, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
         q = v * w
-        square = q - c * c
+        square = torch.addcmul(q, c, c, value=-1)
         apart = square > _SAME * q
         sine = torch.where(apart, square, 1.0).sqrt()
-        theta = torch.atan2(sine, torch.where(apart, c, 1.0))
-        turn = torch.where(apart, _PI - theta, _PI * (c >= 0).to(c.dtype))
+        straight = torch.where(c >= 0, c.new_full((), _PI), 0.0)
+        turn = torch.where(apart, torch.atan2(sine, -c), straight)  # pi - theta
         k_0 = turn / (2 * _PI)
-        k_1 = (torch.where(apart, sine, 0.0) + turn * c) / (2 * _PI)
+        k_1 = torch.addcmul(torch.where(apart, sine, 0.0), turn, c) / (2 * _PI)
         a = self.slope
         return ((1 - a) ** 2 * k_1 + a * c, (1 - a) ** 2 * k_0 + a) if a else (k_1, k_0)
 

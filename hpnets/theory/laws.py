@@ -1,6 +1,6 @@
 """How a network's layers are drawn at initialisation: what a derivation builds its nodes from, and records."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -103,7 +103,7 @@ class Laws:
 
         Uniform weights on inputs give no Gaussian.
         """
-        bias = 1 / (3 * layer.weight[0].numel())
+        bias = uniform_bias(layer)
         made = self.dense(h, layer, 1 / 3, bias) if isinstance(layer, nn.Linear) else self.conv(h, layer, 1 / 3, bias)
         return self._seen(made, bool(h.sources))
 
@@ -148,6 +148,13 @@ class Laws:
             raise ValueError("a norm's weights differ, so they are trained; allowed: a network as it is built")
         return first
 
+    def alike(self, h: Moments, first: nn.Linear, others: Iterable[nn.Linear]) -> Iterator[Moments]:
+        """The feature h of the layer `first`, of each layer of `others`, drawn by the same law: the moments are h's."""
+        for layer in others:
+            self.draw(layer.weight, self.variances[id(first.weight)])
+            self.draw(layer.bias, self.variances.get(id(first.bias), 0.0))
+            yield replace(h, sources=fresh())
+
     def source(self, S: Moments) -> Moments:
         """Features of new weights, from their moments: marked as independent of all others."""
         return self._seen(Moments(S.S, S.T, S.S_1, S.S_2, S.mean, S.grid, S.gaussian, fresh()))
@@ -157,6 +164,11 @@ class Laws:
         if gaussian or not h.gaussian:
             return h
         return replace(h, gaussian=False)
+
+
+def uniform_bias(layer: Layer) -> float:
+    """The variance of biases as torch draws them, U(-1/sqrt(fan_in), 1/sqrt(fan_in)); 0 without biases."""
+    return 0.0 if layer.bias is None else 1 / (3 * layer.weight[0].numel())
 
 
 def _square(layer: nn.Conv2d) -> tuple[int, int, int]:

@@ -54,14 +54,17 @@ def limit_kernel(net: nn.Module, x1: Tensor, x2: Tensor | None = None, *, memory
     x1, x2 = x1.double(), None if x2 is None else x2.double()
     size = _tile(net, x1, len(x1 if x2 is None else x2), parse_bytes(memory))
     columns = x1 if x2 is None else x2
-    kernel = x1.new_empty(2, len(x1), len(columns))
+    shape = len(x1), len(columns)
+    kernel = LimitKernel(x1.new_empty(shape), x1.new_empty(shape))
     for rows in tiles(len(x1), size):
         for cols in tiles(len(columns), size):
             if x2 is not None or rows.start <= cols.start:
-                kernel[:, rows, cols] = _both(_derive(net, x1[rows], columns[cols]))
-            else:
-                kernel[:, rows, cols] = kernel[:, cols, rows].mT.clone()
-    return LimitKernel(kernel[0], kernel[1])
+                h = _derive(net, x1[rows], columns[cols])
+                for K, part in zip(kernel, (h.S[..., 0, 0], h.T[..., 0, 0]), strict=True):
+                    K[rows, cols] = part
+                    if x2 is None and rows.start < cols.start:
+                        K[cols, rows] = part.mT
+    return kernel
 
 
 def init_variances(net: nn.Module, x: Tensor) -> dict[str, float]:
@@ -98,10 +101,6 @@ def _derive(net: nn.Module, x1: Tensor, x2: Tensor, laws: Laws | None = None) ->
     if h.S.shape[2:] != (1, 1):
         raise ValueError(f"the limit of {type(net).__name__} ends on a grid {h.grid}; allowed: vectors, by `average`")
     return h
-
-
-def _both(h: Moments) -> Tensor:
-    return torch.stack([h.S[..., 0, 0], h.T[..., 0, 0]])
 
 
 def _tile(net: nn.Module, x1: Tensor, columns: int, memory: int) -> int:

@@ -68,6 +68,11 @@ def outer(a: Tensor, b: Tensor) -> Tensor:
     return a[:, None, :, None] * b[None, :, None, :]
 
 
+def plus_outer(S: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """S + outer(a, b)."""
+    return torch.addcmul(S, a[:, None, :, None], b[None, :, None, :])
+
+
 def within(a: Tensor, b: Tensor) -> Tensor:
     """(N, P) and (N, P) to the products (N, P, P) of each point's positions."""
     return a[:, :, None] * b[:, None, :]
@@ -77,7 +82,7 @@ def multiply(a: Moments, b: Moments) -> Moments:
     """Hadamard product of independent features: the product rule."""
     sources, mixed = _apart(a, b, "product"), _aligned(a, b, "product")
     mean = None if a.mean is None or b.mean is None else (a.mean[0] * b.mean[0], a.mean[1] * b.mean[1])
-    T = a.T * b.S + a.S * b.T
+    T = torch.addcmul(a.T * b.S, a.S, b.T)
     return Moments(a.S * b.S, T, a.S_1 * b.S_1, a.S_2 * b.S_2, mean, a.grid or b.grid, False, sources, mixed)
 
 
@@ -90,7 +95,7 @@ def add(a: Moments, b: Moments) -> Moments:
         _aligned(a, b, "sum")
         (a_1, a_2), (b_1, b_2) = a.mean, b.mean
         mean = a_1 + b_1, a_2 + b_2
-        S = S + outer(a_1, b_2) + outer(b_1, a_2)
+        S = plus_outer(plus_outer(S, a_1, b_2), b_1, a_2)
         S_1, S_2 = (own + cross + cross.mT for own, cross in ((S_1, within(a_1, b_1)), (S_2, within(a_2, b_2))))
     return Moments(S, a.T + b.T, S_1, S_2, mean, a.grid or b.grid, a.gaussian and b.gaussian, sources, mixed)
 
@@ -110,7 +115,7 @@ def shift(h: Moments, c: float) -> Moments:
 def translate(h: Moments, c_1: Tensor, c_2: Tensor) -> Moments:
     """The sum c(x) + y(x) for a number c at each point and position, (N1, P) and (N2, P)."""
     m_1, m_2 = h.mean or (torch.zeros_like(v) for v in h.variances)
-    S = h.S + outer(c_1, m_2) + outer(m_1, c_2) + outer(c_1, c_2)
+    S = plus_outer(plus_outer(h.S, c_1, m_2 + c_2), m_1, c_2)
     S_1, S_2 = (
         own + within(c, m) + within(m, c) + within(c, c) for own, c, m in ((h.S_1, c_1, m_1), (h.S_2, c_2, m_2))
     )

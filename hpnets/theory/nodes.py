@@ -23,7 +23,7 @@ def _weighted(h: Moments, w: float, b: float) -> Moments:
     """S = w S + b,   T = w T + S: the layer of new weights over positions that are already summed."""
     check_positive("weight", w), check_positive("bias", b, zero=True)
     S = w * h.S + b
-    return Moments(S, S + w * h.T, w * h.S_1 + b, w * h.S_2 + b, None, h.grid, True, fresh())
+    return Moments(S, torch.add(S, h.T, alpha=w), w * h.S_1 + b, w * h.S_2 + b, None, h.grid, True, fresh())
 
 
 def dense(h: Moments, weight: float = 1.0, bias: float = 0.0) -> Moments:

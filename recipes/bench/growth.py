@@ -1,11 +1,11 @@
 """How time and memory grow with samples, outputs and width; large kernels that no full kernel would fit."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
 from recipes.bench.measure import Settings, alone
 from recipes.bench.process import Worker
+from recipes.bench.slope import log_slope
 
 BUDGET = "128MiB"
 AXES: dict[str, dict[str, tuple[int, ...]]] = {
@@ -72,10 +72,3 @@ def eigen(s: Settings) -> dict[str, Any]:
 def middle(times: list[float]) -> float:
     """Median."""
     return sorted(times)[len(times) // 2]
-
-
-def log_slope(sizes: list[float], seconds: list[float]) -> float:
-    """Least-squares slope of log seconds over log size."""
-    x, y = [math.log(v) for v in sizes], [math.log(v) for v in seconds]
-    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
-    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum((a - mean_x) ** 2 for a in x)

@@ -32,17 +32,22 @@ SCALAR = ["cubic", "cos2x", "linear", "l1", "sqrt", "square", "cos"]
 ANY_DIMENSION = ["linear", "quadratic", "l1", "sqrt", "square", "cos"]
 
 
+def twinned(*networks: str) -> tuple[str, ...]:
+    """The networks, then their additive twins."""
+    return *networks, *(f"{network}-sum" for network in networks)
+
+
 @dataclass(frozen=True)
 class Sizes:
     """How large the study is."""
 
     line_networks: tuple[str, ...] = (
-        *("mlp", "pnn-2", "pnn-3", "pnn1-2", "pnn1-3", "pnn1-4", "pnn1-2-sum", "pnn1-3-sum", "pnn1-4-sum"),
-        *(f"ccp-{n}" for n in range(2, 11)),
-        *("ccp-2-sum", "ccp-3-sum", "ccp-10-sum"),
+        "mlp",
+        *twinned("pnn-2", "pnn-3", "pnn1-2", "pnn1-3", "pnn1-4"),
+        *twinned(*(f"ccp-{n}" for n in range(2, 11))),
     )
-    helix_networks: tuple[str, ...] = ("mlp", "pnn1-3", "pnn1-3-sum", "ccp-3", "ccp-10", "ccp-10-sum")
-    box_networks: tuple[str, ...] = ("mlp", "pnn-2", "pnn-2-sum", "pnn1-2", "ccp-2", "ccp-2-sum", "ccp-4")
+    helix_networks: tuple[str, ...] = ("mlp", *twinned("pnn1-3", "ccp-3", "ccp-10"))
+    box_networks: tuple[str, ...] = ("mlp", *twinned("pnn-2", "pnn1-2", "ccp-2", "ccp-4"))
     dims: tuple[int, ...] = (2, 8)
     width: int = 64
     points: int = 128
@@ -51,7 +56,7 @@ class Sizes:
     paper_epochs: tuple[int, ...] = (40, 1000)
     paper_mlp_width: int = 256
     sectors: tuple[int, ...] = (0, 90, 180)
-    sum_networks: tuple[str, ...] = ("mlp", "pnn1-4", "pnn1-4-sum", "ccp-4", "ccp-4-sum")
+    sum_networks: tuple[str, ...] = ("mlp", *twinned("pnn1-4", "ccp-4"))
     folds: tuple[str, ...] = ("low", "middle", "high")
     sum_width: int = 256
     pairs: int = 8192
@@ -137,6 +142,9 @@ def cells(sizes: Sizes, seeds: list[int], mnist: str | None) -> list["Cell"]:
             for network, width in nets.items():
                 given = {"network": network, "target": target, "seeds": seeds, "width": width, "epochs": epochs}
                 made.append(Cell(f"paper-{target}-{network}-{epochs}", paper_setting, given))
+        given = {"network": f"ccp-{degree}", "target": target, "seeds": seeds, "width": 1}
+        given |= {"epochs": sizes.paper_epochs[-1], "lr": 1e-2}
+        made.append(Cell(f"fast-{target}-ccp-{degree}-{sizes.paper_epochs[-1]}", paper_setting, given))
     for target, networks in (("linear", ("mlp", "pnn-2")), ("quadratic", ("mlp", "pnn-2", "ccp-2"))):
         for network in networks:
             for sector in sizes.sectors:

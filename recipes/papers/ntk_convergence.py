@@ -39,6 +39,7 @@ class Sizes:
     four_seeds: int = 10
     four_steps: int = 1000
     digit_widths: tuple[int, ...] = (100, 400, 1600)
+    digit_seeds: int = 20
     samples: int = 256
     chosen: tuple[int, ...] = (1, 2, 3, 5)
 
@@ -53,6 +54,7 @@ QUICK = Sizes(
     four_seeds=6,
     four_steps=300,
     digit_widths=(50, 200),
+    digit_seeds=3,
     samples=128,
 )
 
@@ -109,14 +111,15 @@ def cells(sizes: Sizes, seeds: list[int]) -> list["Cell"]:
         return [Cell(f"{name}-{w}-{s}", compute, {"width": w, "seed": s, **given}) for w in widths for s in of]
 
     four, digits = {"steps": sizes.four_steps}, {"samples": sizes.samples}
+    draws = list(range(sizes.digit_seeds))
     made = each("init", initial_kernel, sizes.init_widths, list(range(sizes.init_seeds)))
     made += each("trained", trained_kernel, sizes.widths, seeds, points=sizes.points, steps=sizes.steps)
     made += each("four", four_points, sizes.four_widths, list(range(sizes.four_seeds)), **four)
     made += [Cell("four-limit", four_limit, four)]
-    made += each("second", components, sizes.digit_widths, seeds, chosen=[2], times=[0.25, 0.5, 1.0, 2.0], **digits)
+    made += each("second", components, sizes.digit_widths, draws, chosen=[2], times=[0.25, 0.5, 1.0, 2.0], **digits)
     chosen = list(sizes.chosen)
     return made + each(
-        "several", components, sizes.digit_widths, seeds, chosen=chosen, times=[0.25, 0.5, 1.0], **digits
+        "several", components, sizes.digit_widths, draws, chosen=chosen, times=[0.25, 0.5, 1.0], **digits
     )
 
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from recipes.theory import convergence, eigenvalues, parity, speed
+from recipes.theory import convergence, eigenvalues, equivalence, parity, speed
 
 SECTIONS = {
     "convergence": ("Finite networks tend to their limits", convergence),
+    "equivalence": ("Trained networks and their kernels' predictions", equivalence),
     "parity": ("The same kernels as neural-tangents", parity),
     "eigenvalues": ("Eigenvalues on the sphere to 40 digits", eigenvalues),
     "speed": ("Seconds beside neural-tangents", speed),

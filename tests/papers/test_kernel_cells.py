@@ -6,13 +6,15 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 from scipy.special import eval_gegenbauer
+from torch import nn
 
 from hpnets.ntk import ntk
 from hpnets.theory import limit_kernel
 from recipes.papers.parts.convergence import kernels
-from recipes.papers.parts.convergence.claims import slope_text
+from recipes.papers.parts.convergence.claims import component_means, faster, inversion, slope_text
 from recipes.papers.parts.convergence.jacot import BETA, JacotNet
 from recipes.papers.parts.convergence.tables import points
+from recipes.papers.parts.descent import descend_from_start
 from recipes.papers.parts.spectral import harmonics
 from recipes.papers.parts.spectral.measures import generalises
 
@@ -145,3 +147,22 @@ def test_points_keep_the_ticks_of_an_earlier_call() -> None:
     points(axes, {100: [1.0], 200: [0.5]}, "first")
     points(axes, {100: [1.0], 500: [0.2]}, "second")
     assert [label.get_text() for label in axes.get_xticklabels()] == ["100", "200", "500"]
+
+
+def test_descent_from_the_start_is_descent_of_what_is_added_to_it() -> None:
+    """Of a network that is linear in its parameters: f - f_0 after s steps is (1 - (1 - 2 lr K / n)^s) y."""
+    torch.manual_seed(0)
+    net, x, y = nn.Linear(3, 1, bias=False).double(), torch.randn(5, 3).double(), torch.randn(5, 1).double()
+    seen = descend_from_start(net, x, y, 0.1, 7, [0, 3, 7])
+    step = torch.eye(5).double() - 2 * 0.1 * x @ x.T / 5
+    expected = [y - torch.linalg.matrix_power(step, s) @ y for s in (0, 3, 7)]
+    torch.testing.assert_close(torch.stack(seen), torch.stack(expected))
+
+
+def test_what_is_said_of_components() -> None:
+    assert component_means([[1.0, 2.0], [3.0, 2.0]]) == "2.00 +- 1, 2.00 +- 0"
+    assert inversion([[0.1, 0.2, 0.2], [0.1, 0.3, 0.4]]) == ""
+    assert inversion([[0.1, 0.3, 0.2], [0.1, 0.3, 0.6]]).endswith("by a factor 1.500; means ordered")
+    assert inversion([[0.1, 0.3, 0.2], [0.1, 0.3, 0.3]]).endswith("means not ordered")
+    assert faster({100: [0.5, 0.7], 400: [0.8]}).startswith(". Below 1: faster")
+    assert faster({100: [0.9], 400: [0.8]}) == faster({100: [0.9], 400: [1.1]}) == ""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from recipes.papers.parts.pages import Claim, Section, log_slope, render, spread, table, verdict, write_results
+from recipes.papers.parts.pages import Claim, Section, at, mean_slope, render, spread, table, verdict, write_results
 from recipes.papers.parts.study import Cell, Study, device_of, seeds_of, study_of
 from tests.training.runs import ROOT
 
@@ -112,7 +112,7 @@ def test_spread_averages_what_is_finite_and_counts_the_rest() -> None:
 
 
 def test_slope_of_a_power_law() -> None:
-    assert log_slope({m: [m**-0.5, m**-0.5] for m in (10, 100, 1000)}) == pytest.approx(-0.5)
+    assert mean_slope({m: [m**-0.5, m**-0.5] for m in (10, 100, 1000)}) == pytest.approx(-0.5)
 
 
 def test_a_table_keeps_its_columns() -> None:
@@ -148,3 +148,15 @@ def test_committed_pages_are_those_of_their_results(folder: Path) -> None:
     assert (folder / "README.md").read_text() == render(results)
     assert "--quick" not in results["command"]
     assert all(claim["seeds"] == 0 or claim["seeds"] >= 3 for claim in results["claims"])
+
+
+def test_the_page_tells_cells_of_different_commits_apart() -> None:
+    assert at({"0123456789": 3}) == "commit 0123456"
+    assert at({"0123456789+changes": 3, "abcdefgh": 1}) == "commits 0123456+changes (3 cells), abcdefg (1 cells)"
+
+
+def test_each_cell_says_which_commit_it_was_computed_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for commit, count in (("first", 2), ("second", 5)):
+        monkeypatch.setattr("recipes.papers.parts.study.here", lambda commit=commit: {"commit": commit})
+        Study(tmp_path, "cpu").run(squares(Counted(), count))
+    assert Study(tmp_path, "cpu").origin["commits"] == {"first": 2, "second": 3}

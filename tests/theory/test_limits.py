@@ -140,6 +140,19 @@ def test_tiles_do_not_change_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None
         torch.testing.assert_close(tuple(limit_kernel(net, X, X[:5])), tuple(k[:, :5] for k in before))
 
 
+def test_gradients_through_tiles_and_their_mirrors(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, x, weights = make("pnn"), X.clone().requires_grad_(), points(6, 6)
+    whole, tiled = (gradient(net, x, weights, cached, monkeypatch) for cached in (36, 4))
+    torch.testing.assert_close(tiled, whole, **EXACT)
+
+
+def gradient(net: nn.Module, x: Tensor, weights: Tensor, cached: int, monkeypatch: pytest.MonkeyPatch) -> Tensor:
+    """d/dx of sum_ij w_ij (S_ij + T_ij), by tiles of sqrt(cached) points."""
+    monkeypatch.setattr("hpnets.theory.limits.CACHED", cached)
+    kernel = limit_kernel(net, x)
+    return torch.autograd.grad((weights * (kernel.covariance + kernel.ntk)).sum(), x)[0]
+
+
 @pytest.mark.parametrize("name", ["mlp", "pnn_skip", "ncp", "bilinear", "siren", "mfn_fourier"])
 def test_kernels_are_differentiable_at_equal_points_too(name: str) -> None:
     net, x = make(name), points(2, 4).requires_grad_()
@@ -291,6 +304,17 @@ def test_a_limit_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(ValueError, match=r"no limit kernel is derived for .*Another"):
         limit_kernel(Another(), X)
+
+
+def test_layers_alike_are_computed_once_and_independent() -> None:
+    laws, (first, *others) = Laws(), [nn.Linear(4, 8) for _ in range(3)]
+    feature = activation(laws.dense(inputs(X), first, gain=3.0, bias=0.0), "relu")
+    alike = list(laws.alike(feature, first, others))
+    assert all(other.S is feature.S for other in alike)
+    product = feature * alike[0] * alike[1]
+    torch.testing.assert_close(product.T, 3 * feature.T * feature.S**2)
+    assert [laws.variances[id(layer.weight)] for layer in (first, *others)] == [0.75] * 3
+    assert [laws.variances[id(layer.bias)] for layer in (first, *others)] == [0.0] * 3
 
 
 @pytest.mark.parametrize("name", ["mlp", "ccp", "swiglu"])

@@ -8,7 +8,7 @@ import hpnets.theory
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "concepts" / "theory.md").read_text()
 ALGEBRA = PAGE.split("## The algebra")[1].split("\n\nThey compose")[0]
-TESTS = "\n".join(path.read_text() for path in (ROOT / "tests" / "theory").glob("test_*.py"))
+TESTS = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
 
 
 def test_every_test_that_the_page_names_exists() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hpnets.theory import init_variances, limit_kernel
-from recipes.theory import convergence, speed
+from recipes.theory import convergence, equivalence, speed
 from recipes.theory.cases import CASES
 
 ROOT = Path(__file__).parents[2]
@@ -93,6 +93,15 @@ def test_families_are_measured_with_their_own_seeds_and_scales(monkeypatch: pyte
     assert len(convergence.measure("mlp", widths=(16, 32))["errors"]["16"]) == 8
 
 
+def test_the_table_of_the_equivalence() -> None:
+    each = [{"lazy/moved": 0.5, "lazy/net_kernel": gap, "lazy/net_linear": 2 * gap} for gap in (0.01, 0.03)]
+    assert equivalence.table({"distances": {"1024": each}, "slope": -0.5}).splitlines()[2:] == [
+        "| 1,024 | 2 | 0.5 +- 0 | 0.02 +- 0.01 | 0.04 +- 0.03 |",
+        "",
+        "Slope of the gap to the predictor: -0.50.",
+    ]
+
+
 def test_the_table_of_speed() -> None:
     """Median of each side with the least and the greatest, whatever the order of the calls."""
     mlp = {
@@ -123,6 +132,7 @@ def test_a_contestant_that_fails_says_why(tmp_path: Path, capfd: pytest.CaptureF
     ("flags", "message"),
     [
         (["convergence", "--quick"], "--quick measures nothing that belongs in docs/results/limits"),
+        (["equivalence", "--quick"], "--quick measures nothing that belongs in docs/results/limits"),
         (["convergence", "--families", "cpp", "--out", "x"], "unknown family 'cpp': did you mean"),
         (["convergence", "--seeds", "0", "--out", "x"], "seeds is 0; allowed: 1 and more"),
         (["speed", "--venv", "nowhere", "--out", "x"], "no such file: nowhere/bin/python"),

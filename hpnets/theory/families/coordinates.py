@@ -8,9 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from hpnets.theory.activations import Sine, activation
-from hpnets.theory.families.polynomial import uniform_bias
 from hpnets.theory.inputs import Points
-from hpnets.theory.laws import Laws, flat, no_limit, register_limit
+from hpnets.theory.laws import Laws, flat, no_limit, register_limit, uniform_bias
 from hpnets.theory.moments import Moments
 
 Pairwise = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]

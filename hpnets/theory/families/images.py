@@ -6,9 +6,8 @@ from torch import nn
 
 from hpnets.theory import nodes
 from hpnets.theory.activations import activation
-from hpnets.theory.families.polynomial import uniform_bias
 from hpnets.theory.inputs import Points
-from hpnets.theory.laws import Laws, no_limit, register_limit
+from hpnets.theory.laws import Laws, no_limit, register_limit, uniform_bias
 from hpnets.theory.moments import Moments
 
 

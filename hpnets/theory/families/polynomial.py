@@ -1,13 +1,12 @@
 """Limits of the polynomial and gated nets: the product rule along their recursions."""
 
-import math
 from typing import Any
 
 from torch import nn
 
 from hpnets.theory.activations import activation
 from hpnets.theory.inputs import Points
-from hpnets.theory.laws import Laws, flat, register_limit
+from hpnets.theory.laws import Laws, flat, register_limit, uniform_bias
 from hpnets.theory.moments import Moments
 
 Input = Points | Moments
@@ -39,8 +38,8 @@ def ccp(net: Any, x: Input, laws: Laws) -> Moments:
     check_factors(net)
     x = flat(x)
     y = laws.dense(x, net.U[0])
-    for U_n, norm in zip(net.U[1:], net.norm, strict=True):
-        y = chained(net, activation(laws.dense(x, U_n), net.act), y, norm, laws)
+    for s, norm in zip(laws.alike(activation(y, net.act), net.U[0], net.U[1:]), net.norm, strict=True):
+        y = chained(net, s, y, norm, laws)
     return laws.dense(y, net.C)
 
 
@@ -69,8 +68,8 @@ def ncp(net: Any, x: Input, laws: Laws) -> Moments:
     laws.draw(net.b_1, 0.0)
     first = activation(laws.dense(x, net.A[0]), net.act)
     y = first if net.product.__name__ == "hadamard" else first + 1
-    for A_n, S_n, norm in zip(net.A[1:], net.S, net.norm, strict=True):
-        mixed = laws.norm(net.product(activation(laws.dense(x, A_n), net.act), laws.dense(y, S_n) + 1), norm)
+    for s, S_n, norm in zip(laws.alike(first, net.A[0], net.A[1:]), net.S, net.norm, strict=True):
+        mixed = laws.norm(net.product(s, laws.dense(y, S_n) + 1), norm)
         y = mixed + y if net.skip else mixed
     return laws.dense(y, net.C)
 
@@ -79,13 +78,9 @@ def ncp(net: Any, x: Input, laws: Laws) -> Moments:
 def pnn(net: Any, x: Input, laws: Laws) -> Moments:
     """y_1 = s(W_1 x);   y_n = s(W_n x) * y_{n-1} [+ y_{n-1}];   f = sqrt(2/m) v^T y_N;   all weights N(0, 1)."""
     x_0 = net.input_scale * flat(x)
-
-    def feature(W_n: nn.Linear) -> Moments:
-        return activation(laws.dense(x_0, W_n, gain=W_n.in_features), net.act)
-
-    y = feature(net.W[0])
-    for W_n in net.W[1:]:
-        y = coupled(net, feature(W_n), y) if net.skip else net.product(feature(W_n), y)
+    y = first = activation(laws.dense(x_0, net.W[0], gain=net.W[0].in_features), net.act)
+    for s in laws.alike(first, net.W[0], net.W[1:]):
+        y = coupled(net, s, y) if net.skip else net.product(s, y)
     return laws.dense(y, net.v, gain=2.0, multiplier=net.output_scale)
 
 
@@ -115,11 +110,6 @@ def quadratic_layer(layer: Any, h: Moments, laws: Laws) -> Moments:
     pairs = ((layer.W_1, layer.norm_1), (layer.W_2, layer.norm_2), (layer.W_3, layer.norm_3))
     first, second, third = (laws.norm(laws.dense(h, W, bias=uniform_bias(W)), norm) for W, norm in pairs)
     return layer.product(first, second) + third
-
-
-def uniform_bias(layer: nn.Linear | nn.Conv2d) -> float:
-    """The variance of biases as torch draws them, U(-1/sqrt(fan_in), 1/sqrt(fan_in)); 0 without biases."""
-    return 0.0 if layer.bias is None else 1 / (3 * math.prod(layer.weight.shape[1:]))
 
 
 @register_limit("hpnets.models.glu.Bilinear")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hpnets.files import write_json, write_text, write_whole
+from recipes.bench.slope import log_slope
 
 Verdict = Literal["reproduced", "not reproduced", "contradicted"]
 
@@ -57,11 +58,9 @@ def middle(values: Sequence[float], digits: int = 2) -> str:
     return f"{statistics.median(values):.{digits}g} ({min(values):.{digits}g} to {max(values):.{digits}g})"
 
 
-def log_slope(numbers: Mapping[int, Sequence[float]]) -> float:
+def mean_slope(numbers: Mapping[int, Sequence[float]]) -> float:
     """Least-squares slope of the log of each mean over the log of its key."""
-    x = [math.log(key) for key in numbers]
-    y = [math.log(statistics.fmean(values)) for values in numbers.values()]
-    return statistics.linear_regression(x, y).slope
+    return log_slope(numbers, map(statistics.fmean, numbers.values()))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -84,8 +83,7 @@ def render(results: dict[str, Any]) -> str:
     """The page of results.json."""
     e = results["environment"]
     versions = f"torch {e['versions']['torch']}, Python {e['python']}"
-    commit, changes, _ = (e["commit"] or "?").partition("+changes")
-    on = f"{e['started'][:10]}, {e['device']}, {e['threads']} threads, {versions}, commit {commit[:7]}{changes}"
+    on = f"{e['started'][:10]}, {e['device']}, {e['threads']} threads, {versions}, {at(results['commits'])}"
     parts = [f"# {results['title']}", results["about"], f"```text\n{results['command']}\n```"]
     parts.append(f"{on}; {results['seconds']:.0f} s of work. Every number here is in [results.json](results.json).")
     parts.append("## Verdicts\n\n" + verdict_table(results["claims"]))
@@ -94,6 +92,13 @@ def render(results: dict[str, Any]) -> str:
         parts += [table(s["head"], s["rows"])] if s["rows"] else []
         parts += [f"![{s['title']}]({s['picture']})"] if s["picture"] else []
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def at(commits: Mapping[str, int]) -> str:
+    """The commits that the cells were computed at, with how many at each where there are several."""
+    short = {name[:7] + "+changes" * name.endswith("+changes"): cells for name, cells in commits.items()}
+    each = [f"{name} ({cells} cells)" for name, cells in short.items()] if len(short) > 1 else list(short)
+    return f"commit{'s' if len(short) > 1 else ''} {', '.join(each)}"
 
 
 def rounded(value: Any) -> Any:
@@ -125,13 +130,14 @@ def write_results(
 ) -> None:
     """results.json, env.json and verdict.md in `out`, and all but cells once more in `page`; prints the verdicts.
 
-    `origin`: "command" and "environment" of the run.
+    `origin`: "command", "environment" and "commits" of the run.
     """
     results = {
         "title": title,
         "about": about,
         "command": origin["command"],
         "environment": origin["environment"],
+        "commits": origin["commits"],
         "seconds": seconds,
         "claims": [asdict(claim) for claim in claims],
         "sections": [asdict(section) for section in sections],

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,21 +44,29 @@ class Study:
             remove_partial(self.out)
         for cell in cells:
             self._check(cell)
+        commit = here()["commit"] or "?"
         for number, cell in enumerate(cells):
             if number % world == rank and not self._path(cell).is_file():
                 started = time.time()
                 found = cell.compute(**cell.given, device=self.device)
                 seconds = round(time.time() - started, 2)
-                write_json(self._path(cell), {"given": cell.given, "seconds": seconds, "found": found})
+                done = {"given": cell.given, "seconds": seconds, "commit": commit, "found": found}
+                write_json(self._path(cell), done)
                 print(f"  {cell.name}: {seconds:.1f} s", flush=True)
         return {cell.name: self._read(cell)["found"] for cell in cells}
 
     @property
     def origin(self) -> dict[str, Any]:
-        """The command and the environment that the cells were computed by: this process's."""
-        from hpnets.training.run_folder import environment
+        """Command and environment of this process, and the number of cells that were computed at each commit.
 
-        return {"command": " ".join(["python", *sys.argv]), "environment": environment()}
+        A stopped study may go on at another commit.
+        """
+        commits = Counter(json.loads(path.read_text())["commit"] for path in (self.out / "cells").glob("*.json"))
+        return {
+            "command": " ".join(["python", *sys.argv]),
+            "environment": here(),
+            "commits": dict(sorted(commits.items())),
+        }
 
     @property
     def is_first(self) -> bool:
@@ -107,7 +116,7 @@ class Finished(Study):
 
     @property
     def origin(self) -> dict[str, Any]:
-        return {key: self._results()[key] for key in ("command", "environment")}
+        return {key: self._results()[key] for key in ("command", "environment", "commits")}
 
     def seconds(self) -> float:
         return float(self._results()["seconds"])
@@ -117,6 +126,13 @@ class Finished(Study):
         if not path.is_file():
             raise ValueError(f"out is {str(self.out)!r}; allowed with render: a folder with results.json")
         return dict(json.loads(path.read_text()))
+
+
+def here() -> dict[str, Any]:
+    """The environment of this process."""
+    from hpnets.training.run_folder import environment
+
+    return environment()
 
 
 def study_of(out: str, device: str, render: bool) -> Study:

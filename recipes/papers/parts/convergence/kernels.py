@@ -4,12 +4,13 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hpnets.ntk import ntk
 from hpnets.tasks import create_task
 from hpnets.theory import KernelPredictor, limit_kernel
 from recipes.papers.parts.convergence.jacot import JacotNet
+from recipes.papers.parts.descent import descend
 
 Found = dict[str, Any]
 ANGLES = 60
@@ -27,21 +28,6 @@ def make_net(inputs: int, width: int, seed: int, device: str) -> JacotNet:
     """The network, drawn on the CPU."""
     torch.manual_seed(seed)
     return JacotNet(inputs, width).to(device)
-
-
-def descend(net: nn.Module, x: Tensor, y: Tensor, lr: float, steps: int, record: set[int]) -> dict[int, Tensor]:
-    """Full-batch gradient descent on 1/(2N) sum (f - y)^2; f(x) (N, 1) after each number of steps in `record`."""
-    optimizer = torch.optim.SGD(net.parameters(), lr)
-    seen = {}
-    for step in range(steps + 1):
-        f = net(x)
-        if step in record:
-            seen[step] = f.detach()
-        if step < steps:
-            optimizer.zero_grad()
-            ((f - y).square().mean() / 2).backward()
-            optimizer.step()
-    return seen
 
 
 def relative(a: Tensor, b: Tensor) -> float:

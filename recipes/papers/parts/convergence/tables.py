@@ -38,12 +38,12 @@ def sections(found: Found, sizes: "Sizes", seeds: list[int]) -> list[Section]:
         ),
         Section("In training", text, ("n", *keys.values()), tuple(rows), "kernels.svg"),
         Section("Four points", "Networks, and the limit's mean with 10th and 90th percentiles.", picture="four.svg"),
-        component_section(found, sizes, seeds),
+        component_section(found, sizes),
     ]
 
 
-def component_section(found: Found, sizes: "Sizes", seeds: list[int]) -> Section:
-    rows = []
+def component_section(found: Found, sizes: "Sizes") -> Section:
+    rows, seeds = [], range(sizes.digit_seeds)
     for name, chosen in (("second", (2,)), ("several", sizes.chosen)):
         for w in sizes.digit_widths:
             cells = [found[f"{name}-{w}-{s}"] for s in seeds]
@@ -89,9 +89,10 @@ def draw(out: Path, found: Found, sizes: "Sizes", seeds: list[int]) -> None:
         for a, w in zip(axes, sizes.four_widths, strict=True):
             four_panel(a, found, sizes, w, angle)
     with chart(out / "components.svg", 2, "Digits: training along principal components") as (outside, rest):
-        points(outside, {w: [found[f"second-{w}-{s}"]["h"][-1] for s in seeds] for w in sizes.digit_widths}, "|h_T|")
+        digits = range(sizes.digit_seeds)
+        points(outside, {w: [found[f"second-{w}-{s}"]["h"][-1] for s in digits] for w in sizes.digit_widths}, "|h_T|")
         outside.set(title="learnt outside of component 2", xlabel="width n", yscale="log")
-        cells = [found[f"several-{sizes.digit_widths[-1]}-{s}"] for s in seeds]
+        cells = [found[f"several-{sizes.digit_widths[-1]}-{s}"] for s in digits]
         times, shades = [0.0, *cells[0]["times"]], colours([str(c) for c in sizes.chosen])
         for j, c in enumerate(sizes.chosen):
             curves = [[0.5, *(abs(left[j]) for left in cell["left"])] for cell in cells]

@@ -100,8 +100,10 @@ def far_degree(ensemble: Ensemble, dim: int, device: str, directions: int = 8) -
     return torch.einsum("t,mtd->md", log_t, log_f).nanmean(1) / log_t.square().sum()
 
 
-def paper_setting(network: str, target: str, seeds: list[int], width: int, epochs: int, device: str) -> Found:
-    """Adam 1e-4, weight decay 1e-3, batch 512 of 2048 points as they are: relative errors before and after."""
+def paper_setting(
+    network: str, target: str, seeds: list[int], width: int, epochs: int, device: str, lr: float = 1e-4
+) -> Found:
+    """Adam, weight decay 1e-3, batch 512 of 2048 points as they are: relative errors before and after."""
     data = []
     for seed in seeds:
         task = create_task("line", target=target, seed=seed)
@@ -112,7 +114,7 @@ def paper_setting(network: str, target: str, seeds: list[int], width: int, epoch
     make = partial(bare, network, width)
     ensemble = make_ensemble(make, seeds, device)
     before = relative_error(ensemble(x_in), y_in)
-    fit(ensemble, x, y, epochs * 4, lr=1e-4, weight_decay=1e-3, batch=512, constant_lr=True)
+    fit(ensemble, x, y, epochs * 4, lr, weight_decay=1e-3, batch=512, constant_lr=True)
     after = {"inside": relative_error(ensemble(x_in), y_in), "outside": relative_error(ensemble(x_out), y_out)}
     return {"before": before.tolist(), **{key: value.tolist() for key, value in after.items()}}
 

@@ -12,6 +12,7 @@ from hpnets.ntk import ntk
 from hpnets.tasks import create_task
 from hpnets.tasks.sphere import SphereTask
 from hpnets.theory import KernelPredictor, dot_product, limit_kernel, multiplicity, sphere_spectrum, zonal_coefficients
+from recipes.papers.parts.descent import descend_from_start
 
 Found = dict[str, Any]
 HARMONICS = (1, 3, 4, 5, 8, 12)
@@ -89,7 +90,7 @@ def network_training(
     K = ntk(net, x, outputs="trace")
     lr = at_once / float(torch.linalg.eigvalsh(K.double())[-1] / samples)
     record = sorted({max(1, round(steps * f)) for f in (0.03, 0.1, 0.25, 0.5, 0.75, 1)})
-    seen = descend(net, x, y, lr, steps, record)
+    seen = descend_from_start(net, x, y, lr, steps, record)
     predictor = KernelPredictor(K, y)
     linear = [y.double() - predictor.test(predictor.descent(s, 2 * lr), K) for s in record]
     return {
@@ -98,23 +99,6 @@ def network_training(
         "train": [left(y - f, x, y, u) for f in seen],
         "linear": [left(r, x, y, u) for r in linear],
     }
-
-
-def descend(net: nn.Module, x: Tensor, y: Tensor, lr: float, steps: int, record: list[int]) -> list[Tensor]:
-    """f(x) - f0(x) after each number of steps in `record`, of gradient descent on mean (f - f0 - y)^2."""
-    optimizer = torch.optim.SGD(net.parameters(), lr)
-    with torch.no_grad():
-        start = net(x)
-    seen = []
-    for step in range(steps + 1):
-        f = net(x) - start
-        if step in record:
-            seen.append(f.detach())
-        if step < steps:
-            optimizer.zero_grad()
-            (f - y).square().mean().backward()
-            optimizer.step()
-    return seen
 
 
 def predicted_halves(eigenvalues: list[float]) -> list[float | None]:
@@ -152,7 +136,7 @@ def label_noise(
     K, cross = ntk(net, x, outputs="trace"), ntk(net, x_test, x, outputs="trace")
     lr = at_once / float(torch.linalg.eigvalsh(K.double())[-1] / samples)
     y = clean + noise
-    (f,) = descend(net, x, y, lr, steps, [steps])
+    (f,) = descend_from_start(net, x, y, lr, steps, [steps])
     predictor = KernelPredictor(K, y)
     c = predictor.descent(steps, 2 * lr)
     parts = torch.cat([clean, noise], 1).double()
