@@ -104,10 +104,44 @@ def sharing(
     write_page(Path(out), "One kernel, two processes", ABOUT, sharing_table(found), found, 1)
 
 
+def throughput(
+    out: str = "docs/results/throughput",
+    models: str = "all",
+    sides: str = "32,224",
+    batch: int = 64,
+    repeats: int = 5,
+    threads: int = 2,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+) -> None:
+    """Images a second of every image family in float32 and bfloat16, beside timm's network where it has one.
+
+    Args:
+        out: folder of <device>.json and README.md
+        models: all, or names parted by commas
+        sides: of the square images, parted by commas
+        batch: images of a call
+        repeats: rounds of ours and timm's
+        threads: cores that torch computes on
+        device: where torch computes; auto is a GPU if there is one
+    """
+    from recipes.bench.pages import write_page
+    from recipes.bench.throughput import ABOUT, OPTIONS, run_throughput, throughput_table
+
+    chosen = list(OPTIONS) if models == "all" else names("model", models, tuple(OPTIONS))
+    sizes = [int(side) for side in names("side", sides, ("32", "64", "224"))]
+    if min(batch, repeats, threads) < 1:
+        raise ValueError(f"batch is {batch}, repeats is {repeats}, threads is {threads}; allowed: 1 and more")
+    where = device_of(device)
+    found = run_throughput(chosen, sizes, batch, repeats, where, threads)
+    about = ABOUT.format(batch=batch)
+    write_page(Path(out), "Images a second", about, throughput_table(found), found, threads, where)
+
+
 def main() -> None:
     """The command line; --quick and --keep need no value."""
     argv = [f"{word}=true" if word in ("--quick", "--keep") else word for word in sys.argv[1:]]
-    auto_cli({"ntk": ntk, "monitor": monitor, "sharing": sharing}, args=argv, parser_class=Parser, as_positional=False)
+    commands = {"ntk": ntk, "monitor": monitor, "sharing": sharing, "throughput": throughput}
+    auto_cli(commands, args=argv, parser_class=Parser, as_positional=False)
 
 
 def names(kind: str, text: str, allowed: tuple[str, ...]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from recipes.bench.cases import CASES, contraction_flops, layer_shapes, noisy_digits
 from recipes.bench.measure import Settings, against, difference
@@ -15,6 +16,8 @@ from recipes.bench.peers import PACKAGES, Peer, make_peers
 from recipes.bench.process import Failed, Worker
 from recipes.bench.slope import log_slope
 from recipes.bench.table import render, seconds, target_row, verdict
+from recipes.bench.throughput import OPTIONS, TWINS, ours, throughput_table, timms
+from tests.models.nets import image_families
 from tests.test_recipes import ROOT, run_recipe
 
 
@@ -173,3 +176,30 @@ def test_the_table_in_the_readme_is_that_of_the_results() -> None:
     text = (ROOT / "README.md").read_text()
     (path, *_) = sorted((ROOT / "docs" / "results" / "ntk-engine").glob("*.json"))
     assert seconds(json.loads(path.read_text())) in text
+
+
+def test_throughput_is_measured_beside_timms_networks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ("--models", "gmlp,pinet", "--sides", "32", "--batch", "1", "--repeats", "2", "--threads", "1")
+    assert run_recipe("benchmark", "throughput", *flags, "--out", str(tmp_path)) == 0
+    (path,) = tmp_path.glob("*.json")
+    rows = json.loads(path.read_text())["results"]
+    assert [(row["model"], row["dtype"], "timm" in row) for row in rows] == [
+        (model, dtype, model == "gmlp") for model in ("gmlp", "pinet") for dtype in ("float32", "bfloat16")
+    ]
+    assert all(len(row["ours"]) == 2 and min(row["ours"]) > 0 for row in rows)
+    assert throughput_table(rows) in (tmp_path / "README.md").read_text()
+    assert run_recipe("benchmark", "throughput", "--models", "mlp") == 2
+    assert "unknown model 'mlp': " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_timms_network_has_the_same_weights(name: str) -> None:
+    with torch.device("meta"):
+        nets = ours(name, 32), timms(name, 32)
+    shapes = [sorted(tuple(p.shape) for p in net.parameters()) for net in nets]  # a gate may come before a shortcut
+    assert shapes[0] == shapes[1]
+
+
+def test_every_image_family_is_measured() -> None:
+    """But the generator, which takes no images."""
+    assert set(OPTIONS) == set(image_families()) - {"style_generator"}

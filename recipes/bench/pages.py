@@ -9,10 +9,12 @@ from hpnets.files import write_json, write_text
 from recipes.bench.environment import environment, file_name
 
 
-def write_page(out: Path, title: str, about: str, table: str, found: dict[str, Any], threads: int) -> None:
+def write_page(
+    out: Path, title: str, about: str, table: str, found: dict[str, Any] | list[Any], threads: int, device: str = "cpu"
+) -> None:
     """<out>/<device>.json, and <out>/README.md with title, what was measured, the command and the table."""
     command = shlex.join(["python", "recipes/benchmark.py", *sys.argv[1:]])
-    e = environment("cpu", threads)
+    e = environment(device, threads)
     write_json(out / f"{file_name(e['device'])}.json", {"command": command, "environment": e, "results": found})
     versions = f"torch {e['versions']['torch']}, commit {e['commit']}"
     on = f"{e['date']}, {e['device']}, {versions}, load before {e['load']:.2f}."
