@@ -1,5 +1,7 @@
 """Algorithm `jacobian`: the per-sample Jacobian in tiles, then one product. Any network; the reference."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
 from torch.func import jacrev, vmap
@@ -22,9 +24,14 @@ def jacobian_kernel(
     mode: Mode,
     tile: int,
     drive: Driver = tiled_kernel,
+    total: Tensor | None = None,
 ) -> Tensor:
-    """K (N1, N2) if mode.flat, else (C, N1, C, N2), from J (C, n, P) in tiles of n samples; O(n C P) memory."""
-    return drive(x1, x2, mode, tile, lambda x, old: jacobian(f, params, x, old), _contract)
+    """K (N1, N2) if mode.flat, else (C, N1, C, N2), from J (C, n, P) in tiles of n samples; O(n C P) memory.
+
+    Added to `total`, a kernel of x1 and x2 in that form, in its place, if one is given.
+    """
+    contract = partial(_contract, fresh=total is None)
+    return drive(x1, x2, mode, tile, lambda x, old: jacobian(f, params, x, old), contract, total)
 
 
 def jacobian_tile(
@@ -75,8 +82,9 @@ def _sample_jacobian(f: SingleOutput, params: Params, x_i: Tensor) -> list[Tenso
     return [torch.stack(part) for part in zip(*rows, strict=True)]
 
 
-def _contract(k: Tensor, left: Tensor, right: Tensor, symmetric: bool) -> None:
-    k.zero_()
+def _contract(k: Tensor, left: Tensor, right: Tensor, symmetric: bool, fresh: bool) -> None:
+    if fresh:
+        k.zero_()
     add_products(k, left, right, None, symmetric)
     if symmetric:
         mirror(k)

@@ -123,9 +123,9 @@ def run(
     kernel = structured_kernel(net, theta, x1, x2, plan.mode, plan.terms, plan.schedule, drive) if plan.terms else None
     if plan.rest:
         f = single_output_function(net, plan.mode, {name: p for name, p in theta.items() if name not in plan.rest})
-        compute = ntkvp_kernel if plan.algorithm == "ntkvp" else partial(jacobian_kernel, drive=drive)
-        part = compute(f, {name: theta[name] for name in plan.rest}, x1, x2, plan.mode, plan.rest_tile)
-        kernel = part if kernel is None else kernel.add_(part)
+        # To the kernel of the terms in its place: another one beside it would exceed the budget.
+        compute = ntkvp_kernel if plan.algorithm == "ntkvp" else partial(jacobian_kernel, drive=drive, total=kernel)
+        kernel = compute(f, {name: theta[name] for name in plan.rest}, x1, x2, plan.mode, plan.rest_tile)
     if kernel is None:
         n1, n2 = len(x1), len(x1 if x2 is None else x2)
         return torch.zeros(n1, n2, *plan.shape[2:], dtype=x1.dtype, device=x1.device)

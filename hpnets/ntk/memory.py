@@ -1,6 +1,7 @@
 """Byte budgets, and the tiles that keep within them."""
 
 import re
+import sys
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -15,7 +16,7 @@ SLACK = 1.2
 # Passes one after another leave holes that the C library keeps, unless they are of sizes that it gives back at once.
 HOLES = 24 * 2**20
 F = TypeVar("F")
-# (x1, x2, mode, tile, factors, contract) -> K: how the factors of samples become a kernel, see `tiled_kernel`.
+# (x1, x2, mode, tile, factors, contract, total) -> K: how the factors of samples become a kernel, see `tiled_kernel`.
 Driver = Callable[..., Tensor]
 
 
@@ -25,7 +26,7 @@ def parse_bytes(memory: str | int) -> int:
     unit = _UNITS.get(match[2].upper()) if match else None
     if match is None or unit is None or float(match[1]) * unit < 1:
         raise ValueError(f"memory is {memory!r}; allowed: a number of bytes, or a text such as '500MiB' or '2GiB'")
-    return int(float(match[1]) * unit)
+    return int(min(float(match[1]) * unit, sys.maxsize))
 
 
 def peak_bytes(held: int, passes: int, recur: bool) -> int:
@@ -61,16 +62,19 @@ def tiled_kernel(
     tile: int,
     factors: Callable[[Tensor, F | None], F],
     contract: Callable[[Tensor, F, F, bool], None],
+    total: Tensor | None = None,
 ) -> Tensor:
     """K tile by tile from the factors of its rows and columns: (N1, N2) if mode.flat, else (C, N1, C, N2).
 
     factors(x, old) may take the memory of `old`, factors that are no longer needed: what a tile's passes leave free
     would else lie between the factors of two tiles, too small for anything, and the process would hold twice as much.
     contract(k, left, right, symmetric) writes a tile in its place. With x2 None, only half of the tiles are computed.
+    total: a kernel that takes the place of a new one; `contract` finds its values in k.
     """
     columns = x1 if x2 is None else x2
     C = 1 if mode.flat else mode.columns
-    kernel = x1.new_empty(C, len(x1), C, len(columns))
+    kernel = x1.new_empty(C, len(x1), C, len(columns)) if total is None else total
+    kernel = kernel.view(C, len(x1), C, len(columns))
 
     left: F | None = None
     right: F | None = None

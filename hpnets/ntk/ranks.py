@@ -34,15 +34,16 @@ class Ring:
         tile: int,
         factors: Callable[[Tensor, Any], Any],
         contract: Callable[[Tensor, Any, Any, bool], None],
+        total: Tensor | None = None,
     ) -> Tensor:
-        """K (N, N) if mode.flat, else (C, N, C, N), the same on every rank."""
+        """K (N, N) if mode.flat, else (C, N, C, N), the same on every rank; added to `total` if that is given."""
         rank, world = dist.get_rank(self.group), dist.get_world_size(self.group)
         C, m = 1 if mode.flat else mode.columns, block_size(len(x), world)
         # All blocks are of one size, as collectives need: the last sample is repeated, and its copies are cut off.
         padded = x[torch.arange(2 * world * m, device=x.device).clamp_max(len(x) - 1)]
         held = dict(zip(own(rank), self._factors(padded.split(m), rank, factors), strict=True))
         places = all_pairs(rank, world)
-        tiles = x.new_empty(len(places), C, m, C, m)
+        tiles = x.new_zeros(len(places), C, m, C, m)
         for step in range(world // 2 + 1):
             if step:
                 held |= self._exchange(held, rank, world, step)
@@ -51,7 +52,8 @@ class Ring:
                 contract(k[0, :, 0] if mode.flat else k, held[i], held[j], i == j)
             held = {b: held[b] for b in own(rank)}
         kernel = self._assemble(tiles, world)[:, : len(x), :, : len(x)]
-        return (kernel[0, :, 0] if mode.flat else kernel).contiguous()
+        kernel = (kernel[0, :, 0] if mode.flat else kernel).contiguous()
+        return kernel if total is None else total.add_(kernel)
 
     def _factors(self, blocks: tuple[Tensor, ...], rank: int, factors: Callable[[Tensor, Any], Any]) -> list[Any]:
         """The factors of this rank's blocks; NotSeparable on every rank if it is raised on one."""

@@ -73,6 +73,7 @@ def test_predicted_peak_is_within_half_of_the_measured_one(
 BOUNDED = [
     ("ccp", "full", "structured", "32MiB", 600),
     pytest.param("mlp", "full", "structured", "32MiB", 300, marks=pytest.mark.slow),
+    ("ncp", "full", "structured", "48MiB", 400),  # with a parameter that no rule covers
     pytest.param("mlp", "full", "structured", "128MiB", 1024, marks=pytest.mark.slow),
     pytest.param("mlp", "trace", "structured", "64MiB", 2000, marks=pytest.mark.slow),
     pytest.param("ccp", "trace", "structured", "24MiB", 3000, marks=pytest.mark.slow),
@@ -99,3 +100,7 @@ def test_memory_beyond_the_kernel_is_flat_in_n_under_a_budget() -> None:
     for n in (400, 800, 1600):
         _, kernel, found = measured("mlp", "trace", "structured", "40MiB", n)
         assert found - kernel <= 40 * 2**20
+
+
+def test_more_bytes_than_any_machine_has_are_no_limit() -> None:
+    assert parse_bytes(10**400) == parse_bytes("9" * 400 + "GiB") == sys.maxsize

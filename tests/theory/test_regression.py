@@ -113,6 +113,15 @@ def test_full_kernels_couple_outputs() -> None:
     torch.testing.assert_close(again.values, c.values, rtol=0, atol=1e-7)
 
 
+def test_kernels_above_the_dense_limit_are_solved_by_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    decomposed = KernelPredictor(K, Y, START, ridge=0.1)
+    monkeypatch.setattr("hpnets.theory.regression.DENSE_ROWS", 23)
+    monkeypatch.setattr("hpnets.theory.regression.spectrum", None)  # calling it would fail
+    predictor = KernelPredictor(K, Y, START, ridge=0.1, tol=1e-10)
+    for time in (1.0, math.inf):
+        torch.testing.assert_close(predictor.flow(time).values, decomposed.flow(time).values, rtol=1e-7, atol=1e-7)
+
+
 @pytest.mark.slow
 def test_above_8192_rows_no_decomposition_is_made() -> None:
     """10,000 points of the circle: residuals are told, and descent on a linear function of them is right."""
@@ -126,7 +135,9 @@ def test_above_8192_rows_no_decomposition_is_made() -> None:
         axes @ ((1 - torch.exp(-2.0 * rates))[:, None] * axes.T) @ torch.tensor([[1.0], [0.0]], dtype=torch.float64)
     )
     torch.testing.assert_close(predictor.train(flow), x @ weights, rtol=0, atol=1e-7)
-    assert predictor.flow(math.inf).converged
+    regression = predictor.flow(math.inf)
+    assert regression.converged
+    torch.testing.assert_close(predictor.train(regression), x[:, :1], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
