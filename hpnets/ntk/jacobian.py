@@ -35,9 +35,12 @@ def jacobian_kernel(
 
 
 def jacobian_tile(
-    params: Params, found: Survey, mode: Mode, n1: int, n2: int, item: int, budget: int
+    params: Params, found: Survey, mode: Mode, n1: int, n2: int, item: int, budget: int, later: bool = False
 ) -> tuple[int, int]:
-    """(samples of a tile, predicted bytes): the largest tile that fits; ValueError if one sample does not."""
+    """(samples of a tile, predicted bytes): the largest tile that fits; ValueError if one sample does not.
+
+    later: other passes were made before, so that these recur even in one tile.
+    """
     C, longest = mode.columns, max(n1, n2)
     sample = C * numel(params)
     # A vectorised pass holds what autograd saves, and C gradients on the way through the widest layer.
@@ -48,7 +51,7 @@ def jacobian_tile(
         # Beside J of one tile or two, the parts of it that jacrev returns; those of the last tile leave holes if small.
         small = item * t * C * max(p.numel() for p in params.values()) < HOLES
         held = (2 if single else 3 + small) * t * sample + block_numel(t, min(t, n2), C, mode.flat)
-        return peak_bytes(item * held, item * t * passes * (1 if single else RECURRING), recur=False)
+        return peak_bytes(item * held, item * t * passes * (1 if single and not later else RECURRING), recur=False)
 
     rows_that_fit(needs(1), budget, longest)
     tile = longest

@@ -168,7 +168,7 @@ class _Maker:
         rest = {name: self.theta[name] for name in self.found.rest}
         rest_tile, rest_bytes = 0, 0
         if rest:
-            rest_tile, rest_bytes = jacobian_tile(rest, self.found, mode, n1, n2, item, self.budget)
+            rest_tile, rest_bytes = jacobian_tile(rest, self.found, mode, n1, n2, item, self.budget, later=bool(terms))
         schedule, needs = choose_schedule(terms, self.found, mode, n1, n2, self.x2 is None, item, self.budget)
         entries = [entry for term in terms for entry in self._entries(term, schedule)]
         entries += self._functional_entries(rest, "jacobian", rest_bytes)

@@ -36,7 +36,8 @@ class Case:
     @property
     def points_scale(self) -> str:
         """What points are multiplied by, in words."""
-        return f"{self.scale:g}" if self.natural is None else f"sqrt(m/{self.natural})"
+        factors = [f"{self.scale:g}"] if self.scale != 1 or self.natural is None else []
+        return " ".join(factors + ([] if self.natural is None else [f"sqrt(m/{self.natural})"]))
 
     def build(self, width: int, seed: int) -> nn.Module:
         """The network in float64 and eval mode."""
@@ -93,6 +94,6 @@ CASES = {
     "se_resnet": Case("se_resnet", IMAGE, LINEAR, natural=16),
     "resnet18": Case("resnet18", IMAGE, LINEAR, widths=(16, 32, 64, 128), natural=64, seeds=16),
     "pinet": Case("pinet", IMAGE, LINEAR, natural=16, seeds=16),
-    "pdc": Case("pdc", IMAGE, {**LINEAR, "alpha0": 0.5}, natural=16, seeds=16),
+    "pdc": Case("pdc", IMAGE, {**LINEAR, "alpha0": 0.5}, scale=0.5, natural=16, seeds=16),
     "rpolynet": Case("rpolynet", IMAGE, LINEAR, natural=16, seeds=16),
 }
