@@ -1,6 +1,7 @@
 """R-PolyNet and D-PolyNet: regularised and densely connected polynomial residual networks."""
 
 from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -86,6 +87,8 @@ class RPolyNet(ResidualNet):
     Source: Chrysos et al. 2023, "Regularization of polynomial networks for image recognition" (arXiv 2303.13896).
     """
 
+    Block: ClassVar[type[RPolyBlock]] = RPolyBlock
+
     def __init__(
         self,
         input_shape: tuple[int, ...],
@@ -100,13 +103,13 @@ class RPolyNet(ResidualNet):
         product: str = "hadamard",
     ) -> None:
         finite("alpha0", alpha0)
-        block = partial(RPolyBlock, norm=norm, activation=activation, alpha0=alpha0, product=product)
+        block = partial(self.Block, norm=norm, activation=activation, alpha0=alpha0, product=product)
         super().__init__(input_shape, output_dim, block, *size_of(size, width, blocks), norm, activation, stem)
         self.share_variance("bn2", "bn")
 
 
 @register_model("dpolynet")
-class DPolyNet(ResidualNet):
+class DPolyNet(RPolyNet):
     r"""R-PolyNet whose blocks also multiply with the second-degree terms of all blocks before them.
 
         y_n = s(o + sc(x) + alpha BN(conv1x1(q_n)) + theta t_n),   q_n = o * norm(sc x),
@@ -121,23 +124,7 @@ class DPolyNet(ResidualNet):
     Source: Chrysos et al. 2023, "Regularization of polynomial networks for image recognition" (arXiv 2303.13896).
     """
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        size: str = "mini",
-        width: int | None = None,
-        blocks: list[int] | None = None,
-        stem: str = "small",
-        norm: str = "batch",
-        activation: str = "none",
-        alpha0: float = 1.0,
-        product: str = "hadamard",
-    ) -> None:
-        finite("alpha0", alpha0)
-        block = partial(DPolyBlock, norm=norm, activation=activation, alpha0=alpha0, product=product)
-        super().__init__(input_shape, output_dim, block, *size_of(size, width, blocks), norm, activation, stem)
-        self.share_variance("bn2", "bn")
+    Block = DPolyBlock
 
     def forward(self, x: Tensor) -> Tensor:
         t = x = self.stem(x)

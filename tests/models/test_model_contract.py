@@ -50,7 +50,7 @@ IDLE = {  # in train mode: constants a channel up to a BatchNorm, which takes th
 WRONG = [
     (name, key, value)
     for name, key, p in OPTIONS
-    for value in WRONG_VALUES.get(p.annotation, [])
+    for value in WRONG_VALUES[p.annotation]
     if not (value == 0 and key in MAY_BE_ZERO.get(name, []))
     if not (value in (-1.0, 0.0) and type(value) is float and key in ANY_NUMBER)
 ]
