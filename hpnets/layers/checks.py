@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -45,17 +44,19 @@ def image_shape(input_shape: tuple[int, ...], minimum: int) -> tuple[int, int, i
 class SampleShape:
     """A forward pre-hook: ValueError for a batch whose samples are not of the shape that a net was built for.
 
-    Where `any_size` is true, the axes after the first, the channels, may have other sizes than they had then.
+    Where `least_side` is given, the axes after the first, the channels, may have any sizes from it on.
     """
 
-    def __init__(self, shape: tuple[int, ...], any_size: bool) -> None:
-        self.shape, self.fixed = shape, 1 if any_size else len(shape)
+    def __init__(self, shape: tuple[int, ...], least_side: int | None) -> None:
+        self.shape, self.fixed, self.least = shape, 1 if least_side else len(shape), least_side or 1
 
     def __call__(self, net: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor]) -> None:
         for x in (*args, *kwargs.values()):
-            if x.ndim != 1 + len(self.shape) or x.shape[1 : 1 + self.fixed] != self.shape[: self.fixed]:
-                sizes: list[Any] = ["batch", *self.shape[: self.fixed], *["any"] * (len(self.shape) - self.fixed)]
-                raise ValueError(f"x is {tuple(x.shape)}; allowed: ({', '.join(map(str, sizes))})")
+            fixed, free = x.shape[1 : 1 + self.fixed], x.shape[1 + self.fixed :]
+            if x.ndim != 1 + len(self.shape) or fixed != self.shape[: self.fixed] or min(free, default=1) < self.least:
+                sizes = ["batch", *map(str, self.shape[: self.fixed])]
+                sizes += [f">= {self.least}"] * (len(self.shape) - self.fixed)
+                raise ValueError(f"x is {tuple(x.shape)}; allowed: ({', '.join(sizes)})")
 
 
 def finite(name: str, value: float) -> float:

@@ -40,7 +40,8 @@ class AdaIN(ConditionalNet):
         product: str = "hadamard",
     ) -> None:
         sizes = size_of(size, width, blocks)
-        channels, _, _ = image_shape(input_shape, smallest_modulated("instance", sizes[1], stem))
+        least = smallest_modulated("instance", sizes[1], stem)
+        channels, _, _ = image_shape(input_shape, least)
         mapping = ImageStyles(channels, style_width, mapping_depth)
         make = partial(ChannelModulation, style_width, norm="instance", product=product)
-        super().__init__(input_shape, output_dim, mapping, make, sizes, activation, stem)
+        super().__init__(input_shape, output_dim, mapping, make, sizes, activation, stem, least)

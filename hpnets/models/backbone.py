@@ -77,8 +77,6 @@ class ResidualNet(nn.Module):
     Raises ValueError for inputs that are no images of that size, width < 1, an unknown stem, norm or activation.
     """
 
-    any_size = True
-
     def __init__(
         self,
         input_shape: tuple[int, ...],
@@ -91,7 +89,8 @@ class ResidualNet(nn.Module):
         stem: str = "small",
     ) -> None:
         super().__init__()
-        channels, _, _ = image_shape(input_shape, smallest_image(stem))
+        self.least_side = smallest_image(stem)
+        channels, _, _ = image_shape(input_shape, self.least_side)
         kernel, stride, pool, _ = STEMS[stem]
         inputs = at_least("width", width, 1)
         self.conv1 = nn.Conv2d(channels, width, kernel, stride, kernel // 2, bias=False)

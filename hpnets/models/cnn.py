@@ -20,7 +20,7 @@ class CNN(nn.Module):
     Raises ValueError for inputs that are no images of 8x8 or more, depth < 1, width < 1, an unknown norm or activation.
     """
 
-    any_size = True
+    least_side = 8
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class CNN(nn.Module):
         activation: str = "relu",
     ) -> None:
         super().__init__()
-        inputs, height, columns = image_shape(input_shape, minimum=8)
+        inputs, height, columns = image_shape(input_shape, self.least_side)
         at_least("depth", depth, 1), at_least("width", width, 1)
         side, outputs = min(height, columns), width
         layers: list[nn.Module] = []

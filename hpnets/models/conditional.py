@@ -44,12 +44,13 @@ class ConditionalNet(ResidualNet):
         size: tuple[int, Sequence[int]],
         activation: str,
         stem: str,
+        least_side: int,
     ) -> None:
         def block(inputs: int, channels: int, stride: int) -> nn.Module:
             return ModulatedBlock(inputs, channels, stride, activation, make)
 
         super().__init__(input_shape, output_dim, block, *size, norm="none", activation=activation, stem=stem)
-        self.condition = condition
+        self.condition, self.least_side = condition, least_side
 
     def forward(self, x: Tensor) -> Tensor:
         c, x = self.condition(x), self.stem(x)

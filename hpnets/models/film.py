@@ -41,7 +41,8 @@ class FiLM(ConditionalNet):
         product: str = "hadamard",
     ) -> None:
         sizes = size_of(size, width, blocks)
-        channels, _, _ = image_shape(input_shape, smallest_modulated(norm, sizes[1], stem))
+        least = smallest_modulated(norm, sizes[1], stem)
+        channels, _, _ = image_shape(input_shape, least)
         mapping = ImageStyles(channels, style_width, mapping_depth)
         make = partial(ChannelModulation, style_width, norm=norm, product=product)
-        super().__init__(input_shape, output_dim, mapping, make, sizes, activation, stem)
+        super().__init__(input_shape, output_dim, mapping, make, sizes, activation, stem, least)

@@ -97,7 +97,7 @@ class FocalNet(nn.Module):
     Source: Yang et al. 2022, "Focal Modulation Networks" (arXiv 2203.11926).
     """
 
-    any_size = True
+    least_side = 8
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class FocalNet(nn.Module):
         product: str = "hadamard",
     ) -> None:
         super().__init__()
-        inputs, _, _ = image_shape(input_shape, minimum=8)
+        inputs, _, _ = image_shape(input_shape, self.least_side)
         own, depths, own_levels, step = SIZES[one_of("size", size, SIZES)]
         width = own if width is None else at_least("width", width, 1)
         levels = own_levels if levels is None else at_least("levels", levels, 1)

@@ -70,7 +70,7 @@ class MambaOut(nn.Module):
     Source: Yu and Wang 2024, "MambaOut: Do We Really Need Mamba for Vision?" (arXiv 2405.07992).
     """
 
-    any_size = True
+    least_side = 8
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class MambaOut(nn.Module):
         product: str = "hadamard",
     ) -> None:
         super().__init__()
-        inputs, _, _ = image_shape(input_shape, minimum=8)
+        inputs, _, _ = image_shape(input_shape, self.least_side)
         own, depths, stride = SIZES[one_of("size", size, SIZES)]
         widths = widths_of(own, width)
         half = max(widths[0] // 2, 1)

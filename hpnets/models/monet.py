@@ -104,8 +104,6 @@ class MONet(nn.Module):
     Source: Cheng et al. 2024, "Multilinear Operator Networks" (arXiv 2401.17992).
     """
 
-    any_size = True
-
     def __init__(
         self,
         input_shape: tuple[int, ...],
@@ -121,12 +119,13 @@ class MONet(nn.Module):
         inputs, height, columns = image_shape(input_shape, minimum=8)
         widths, depths, step, shrink = SIZES[one_of("size", size, SIZES)]
         boolean("shift", shift), finite("alpha0", alpha0)
-        side, stages = min(height, columns), []
+        side, least, stages = min(height, columns), 1, []
         for outputs, n in zip(widths_of(widths, width), depths_of(depths, depth), strict=True):
             step = min(step, side)
             blocks = [PolyBlock(outputs, shrink, shift, alpha0, product) for _ in range(n)]
             stages.append(nn.Sequential(Embedding(inputs, outputs, step), *blocks))
-            inputs, side, step = outputs, side // step, 2
+            inputs, side, least, step = outputs, side // step, least * step, 2
+        self.least_side = max(8, least)
         self.stages = nn.Sequential(*stages)
         self.norm = nn.LayerNorm(inputs)
         self.V = nn.Linear(inputs, output_dim)

@@ -67,7 +67,7 @@ def create_model(
     net = build()
     if init != "own":
         redraw(net, init, drawn(build))
-    checked = SampleShape(tuple(input_shape), getattr(net, "any_size", False))
+    checked = SampleShape(tuple(input_shape), getattr(net, "least_side", None))
     net.register_forward_pre_hook(checked, with_kwargs=True)
     if width is not None and parametrisation != "standard":
         _parametrise(net, parametrisation, build, options.get("width", width.default), base_width or width.default)

@@ -42,6 +42,7 @@ class SPADE(ConditionalNet):
         product: str = "hadamard",
     ) -> None:
         sizes = size_of(size, width, blocks)
-        channels, _, _ = image_shape(input_shape, smallest_modulated(norm, sizes[1], stem))
+        least = smallest_modulated(norm, sizes[1], stem)
+        channels, _, _ = image_shape(input_shape, least)
         make = partial(SpatialModulation, channels, hidden=at_least("hidden", hidden, 1), norm=norm, product=product)
-        super().__init__(input_shape, output_dim, nn.Identity(), make, sizes, activation, stem)
+        super().__init__(input_shape, output_dim, nn.Identity(), make, sizes, activation, stem, least)

@@ -56,7 +56,7 @@ class StarNet(nn.Module):
     Source: Ma et al. 2024, "Rewrite the Stars" (arXiv 2403.19967).
     """
 
-    any_size = True
+    least_side = 8
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class StarNet(nn.Module):
         product: str = "hadamard",
     ) -> None:
         super().__init__()
-        channels, _, _ = image_shape(input_shape, minimum=8)
+        channels, _, _ = image_shape(input_shape, self.least_side)
         own, depths, inputs, stride = SIZES[one_of("size", size, SIZES)]
         width = own if width is None else at_least("width", width, 1)
         at_least("ratio", ratio, 1)

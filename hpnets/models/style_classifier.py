@@ -28,8 +28,6 @@ class StyleClassifier(nn.Module):
     Source: the layers of Karras et al. 2020 (StyleGAN2, arXiv 1912.04958).
     """
 
-    any_size = True
-
     def __init__(
         self,
         input_shape: tuple[int, ...],
@@ -53,6 +51,7 @@ class StyleClassifier(nn.Module):
         self.layers = nn.ModuleList(StyleBlock(a, b, 3, *options) for a, b in itertools.pairwise(sizes))
         side = min(height, columns)
         self.halvings = [side // 2 ** (l + 1) >= 4 for l in range(depth)]
+        self.least_side = max(8, 2 ** sum(self.halvings))
         self.V = nn.Linear(sizes[-1], output_dim)
 
     def forward(self, x: Tensor) -> Tensor:

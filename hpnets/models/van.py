@@ -79,7 +79,7 @@ class VAN(nn.Module):
     Source: Guo et al. 2022, "Visual Attention Network" (arXiv 2202.09741).
     """
 
-    any_size = True
+    least_side = 8
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class VAN(nn.Module):
         product: str = "hadamard",
     ) -> None:
         super().__init__()
-        inputs, _, _ = image_shape(input_shape, minimum=8)
+        inputs, _, _ = image_shape(input_shape, self.least_side)
         own, depths, ratios, stride = SIZES[one_of("size", size, SIZES)]
         stages = []
         for outputs, n, ratio in zip(widths_of(own, width), depths_of(depths, depth), ratios, strict=True):

@@ -53,3 +53,20 @@ def test_levels_widen_the_field() -> None:
 
 def test_the_papers_size_accepts_8x8() -> None:
     assert small("focalnet", size="tiny_srf", width=4)(samples()).shape == (4, 3)
+
+
+@pytest.mark.parametrize(
+    ("size", "millions"),
+    [
+        ("tiny_srf", 28.4),
+        ("tiny_lrf", 28.6),
+        ("small_srf", 49.9),
+        ("small_lrf", 50.3),
+        ("base_srf", 88.1),
+        ("base_lrf", 88.7),
+    ],
+)
+def test_the_papers_parameter_counts(size: str, millions: float) -> None:
+    with torch.device("meta"):
+        net = create_model("focalnet", input_shape=(3, 224, 224), output_dim=1000, size=size)
+    assert sum(p.numel() for p in net.parameters()) / 1e6 == pytest.approx(millions, abs=0.06)

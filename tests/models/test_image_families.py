@@ -1,6 +1,7 @@
 """What every family for images takes and refuses."""
 
 import importlib
+from typing import Any
 
 import pytest
 import torch
@@ -21,6 +22,9 @@ def sizes(name: str) -> list[str]:
 
 
 SIZES = [(name, size) for name in FAMILIES for size in sizes(name)]
+
+
+LEAST = {("adain", "18"): 16, ("monet", "t"): 32, ("monet", "s"): 32}  # of nets built for 224x224; 8 for the others
 
 
 def test_which_families_there_are() -> None:
@@ -64,6 +68,25 @@ def test_named_sizes_start_moderate_at_224x224(name: str, size: str) -> None:
 def test_other_inputs_are_refused(name: str, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"input_shape is \(.*\); allowed: images .* of at least 8x8"):
         small(name, input_shape=shape)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "least"),
+    [
+        *[(name, {"size": size}, LEAST.get((name, size), 8)) for name, size in SIZES if name != "gmlp"],
+        *[("cnn", {"depth": 12}, 8), ("resnet18", {}, 8), ("style_classifier", {}, 8)],
+        *[("style_classifier", {"depth": 6}, 32), ("resnet18", {"stem": "imagenet"}, 32)],
+        *[("film", {"norm": "instance", "size": "18"}, 16), ("spade", {"stem": "imagenet"}, 32)],
+    ],
+)
+def test_nets_for_large_images_take_small_ones_down_to_their_least_side(
+    name: str, options: dict[str, Any], least: int
+) -> None:
+    net = small(name, input_shape=(1, 224, 224), **options)
+    with torch.no_grad():
+        assert net(samples(2, (1, least, least))).isfinite().all()
+    with pytest.raises(ValueError, match=rf"^x is .*; allowed: \(batch, 1, >= {least}, >= {least}\)$"):
+        net(samples(2, (1, least, least - 1)))
 
 
 @pytest.mark.parametrize("name", FAMILIES)

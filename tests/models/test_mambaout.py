@@ -40,3 +40,12 @@ def test_block_is_gate_times_the_rest() -> None:
     g, i, c = block.W_1(block.norm(x)).split([16, 10, 6], 3)
     gated = torch.nn.functional.silu(g) * torch.cat([i, block.dw(c.movedim(3, 1)).movedim(1, 3)], 3)
     assert torch.allclose(block(x), x + block.W_2(gated), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("size", "millions"), [("femto", 7.3), ("kobe", 9.1), ("tiny", 26.5), ("small", 48.5), ("base", 84.8)]
+)
+def test_the_papers_parameter_counts(size: str, millions: float) -> None:
+    with torch.device("meta"):
+        net = create_model("mambaout", input_shape=(3, 224, 224), output_dim=1000, size=size)
+    assert sum(p.numel() for p in net.parameters()) / 1e6 == pytest.approx(millions, abs=0.06)
