@@ -12,6 +12,14 @@ from hpnets.registry import nearest
 
 USER_ERROR = 2
 INTERRUPTED = 130
+TYPES = {  # of options, as jsonargparse names them and in words
+    "<class 'int'>": "an integer",
+    "<class 'float'>": "a number",
+    "<class 'bool'>": "true or false",
+    "<class 'NoneType'>": "null",
+    "list[int]": "a list of integers",
+    "list[str]": "a list of names",
+}
 
 
 class Parser(ArgumentParser):
@@ -26,9 +34,26 @@ class Parser(ArgumentParser):
         if choice:
             allowed = re.findall(r"'([^']+)'", choice[2])
             fail(f"{choice[1]} is {choice[3]!r}: {nearest(choice[3], allowed)}")
+        if refused := wrong_type(message):
+            fail(refused)
         wrong = wrong_flag(message)
         flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
         fail(f"{message}: {nearest(wrong, flags)}" if wrong else message)
+
+
+def wrong_type(message: str) -> str:
+    """What an option of another type is answered with: flag, value and the types allowed; "" for other complaints."""
+    one, several = (
+        r"Expected a (<class '\w+'>)\. Got",
+        r"Does not validate against any .* Subtypes: \[(.+)\] Errors: .* Given",
+    )
+    found = re.search(rf"(--[\w.]+): (?:{one}|{several}) value:(.*)", message)
+    if not found:
+        return ""
+    allowed = re.sub(r"typing\.Literal\[(.+?)\]", r"\1", found[2] or found[3])
+    for name, words in TYPES.items():
+        allowed = allowed.replace(name, words)
+    return f"{found[1]} is {found[4].strip()!r}; allowed: {allowed}"
 
 
 def wrong_flag(message: str) -> str:
