@@ -73,10 +73,8 @@ def test_predicted_peak_is_within_half_of_the_measured_one(
 BOUNDED = [
     ("ccp", "full", "structured", "32MiB", 600),
     pytest.param("mlp", "full", "structured", "32MiB", 300, marks=pytest.mark.slow),
-    ("ncp", "full", "structured", "48MiB", 400),
-    pytest.param(
-        "ncp", "full", "structured", "64MiB", 400, marks=pytest.mark.slow
-    ),  # with a parameter that no rule covers
+    ("ncp", "full", "structured", "48MiB", 400),  # with a parameter that no rule covers
+    pytest.param("ncp", "full", "structured", "64MiB", 400, marks=pytest.mark.slow),
     pytest.param("mlp", "full", "structured", "128MiB", 1024, marks=pytest.mark.slow),
     pytest.param("mlp", "trace", "structured", "64MiB", 2000, marks=pytest.mark.slow),
     pytest.param("ccp", "trace", "structured", "24MiB", 3000, marks=pytest.mark.slow),
