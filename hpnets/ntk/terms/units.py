@@ -23,14 +23,21 @@ def add_unit_products(
 
     If `symmetric`, left is right and only the blocks k[o, :, p] with p >= o are made right.
     """
+    for outputs in output_groups(len(R)):
+        _add_group(k, left, right, R, outputs, weight, symmetric)
+
+
+def _add_group(
+    k: Tensor, left: Tensor, right: Tensor, R: Tensor, outputs: range, weight: Tensor | None, symmetric: bool
+) -> None:
+    """The share of some outputs o, in a function of its own, so that no two groups' are alive at once."""
     C = len(R)
-    for outputs in output_groups(C):
-        pairs = torch.cat([R[o] * R[o:] for o in outputs])
-        share = pair_kernels(left, right, pairs, weight, symmetric)
-        for o, part in zip(outputs, share.split([C - o for o in outputs]), strict=True):
-            k[o, :, o:] += part.transpose(0, 1)
-            if not symmetric:
-                k[o + 1 :, :, o] += part[1:]
+    pairs = torch.cat([R[o] * R[o:] for o in outputs])
+    share = pair_kernels(left, right, pairs, weight, symmetric)
+    for o, part in zip(outputs, share.split([C - o for o in outputs]), strict=True):
+        k[o, :, o:] += part.transpose(0, 1)
+        if not symmetric:
+            k[o + 1 :, :, o] += part[1:]
 
 
 def output_groups(C: int) -> Iterator[range]:
