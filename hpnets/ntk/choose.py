@@ -1,10 +1,11 @@
 """The cost model of `structured`: which term each layer gets, and the tiles and chunks that keep within the budget."""
 
 import dataclasses
+import math
 from collections import defaultdict
 
 from hpnets.ntk.layers import Layer, Survey
-from hpnets.ntk.memory import peak_bytes
+from hpnets.ntk.memory import LARGE, peak_bytes
 from hpnets.ntk.outputs import Mode
 from hpnets.ntk.rules.base import BiasRule, OuterRule
 from hpnets.ntk.structured import Schedule
@@ -78,16 +79,17 @@ def _bias(layer: Layer) -> Layer:
 
 @dataclasses.dataclass(frozen=True)
 class Bytes:
-    """What a schedule takes: the states of its tiles, a chunk's passes, a contraction's scratch; if passes recur."""
+    """What a schedule takes: the states of its tiles, large blocks among them, passes, scratch; if passes recur."""
 
     states: int
+    large: int
     passes: int
     scratch: int
     recur: bool
 
     @property
     def peak(self) -> int:
-        return peak_bytes(self.states + self.scratch, self.passes, self.recur)
+        return peak_bytes(self.states + self.scratch, self.passes, self.recur, self.large)
 
 
 def measure(
@@ -96,15 +98,16 @@ def measure(
     """Predicted bytes of a schedule, the kernel itself left out."""
     C, flat = mode.columns, mode.flat
     t1, t2 = min(s.tile, n1), min(s.tile, n2)
-    state = sum(term.state_numel(C) for term in terms)
     # Of the gradients, the watched ones are held, and those on the way; passes one by one are stacked, a copy.
     outputs = sum(layer.outputs for term in terms if term.watches for layer in term.layers)
     grads = C * (outputs + 2 * found.widest) if s.batched else 2 * min(C, STACK) * (outputs + found.widest)
     later = sum(term.held_numel() for term in terms) + (grads if outputs else 0)
     passes = s.chunk * (found.saved + max([later, *(term.begin_numel() for term in terms)]))
     scratch = max((term.scratch_numel(t1, t2, C, flat) for term in terms), default=0)
-    samples = t1 if symmetric and s.tile >= n1 else t1 + t2
-    return Bytes(item * state * samples, item * passes, item * scratch, recur=s.chunk < samples)
+    held = [t1] if symmetric and s.tile >= n1 else [t1, t2]
+    blocks = [item * math.prod(shape) for t in held for term in terms for shape in term.shapes(t, C).values()]
+    large = sum(block for block in blocks if block >= LARGE)
+    return Bytes(sum(blocks), large, item * passes, item * scratch, recur=s.chunk < sum(held))
 
 
 def choose_schedule(

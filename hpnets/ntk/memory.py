@@ -15,6 +15,8 @@ _UNITS = {"B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 1
 SLACK = 1.2
 # Passes one after another leave holes that the C library keeps, unless they are of sizes that it gives back at once.
 HOLES = 24 * 2**20
+# Blocks from this size on are the system's own pages: nothing is added to them.
+LARGE = 32 * 2**20
 F = TypeVar("F")
 # (x1, x2, mode, tile, factors, contract, total) -> K: how the factors of samples become a kernel, see `tiled_kernel`.
 Driver = Callable[..., Tensor]
@@ -29,13 +31,13 @@ def parse_bytes(memory: str | int) -> int:
     return int(min(float(match[1]) * unit, sys.maxsize))
 
 
-def peak_bytes(held: int, passes: int, recur: bool) -> int:
-    """Predicted peak of what is held and of passes, which `recur` or are made once.
+def peak_bytes(held: int, passes: int, recur: bool, large: int = 0) -> int:
+    """Predicted peak of what is held, `large` blocks among it, and of passes, which `recur` or are made once.
 
     It is their sum, though the largest scratch is needed when no pass is made: what passes leave free, allocators keep,
     in pieces that the scratch does not fit.
     """
-    return int(SLACK * (held + passes)) + (min(passes, HOLES) if recur else 0)
+    return large + int(SLACK * (held - large + passes)) + (min(passes, HOLES) if recur else 0)
 
 
 def rows_that_fit(bytes_per_row: int, budget: int, rows: int) -> int:
