@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from hpnets.ntk.memory import parse_bytes
 from recipes.bench.cases import CASES, contraction_flops, layer_shapes, noisy_digits
 from recipes.bench.measure import Settings, against, difference
 from recipes.bench.monitor import monitor_table
@@ -203,3 +204,16 @@ def test_timms_network_has_the_same_weights(name: str) -> None:
 def test_every_image_family_is_measured() -> None:
     """But the generator, which takes no images."""
     assert set(OPTIONS) == set(image_families()) - {"style_generator"}
+
+
+RECORDS = [json.loads(path.read_text()) for path in (ROOT / "docs/results/ntk-engine").glob("*.json")]
+
+
+def test_the_recorded_peaks_are_as_predicted_and_within_the_budget() -> None:
+    for record in RECORDS:
+        points = [(p, parse_bytes(g["budget"])) for g in record["growth"].values() for p in g["points"]]
+        assert all(p["beyond_bytes"] <= budget for p, budget in points)
+        found = [case["ours"] for case in record["cases"].values()] + [p for p, _ in points]
+        found += [mode for case in record["cases"].values() for mode in case["modes"].values()]
+        assert all(1 / 1.5 < p["predicted_bytes"] / p["peak_bytes"] < 1.5 for p in found)
+    assert RECORDS
