@@ -1,7 +1,6 @@
 """The cost model of `structured`: which term each layer gets, and the tiles and chunks that keep within the budget."""
 
 import dataclasses
-import math
 from collections import defaultdict
 
 from hpnets.ntk.layers import Layer, Survey
@@ -105,7 +104,7 @@ def measure(
     passes = s.chunk * (found.saved + max([later, *(term.begin_numel() for term in terms)]))
     scratch = max((term.scratch_numel(t1, t2, C, flat) for term in terms), default=0)
     held = [t1] if symmetric and s.tile >= n1 else [t1, t2]
-    blocks = [item * math.prod(shape) for t in held for term in terms for shape in term.shapes(t, C).values()]
+    blocks = [item * numel for t in held for term in terms for numel in term.state_numels(t, C)]
     large = sum(block for block in blocks if block >= LARGE)
     return Bytes(sum(blocks), large, item * passes, item * scratch, recur=s.chunk < sum(held))
 

@@ -191,7 +191,7 @@ class _Maker:
         tiles = -(-n1 // schedule.tile)
         samples = n1 * (tiles + 1) / 2 if self.x2 is None else n1 + tiles * n2
         held = 2 if tiles > 1 else 1
-        state = term.state_numel(self.mode.columns) * self.x1.element_size() * schedule.tile * held
+        state = sum(term.state_numels(schedule.tile, self.mode.columns)) * self.x1.element_size() * held
         entries = []
         for layer in term.layers:
             passes = 2.0 * layer.macs * samples * (1 + self.mode.columns)

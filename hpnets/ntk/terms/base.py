@@ -1,5 +1,6 @@
 """What a term is: a share of the kernel, kept as factors of n samples and contracted with those of another n."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar
@@ -62,9 +63,9 @@ class Term(ABC):
     def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:
         """Floating-point operations of `contract` without symmetry."""
 
-    @abstractmethod
-    def state_numel(self, C: int) -> int:
-        """Scalars of the state per sample."""
+    def state_numels(self, n: int, C: int) -> list[int]:
+        """Scalars of each of the factors of n samples."""
+        return [math.prod(shape) for shape in self.shapes(n, C).values()]
 
     def scratch_numel(self, n1: int, n2: int, C: int, flat: bool) -> int:
         """Scalars that `contract` needs beside k and the states."""

@@ -51,9 +51,6 @@ class Explicit(Term):
     def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         add_products(k, left["J"], right["J"], None, symmetric)
 
-    def state_numel(self, C: int) -> int:
-        return C * sum(self.widths)
-
     def held_numel(self) -> int:
         return sum(layer.kept for layer in self.layers)
 

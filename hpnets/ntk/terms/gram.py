@@ -64,9 +64,6 @@ class Dense(Term):
         """The state of some of its samples."""
         return {"A": state["A"][rows]}
 
-    def state_numel(self, C: int) -> int:
-        return self.inputs
-
     def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:
         return 2.0 * n1 * n2 * self.inputs
 
@@ -107,9 +104,6 @@ class Gram(Dense):
 
     def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         add_products(k, left["G"], right["G"], self.input_gram(left, right), symmetric)
-
-    def state_numel(self, C: int) -> int:
-        return super().state_numel(C) + C * self.units
 
     def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:
         return super().flops(n1, n2, C, flat) + 2.0 * n1 * n2 * self.units * (C if flat else C * C)

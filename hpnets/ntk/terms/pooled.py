@@ -62,10 +62,6 @@ class Pooled(Term):
             k, R = k[None, :, None], R.square().sum(0, keepdim=True).sqrt()
         add_unit_products(k, left["E"], right["E"], R, None, symmetric)
 
-    def state_numel(self, C: int) -> int:
-        H, I = self.shape
-        return H * I
-
     def begin_numel(self) -> int:
         return self.layers[0].kept + 4 * self.layers[0].outputs
 

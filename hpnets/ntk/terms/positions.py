@@ -64,10 +64,6 @@ class Positions(Term):
         contract = _sandwich if self.rule == "sandwich" else _chunks
         contract(k, left["P"], left["G"], right["P"], right["G"], symmetric)
 
-    def state_numel(self, C: int) -> int:
-        q, S, I, H = self.shape
-        return q * S * (I + C * H)
-
     def begin_numel(self) -> int:
         return self.layers[0].kept
 

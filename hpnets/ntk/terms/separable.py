@@ -73,9 +73,6 @@ class Separable(Dense):
         D1, D2 = (D.transpose(0, 1).flatten(1) for D in (left["D"] * R.square().sum(0)[:, None, None], right["D"]))
         k += (D1 @ D2.T).mul_(gram)
 
-    def state_numel(self, C: int) -> int:
-        return super().state_numel(C) + self.units
-
     def begin_numel(self) -> int:
         return 3 * self.units
 
