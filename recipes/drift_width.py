@@ -75,7 +75,8 @@ def learning_rate(model: dict[str, object], seed: int, rate: float) -> float:
     """rate n (1 - momentum) / lambda_max of the full kernel at the start."""
     import lightning.pytorch as pl
 
-    from hpnets.ntk import ntk, spectrum
+    from hpnets.linalg import spectrum
+    from hpnets.ntk import ntk
     from hpnets.options import RunOptions
     from hpnets.training.run_folder import build
 

@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import get_origin
 
 from jsonargparse import auto_cli
 
@@ -25,10 +26,10 @@ def reference(page: str) -> None:
 
 
 def table() -> str:
-    """One row for each public name of hpnets.ntk and of hpnets.ntk.metrics, and for each method of its classes."""
-    from hpnets import ntk
+    """One row for each public name of hpnets.ntk, its metrics and hpnets.linalg, and for each method of its classes."""
+    from hpnets import linalg, ntk
 
-    found = [*rows(ntk, ""), *rows(ntk.metrics, "metrics.")]
+    found = [*rows(ntk, ""), *rows(ntk.metrics, "metrics."), *rows(linalg, "hpnets.linalg.")]
     lines = [f"| `{escaped(name)}` | {escaped(text)} |" for name, text in found]
     return "\n".join(["| name | what it is |", "| --- | --- |", *lines])
 
@@ -39,6 +40,9 @@ def rows(module: ModuleType, prefix: str) -> Iterator[tuple[str, str]]:
         value = getattr(module, name)
         if isinstance(value, Mapping):
             yield prefix + name, f"a {type(value).__name__} with the keys {', '.join(value)}"
+            continue
+        if isinstance(value, int) or get_origin(value):
+            yield prefix + name, f"`{value}`".replace("typing.", "").replace("torch.", "")
             continue
         yield prefix + name + arguments(value), first_line(value)
         if inspect.isclass(value):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from hpnets.ntk.memory import parse_bytes
+from hpnets.ntk import parse_bytes
 from recipes.bench.cases import CASES, contraction_flops, layer_shapes, noisy_digits
 from recipes.bench.measure import Settings, against, difference
 from recipes.bench.monitor import monitor_table

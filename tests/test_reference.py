@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from hpnets import ntk
+from hpnets import linalg, ntk
 from hpnets.report import check_markers
 from recipes.reference import MARKER, arguments, escaped, first_line, rows, table
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "ntk.md"
-MODULES = [(ntk, ""), (ntk.metrics, "metrics.")]
+MODULES = [(ntk, ""), (ntk.metrics, "metrics."), (linalg, "hpnets.linalg.")]
 
 
 def run(page: Path, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -60,7 +60,7 @@ def test_every_public_name_has_a_row_with_a_text() -> None:
 def test_methods_and_properties_have_rows() -> None:
     found = dict(rows(ntk, ""))
     assert found["NTKOperator.matvec(v)"] == first_line(ntk.NTKOperator.matvec)
-    assert "Spectrum.rows" in found
+    assert "Spectrum.rows" in dict(rows(linalg, ""))
 
 
 def f(a: int, *, b: str = "x") -> None:

@@ -1,46 +1,45 @@
 """The empirical neural tangent kernel: pure functions of (net, params, x); torch only."""
 
 from hpnets.ntk import metrics
-from hpnets.ntk.blocks import ntk_blocks
-from hpnets.ntk.density import Density, density
-from hpnets.ntk.fingerprint import fingerprint
-from hpnets.ntk.kernel import ntk
-from hpnets.ntk.linearised import Centred, Linearised, centre, linearize
-from hpnets.ntk.lowrank import LowRank, low_rank
-from hpnets.ntk.operator import NTKOperator
-from hpnets.ntk.planning import ParameterPlan, Plan, StalePlanError, plan
-from hpnets.ntk.rules import GainRule, OuterRule, Rule, register_rule
-from hpnets.ntk.sketching import Sketch, sketch
-from hpnets.ntk.solve import Solution, solve
-from hpnets.ntk.spectrum import Spectrum, spectrum, trace_kernel
+from hpnets.ntk._blocks import ntk_blocks
+from hpnets.ntk._budget import parse_bytes
+from hpnets.ntk._fingerprint import fingerprint
+from hpnets.ntk._functional import Params, eager
+from hpnets.ntk._gradients import zero_gradient_fraction
+from hpnets.ntk._kernel import ntk
+from hpnets.ntk._linearised import Centred, Linearised, centre, linearize
+from hpnets.ntk._operator import NTKOperator
+from hpnets.ntk._output_selection import Outputs, trace_kernel
+from hpnets.ntk._planning import ParameterPlan, Plan, StalePlanError, plan
+from hpnets.ntk._rules import GainRule, OuterRule, Rule, register_rule
+from hpnets.ntk._sketch import Sketch, sketch
+from hpnets.ntk._stages import stage_seconds
 
 __all__ = [
     "Centred",
-    "Density",
     "GainRule",
     "Linearised",
-    "LowRank",
     "NTKOperator",
     "OuterRule",
+    "Outputs",
     "ParameterPlan",
+    "Params",
     "Plan",
     "Rule",
     "Sketch",
-    "Solution",
-    "Spectrum",
     "StalePlanError",
     "centre",
-    "density",
+    "eager",
     "fingerprint",
     "linearize",
-    "low_rank",
     "metrics",
     "ntk",
     "ntk_blocks",
+    "parse_bytes",
     "plan",
     "register_rule",
     "sketch",
-    "solve",
-    "spectrum",
+    "stage_seconds",
     "trace_kernel",
+    "zero_gradient_fraction",
 ]

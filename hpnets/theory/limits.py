@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from hpnets.ntk.functional import eager
-from hpnets.ntk.memory import parse_bytes, tiles
+from hpnets.linalg import tiles
+from hpnets.ntk import eager, parse_bytes
 from hpnets.theory.checks import check_points
 from hpnets.theory.inputs import Points
 from hpnets.theory.laws import Laws

@@ -8,11 +8,18 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from hpnets.ntk.memory import parse_bytes
-from hpnets.ntk.solve import solve
-from hpnets.ntk.spectrum import DENSE_ROWS, Spectrum, spectrum
-from hpnets.ntk.symmetric import SymmetricOperator, as_operator, product, square
-from hpnets.theory.krylov import apply_function
+from hpnets.linalg import (
+    DENSE_ROWS,
+    Spectrum,
+    SymmetricOperator,
+    apply_function,
+    as_operator,
+    product,
+    solve,
+    spectrum,
+    square,
+)
+from hpnets.ntk import parse_bytes
 
 # What is held at once of rows x rows doubles while a kernel is decomposed: K, its vectors, LAPACK's copies.
 DENSE_COPIES = 5

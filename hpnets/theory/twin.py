@@ -3,9 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hpnets.ntk import ntk
-from hpnets.ntk.functional import Params, eager
-from hpnets.ntk.outputs import Outputs
+from hpnets.ntk import Outputs, Params, eager, ntk
 from hpnets.theory.limits import init_variances
 
 

@@ -7,8 +7,7 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 
-from hpnets.ntk import Linearised, linearize
-from hpnets.ntk.functional import eager
+from hpnets.ntk import Linearised, eager, linearize
 from hpnets.training.lit import LitModel
 from hpnets.training.log import log_now
 from hpnets.training.modes import eval_mode

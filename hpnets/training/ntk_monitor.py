@@ -12,8 +12,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from hpnets.ntk import Plan, Spectrum, StalePlanError, ntk, plan, spectrum
-from hpnets.ntk.gradients import zero_gradient_fraction
+from hpnets.linalg import Spectrum, spectrum
+from hpnets.ntk import Plan, StalePlanError, ntk, plan, zero_gradient_fraction
 from hpnets.ntk.metrics import Measurement, available_metrics, check_metrics, measure
 from hpnets.training.errors import NonFiniteError
 from hpnets.training.log import log_now

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hpnets.ntk import NTKOperator, Spectrum, spectrum
+from hpnets.linalg import Spectrum, spectrum
+from hpnets.ntk import NTKOperator
 from recipes.bench.cases import load
 from recipes.bench.worker import Job, serve
 

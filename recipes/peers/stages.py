@@ -1,16 +1,12 @@
 """hpnets: where the time of a full kernel goes, by stage of the structured algorithm and by kind of operation."""
 
-import time
 from collections.abc import Callable
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from hpnets.ntk.functional import undisturbed
-from hpnets.ntk.planning import plan
-from hpnets.ntk.structured import contract, factors
+from hpnets.ntk import stage_seconds
 from recipes.bench.cases import load
 from recipes.bench.stages import KINDS, STAGES
 from recipes.bench.worker import Job, serve
@@ -21,19 +17,7 @@ def setup(job: Job) -> Callable[[], Tensor]:
     net, x = load(job)
 
     def stages() -> list[float]:
-        marks = [time.perf_counter()]
-        made = plan(net, x, outputs=job.outputs, memory=job.memory)
-        assert not made.rest, "stages are those of layers with rules"
-        assert made.tile >= len(x), "stages are those of a kernel of one tile"
-        marks.append(time.perf_counter())
-        with undisturbed(net, x.device):
-            params = {name: p.detach() for name, p in net.named_parameters()}
-            found = factors(net, params, x, made.mode, made.terms, made.schedule)
-            marks.append(time.perf_counter())
-            C = made.mode.columns
-            contract(x.new_empty(C, len(x), C, len(x)), made.terms, found, found, True)
-            marks.append(time.perf_counter())
-        return [b - a for a, b in pairwise(marks)]
+        return list(stage_seconds(net, x, outputs=job.outputs, memory=job.memory).values())
 
     def compute() -> Tensor:
         seconds = stages()

@@ -48,7 +48,7 @@ def zero_gradient(run: "RunFolder") -> float:
     """Share of the parameters without gradient before the first step: past 1/2 the kernel there is degenerate."""
     import lightning.pytorch as pl
 
-    from hpnets.ntk.gradients import zero_gradient_fraction
+    from hpnets.ntk import zero_gradient_fraction
     from hpnets.training.run_folder import build
 
     options = run.options()

@@ -197,12 +197,12 @@ def _kernel(J: Tensor) -> Tensor:
 
 
 def test_the_structured_engine_still_covers_every_layer() -> None:
-    from hpnets.ntk.layers import survey
-    from hpnets.ntk.outputs import mode_of
+    from hpnets.ntk._output_selection import select_outputs
+    from hpnets.ntk._survey import survey
 
     net = small("cnn", parametrisation="ntk")
     params = {key: p.detach() for key, p in net.named_parameters()}
-    assert not survey(net, params, samples(), mode_of("trace", 3, samples())).rest
+    assert not survey(net, params, samples(), select_outputs("trace", 3, samples())).rest
 
 
 def test_groups_of_a_wide_net() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from hpnets.models import create_model
 from hpnets.ntk import ntk, plan
-from hpnets.ntk.ranks import pairs
+from hpnets.ntk._ring import pairs
 
 
 @pytest.mark.parametrize("world", range(1, 10))

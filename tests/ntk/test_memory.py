@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hpnets.ntk.memory import parse_bytes
+from hpnets.ntk import parse_bytes
 
 ROOT = Path(__file__).parents[2]
 MEASURE = """

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hpnets.ntk import metrics, spectrum
+from hpnets.linalg import spectrum
+from hpnets.ntk import metrics
 from hpnets.ntk.metrics import METRICS, Measurement, measure
-from tests.ntk.spectra_oracles import power_law, with_eigenvalues
+from tests.linalg.oracles import power_law, with_eigenvalues
 
 
 def psd(seed: int, n: int = 12) -> Tensor:

@@ -11,8 +11,9 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import Tensor, nn
 
-from hpnets.ntk import NTKOperator, spectrum
-from tests.ntk.spectra_oracles import Product, conv_net, loop_kernel, small_net
+from hpnets.linalg import spectrum
+from hpnets.ntk import NTKOperator
+from tests.linalg.oracles import Product, conv_net, loop_kernel, small_net
 
 NETS = {
     "mlp": (small_net, (4,)),

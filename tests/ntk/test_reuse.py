@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from hpnets.models import create_model
-from hpnets.ntk import jacobian, memory, ntk, plan
-from hpnets.ntk.structured import Schedule
-from hpnets.ntk.terms import base
+from hpnets.ntk import _budget, _jacobian, ntk, plan
+from hpnets.ntk._structured import Schedule
+from hpnets.ntk._terms import base
 from tests.ntk.oracle import dense_kernel, relative
 
 
@@ -54,11 +54,11 @@ def reused(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     found = []
 
     def poisoned(like: Tensor, shape: tuple[int, ...], old: Tensor | None) -> Tensor:
-        new = memory.empty(like, shape, old)
+        new = _budget.empty(like, shape, old)
         found.append(old is not None and new.data_ptr() == old.data_ptr())
         return new.fill_(POISON)
 
-    for module in (base, jacobian):
+    for module in (base, _jacobian):
         monkeypatch.setattr(module, "empty", poisoned)
     return found
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from hpnets.ntk import ntk, plan, register_rule
-from hpnets.ntk.rules import GainRule
+from hpnets.ntk._rules import GainRule
 from tests.ntk.oracle import dense_kernel, relative
 
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from hpnets.ntk.terms import units
-from hpnets.ntk.terms.base import BLOCK, mirror
-from hpnets.ntk.terms.units import add_unit_products, output_groups, units_numel
+from hpnets.ntk._terms import units
+from hpnets.ntk._terms.base import BLOCK, mirror
+from hpnets.ntk._terms.units import add_unit_products, output_groups, units_numel
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hpnets.ntk.spectrum import Spectrum
+from hpnets.linalg import Spectrum
 
 
 def top_k_mass(eigenvalues: Tensor, k: int) -> float:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from hpnets.ntk.spectrum import trace_kernel
+from hpnets.ntk._output_selection import trace_kernel
 
 
 def centred_alignment(kernel: Tensor, targets: Tensor) -> float:

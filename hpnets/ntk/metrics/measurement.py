@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hpnets.linalg import Spectrum
 from hpnets.ntk.metrics.eigen import (
     check_whole,
     condition,
@@ -18,7 +19,6 @@ from hpnets.ntk.metrics.eigen import (
 )
 from hpnets.ntk.metrics.labels import centred_alignment, local_elasticity
 from hpnets.ntk.metrics.motion import distance, polar_angle, relative_drift, velocity
-from hpnets.ntk.spectrum import Spectrum
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,32 @@
+"""Matrix-free algebra of symmetric operators: eigenvalues, densities, low rank, solves; each with its residuals."""
+
+from hpnets.linalg._density import Density, density
+from hpnets.linalg._lanczos import Ritz, lanczos
+from hpnets.linalg._low_rank import LowRank, low_rank
+from hpnets.linalg._matrix_function import MatrixFunction, apply_function
+from hpnets.linalg._operators import StoredKernel, SymmetricOperator, as_operator, product, square
+from hpnets.linalg._solve import Solution, solve
+from hpnets.linalg._spectrum import DENSE_ROWS, Spectrum, spectrum
+from hpnets.linalg._tiles import tiles
+
+__all__ = [
+    "DENSE_ROWS",
+    "Density",
+    "LowRank",
+    "MatrixFunction",
+    "Ritz",
+    "Solution",
+    "Spectrum",
+    "StoredKernel",
+    "SymmetricOperator",
+    "apply_function",
+    "as_operator",
+    "density",
+    "lanczos",
+    "low_rank",
+    "product",
+    "solve",
+    "spectrum",
+    "square",
+    "tiles",
+]

@@ -1,0 +1,69 @@
+"""A low-rank factor of a kernel from one block of products, with an estimate of what it leaves out."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hpnets.linalg._operators import SymmetricOperator, as_operator, product
+
+# Columns drawn beyond the rank (Halko, Martinsson and Tropp 2011), and fresh probes for the error.
+OVERSAMPLING, PROBES = 10, 10
+
+
+@dataclass(frozen=True)
+class LowRank:
+    r"""K ~ U diag(eigenvalues) U^T = factor factor^T; all float64.
+
+    vectors: U (rows, r), orthonormal. eigenvalues: (r,), descending, >= 0, none above K's own but for rounding.
+    error: |K - factor factor^T|_F / |K|_F estimated from ten fresh probes; its own relative uncertainty is some 10% for
+    a slowly decaying remainder and up to 25% for one dominated by a single eigenvalue. products: products with K.
+    """
+
+    vectors: Tensor
+    eigenvalues: Tensor
+    error: float
+    products: int
+
+    @property
+    def factor(self) -> Tensor:
+        """F = U diag(sqrt(eigenvalues)) (rows, r), so that K ~ F F^T."""
+        return self.vectors * self.eigenvalues.sqrt()
+
+
+def low_rank(kernel: Tensor | SymmetricOperator, rank: int, *, seed: int = 0) -> LowRank:
+    r"""Nystrom approximation K Omega (Omega^T K Omega)^+ Omega^T K with a random Omega, truncated to `rank`.
+
+    Computed on K + nu I with nu at the rounding error of K Omega, and nu taken off the eigenvalues again, so that the
+    Cholesky factor of the core exists. Takes rank + 20 products; a float32 kernel of low rank is met to some 1e-4 only,
+    as nu is spread over all rows. On a power law the error is two to four times that of the best factor of its rank.
+
+    Raises ValueError if rank is out of range, or K is unfit or has eigenvalues well below zero.
+
+    Source: Tropp, Yurtsever, Udell and Cevher 2017 (arXiv 1706.05736), algorithm 3.
+    """
+    operator = as_operator(kernel)
+    rows = operator.shape[0]
+    if not 1 <= rank <= rows:
+        raise ValueError(f"rank is {rank}; allowed: 1 to {rows}, the rows of the kernel")
+    generator = torch.Generator().manual_seed(seed)
+    columns = min(rows, rank + OVERSAMPLING)
+    omega = torch.linalg.qr(torch.randn(rows, columns, dtype=torch.float64, generator=generator))[0]
+    omega = omega.to(operator.device)
+    y = product(operator, omega)
+    nu = torch.finfo(operator.dtype).eps * rows**0.5 * float(y.norm())
+    y = y + nu * omega
+    core = omega.T @ y
+    lower, failed = torch.linalg.cholesky_ex((core + core.T) / 2)
+    if failed and nu > 0:
+        raise ValueError("the kernel has eigenvalues well below zero; allowed: positive semi-definite")
+    if nu == 0:  # K Omega = 0: the zero kernel
+        return LowRank(omega[:, :rank], y.new_zeros(rank), 0.0, columns)
+    # K + nu ~ Y core^-1 Y^T = B B^T with B = Y L^-T; the singular vectors of B are the eigenvectors of that.
+    b = torch.linalg.solve_triangular(lower, y.T, upper=False).T
+    u, s, _ = torch.linalg.svd(b, full_matrices=False)
+    vectors, eigenvalues = u[:, :rank], (s.square() - nu).clamp_min(0)[:rank]
+    z = torch.randn(rows, PROBES, dtype=torch.float64, generator=generator).to(operator.device)
+    kz = product(operator, z)
+    error = (kz - vectors @ (eigenvalues[:, None] * (vectors.T @ z))).norm() / kz.norm()
+    return LowRank(vectors, eigenvalues, float(error), columns + PROBES)

@@ -1,0 +1,86 @@
+"""A symmetric kernel as the solvers see it: a shape and products K V, whether it is stored or not."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from hpnets.linalg._tiles import tiles
+
+# A tile of K in float64 beside a K in float32: 1024 rows of 100,000 columns are 0.8 GB.
+TILE_ROWS = 1024
+# Kernels of two different inputs are far from symmetric, those of one only as far as rounding goes.
+ASYMMETRY = 1e-3
+
+
+class SymmetricOperator(Protocol):
+    """Symmetric K of shape (rows, rows); its products are rounded as `dtype` is, whatever the dtype of V."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    @property
+    def dtype(self) -> torch.dtype: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def matmat(self, v: Tensor) -> Tensor:
+        """K V (rows, k) for V (rows, k)."""
+        ...
+
+
+class StoredKernel:
+    """A stored kernel (N, N) or (N, N, O, O), its products taken in float64 tile by tile: no float64 copy of K."""
+
+    def __init__(self, kernel: Tensor) -> None:
+        self._matrix = square(kernel)
+        check_symmetric(self._matrix)
+        rows = len(self._matrix)
+        self.shape, self.dtype, self.device = (rows, rows), self._matrix.dtype, self._matrix.device
+
+    def matmat(self, v: Tensor) -> Tensor:
+        """K V (rows, k) in float64."""
+        v = v.double()
+        return torch.cat([self._matrix[rows].double() @ v for rows in tiles(self.shape[0], TILE_ROWS)])
+
+
+def as_operator(kernel: Tensor | SymmetricOperator) -> SymmetricOperator:
+    """An operator as it is; a tensor as a `StoredKernel`."""
+    return StoredKernel(kernel) if isinstance(kernel, Tensor) else kernel
+
+
+def product(operator: SymmetricOperator, v: Tensor) -> Tensor:
+    """K V in float64, whatever the operator computes in; ValueError where it is not finite."""
+    result = operator.matmat(v).double()
+    if not torch.isfinite(result).all():
+        raise ValueError("a product with the kernel holds NaN or Inf")
+    return result
+
+
+def dense(operator: SymmetricOperator) -> Tensor:
+    """K (rows, rows) in the operator's dtype, by products with blocks of the identity."""
+    rows = operator.shape[0]
+    eye = torch.eye(rows, dtype=operator.dtype, device=operator.device)
+    return torch.cat([operator.matmat(eye[:, cols]).to(operator.dtype) for cols in tiles(rows, TILE_ROWS)], dim=1)
+
+
+def square(kernel: Tensor) -> Tensor:
+    """K (N, N) as it is, K (N, N, O, O) as (N O, N O) with sample-major rows; ValueError for any other shape."""
+    shape = tuple(kernel.shape)
+    if kernel.ndim == 4:
+        n, m, o, p = shape
+        kernel = kernel.permute(0, 2, 1, 3).reshape(n * o, m * p)
+    if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1] or kernel.numel() == 0:
+        raise ValueError(f"the kernel has shape {shape}; allowed: (N, N) or (N, N, O, O)")
+    return kernel
+
+
+def check_symmetric(matrix: Tensor) -> None:
+    """ValueError if a square matrix holds NaN or Inf, or is not symmetric to `ASYMMETRY` of its largest entry."""
+    parts = tiles(len(matrix), TILE_ROWS)
+    if not all(bool(torch.isfinite(matrix[rows]).all()) for rows in parts):
+        raise ValueError("the kernel holds NaN or Inf")
+    largest = max(float(matrix[rows].abs().max()) for rows in parts)
+    if any(float((matrix[rows] - matrix[:, rows].T).abs().max()) > ASYMMETRY * largest for rows in parts):
+        raise ValueError("the kernel is not symmetric: pass the kernel of one set of inputs with itself")

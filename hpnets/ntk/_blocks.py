@@ -1,0 +1,54 @@
+"""The kernel's shares: one for each block of parameters, such as a layer; they add up to the whole."""
+
+import copy
+from collections.abc import Iterable
+
+from torch import Tensor, nn
+
+from hpnets.ntk._functional import Params, eager
+from hpnets.ntk._kernel import ntk
+from hpnets.ntk._output_selection import Outputs
+from hpnets.ntk._planning import parameters_of
+
+
+def ntk_blocks(
+    net: nn.Module,
+    x1: Tensor,
+    x2: Tensor | None = None,
+    *,
+    outputs: Outputs,
+    blocks: Iterable[str] | None = None,
+    params: dict[str, Tensor] | None = None,
+    memory: str | int = "1GiB",
+) -> dict[str, Tensor]:
+    r"""Kernels K_b of blocks of parameters, K = sum_b K_b over blocks that part them all; the arguments are `ntk`'s.
+
+    blocks: names of parameters, or of modules for all parameters inside; None means one block for each module that
+    holds parameters itself, and one for each parameter of the net's own. A tied weight counts under its first name.
+
+    Raises ValueError as `ntk` does, and for a block without parameters or one inside another.
+    """
+    net = eager(net)
+    theta = parameters_of(net, params)
+    if params is not None:
+        net = copy.deepcopy(net)
+        net.load_state_dict(theta, strict=False)
+    names = list(dict.fromkeys(map(_owner, theta))) if blocks is None else list(blocks)
+    members = {block: _members(block, theta) for block in names}
+    taken = [name for block in members.values() for name in block]
+    twice = next((name for name in taken if taken.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"parameter {twice!r} is in two of the blocks {names}; allowed: blocks apart from one another")
+    return {block: ntk(net, x1, x2, outputs=outputs, params=part, memory=memory) for block, part in members.items()}
+
+
+def _owner(name: str) -> str:
+    return name.rpartition(".")[0] or name
+
+
+def _members(block: str, theta: Params) -> Params:
+    found = {name: p for name, p in theta.items() if name == block or name.startswith(f"{block}.")}
+    if not found:
+        known = ", ".join(dict.fromkeys(map(_owner, theta)))
+        raise ValueError(f"block {block!r} holds no parameter asked for; allowed: {known}, or what holds these")
+    return found

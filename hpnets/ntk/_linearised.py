@@ -1,0 +1,62 @@
+"""The linearised and the centred network, as modules whose kernels are known."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.func import jvp
+
+from hpnets.ntk._functional import call, eager
+
+
+class Linearised(nn.Module):
+    r"""f_lin(x; d) = f(x; theta_0) + J(x; theta_0) d, d = theta - theta_0 the trainable parameters `delta`.
+
+    Its kernel is that of f at theta_0, wherever d is. Source: Lee et al. 2019 (arXiv 1902.06720), eq. 5.
+    """
+
+    def __init__(self, net: nn.Module, params0: dict[str, Tensor] | None = None) -> None:
+        super().__init__()
+        trained = {name: p.detach() for name, p in net.named_parameters() if p.requires_grad}
+        start = trained if params0 is None else params0
+        if set(start) != set(trained):
+            raise ValueError(f"params0 names {sorted(start)}; allowed: the trained parameters, {sorted(trained)}")
+        self.net = copy.deepcopy(net).requires_grad_(False)
+        self.names = tuple(trained)
+        own = dict(self.net.named_parameters())
+        for name, p in start.items():
+            own[name].copy_(p)
+        self.delta = nn.ParameterList(nn.Parameter(trained[name] - own[name]) for name in self.names)
+
+    def forward(self, x: Tensor) -> Tensor:
+        own = dict(self.net.named_parameters())
+        theta_0 = {name: own[name] for name in self.names}
+        d = dict(zip(self.names, self.delta, strict=True))
+        parts = jvp(lambda theta: call(self.net, theta, x), (theta_0,), (d,))
+        return parts[0] + parts[1]
+
+
+class Centred(nn.Module):
+    r"""f(x; theta) - f(x; theta_0), theta_0 the parameters now: zero at first, and with f's kernel at every theta.
+
+    Source: Chizat, Oyallon and Bach 2019 (arXiv 1812.07956), section 1, where centring makes training lazy.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.start = copy.deepcopy(net).requires_grad_(False)
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x) - self.start(x)
+
+
+def linearize(net: nn.Module, params0: dict[str, Tensor] | None = None) -> Linearised:
+    """`net` linearised at params0 (None: at its parameters) and evaluated at its parameters; the net is copied."""
+    with torch.no_grad():
+        return Linearised(eager(net), params0)
+
+
+def centre(net: nn.Module) -> Centred:
+    """`net` less its copy as it is now; training the result trains `net`."""
+    return Centred(eager(net))

@@ -1,0 +1,172 @@
+"""The kernel as a symmetric linear operator that is never stored: K V = J (J^T V), a jvp after a vjp."""
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.func import grad, jvp, vjp, vmap
+
+from hpnets.linalg import tiles
+from hpnets.ntk._budget import numel, parse_bytes, rows_that_fit
+from hpnets.ntk._checks import check_eval_mode, check_inputs, check_output
+from hpnets.ntk._functional import BatchFunction, Params, batch_function, eager, undisturbed
+from hpnets.ntk._output_selection import Outputs, select_outputs
+from hpnets.ntk._planning import parameters_of
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator
+
+# On a CPU, tiles past some 64 MiB run at half the speed and less: large temporaries are paged in anew each time.
+CPU_TILE = 2**25
+
+
+class NTKOperator:
+    r"""K = J J^T (rows, rows) of `ntk(net, x, outputs=outputs)`, by products alone: O(P) memory instead of O(rows^2).
+
+    rows is N C for C outputs ("full": all O; sample-major: row i C + c is output c of sample i), N for "sum" and one
+    logit, and N for "trace" (O times the work, as K v = sum_o J_o J_o^T v). A product makes one vjp and one jvp over
+    the samples, in tiles.
+
+    Args:
+        net, x, outputs, params, memory: as for `ntk`; x is (N, *shape). Values are read at each
+            product: a training step between two of them changes K.
+        group: a torch.distributed group (`dist.group.WORLD` for all): rank r works on x[r::world] alone, J^T v is
+            summed over the ranks, and every rank returns the whole product, in the order of x. All ranks hold the same
+            net, x and v, and call together.
+
+    Raises ValueError as `ntk` does, and if a rank would have no row.
+
+    Source: Novak et al. 2022 (arXiv 2206.08720), section 3.3 (NTK-vector products).
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        x: Tensor,
+        *,
+        outputs: Outputs,
+        params: dict[str, Tensor] | None = None,
+        memory: str | int = "1GiB",
+        group: "dist.ProcessGroup | None" = None,
+    ) -> None:
+        self._budget = parse_bytes(memory)
+        self._net = net = eager(net)
+        self._theta = theta = parameters_of(net, params)
+        self._group = group
+        check_inputs(net, theta, x, None)
+        check_eval_mode(net)
+        with undisturbed(net, x.device):
+            selection = select_outputs(outputs, check_output(net, theta, x), x)
+            self._batch = batch_function(net, selection, theta)
+            self._activations = _activation_numel(self._batch, theta, x[:1])
+        self._trace, self._width, self._samples = selection.trace, selection.columns, len(x)
+        rows = len(x) * (1 if selection.trace else selection.columns)
+        self.shape, self.dtype, self.device = (rows, rows), x.dtype, x.device
+        rank, world = (0, 1) if group is None else (dist.get_rank(group), dist.get_world_size(group))
+        if len(x) < world:
+            raise ValueError(f"x has {len(x)} rows; allowed: at least one for each of the {world} ranks")
+        self._own = slice(rank, None, world)
+        self._x = x[self._own]
+
+    def matvec(self, v: Tensor) -> Tensor:
+        """K v (rows,) for v (rows,), in the operator's dtype."""
+        if v.shape != self.shape[:1]:
+            raise ValueError(f"v has shape {tuple(v.shape)}; allowed: ({self.shape[0]},)")
+        return self.matmat(v[:, None])[:, 0]
+
+    def matmat(self, v: Tensor) -> Tensor:
+        """K V (rows, k) for V (rows, k), in the operator's dtype; several vectors share each pass over the samples."""
+        if v.ndim != 2 or v.shape[0] != self.shape[0]:
+            raise ValueError(f"V has shape {tuple(v.shape)}; allowed: ({self.shape[0]}, k)")
+        vectors = v.to(self.device, self.dtype).T
+        # (k, N, O): for "trace" one vector becomes O cotangents, the o-th of which sees output o alone.
+        if self._trace:
+            eye = torch.eye(self._width, dtype=self.dtype, device=self.device)
+            u = (vectors[:, None, :, None] * eye[:, None, :]).flatten(0, 1)
+        else:
+            u = vectors.reshape(len(vectors), self._samples, self._width)
+        chunk, tile = self._sizes(len(u))
+        with undisturbed(self._net, self.device):
+            ku = torch.cat([self._product(u[part], tile) for part in tiles(len(u), chunk)])
+        if self._trace:
+            ku = ku.unflatten(0, (-1, self._width)).diagonal(dim1=1, dim2=3).sum(-1)
+        return ku.reshape(v.shape[1], -1).T
+
+    def diagonal(self) -> Tensor:
+        """diag K (rows,): |df_o(x_i)/dtheta|^2, summed over o for "trace"; one gradient for each sample and output."""
+        own = self._x.new_empty(len(self._x), self._width)
+        # vmap(grad) holds the gradient, and the per-parameter squares are summed from it.
+        size = rows_that_fit(2 * own.element_size() * numel(self._theta), self._budget, len(self._x))
+        with undisturbed(self._net, self.device):
+            for o in range(self._width):
+                gradient = vmap(grad(lambda p, xi, o=o: self._batch(p, xi[None])[0, o]), (None, 0))
+                for rows in tiles(len(self._x), size):
+                    parts = gradient(self._theta, self._x[rows]).values()
+                    own[rows, o] = torch.stack([g.flatten(1).square().sum(1) for g in parts]).sum(0)
+            d = self._gather(own)
+        return d.sum(1) if self._trace else d.flatten()
+
+    def to_scipy(self) -> "LinearOperator":
+        """The same operator for scipy.sparse.linalg, on numpy arrays of the operator's dtype; needs scipy."""
+        from scipy.sparse.linalg import LinearOperator
+
+        def multiply(v):  # type: ignore[no-untyped-def]  # numpy is no dependency of hpnets.ntk
+            return self.matmat(torch.as_tensor(v.reshape(self.shape[0], -1))).cpu().numpy().reshape(v.shape)
+
+        dtype = torch.empty(0, dtype=self.dtype).numpy().dtype
+        return LinearOperator(self.shape, matvec=multiply, rmatvec=multiply, matmat=multiply, dtype=dtype)
+
+    def _product(self, u: Tensor, tile: int) -> Tensor:
+        """J (J^T u) (k, N, O) for cotangents u (k, N, O): J^T u summed over tiles and ranks, then J of it by tile."""
+        own, parts = u[:, self._own], tiles(len(self._x), tile)
+        tangent = {name: p.new_zeros(len(u), *p.shape) for name, p in self._theta.items()}
+        for rows in parts:
+            pull_back = vjp(lambda p, rows=rows: self._batch(p, self._x[rows]), self._theta)[1]
+            for name, g in vmap(pull_back)(own[:, rows])[0].items():
+                tangent[name] += g
+        if self._group is not None:
+            for t in tangent.values():
+                dist.all_reduce(t, group=self._group)
+
+        def push(t: Params, rows: slice) -> Tensor:
+            return jvp(lambda p: self._batch(p, self._x[rows]), (self._theta,), (t,))[1]
+
+        outputs = [vmap(lambda t, rows=rows: push(t, rows))(tangent) for rows in parts]
+        return self._gather(torch.cat(outputs, dim=1).transpose(0, 1)).transpose(0, 1)
+
+    def _gather(self, own: Tensor) -> Tensor:
+        """Rows (n, ...) of this rank's samples to (N, ...) in the order of x; zeros elsewhere make a sum a gather."""
+        if self._group is None:
+            return own
+        full = own.new_zeros(self._samples, *own.shape[1:])
+        full[self._own] = own
+        dist.all_reduce(full, group=self._group)
+        return full
+
+    def _sizes(self, vectors: int) -> tuple[int, int]:
+        """Vectors of a chunk, samples of a tile: half of the budget bounds the first, what is left the second."""
+        # A chunk's tangents are alive three times (the sum, the tile's share of it, and what makes that share); a
+        # sample's activations are alive once, and each vector's own (its cotangents, later its tangents) beside them.
+        size = self._x.element_size()
+        tangents = 3 * size * numel(self._theta)
+        rows_that_fit(tangents + 2 * size * self._activations, self._budget, 1)  # refuses less than one vector's
+        chunk = max(1, min(vectors, self._budget // (2 * (tangents + size * self._activations))))
+        left = self._budget - chunk * tangents
+        row = size * self._activations * (1 + chunk)
+        tile = rows_that_fit(row, left, len(self._x))
+        return chunk, min(tile, max(1, CPU_TILE // row)) if self.device.type == "cpu" else tile
+
+
+def _activation_numel(f: BatchFunction, theta: Params, x: Tensor) -> int:
+    """Scalars that autograd saves for one sample, the parameters among them left out; at least the sample itself."""
+    saved, stored = 0, {p.untyped_storage().data_ptr() for p in theta.values()}
+
+    def count(t: Tensor) -> Tensor:
+        nonlocal saved
+        saved += 0 if t.untyped_storage().data_ptr() in stored else t.numel()
+        return t
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(count, lambda t: t):
+        f({name: p.detach().requires_grad_() for name, p in theta.items()}, x)
+    return max(saved, x.numel())

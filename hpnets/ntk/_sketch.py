@@ -1,0 +1,79 @@
+"""Algorithm `sketch`: an unbiased kernel from random tangents, forward mode only, with its error bar."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import jvp
+
+from hpnets.linalg import tiles
+from hpnets.ntk._budget import numel, parse_bytes, rows_that_fit
+from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_output
+from hpnets.ntk._functional import Params, call, eager, undisturbed
+from hpnets.ntk._output_selection import Outputs, OutputSelection, select_outputs
+from hpnets.ntk._planning import parameters_of
+from hpnets.ntk._survey import survey
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """An estimate of a kernel in the shape of its mode, and the standard error of each entry, of the same shape."""
+
+    kernel: Tensor
+    standard_error: Tensor
+    samples: int
+
+
+def sketch(
+    net: nn.Module,
+    x: Tensor,
+    *,
+    outputs: Outputs,
+    samples: int,
+    seed: int,
+    params: dict[str, Tensor] | None = None,
+    memory: str | int = "1GiB",
+) -> Sketch:
+    r"""K ~ 1/k sum_s (J v_s)(J v_s)^T, v_s ~ N(0, I): unbiased; the error falls as 1/sqrt(k).
+
+    samples: k >= 2. seed: of an own generator. The other arguments are `ntk`'s; `memory` bounds the forward passes.
+    standard_error: sqrt of the sample variance over the tangents, by k; about sqrt((K_aa K_bb + K_ab^2) / k).
+
+    Raises ValueError as `ntk` does, and for samples < 2.
+    """
+    if samples < 2:
+        raise ValueError(f"samples is {samples}; allowed: >= 2, as one has no error bar")
+    net = eager(net)
+    theta = parameters_of(net, params)
+    with undisturbed(net, x.device):
+        check_inputs(net, theta, x, None)
+        check_eval_mode(net)
+        selection = select_outputs(outputs, check_output(net, theta, x), x)
+        saved = survey(net, theta, x, selection).saved
+        # Primal and tangent of one layer's input and output are alive at once; `saved` of all layers bounds them.
+        tangents = numel(theta) * x.element_size()
+        rows = rows_that_fit(4 * saved * x.element_size(), max(parse_bytes(memory) - tangents, 1), len(x))
+        mean, squares = _moments(net, theta, x, selection, samples, seed, rows)
+    variance = (squares / samples - mean.square()).clamp_min_(0) / (samples - 1)
+    return Sketch(check_finite(selection.shaped(mean)), selection.shaped(variance.sqrt_()), samples)
+
+
+def _moments(
+    net: nn.Module, theta: Params, x: Tensor, selection: OutputSelection, samples: int, seed: int, rows: int
+) -> tuple[Tensor, Tensor]:
+    """The mean of the products over the tangents, and the sum of their squares."""
+    generator = torch.Generator(x.device).manual_seed(seed)
+    shape = (len(x), len(x)) if selection.flat else (selection.columns, len(x)) * 2
+    total, squares = x.new_zeros(shape), x.new_zeros(shape)
+    for _ in range(samples):
+        v = {name: torch.empty_like(p).normal_(generator=generator) for name, p in theta.items()}
+        Jv = torch.cat([_tangent(net, theta, v, x[part], selection) for part in tiles(len(x), rows)])
+        product = Jv @ Jv.T if selection.flat else torch.einsum("io,jp->oipj", Jv, Jv)
+        total += product
+        squares += product.square_()
+    return total / samples, squares
+
+
+def _tangent(net: nn.Module, theta: Params, v: Params, x: Tensor, selection: OutputSelection) -> Tensor:
+    """J v (n, C)."""
+    return jvp(lambda p: selection.read(call(net, p, x)), (theta,), (v,))[1]

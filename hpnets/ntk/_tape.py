@@ -1,0 +1,101 @@
+"""One forward pass with hooks on layers, and the backward passes that give the gradient at each layer's output."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+
+from hpnets.ntk._functional import Params, call
+
+# Outputs whose gradients are handed on together: narrow convolutions' products reach the GEMM's rate only so.
+STACK = 2
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a layer: its first input A, where A and the output hang in the graph, and the output's shape.
+
+    An edge, not the output itself: a ReLU in place after the layer replaces the tensor but not the edge.
+    """
+
+    A: Tensor
+    version: int
+    A_edge: GradientEdge | None
+    edge: GradientEdge
+    shape: torch.Size
+
+    @property
+    def source(self) -> tuple[object, ...]:
+        """Equal for calls that were given the same values in the same memory."""
+        return self.A.data_ptr(), self.A.shape, self.A.stride(), self.version
+
+
+@dataclass
+class Tape:
+    """A forward pass: outputs y (n, O) in the graph, and the calls by module name, in order.
+
+    prepared: what rules made of a call's input, by id of the call, for as long as the passes of this tape last.
+    """
+
+    y: Tensor
+    calls: dict[str, list[Call]]
+    prepared: dict[int, Tensor] = field(default_factory=dict)
+
+
+def record(net: nn.Module, params: Params, x: Tensor, modules: Collection[str]) -> Tape:
+    """Run `net` on x with `params` (those that require gradients make the graph), watching the modules named."""
+    calls: dict[str, list[Call]] = {name: [] for name in modules}
+    handles = []
+    try:
+        for name in calls:
+            handles.append(net.get_submodule(name).register_forward_hook(_watcher(calls[name]), with_kwargs=True))
+        with torch.enable_grad():
+            y = call(net, params, x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return Tape(y, calls)
+
+
+def _watcher(calls: list[Call]):  # type: ignore[no-untyped-def]  # torch types the hook itself
+    def hook(module: nn.Module, args: tuple[object, ...], kwargs: dict[str, object], output: object) -> None:
+        A = next((a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)), None)
+        if A is None or not isinstance(output, Tensor) or not output.requires_grad:
+            return
+        A_edge = get_gradient_edge(A) if A.requires_grad else None
+        calls.append(Call(A.detach(), A._version, A_edge, get_gradient_edge(output), output.shape))
+
+    return hook
+
+
+def output_gradients(
+    tape: Tape, edges: list[GradientEdge], V: Tensor, batched: bool
+) -> Iterator[tuple[slice, list[Tensor | None]]]:
+    """For slices of the columns of V (O, C), the gradients (c, rows, ...) of V^T y at each edge; None where none are.
+
+    batched: one vectorised pass for all C columns; else one pass a column, handed on STACK at a time.
+    """
+    n, columns = len(tape.y), V.shape[1]
+    if not tape.y.requires_grad:
+        yield slice(0, columns), [None] * len(edges)
+        return
+    if not edges:
+        return
+    if batched:
+        seeds = V.T[:, None].expand(-1, n, -1)
+        yield slice(0, columns), list(_grad(tape.y, edges, seeds, retain_graph=True, is_grads_batched=True))
+        return
+    for start in range(0, columns, STACK):
+        stop = min(start + STACK, columns)
+        passes = [_grad(tape.y, edges, V[:, c].expand(n, -1), retain_graph=True) for c in range(start, stop)]
+        # Sample-major in memory, as the product with a sample's patches wants it.
+        yield (
+            slice(start, stop),
+            [None if gs[0] is None else torch.stack(gs, 1).transpose(0, 1) for gs in zip(*passes, strict=True)],
+        )
+
+
+def _grad(y: Tensor, edges: list[GradientEdge], seed: Tensor, **options: bool) -> tuple[Tensor | None, ...]:
+    return torch.autograd.grad(y, edges, seed, allow_unused=True, **options)

@@ -1,0 +1,10 @@
+"""The shares of a structured kernel: how a layer's factors are kept and contracted."""
+
+from hpnets.ntk._terms.base import State, Term
+from hpnets.ntk._terms.explicit import Explicit
+from hpnets.ntk._terms.gram import Gram, Readout
+from hpnets.ntk._terms.pooled import Pooled
+from hpnets.ntk._terms.positions import Positions
+from hpnets.ntk._terms.separable import NotSeparable, Separable
+
+__all__ = ["Explicit", "Gram", "NotSeparable", "Pooled", "Positions", "Readout", "Separable", "State", "Term"]

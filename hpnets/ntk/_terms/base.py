@@ -1,0 +1,139 @@
+"""What a term is: a share of the kernel, kept as factors of n samples and contracted with those of another n."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from hpnets.linalg import tiles
+from hpnets.ntk._budget import empty
+from hpnets.ntk._functional import Params
+from hpnets.ntk._survey import Layer
+from hpnets.ntk._tape import Tape
+
+State = dict[str, Tensor]
+# Rows of one product: large enough for the GEMM's rate, small enough that the product stays in cache.
+BLOCK = 256
+# Rows that are transposed at a time: their lines stay in cache.
+STRIP = 32
+
+
+class Term(ABC):
+    """Some layers' share of the kernel. Terms hold shapes and names only; tensors are in the `State` of a tile.
+
+    even: whether the share is symmetric in the outputs for each pair of samples, K[o, x, p, x'] = K[p, x, o, x'].
+    watches: whether it takes the output gradients of its layers.
+    """
+
+    rule: str
+    layers: tuple[Layer, ...]
+    even: ClassVar[bool] = False
+    watches: ClassVar[bool] = False
+
+    @abstractmethod
+    def shapes(self, n: int, C: int) -> dict[str, tuple[int, ...]]:
+        """Shapes of the factors of n samples."""
+
+    def allocate(self, n: int, C: int, like: Tensor, old: State) -> State:
+        """Empty factors of n samples, in the memory of `old` where that holds them."""
+        return {name: empty(like, shape, old.get(name)) for name, shape in self.shapes(n, C).items()}
+
+    def begin(self, net: nn.Module, params: Params, tape: Tape, state: State, rows: slice) -> None:  # noqa: B027
+        """Take what the forward pass over `rows` shows."""
+
+    def take(  # noqa: B027
+        self, net: nn.Module, tape: Tape, state: State, rows: slice, columns: slice, grads: dict[int, Tensor]
+    ) -> None:
+        """Take the gradients (c, rows, ...) of the outputs `columns`, by id of the edge."""
+
+    def edges(self, net: nn.Module, tape: Tape) -> list:
+        """The edges whose gradients `take` wants."""
+        return []
+
+    @abstractmethod
+    def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
+        """Add <J, J'> to k: (n1, n2) for the trace over outputs, or (C, n1, C, n2).
+
+        If `symmetric`, left is right and only `upper_blocks` of k need to be right.
+        """
+
+    @abstractmethod
+    def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:
+        """Floating-point operations of `contract` without symmetry."""
+
+    def state_numels(self, n: int, C: int) -> list[int]:
+        """Scalars of each of the factors of n samples."""
+        return [math.prod(shape) for shape in self.shapes(n, C).values()]
+
+    def scratch_numel(self, n1: int, n2: int, C: int, flat: bool) -> int:
+        """Scalars that `contract` needs beside k and the states."""
+        return block_numel(n1, n2, C, flat)
+
+    def begin_numel(self) -> int:
+        """Scalars per sample that `begin` needs for a moment, beside the state."""
+        return 0
+
+    def held_numel(self) -> int:
+        """Scalars per sample that `begin` leaves alive during a chunk's passes, beside the state."""
+        return 0
+
+
+def row_blocks(n: int, symmetric: bool) -> Iterator[tuple[slice, slice]]:
+    """Blocks of rows, each with the columns that it needs: those from its start on if symmetric."""
+    for i in range(0, n, BLOCK):
+        yield slice(i, min(i + BLOCK, n)), slice(i if symmetric else 0, None)
+
+
+def upper_blocks(C: int, n: int, symmetric: bool) -> Iterator[tuple[slice, slice, slice]]:
+    """(outputs o, samples of the rows, outputs p) that cover k (C, n, C, :), if symmetric those with p >= o."""
+    group = max(1, BLOCK // n)
+    for o in range(0, C, group):
+        for i in range(0, n, BLOCK):
+            yield slice(o, min(o + group, C)), slice(i, min(i + BLOCK, n)), slice(o if symmetric else 0, C)
+
+
+def block_numel(n1: int, n2: int, C: int, flat: bool) -> int:
+    """Scalars of the largest product over those blocks."""
+    return min(BLOCK, n1) * n2 if flat else min(max(BLOCK, 1), C * n1) * C * n2
+
+
+def mirror(k: Tensor, even: bool = False) -> None:
+    """Fill the lower part of a symmetric k, (n, n) or (C, n, C, n), from the upper blocks.
+
+    An even k of (C, n, C, n) needs no transposition, which is several times faster.
+    """
+    if k.ndim == 2:
+        for rows, _ in row_blocks(len(k), True):
+            k[rows.stop :, rows] = k[rows, rows.stop :].T
+        return
+    for o in range(len(k) - 1):
+        if even:
+            k[o + 1 :, :, o] = k[o, :, o + 1 :].transpose(0, 1)
+            continue
+        for x in tiles(k.shape[1], STRIP):
+            k[o + 1 :, :, o, x] = k[o, x, o + 1 :].permute(1, 2, 0)
+
+
+def add_products(k: Tensor, left: Tensor, right: Tensor, weight: Tensor | None, symmetric: bool) -> None:
+    """k += (left right^T) * weight, over the last axis of left (C, n1, p) and right (C, n2, p); weight (n1, n2)."""
+    if k.ndim == 2:
+        for r, c in row_blocks(len(k), symmetric):
+            product = left[0, r] @ right[0, c].T
+            for a, b in zip(left[1:], right[1:], strict=True):
+                product.addmm_(a[r], b[c].T)
+            k[r, c] += product if weight is None else product.mul_(weight[r, c])
+        return
+    C, n2 = right.shape[:2]
+    # One buffer for every product: fresh memory would cost a page fault every 4 KiB.
+    buffer = left.new_empty(block_numel(left.shape[1], n2, C, False))
+    for o, r, p in upper_blocks(C, left.shape[1], symmetric):
+        a, b = left[o, r].flatten(0, 1), right[p].flatten(0, 1)
+        product = torch.mm(a, b.T, out=buffer[: len(a) * len(b)].view(len(a), len(b)))
+        product = product.view(-1, r.stop - r.start, C - p.start, n2)
+        if weight is None:
+            k[o, r, p] += product
+        else:
+            k[o, r, p].addcmul_(product, weight[r, None])

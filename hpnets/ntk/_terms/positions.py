@@ -1,0 +1,129 @@
+r"""Large weights met at few positions (late convolutions, tokens): P (n, q, S, I) and G (n, q, C, H, S), contracted
+
+by "sandwich": sum_st G[o, h, s] (P_s . P'_t) G'[p, h, t], or by "chunks": the gradients G P of some units h at a time.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hpnets.ntk._functional import Params
+from hpnets.ntk._rules.base import OuterRule, fold_channels, fold_positions
+from hpnets.ntk._survey import Layer
+from hpnets.ntk._tape import Tape
+from hpnets.ntk._terms.base import State, Term, add_products, block_numel
+
+# Scalars of the gradients that "chunks" forms at a time, for each of the two sides.
+CHUNK = 2**21
+
+
+@dataclass(frozen=True)
+class Positions(Term):
+    """The weight of one layer."""
+
+    layers: tuple[Layer]
+    rule: str  # "sandwich" or "chunks"
+    watches = True
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """q, S, I, H."""
+        assert self.layers[0].positions is not None
+        return self.layers[0].positions
+
+    def shapes(self, n: int, C: int) -> dict[str, tuple[int, ...]]:
+        q, S, I, H = self.shape
+        return {"P": (n, q, S, I), "G": (n, q, C, H, S)}
+
+    def begin(self, net: nn.Module, params: Params, tape: Tape, state: State, rows: slice) -> None:
+        (layer,) = self.layers
+        n, at = rows.stop - rows.start, 0
+        for module, call in layer.calls(net, tape):
+            P = fold_positions(layer.rule.prepare(module, call.A), n)
+            state["P"][rows, :, at : at + P.shape[2]] = P
+            at += P.shape[2]
+
+    def edges(self, net: nn.Module, tape: Tape) -> list:
+        return [call.edge for _, call in self.layers[0].calls(net, tape)]
+
+    def take(
+        self, net: nn.Module, tape: Tape, state: State, rows: slice, columns: slice, grads: dict[int, Tensor]
+    ) -> None:
+        (layer,) = self.layers
+        assert isinstance(layer.rule, OuterRule)
+        n, at = rows.stop - rows.start, 0
+        for module, call in layer.calls(net, tape):
+            zeros = torch.empty((1, *call.shape), device="meta")
+            g = grads.get(id(call.edge), zeros)
+            G = fold_channels(layer.rule.channels(module, g), n).permute(1, 2, 0, 3, 4)
+            state["G"][rows, :, columns, :, at : at + G.shape[4]] = 0 if G.is_meta else G
+            at += G.shape[4]
+
+    def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
+        contract = _sandwich if self.rule == "sandwich" else _chunks
+        contract(k, left["P"], left["G"], right["P"], right["G"], symmetric)
+
+    def begin_numel(self) -> int:
+        return self.layers[0].kept
+
+    def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:
+        return (
+            sandwich_flops(self.shape, n1, n2, C, flat)
+            if self.rule == "sandwich"
+            else chunks_flops(self.shape, n1, n2, C, flat)
+        )
+
+    def scratch_numel(self, n1: int, n2: int, C: int, flat: bool) -> int:
+        q, S, I, H = self.shape
+        if self.rule == "sandwich":
+            return n1 * q * S * (S + 2 * C * H)
+        chunk = max(CHUNK, C * max(n1, n2) * q * I)
+        return 3 * chunk + block_numel(n1, n2, C, flat)
+
+
+def sandwich_flops(shape: tuple[int, int, int, int], n1: int, n2: int, C: int, flat: bool) -> float:
+    """Products P P'^T, then G with it, then with G'."""
+    q, S, I, H = shape
+    return 2.0 * n1 * n2 * q * S * (S * I + C * H * S + (C if flat else C * C) * H)
+
+
+def chunks_flops(shape: tuple[int, int, int, int], n1: int, n2: int, C: int, flat: bool) -> float:
+    """The gradients of both sides, then their product."""
+    q, S, I, H = shape
+    return 2.0 * q * H * I * ((n1 + n2) * C * S + n1 * n2 * (C if flat else C * C))
+
+
+def _sandwich(k: Tensor, P1: Tensor, G1: Tensor, P2: Tensor, G2: Tensor, symmetric: bool) -> None:
+    n, q, C, H, S = G1.shape
+    for j in range(len(G2)):
+        m = j + 1 if symmetric else n
+        # (m, q, S, S) gram of the positions; T (m, q, C, H S) = G1 with it.
+        gram = P1[:m] @ P2[j].transpose(-1, -2)
+        T = (G1[:m].flatten(2, 3) @ gram).view(m, q, C, H * S)
+        if k.ndim == 2:
+            column = T.flatten(1) @ G2[j].flatten()
+            k[:m, j] += column
+            if symmetric:
+                k[j, :j] += column[:j]
+            continue
+        block = (T.transpose(1, 2).reshape(m * C, -1) @ G2[j].transpose(0, 1).reshape(C, -1).T).view(m, C, C)
+        k[:, :m, :, j] += block.transpose(0, 1)
+        if symmetric:
+            k[:, j, :, :j] += block[:j].permute(2, 1, 0)
+
+
+def _chunks(k: Tensor, P1: Tensor, G1: Tensor, P2: Tensor, G2: Tensor, symmetric: bool) -> None:
+    C, H = G1.shape[2:4]
+    step = max(1, CHUNK // (C * max(len(P1), len(P2)) * P1.shape[1] * P1.shape[3]))
+    for h in range(0, H, step):
+        J1 = _gradients(P1, G1[:, :, :, h : h + step])
+        J2 = J1 if symmetric else _gradients(P2, G2[:, :, :, h : h + step])
+        add_products(k, J1, J2, None, symmetric)
+
+
+def _gradients(P: Tensor, G: Tensor) -> Tensor:
+    """dW of the units in G (n, q, C, h, S): (C, n, q h I)."""
+    n, q, C, h, _ = G.shape
+    J = (G.flatten(2, 3) @ P).view(n, q, C, h, -1)
+    return J.permute(2, 0, 1, 3, 4).reshape(C, n, -1)
