@@ -43,16 +43,13 @@ def check_inputs(net: nn.Module, theta: Params, x1: Tensor, x2: Tensor | None) -
 
 
 def check_output(net: nn.Module, theta: Params, x: Tensor) -> int:
-    """O, the width of the output (N, O); ValueError for another shape, or one that another sample or chance changes."""
+    """O, the width of the output (N, O); ValueError for another shape."""
     y = call(net, theta, x[:2])
     if not isinstance(y, Tensor) or y.ndim != 2 or len(y) != len(x[:2]) or y.dtype != x.dtype:
         found = f"{y.dtype} {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
         raise ValueError(f"net maps ({len(x[:2])}, ...) to {found}; allowed: a tensor (N, O) of the input's dtype")
     if not torch.isfinite(y).all():
         raise ValueError("net gives outputs that hold NaN or Inf: so would its kernel")
-    alone = call(net, theta, x[:1])
-    if not torch.allclose(y[:1], alone, rtol=1e-2, atol=1e-3 * float(y.abs().max())):
-        raise ValueError("net gives a sample another output beside others: call net.eval(), or part what couples them")
     return y.shape[1]
 
 

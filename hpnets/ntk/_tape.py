@@ -15,11 +15,12 @@ STACK = 2
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a layer: its first input A, where A and the output hang in the graph, and the output's shape.
+    """One call of a module: its first input A, where A and the output hang in the graph, and the output's shape.
 
     An edge, not the output itself: a ReLU in place after the layer replaces the tensor but not the edge.
     """
 
+    module: nn.Module
     A: Tensor
     version: int
     A_edge: GradientEdge | None
@@ -65,7 +66,7 @@ def _watcher(calls: list[Call]):  # type: ignore[no-untyped-def]  # torch types 
         if A is None or not isinstance(output, Tensor) or not output.requires_grad:
             return
         A_edge = get_gradient_edge(A) if A.requires_grad else None
-        calls.append(Call(A.detach(), A._version, A_edge, get_gradient_edge(output), output.shape))
+        calls.append(Call(module, A.detach(), A._version, A_edge, get_gradient_edge(output), output.shape))
 
     return hook
 

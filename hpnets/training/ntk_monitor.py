@@ -156,10 +156,10 @@ class NTKMonitor(pl.Callback):
         options = {"outputs": self.outputs, "algorithm": self.algorithm}
         if _all_ranks() is not None:
             return ntk(net, x, **options, group=_all_ranks())
-        if self.plan is None or self.plan.idle:
+        if self.plan is None:
             self.plan = plan(net, x, **options)
         try:
-            return ntk(net, x, plan=self.plan)
+            return ntk(net, x, plan=self.plan, verify="first")
         except StalePlanError:
             self.plan = None
             return ntk(net, x, **options)

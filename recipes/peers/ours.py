@@ -20,7 +20,7 @@ def describe(job: Job) -> dict[str, Any]:
     """What the plan predicts."""
     net, x = load(job)
     p = plan(net, x, outputs=job.outputs, memory=job.memory)
-    rules = sorted({parameter.rule for parameter in p.parameters})
+    rules = sorted({parameter.contraction for parameter in p.parameters})
     return {
         "algorithm": p.algorithm,
         "rules": rules,

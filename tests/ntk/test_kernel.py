@@ -69,7 +69,7 @@ def test_any_budget_gives_the_same_kernel(name: str, outputs: str, algorithm: st
     x = inputs(9, (2, 5, 5) if name == "conv" else (6,))
     whole = ntk(net, x, outputs=outputs, algorithm=algorithm)
     schedules = set()
-    for kilobytes in (4, 8, 16, 40, 80, 240, 1000, 8000):
+    for kilobytes in (4, 8, 16, 40, 80, 240, 400, 600, 1000, 8000):
         try:
             found = plan(net, x, outputs=outputs, algorithm=algorithm, memory=f"{kilobytes}KB")
         except ValueError:
@@ -95,7 +95,7 @@ def test_large_kernel_in_blocks() -> None:
 def test_plan_is_printed_and_runs() -> None:
     net, x = convolutional(), inputs(5, (2, 5, 5))
     found = plan(net, x, outputs="full")
-    assert str(found).splitlines()[0].split() == ["parameter", "rule", "GFLOP", "MiB"]
+    assert str(found).splitlines()[0].split() == ["parameter", "contraction", "GFLOP", "MiB"]
     assert [p.name for p in found.parameters] == [name for name, _ in net.named_parameters()]
     assert found.flops == pytest.approx(sum(p.flops for p in found.parameters))
     assert torch.equal(ntk(net, x, plan=found), ntk(net, x, outputs="full"))
@@ -108,7 +108,7 @@ def test_plan_is_printed_and_runs() -> None:
 def test_auto_takes_a_functional_algorithm_where_the_factors_do_not_fit() -> None:
     net, x = small("mlp"), inputs(3)
     assert plan(net, x, outputs="full").algorithm == "structured"
-    assert plan(nn.Sequential(OnlyRaw()).double(), x, outputs="full").parameters[0].rule == "jacobian"
+    assert plan(nn.Sequential(OnlyRaw()).double(), x, outputs="full").parameters[0].contraction == "jacobian"
 
 
 class OnlyRaw(nn.Module):

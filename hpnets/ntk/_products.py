@@ -1,0 +1,131 @@
+"""Products with the Jacobian of a batch, J v and J^T w: by torch.func where it is right, else by plain autograd."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+from torch.func import jvp, vjp, vmap
+
+from hpnets.ntk._failures import DisprovenError
+from hpnets.ntk._functional import BatchFunction, Params, batch_function, own_parameters, plain_call
+from hpnets.ntk._independence import check_same_outputs, regrouped
+from hpnets.ntk._output_selection import OutputSelection
+from hpnets.ntk._proof import TOLERANCE, plain_gradients
+from hpnets.ntk._state import rng_state
+from hpnets.ntk._tiling import chunks
+
+
+class Products(ABC):
+    """Products of J (n, C, P) at the samples of a batch with k vectors at once."""
+
+    @abstractmethod
+    def pull(self, params: Params, x: Tensor, w: Tensor) -> Params:
+        """J^T w by parameter (k, *shape), w (k, n, C)."""
+
+    @abstractmethod
+    def push(self, params: Params, x: Tensor, v: Params) -> Tensor:
+        """J v (k, n, C), v by parameter (k, *shape)."""
+
+
+class FunctionalProducts(Products):
+    """A vjp and a jvp of torch.func, vectorised over the vectors."""
+
+    def __init__(self, net: nn.Module, selection: OutputSelection) -> None:
+        self.f: BatchFunction = batch_function(net, selection, {})
+
+    def pull(self, params: Params, x: Tensor, w: Tensor) -> Params:
+        return vmap(vjp(lambda p: self.f(p, x), params)[1])(w)[0]
+
+    def push(self, params: Params, x: Tensor, v: Params) -> Tensor:
+        return vmap(lambda t: jvp(lambda p: self.f(p, x), (params,), (t,))[1])(v)
+
+
+class PlainProducts(Products):
+    """Plain autograd, vector by vector, for nets that torch.func cannot transform or transforms wrongly.
+
+    J v is the derivative of <J^T w, v> with respect to w, so that nothing needs a forward mode. What a net computes
+    under no_grad is a constant here, as it is to training, though not to jvp.
+    """
+
+    def __init__(self, net: nn.Module, selection: OutputSelection) -> None:
+        self.net, self.selection = net, selection
+
+    def pull(self, params: Params, x: Tensor, w: Tensor) -> Params:
+        seeds = w @ self.selection.cotangents.T
+        rows = [plain_gradients(self.net, params, x, seed)[0] for seed in seeds]
+        zeros = {name: torch.zeros_like(p) for name, p in params.items()}
+        return {
+            name: torch.stack([zero if (g := row[name]) is None else g for row in rows]) for name, zero in zeros.items()
+        }
+
+    def push(self, params: Params, x: Tensor, v: Params) -> Tensor:
+        vectors = len(next(iter(v.values())))
+        return torch.stack([self._push(params, x, {name: t[k] for name, t in v.items()}) for k in range(vectors)])
+
+    def _push(self, params: Params, x: Tensor, v: Params) -> Tensor:
+        with own_parameters(self.net, params) as own, torch.enable_grad():
+            y = self.selection.read(plain_call(self.net, x))
+            if not y.requires_grad:
+                return torch.zeros_like(y)
+            w = torch.zeros_like(y, requires_grad=True)
+            grads = torch.autograd.grad(y, list(own.values()), w, create_graph=True, allow_unused=True)
+            pairs = [
+                (g * v[name]).sum() for name, g in zip(own, grads, strict=True) if g is not None and g.requires_grad
+            ]
+            return torch.autograd.grad(torch.stack(pairs).sum(), w)[0].detach() if pairs else torch.zeros_like(y)
+
+
+def proven_products(net: nn.Module, params: Params, x: Tensor, selection: OutputSelection, chunk: int) -> Products:
+    """`FunctionalProducts` if they agree with plain autograd on every chunk of x, else `PlainProducts`.
+
+    For random w and v, J^T w is compared as it is, and <w, J v> with <J^T w, v>. RefusalError where samples are coupled
+    or drawn.
+    """
+    fast = FunctionalProducts(net, selection)
+    agrees = [_agrees(net, params, x[rows], selection, fast) for rows in chunks(len(x), chunk)]
+    return fast if all(agrees) else PlainProducts(net, selection)
+
+
+def prove_products(
+    net: nn.Module, params: Params, x1: Tensor, x2: Tensor | None, selection: OutputSelection, chunk: int
+) -> None:
+    """DisprovenError where the products of torch.func are not plain autograd's; RefusalError as `proven_products`."""
+    for x in (x1,) if x2 is None else (x1, x2):
+        if isinstance(proven_products(net, params, x, selection, chunk), PlainProducts):
+            raise DisprovenError(dict.fromkeys(params, "ntkvp"))
+
+
+def _agrees(net: nn.Module, params: Params, x: Tensor, selection: OutputSelection, fast: Products) -> bool:
+    w = torch.randn(len(x), selection.columns, dtype=x.dtype, device=x.device)
+    v = {name: torch.randn_like(p) for name, p in params.items()}
+    truth = _pulled_in_other_company(net, params, x, selection, w)
+    try:
+        pulled = fast.pull(params, x, w[None])
+        pushed = float((w * fast.push(params, x, {name: t[None] for name, t in v.items()})[0]).sum())
+    except (RuntimeError, NotImplementedError):  # no forward mode, no batching rule, control flow on values
+        return False
+    size = sum(float(g.square().sum()) for g in truth.values()) ** 0.5
+    error = sum(float((pulled[name][0] - g).square().sum()) for name, g in truth.items()) ** 0.5
+    expected = sum(float((g * v[name]).sum()) for name, g in truth.items())
+    return max(error, abs(pushed - expected)) <= TOLERANCE[x.dtype] * size
+
+
+def _pulled_in_other_company(
+    net: nn.Module, params: Params, x: Tensor, selection: OutputSelection, w: Tensor
+) -> Params:
+    """J^T w by plain autograd, the samples beside others than in x, where their outputs must be the same."""
+    total, other = {name: torch.zeros_like(p) for name, p in params.items()}, x.new_empty(0)
+    for rows in regrouped(len(x), x.device):
+        seeds = w[rows] @ selection.cotangents.T
+        seeds[len(x) :] = 0
+        gradients, y = plain_gradients(net, params, x[rows], seeds)
+        other = y.new_empty(len(x), y.shape[1]) if not other.numel() else other
+        other[rows] = y
+        for name, g in gradients.items():
+            if g is not None:
+                total[name] += g
+    before = rng_state(x.device)
+    with own_parameters(net, params):
+        y = plain_call(net, x)
+    check_same_outputs(net, params, x, y, other, before != rng_state(x.device))
+    return total
