@@ -11,7 +11,7 @@ from torch import Tensor, nn
 Make = TypeVar("Make", bound=Callable[[], nn.Module])
 
 # Rows of `samples`: the first are x1, the others x2.
-FIRST, OTHERS = 6, 4
+FIRST, OTHERS = 5, 3
 
 # What the engine says of whole classes of modules, as patterns for `refused`.
 COUPLES = "couples samples"

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.odd_modules.base import odd
+from tests.odd_modules.base import NO_FORWARD_MODE, odd
 
 
 @odd()
@@ -158,7 +158,7 @@ class RelativePositionsByEmbedding(nn.Module):
         return self.out(torch.tanh(self.a(x) + self.table(torch.arange(4, device=x.device))).mean(1))
 
 
-@odd()
+@odd(may_refuse=NO_FORWARD_MODE)
 def Slopes() -> nn.Module:
     """PReLU with one slope and with one for each channel."""
     return nn.Sequential(nn.Linear(4, 5), nn.PReLU(), nn.Linear(5, 5), nn.PReLU(5), nn.Linear(5, 3))
@@ -214,7 +214,7 @@ class IgnoredParameters(nn.Module):
         return self.out(torch.tanh(self.a(x)))
 
 
-@odd(rows=lambda x: (x * 3).round())
+@odd(rows=lambda x: (x * 3).round(), may_refuse=NO_FORWARD_MODE)
 class Tokens(nn.Module):
     """Embeddings, with a padding row and as a bag, of tokens that come as floats."""
 

@@ -14,19 +14,19 @@ def mlp(hidden: nn.Module | None = None, out: nn.Module | None = None) -> nn.Mod
     return nn.Sequential(nn.Linear(4, 5), nn.Tanh(), hidden or nn.Linear(5, 5), nn.Tanh(), out or nn.Linear(5, 3))
 
 
-@odd()
+@odd(may_refuse=NO_FORWARD_MODE)
 def WeightNorm() -> nn.Module:
     """weight_norm of a hidden layer."""
     return mlp(parametrizations.weight_norm(nn.Linear(5, 5)))
 
 
-@odd()
+@odd(may_refuse=NO_FORWARD_MODE)
 def WeightNormReadOut() -> nn.Module:
     """weight_norm of the read-out."""
     return mlp(out=parametrizations.weight_norm(nn.Linear(5, 3)))
 
 
-@odd((2, 4, 4))
+@odd((2, 4, 4), may_refuse=NO_FORWARD_MODE)
 def WeightNormConvolution() -> nn.Module:
     """weight_norm of a convolution."""
     return nn.Sequential(parametrizations.weight_norm(nn.Conv2d(2, 3, 3)), nn.Tanh(), nn.Flatten(), nn.Linear(12, 3))
@@ -50,7 +50,7 @@ def HookedSpectralNorm() -> nn.Module:
     return mlp(hooked_spectral_norm(nn.Linear(5, 5)))
 
 
-@odd()
+@odd(may_refuse=NO_FORWARD_MODE)
 def HookedWeightNorm() -> nn.Module:
     """The old weight_norm, the same way."""
     with torch.no_grad():

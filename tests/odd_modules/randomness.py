@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
-from tests.odd_modules.base import COUPLES, DRAWS, odd
+from tests.odd_modules.base import COUPLES, DRAWS, NO_FORWARD_MODE, odd
 
 
 class Two(nn.Module):
@@ -132,7 +132,7 @@ class PythonsRandomness(Two):
         return self.out(torch.tanh(self.a(x)) * (1 + 0.1 * random.random()))
 
 
-@odd()
+@odd(may_refuse=NO_FORWARD_MODE)
 class DrawThatDoesNotMatter(Two):
     """A number is drawn and thrown away."""
 
@@ -141,7 +141,7 @@ class DrawThatDoesNotMatter(Two):
         return self.out(torch.tanh(self.a(x)))
 
 
-@odd()
+@odd(may_refuse=NO_FORWARD_MODE)
 class FixedDraw(Two):
     """A random feature map from a generator of its own, the same at each call and for each sample."""
 

@@ -35,19 +35,19 @@ class CellLoop(nn.Module):
         return self.out(h)
 
 
-@odd((4, 4))
+@odd((4, 4), may_refuse=NO_FORWARD_MODE)
 def RNNCellLoop() -> nn.Module:
     """nn.RNNCell in a loop."""
     return CellLoop(nn.RNNCell(4, 5))
 
 
-@odd((4, 4))
+@odd((4, 4), may_refuse=NO_FORWARD_MODE)
 def GRUCellLoop() -> nn.Module:
     """nn.GRUCell in a loop."""
     return CellLoop(nn.GRUCell(4, 5))
 
 
-@odd((4, 4))
+@odd((4, 4), may_refuse=NO_FORWARD_MODE)
 class LSTMCellLoop(nn.Module):
     """nn.LSTMCell in a loop: a pair of states."""
 
