@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hpnets.models import create_model
 from hpnets.ntk import ntk, ntk_blocks, plan
-from tests.ntk.oracle import dense_kernel, relative
+from tests.ntk.oracle import dense_kernel, relative, select
 
 ALGORITHMS = ["structured", "jacobian", "ntkvp"]
 
@@ -35,17 +35,6 @@ def inputs(n: int, shape: tuple[int, ...] = (6,), seed: int = 1) -> Tensor:
     return torch.randn(n, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def reduced(k: Tensor, outputs: object) -> Tensor:
-    """What a mode makes of the full kernel (N1, N2, O, O)."""
-    if isinstance(outputs, Tensor):
-        return torch.einsum("ijop,oc,pd->ijcd", k, outputs, outputs)
-    if isinstance(outputs, tuple):
-        return k[:, :, outputs][:, :, :, outputs]
-    if isinstance(outputs, int):
-        return k[:, :, outputs, outputs]
-    return {"full": k, "trace": k.diagonal(dim1=2, dim2=3).sum(-1), "sum": k.sum((2, 3))}[outputs]
-
-
 MODES = ["full", "trace", "sum", 2, (0, 3), (1,), (2, 2, 0), inputs(4, (3,), 5), inputs(4, (1,), 6)]
 
 
@@ -56,9 +45,9 @@ def test_modes(name: str, outputs: object, algorithm: str) -> None:
     net = convolutional() if name == "conv" else small(name)
     x = inputs(7, (2, 5, 5) if name == "conv" else (6,))
     found = ntk(net, x[:4], outputs=outputs, algorithm=algorithm)
-    assert relative(found, reduced(dense_kernel(net, x[:4]), outputs)) < 1e-10
+    assert relative(found, select(dense_kernel(net, x[:4]), outputs)) < 1e-10
     found = ntk(net, x[:3], x[2:], outputs=outputs, algorithm=algorithm)
-    assert relative(found, reduced(dense_kernel(net, x[:3], x[2:]), outputs)) < 1e-10
+    assert relative(found, select(dense_kernel(net, x[:3], x[2:]), outputs)) < 1e-10
 
 
 @pytest.mark.parametrize("outputs", ["full", "trace"])

@@ -1,0 +1,81 @@
+"""Every odd module by every algorithm, in tiles of every kind, for every selection of outputs, against the oracle."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hpnets.ntk import ntk
+from tests.ntk.odd_truth import EXACT, REFUSED, inputs, kernel, refusal_allowed, selections, with_least_memory
+from tests.ntk.oracle import relative, select
+from tests.ntk.snapshot import same, snapshot
+from tests.odd_modules import ODD_MODULES
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+
+ALGORITHMS = ["auto", "structured", "jacobian", "ntkvp", "loop"]
+# (output selection, whether x2 holds other rows, times the least budget; None: all that there is).
+CASES = [
+    ("full", False, None),
+    ("full", True, 2.2),
+    ("trace", False, 1.0),
+    ("sum", True, None),
+    ("logit", False, 2.2),
+    ("logits", True, None),
+    ("matrix", False, None),
+]
+
+
+def compute(net: nn.Module, x1: Tensor, x2: Tensor | None, times: float | None, **options: object) -> Tensor:
+    """ntk in as much memory as the case allows."""
+    if times is None:
+        return ntk(net, x1, x2, **options)
+    return with_least_memory(lambda memory: ntk(net, x1, x2, memory=memory, **options), times)
+
+
+def faults_of(name: str, algorithm: str) -> dict[str, object]:
+    """What is wrong in each case: the relative error, or the exception; and whether anything changed by the calls."""
+    net, (x1, others), faults = ODD_MODULES[name].net(), inputs(name), {}
+    outputs, before = selections(kernel(name).shape[2]), snapshot(net)
+    for selection, is_other, times in CASES:
+        case = f"{selection}{' with x2' if is_other else ''}, {times} x the least budget"
+        x2 = others.clone() if is_other else None
+        try:
+            with refusal_allowed(name, algorithm):
+                result = compute(net, x1, x2, times, outputs=outputs[selection], algorithm=algorithm)
+                error = relative(result, select(kernel(name, is_other), outputs[selection]))
+                if not error <= 1e-10:
+                    faults[case] = error
+        except Exception as error:
+            faults[case] = f"{type(error).__name__}: {error}"
+    if not same(before, snapshot(net)):
+        faults["state"] = "the net is not as before"
+    if not torch.equal(x1, inputs(name)[0]):
+        faults["x1"] = "the samples are not as before"
+    return faults
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("name", EXACT)
+def test_kernel_equals_the_oracle(name: str, algorithm: str) -> None:
+    assert not faults_of(name, algorithm)
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_kernel_in_single_precision(name: str) -> None:
+    net, (x1, others) = ODD_MODULES[name].net(torch.float32), inputs(name, torch.float32)
+    assert relative(ntk(net, x1, outputs="full").double(), kernel(name)) < 1e-5
+    trace = compute(net, x1, others, 1.0, outputs="trace").double()
+    assert relative(trace, select(kernel(name, True), "trace")) < 1e-5
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_has_no_kernel_is_refused_and_left_as_it_was(name: str) -> None:
+    module = ODD_MODULES[name]
+    net, (x1, others) = module.net(), inputs(name)
+    before = snapshot(net)
+    for algorithm in ALGORITHMS:
+        with pytest.raises(ValueError, match=module.refused):
+            ntk(net, x1, outputs="full", algorithm=algorithm)
+        with pytest.raises(ValueError, match=module.refused):
+            ntk(net, x1, others, outputs="trace", algorithm=algorithm)
+    assert same(before, snapshot(net))
