@@ -12,7 +12,8 @@ def check_eval_mode(net: nn.Module) -> None:
     """ValueError where a module couples samples or draws at random."""
     for name, module in net.named_modules():
         where = f"{name or 'net'} ({type(module).__name__})"
-        if module.training and isinstance(module, nn.modules.batchnorm._BatchNorm | _DROPOUT):
+        draws = isinstance(module, _DROPOUT) and module.p > 0
+        if module.training and (draws or isinstance(module, nn.modules.batchnorm._BatchNorm)):
             raise ValueError(f"{where} is in training mode; call net.eval() first")
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is None:
             raise ValueError(f"{where} tracks no statistics, so that it couples samples; allowed: running statistics")

@@ -24,6 +24,8 @@ from hpnets.ntk._structured import TermWork
 from hpnets.ntk._tiling import Driver, tiled_kernel
 
 VERIFY = ("always", "first", "off")
+# The exact way to go where one raises.
+NEXT = {"structured": "jacobian", "ntkvp": "jacobian", "jacobian": "loop"}
 
 
 def ntk(
@@ -93,7 +95,7 @@ def ntk(
 
 def _compute(request: Request, group: "dist.ProcessGroup | None") -> Tensor:
     """Plan and run; after a proof that failed, or an algorithm that raised under "auto", again without what failed."""
-    distrust, crashed = Distrust(), frozenset[str]()
+    distrust, crashed, asked = Distrust(), frozenset[str](), request.algorithm
     while True:
         try:
             if group is None:
@@ -104,12 +106,13 @@ def _compute(request: Request, group: "dist.ProcessGroup | None") -> Tensor:
             distrust = distrust.widened(error.contractions)
             request = replace(request, algorithm="jacobian") if request.algorithm == "ntkvp" else request
         except CrashError as error:
-            # Without "jacobian" its parameters are looped over, whatever was asked for.
-            if error.algorithm != "jacobian" and (request.algorithm != "auto" or error.algorithm != "structured"):
+            if error.algorithm == "loop":
                 raise error.cause from None
             crashed |= {error.algorithm}
+            if request.algorithm == error.algorithm:
+                request = replace(request, algorithm=NEXT[error.algorithm])
         else:
-            _warn(distrust)
+            _warn(distrust, asked, request.algorithm)
             return kernel
 
 
@@ -167,8 +170,10 @@ def _run_given(plan: Plan, request: Request) -> Tensor:
         raise StalePlanError(f"the plan's algorithm raised {error.cause!r}; call ntk without a plan") from error.cause
 
 
-def _warn(distrust: Distrust) -> None:
-    """Name the parameters for which the proof failed."""
+def _warn(distrust: Distrust, asked: str, used: str) -> None:
+    """Name the parameters for which the proof failed, and an algorithm that was not the one asked for."""
+    if asked != used:
+        warnings.warn(f"algorithm {asked!r} raised on this net; {used!r} was used", UnprovenWarning, stacklevel=4)
     if distrust.rule:
         names = sorted(distrust.rule)
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5} others" if len(names) > 5 else "")

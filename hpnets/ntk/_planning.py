@@ -87,8 +87,6 @@ def _surveyed(request: Request, problem: Problem) -> Survey:
     try:
         return survey(request.net, request.theta, x, problem.selection)
     except Exception:  # whatever a foreign net does under hooks; a fault of the net itself comes up again
-        if request.algorithm == "structured":
-            raise
         saved = saved_scalars(request.net, request.theta, x[:2]) // min(2, len(x))
         return Survey((), tuple(request.theta), None, (), max(saved, x[0].numel()), ())
 
@@ -118,6 +116,8 @@ class _Maker:
                 refusals.append(error)
         if plans:
             return min(plans, key=lambda p: p.seconds)
+        if "ntkvp" in self.crashed:
+            raise refusals[0]
         try:
             return self.by_name("ntkvp")
         except ValueError:

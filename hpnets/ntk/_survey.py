@@ -164,7 +164,7 @@ def _agree(row: Tensor | None, truth: Tensor | None) -> bool:
         return (truth is None or not truth.any()) and (row is None or not row.any())
     if row.numel() != truth.numel():
         return False
-    error, size = (torch.linalg.vector_norm(t) for t in (row.sub_(truth.flatten()), truth))
+    error, size = (torch.linalg.vector_norm(t) for t in (row - truth.flatten(), truth))
     return bool(error <= TOLERANCE[truth.dtype] * size)
 
 
