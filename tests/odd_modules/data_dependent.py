@@ -153,7 +153,7 @@ class DenselyRoutedExperts(Experts):
         return self.out(sum(mask[:, e, None] * torch.tanh(f(x)) for e, f in enumerate(self.experts)))
 
 
-@odd(rows=closed_first, may_refuse=NO_FORWARD_MODE)
+@odd(rows=closed_first, may_refuse=NO_FORWARD_MODE, wrong_guess="b.weight")
 class EarlyExit(nn.Module):
     """Rows that are done leave after the first layer."""
 

@@ -182,14 +182,14 @@ class BatchedSolve(Solved):
 
 
 @odd(may_refuse=NO_FORWARD_MODE)
-class LogDeterminants(Solved):
-    """logdet and slogdet of a matrix for each sample."""
+class Determinants(Solved):
+    """logdet, slogdet and det of a matrix for each sample."""
 
     def forward(self, x: Tensor) -> Tensor:
         a = self.matrix
         spread = a @ a.T + torch.diag_embed(x.square())
         logs = torch.stack([torch.logdet(spread), torch.linalg.slogdet(spread + 1)[1]], 1)
-        return self.out(x) * logs[:, :1] + logs[:, 1:]
+        return self.out(x) * logs[:, :1] + logs[:, 1:] + torch.linalg.det(spread / 4)[:, None]
 
 
 @odd(may_refuse=NO_FORWARD_MODE)
