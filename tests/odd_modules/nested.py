@@ -120,6 +120,8 @@ def Traced() -> nn.Module:
 class SparseMixing(nn.Module):
     """A sparse constant matrix between layers."""
 
+    mix: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.a, self.out = nn.Linear(4, 5), nn.Linear(5, 3)
