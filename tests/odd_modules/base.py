@@ -32,8 +32,8 @@ class OddModule:
 
     make: the constructor. shape: of one sample. rows: makes samples of drawn ones. train: the mode that it is used in.
     refused: a pattern of the ValueError that any kernel of it raises; None means that the kernel must be exact.
-    may_refuse: patterns of the ValueError by algorithms that need not be able to ("operator": the matrix-free ones;
-        "any": all of them); where they do not refuse, they must be exact.
+    may_refuse: patterns of the ValueError by algorithms that need not be able to ("operator": the matrix-free ones,
+        "params": any at other parameters, "any": any); where they do not refuse, they must be exact.
     wrong_guess: a parameter of which a look at x[0] and x[1] gives a wrong idea.
     """
 

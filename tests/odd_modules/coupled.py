@@ -145,3 +145,13 @@ class FunctionalBatchNorm(Two):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.out(F.batch_norm(self.a(x), None, None, training=True))
+
+
+@odd(refused=COUPLES)
+class CoupledGradients(Two):
+    """The batch's mean is added and taken off again, detached: it is in no output, and in every gradient."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x)
+        mean = h.mean(0)
+        return self.out(torch.tanh(h) + mean - mean.detach())

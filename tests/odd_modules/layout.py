@@ -1,9 +1,9 @@
-"""Work in place, other layouts, complex numbers, tuples, and linear algebra."""
+"""Work in place, other layouts in memory, tuples and dicts between modules."""
 
 import torch
 from torch import Tensor, nn
 
-from tests.odd_modules.base import NO_FORWARD_MODE, odd
+from tests.odd_modules.base import odd
 
 
 @odd((2, 4, 4))
@@ -75,41 +75,28 @@ class ExpandedInput(nn.Module):
 
 
 @odd()
-class ComplexFromPairs(nn.Module):
-    """Complex weights stored as real pairs."""
+class ExpandedOutput(nn.Module):
+    """One output, seen three times."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.w, self.v = nn.Parameter(torch.randn(4, 5, 2)), nn.Parameter(torch.randn(5, 3, 2))
+        self.a, self.out = nn.Linear(4, 5), nn.Linear(5, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = x.to(torch.complex128 if x.dtype == torch.float64 else torch.complex64) @ torch.view_as_complex(self.w)
-        y = (h * h) @ torch.view_as_complex(self.v)
-        return y.real + y.imag
+        return self.out(torch.tanh(self.a(x))).expand(-1, 3)
 
 
-@odd(refused="complex")
-class ComplexParameter(nn.Module):
-    """A complex parameter."""
+@odd()
+class ReadOutChangedInPlace(nn.Module):
+    """The read-out's output is scaled in place by hidden units."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.w = nn.Parameter(torch.randn(4, 3, dtype=torch.complex128))
+        self.a, self.out = nn.Linear(4, 5), nn.Linear(5, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return (x.to(self.w.dtype) @ self.w).abs()
-
-
-@odd((8,))
-class Fourier(nn.Module):
-    """A filter between a Fourier transform and its inverse."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.filter, self.out = nn.Parameter(torch.randn(5)), nn.Linear(8, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.out(torch.tanh(torch.fft.irfft(torch.fft.rfft(x) * self.filter, 8)))
+        h = torch.tanh(self.a(x))
+        return self.out(h).mul_(h.mean(1, keepdim=True))
 
 
 class Pair(nn.Module):
@@ -149,55 +136,3 @@ class ReadOutOfManyHeads(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         h = torch.tanh(self.a(x))
         return torch.cat([head(h) for head in self.heads], 1)[:, [2, 0, 1]]
-
-
-class Solved(nn.Module):
-    """A matrix (I + W / 4) that linear algebra works on, and a read-out."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.w, self.out = nn.Parameter(torch.randn(4, 4)), nn.Linear(4, 3)
-
-    @property
-    def matrix(self) -> Tensor:
-        """I + W / 4."""
-        return torch.eye(4, dtype=self.w.dtype, device=self.w.device) + self.w / 4
-
-
-@odd(may_refuse=NO_FORWARD_MODE)
-class LinearSolve(Solved):
-    """A raw weight in a linear system."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.out(torch.linalg.solve(self.matrix, x[..., None])[..., 0])
-
-
-@odd(may_refuse=NO_FORWARD_MODE)
-class BatchedSolve(Solved):
-    """A system of its own for each sample."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        matrices = self.matrix + torch.diag_embed(x.square())
-        return self.out(torch.linalg.solve(matrices, x[..., None])[..., 0])
-
-
-@odd(may_refuse=NO_FORWARD_MODE)
-class LogDeterminants(Solved):
-    """logdet and slogdet of a matrix for each sample."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        a = self.matrix
-        spread = a @ a.T + torch.diag_embed(x.square())
-        logs = torch.stack([torch.logdet(spread), torch.linalg.slogdet(spread + 1)[1]], 1)
-        return self.out(x) * logs[:, :1] + logs[:, 1:]
-
-
-@odd(may_refuse=NO_FORWARD_MODE)
-class Decompositions(Solved):
-    """Inverse, Cholesky factor, eigenvalues and exponential of a matrix."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        spread = self.matrix @ self.matrix.T
-        lower, values = torch.linalg.cholesky(spread), torch.linalg.eigvalsh(spread)
-        h = x @ torch.linalg.inv(self.matrix) @ torch.matrix_exp(self.w / 4)
-        return self.out(torch.tanh(h @ lower) * values)

@@ -53,7 +53,7 @@ class TangentInside(Energy):
         return torch.func.jvp(lambda z: torch.tanh(self.a(z)), (x,), (x,))[1][:, :3] + self.b(self.a(x))
 
 
-@odd(may_refuse=NO_FORWARD_MODE)
+@odd(may_refuse=NO_FORWARD_MODE | {"params": "checkpoint"})
 class Checkpointed(nn.Module):
     """A block that is computed anew in the backward pass."""
 
@@ -97,19 +97,19 @@ class ForeignFunction(nn.Module):
         return self.out(torch.tanh(Reversed.apply(self.a(x)) + self.b(x)))
 
 
-@odd(may_refuse=NO_FORWARD_MODE)
+@odd(may_refuse=NO_FORWARD_MODE | {"params": "(?i)script"})
 def Scripted() -> nn.Module:
     """A net compiled by torch.jit.script."""
     return torch.jit.script(nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)))
 
 
-@odd(may_refuse=NO_FORWARD_MODE)
+@odd(may_refuse=NO_FORWARD_MODE | {"params": "(?i)script"})
 def ScriptedInside() -> nn.Module:
     """A scripted block between layers that are not."""
     return nn.Sequential(nn.Linear(4, 5), torch.jit.script(nn.Sequential(nn.Tanh(), nn.Linear(5, 5))), nn.Linear(5, 3))
 
 
-@odd(may_refuse=NO_FORWARD_MODE)
+@odd(may_refuse=NO_FORWARD_MODE | {"params": "(?i)script"})
 def Traced() -> nn.Module:
     """A net compiled by torch.jit.trace."""
     net = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
@@ -119,6 +119,8 @@ def Traced() -> nn.Module:
 @odd(may_refuse=NO_FORWARD_MODE)
 class SparseMixing(nn.Module):
     """A sparse constant matrix between layers."""
+
+    mix: Tensor
 
     def __init__(self) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ from torch.nn.utils import spectral_norm as hooked_spectral_norm
 from tests.odd_modules.base import NO_FORWARD_MODE, odd
 
 
-def mlp(hidden: nn.Module | None = None, out: nn.Module | None = None) -> nn.Module:
+def mlp(hidden: nn.Module | None = None, out: nn.Module | None = None) -> nn.Sequential:
     """4 -> 5 -> 5 -> 3 with a hidden layer and a read-out as given."""
     return nn.Sequential(nn.Linear(4, 5), nn.Tanh(), hidden or nn.Linear(5, 5), nn.Tanh(), out or nn.Linear(5, 3))
 
@@ -59,8 +59,9 @@ def HookedWeightNorm() -> nn.Module:
 
 @odd()
 def Orthogonal() -> nn.Module:
-    """An orthogonal weight, as a product of Householder reflections."""
-    return mlp(parametrizations.orthogonal(nn.Linear(5, 5), orthogonal_map="householder"))
+    """Orthogonal weights, as products of Householder reflections; the read-out's too."""
+    hidden, out = nn.Linear(5, 5), nn.Linear(5, 3)
+    return mlp(*(parametrizations.orthogonal(layer, orthogonal_map="householder") for layer in (hidden, out)))
 
 
 @odd()

@@ -31,7 +31,7 @@ class RareDropout(Two):
     """F.dropout that rarely drops anything on so few samples."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.out(F.dropout(torch.tanh(self.a(x)), 0.01))
+        return self.out(F.dropout(torch.tanh(self.a(x)), 0.05))
 
 
 @odd(train=True, refused=f"{DRAWS}|training mode")

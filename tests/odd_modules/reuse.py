@@ -141,10 +141,10 @@ class AliasInOneModule(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.a, self.out = nn.Linear(4, 4), nn.Linear(4, 3)
-        self.out.alias = self.out.weight
+        self.out.register_parameter("alias", self.out.get_parameter("weight"))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.out(torch.tanh(self.a(x))) + x @ self.out.alias.T
+        return self.out(torch.tanh(self.a(x))) + F.linear(x, self.out.get_parameter("alias"))
 
 
 @odd()
@@ -170,3 +170,15 @@ class ReadOutTwice(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         h = torch.tanh(self.a(x))
         return self.out(h) * torch.sigmoid(self.out(torch.tanh(self.b(h))))
+
+
+@odd((3, 4))
+class TokensAndTheirMean(nn.Module):
+    """A layer and a norm on tokens, and on the mean of the tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.n, self.out = nn.Linear(4, 5), nn.LayerNorm(5), nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(torch.tanh(self.n(self.a(x))).mean(1) * self.n(self.a(x.mean(1))))

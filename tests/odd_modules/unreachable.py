@@ -1,5 +1,7 @@
 """Parameters outside the tree of modules: no other values can be put in their places, so that they must be refused."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -75,7 +77,7 @@ class SharedParameterInAList(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.a, self.out = nn.Linear(4, 4), nn.Linear(4, 3)
-        self.order = [self.a, torch.tanh, self.a, self.out]
+        self.order: list[Callable[[Tensor], Tensor]] = [self.a, torch.tanh, self.a, self.out]
 
     def forward(self, x: Tensor) -> Tensor:
         for step in self.order:
