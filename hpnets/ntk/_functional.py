@@ -58,7 +58,8 @@ def call(net: nn.Module, params: Params, x: Tensor) -> Tensor:
 def plain_call(net: nn.Module, x: Tensor) -> Tensor:
     """net(x) as a user's own call, in its own parameters' graph; what forward writes is forgotten."""
     with kept_state(net):
-        return functional_call(net, _copied_buffers(net), (x,), tie_weights=False)
+        buffers = _copied_buffers(net)
+        return functional_call(net, buffers, (x,), tie_weights=False) if buffers else net(x)
 
 
 def _copied_buffers(net: nn.Module) -> Params:

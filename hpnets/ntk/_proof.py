@@ -102,30 +102,40 @@ class Prover:
                 sizes |= _row_sizes(term, state, u)
         return sizes
 
-    def prove_entry(self, x: tuple[Tensor, Tensor], left: list[State], right: list[State], entry: Tensor) -> None:
-        """DisprovenError if K of the samples x_a and x_b, entry (C, C), or () for a trace, is not <J_a, J_b>.
+    def prove_entry(self, x: Tensor, left: list[State], right: list[State], entries: list[Tensor]) -> None:
+        """DisprovenError if K of the samples x_a and x_b, x = (x_a, x_b), is not <J_a, J_b>.
 
-        left, right: factors of the one sample each. The block u^T K w is compared with plain gradients along random u
-        and w, and the entry with the block, so that a trace is proven by two backward passes too.
+        left, right: factors of the one sample each. entries: K as (C, C), rows for x_a, or () for a trace, wherever it
+        stands in the kernel. The block u^T K w is compared with plain gradients along random u and w, and the entries
+        with the block, so that a trace too is proven by two backward passes.
         """
-        C = self.selection.columns
-        block = entry.new_zeros(C, 1, C, 1)
+        C, tolerance = self.selection.columns, TOLERANCE[x.dtype]
+        block = x.new_zeros(C, 1, C, 1)
         for term, l, r in zip(self.terms, left, right, strict=True):
             term.contract(block, l, r, False)
         K = block[:, 0, :, 0]
-        u, w = torch.randn(2, C, dtype=entry.dtype, device=entry.device)
-        g, h = (_along(self, torch.stack(x), row, v) for row, v in ((0, u), (1, w)))
-        size = _norm(g) * _norm(h)
-        tolerance = TOLERANCE[entry.dtype]
-        ours = float(u @ K @ w)
-        expected = sum(float((g[name] * h[name]).sum()) for name in g)
-        shown = K.trace() if entry.ndim == 0 else K
-        if abs(ours - expected) > tolerance * size or float((shown - entry).abs().max()) > tolerance * _bound(K, size):
+        u, w = torch.randn(2, C, dtype=x.dtype, device=x.device)
+        g, h = self._along(x, u, w)
+        size = float(g.norm() * h.norm())
+        wrong = abs(float(u @ K @ w) - float(g @ h)) > tolerance * size
+        bound = tolerance * max(size, float(K.norm()))
+        for entry in entries:
+            wrong = wrong or float(((K.trace() if entry.ndim == 0 else K) - entry).abs().max()) > bound
+        if wrong:
             raise DisprovenError(self._contractions)
 
-
-def _bound(K: Tensor, size: float) -> float:
-    return max(size, float(K.norm()))
+    def _along(self, x: Tensor, u: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        """J_a^T u and J_b^T w (P,) of the two samples of x by plain autograd."""
+        with own_parameters(self.net, self.params) as own, torch.enable_grad():
+            y = self.selection.read(plain_call(self.net, x))
+            if not y.requires_grad:
+                return x.new_zeros(1), x.new_zeros(1)
+            leaves = list(own.values())
+            g, h = (
+                torch.autograd.grad(y[row] @ v, leaves, retain_graph=True, materialize_grads=True)
+                for row, v in ((0, u), (1, w))
+            )
+        return torch.cat([t.flatten() for t in g]).detach(), torch.cat([t.flatten() for t in h]).detach()
 
 
 def plain_gradients(
@@ -138,18 +148,6 @@ def plain_gradients(
             return dict.fromkeys(own), y
         grads = torch.autograd.grad(y, list(own.values()), seeds, allow_unused=True)
     return dict(zip(own, grads, strict=True)), y.detach()
-
-
-def _along(prover: Prover, x: Tensor, row: int, v: Tensor) -> dict[str, Tensor]:
-    """J_row^T v by parameter, of two samples x that stand together."""
-    seeds = torch.zeros(2, len(prover.selection.cotangents), dtype=x.dtype, device=x.device)
-    seeds[row] = prover.selection.cotangents @ v
-    gradients, _ = plain_gradients(prover.net, prover.params, x, seeds)
-    return {name: torch.zeros_like(prover.params[name]) if g is None else g for name, g in gradients.items()}
-
-
-def _norm(gradients: dict[str, Tensor]) -> float:
-    return sum(float(g.square().sum()) for g in gradients.values()) ** 0.5
 
 
 def _agree(pulled: Tensor | None, truth: Tensor | None, size: float) -> bool:

@@ -112,11 +112,10 @@ class TermWork:
         one, other = slice(a, a + 1), slice(b, b + 1)
         l = [term.part(state, one) for term, state in zip(self.terms, left.states, strict=True)]
         r = [term.part(state, other) for term, state in zip(self.terms, right.states, strict=True)]
-        for entry, x, factors in (
-            (k[a, b] if k.ndim == 2 else k[:, a, :, b], (left.x[a], right.x[b]), (l, r)),
-            *([(k[b, a] if k.ndim == 2 else k[:, b, :, a], (right.x[b], left.x[a]), (r, l))] if symmetric else []),
-        ):
-            prover.prove_entry(x, *factors, entry)
+        entries = [k[a, b] if k.ndim == 2 else k[:, a, :, b]]
+        if symmetric:
+            entries.append(k[b, a] if k.ndim == 2 else k[:, b, :, a].T)
+        prover.prove_entry(torch.stack([left.x[a], right.x[b]]), l, r, entries)
 
 
 def contract(k: Tensor, terms: tuple[Term, ...], left: list[State], right: list[State], symmetric: bool) -> None:
