@@ -14,15 +14,14 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWa
 
 
 class LinearInParameters(nn.Module):
-    """f_i = J_i theta for the i-th unit vector, of parameters in the shapes and the order of a net's: its kernel too.
+    """f_i = J_i theta for the i-th unit vector, of parameters in a net's shapes, layout and order: its kernel too.
 
     A sketch of it draws the tangents that a sketch of the net draws, so that the two agree to rounding.
     """
 
     def __init__(self, net: nn.Module, J: Tensor) -> None:
         super().__init__()
-        shapes = [p.shape for p in net.parameters() if p.requires_grad]
-        self.theta = nn.ParameterList(torch.zeros(shape, dtype=J.dtype) for shape in shapes)
+        self.theta = nn.ParameterList(torch.zeros_like(p) for p in net.parameters() if p.requires_grad)
         self.J = J
 
     def forward(self, x: Tensor) -> Tensor:
