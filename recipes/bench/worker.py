@@ -46,7 +46,7 @@ Compute = Callable[[], Any]
 def serve(
     setup: Callable[[Job], Compute],
     packages: tuple[str, ...],
-    describe: Callable[[Job], dict[str, Any]] = lambda job: {},
+    describe: Callable[[Job, Compute], dict[str, Any]] = lambda job, compute: {},
     convert: Callable[[Any], np.ndarray] = lambda k: k.detach().cpu().numpy(),
     warm: bool = True,
 ) -> None:
@@ -55,7 +55,7 @@ def serve(
     Args:
         setup: the computation of a job, its result on the device and finished when it returns.
         packages: whose versions are told.
-        describe: what else to tell before the work.
+        describe: what else to tell of the job and its computation before the work.
         convert: the result as (N, N, O, O) in numpy, not timed.
         warm: whether two samples are computed first, so that libraries' own buffers count as the start's.
     """
@@ -66,7 +66,7 @@ def serve(
         setup(replace(job, samples=2))()
     compute = setup(job)
     versions = {name: importlib.metadata.version(name) for name in packages}
-    say(channel, {"versions": {"python": sys.version.split()[0], **versions}, **describe(job)})
+    say(channel, {"versions": {"python": sys.version.split()[0], **versions}, **describe(job, compute)})
     for line in sys.stdin:
         say(channel, answer(compute, convert, json.loads(line)["save"], job.device))
 

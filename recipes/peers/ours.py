@@ -16,7 +16,7 @@ def setup(job: Job) -> Callable[[], Tensor]:
     return lambda: ntk(net, x, outputs=job.outputs, memory=job.memory)
 
 
-def describe(job: Job) -> dict[str, Any]:
+def describe(job: Job, _: Callable[[], Tensor]) -> dict[str, Any]:
     """What the plan predicts."""
     net, x = load(job)
     p = plan(net, x, outputs=job.outputs, memory=job.memory)
