@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from hpnets.ntk import ntk
+from hpnets.ntk import Outputs, ntk
 from recipes.bench.proof import OFF, has_proof, verification
 from recipes.checks.reference import contract, loop_jacobian
 from recipes.peers.torch_func_jacobian import JacobianKernel, best_way
@@ -47,7 +47,7 @@ def algorithm_names() -> list[str]:
 
 def ours(net: nn.Module, x: Tensor, trace: bool, algorithm: str, verify: str) -> Compute:
     """One call, the plan made anew each time as a user's call would."""
-    outputs = "trace" if trace else "full"
+    outputs: Outputs = "trace" if trace else "full"
     return lambda: ntk(net, x, outputs=outputs, algorithm=algorithm, **verification(verify))
 
 

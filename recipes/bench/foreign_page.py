@@ -67,7 +67,8 @@ def page(results: Results) -> str:
     e, networks, settings = results["environment"], results["networks"], results["settings"]
     versions = ", ".join(f"{name} {version}" for name, version in e["versions"].items())
     commits = ", ".join(sorted({record["commit"] for record in networks.values()}))
-    parts = ["# hpnets on other people's networks", ABOUT.format(**settings).rstrip(), f"```text\n{results['command']}\n```"]
+    parts = ["# hpnets on other people's networks", ABOUT.format(**settings).rstrip()]
+    parts += [f"```text\n{results['command']}\n```"]
     parts += [f"{e['date']}, {e['device']}, {versions}, commit {commits}; load before {e['load']:.2f}."]
     parts += [targets(networks), ratios(networks), *(seconds(networks, selection) for selection in SELECTIONS)]
     return "\n\n".join(parts) + "\n"
@@ -101,23 +102,28 @@ def worst(values: dict[str, float], limit: float) -> tuple[str, str]:
 
 def ratios(networks: Results) -> str:
     """One row a network: how many times faster than the best peer, and the regret."""
-    head = ["network", "parameters"]
-    head += [f"{s}: {text}" for s in SELECTIONS for text in ("ntk, s", "best peer", "times faster", "verify off", "regret")]
-    rows = []
-    for name, record in networks.items():
-        rows.append([name, f"{record['parameters'] / 1e6:.2f} M" if "parameters" in record else record.get("ended", "")])
-        for s in SELECTIONS:
-            peer, best = best_peer(record, s)
-            rows[-1] += [number(ours(record, s, True)), f"{peer} {number(best)}"]
-            rows[-1] += [plain(1 / slowness(record, s, proven)) for proven in (True, False)] + [plain(regret(record, s))]
-    return table((*head, "trace over full"), [[*row, plain(trace_over_full(networks[row[0]]))] for row in rows])
+    columns = ("ntk, s", "best peer", "times faster", "verify off", "regret")
+    head = ("network", *(f"{s}: {text}" for s in SELECTIONS for text in columns), "trace over full")
+    rows = [
+        [name, *(cell for s in SELECTIONS for cell in cells(record, s)), plain(trace_over_full(record))]
+        for name, record in networks.items()
+    ]
+    return table(head, rows)
+
+
+def cells(record: Results, selection: str) -> list[str]:
+    """Our seconds and the best peer's, how many times faster we are with and without the proof, the regret."""
+    peer, best = best_peer(record, selection)
+    faster = [plain(1 / slowness(record, selection, proven)) for proven in (True, False)]
+    return [number(ours(record, selection, True)), f"{peer} {number(best)}", *faster, plain(regret(record, selection))]
 
 
 def seconds(networks: Results, selection: str) -> str:
     """Everyone's seconds on one selection."""
     names = list(dict.fromkeys(name for record in networks.values() for name in record.get(selection, {})))
     rows = [
-        [network, *(timing(record.get(selection, {}).get(name, {})) for name in names)]
+        [f"{network}, {record.get('parameters', 0) / 1e6:.2f} M"]
+        + [timing(record.get(selection, {}).get(name, {})) for name in names]
         for network, record in networks.items()
     ]
     return table((f"{selection}, seconds", *names), rows)

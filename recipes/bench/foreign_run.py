@@ -8,8 +8,9 @@ from typing import Any
 from hpnets.files import write_json, write_text
 from recipes.bench.contenders import find_torchjd
 from recipes.bench.environment import environment, file_name
-from recipes.bench.foreign import NETS, Race, run_race
+from recipes.bench.foreign import NETS, SELECTIONS, Race, run_race
 from recipes.bench.foreign_page import page, slowness, targets
+from recipes.bench.peers import make_peers
 from recipes.checks.processes import outcomes
 
 # Calls of one network: a race that takes longer is stopped, and keeps what it told.
@@ -22,9 +23,10 @@ def run_foreign(races: list[Race], out: Path, command: str, again: bool) -> str:
     Raises: ValueError where torchjd is not to be had.
     """
     race = races[0]
-    if not find_torchjd(Path(race.venvs)):
-        folder = Path(race.venvs) / "torchjd"
-        raise ValueError(f"venvs is {race.venvs!r}, without torchjd: python -m venv {folder}, pip install torchjd there")
+    venvs = Path(race.venvs)
+    if not find_torchjd(venvs):
+        make = make_peers(["torchjd"], venvs)[0].make
+        raise ValueError(f"venvs is {race.venvs!r}, which has no TorchJD; make it: {make}")
     about = environment("cpu", race.threads)
     about["versions"] |= {name: importlib.metadata.version(name) for name in ("torchjd", "timm", "torchvision")}
     path = out / f"{file_name(about['device'])}.json"
@@ -35,7 +37,8 @@ def run_foreign(races: list[Race], out: Path, command: str, again: bool) -> str:
     for one, record in outcomes(run_race, [race for race in races if race.net not in done], CALLS * race.limit):
         results["networks"][one.net] = record | {"commit": about["commit"]}
         results["networks"] = {net: results["networks"][net] for net in NETS if net in results["networks"]}
-        print(f"  {one.net}: {' '.join(f'{s} {1 / slowness(record, s, False):.2f}x' for s in ('full', 'trace'))}", flush=True)
+        faster = ", ".join(f"{s} {1 / slowness(record, s, False):.2f}x" for s in SELECTIONS)
+        print(f"  {one.net}: {faster} {record.get('ended', '')}", flush=True)
         write_json(path, results)
         write_text(out / "README.md", page(results))
     return f"{targets(results['networks'])}\n\nwritten to {out}"

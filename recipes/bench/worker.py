@@ -22,7 +22,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Job:
-    """What to compute: a case with its weights and inputs `x` in an npz file, on `device` with `threads` threads."""
+    """What to compute: a case with its weights and inputs `x` in an npz file, on `device` with `threads` threads.
+
+    verify: of `ntk`, where it has such a keyword; "" leaves it at its default.
+    """
 
     case: str
     data: str
@@ -31,6 +34,7 @@ class Job:
     threads: int = 1
     outputs: Any = "full"
     memory: str = "1GiB"
+    verify: str = ""
     options: dict[str, int] = field(default_factory=dict)
 
     def arrays(self) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -1,4 +1,4 @@
-"""Other people's networks, by name: of timm, of torchvision, and of torch's own layers, at sizes that two cores bear."""
+"""Other people's networks by name: of timm, of torchvision, of torch's own layers, at sizes that two cores bear."""
 
 from fnmatch import fnmatch
 
@@ -52,11 +52,11 @@ TORCHVISION = """
     densenet121 efficientnet_b0 efficientnet_b1 googlenet mnasnet0_5 mnasnet0_75 mnasnet1_0 mobilenet_v2
     mobilenet_v3_large mobilenet_v3_small regnet_x_400mf regnet_x_800mf regnet_y_400mf regnet_y_800mf resnet18
     shufflenet_v2_x0_5 shufflenet_v2_x1_0 shufflenet_v2_x1_5 squeezenet1_0 squeezenet1_1
-    """.split()
+    """
 STATISTICS = 8
 
 SIDES = {f"timm/{name}": side for side, names in TIMM.items() for name in names.split()}
-NETWORKS = sorted([*SIDES, *(f"torchvision/{name}" for name in TORCHVISION), *SMALLER, *SEQUENCES])
+NETWORKS = sorted([*SIDES, *(f"torchvision/{name}" for name in TORCHVISION.split()), *SMALLER, *SEQUENCES])
 
 
 def match(patterns: str) -> list[str]:
@@ -65,7 +65,7 @@ def match(patterns: str) -> list[str]:
     for pattern in patterns.split(","):
         names = [name for name in NETWORKS if fnmatch(name, pattern.strip())]
         if not names:
-            raise ValueError(f"nets is {pattern!r}, which matches none of the {len(NETWORKS)} networks; allowed: 'timm/*'")
+            raise ValueError(f"nets is {pattern!r}, which none of {len(NETWORKS)} networks matches; allowed: 'timm/*'")
         chosen += [name for name in names if name not in chosen]
     return chosen
 
@@ -99,7 +99,7 @@ def wake(net: nn.Module) -> None:
     with torch.no_grad():
         for p in net.parameters():
             if p.numel() and bool((p == p.flatten()[0]).all()):
-                p += 0.1 * torch.randn_like(p)
+                p.add_(0.1 * torch.randn_like(p))
 
 
 def estimate_statistics(net: nn.Module, x: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Work in processes of its own, each with a time limit: a crash, a hang or a full memory ends one piece of work alone."""
+"""Work in processes of its own, with a time limit: a crash, a hang or a full memory ends one piece of work alone."""
 
 import multiprocessing
 import time

@@ -20,18 +20,21 @@ TOKENS = {"embed_dim": 96, "depth": 3, "num_heads": 3}
 MIXER = {"img_size": SIDE, "embed_dim": 128, "num_blocks": 4}
 RESMLP = {"block_layer": mlp_mixer.ResBlock, "norm_layer": mlp_mixer.Affine, "mlp_ratio": 4.0}
 METAFORMER = {"dims": (32, 64, 96, 128), **STAGES}
+LAYERS = {"layers": (1, 1, 1, 1)}
+# Options by the names of networks that take them, parted by blanks.
+ALIKE: list[tuple[dict[str, Any], str]] = [
+    (TOKENS, "vit_small_patch16_224 vit_base_patch16_siglip_224 vit_base_patch16_rope_224 samvit_base_patch16"),
+    (TOKENS, "vit_relpos_small_patch16_224 vit_srelpos_small_patch16_224 vit_wee_patch16_reg1_gap_256"),
+    (TOKENS, "vit_dpwee_patch16_reg1_gap_256 beit_base_patch16_224 deit3_small_patch16_224 eva02_small_patch14_224"),
+    (TOKENS, "naflexvit_base_patch16_gap naflexvit_base_patch16_map"),
+    ({**WINDOWS, "window_size": 4}, "swin_tiny_patch4_window7_224 swinv2_tiny_window8_256"),
+    (WINDOWS, "swinv2_cr_tiny_224 swinv2_cr_tiny_ns_224"),
+    (PYRAMID, "twins_svt_small twins_pcpvt_small davit_tiny"),
+    ({"embed_dim": 32, "stages": (1, 1, 2, 1)}, "hiera_tiny_224 sam2_hiera_tiny"),
+    (LAYERS, "res2net50_26w_4s res2next50 ecaresnet26t resnext50_32x4d resnetaa34d resnetv2_50 skresnet34"),
+]
 OPTIONS: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("vit_small_patch16_224", "vit_base_patch16_siglip_224", "vit_base_patch16_rope_224"), TOKENS),
-    **dict.fromkeys(("vit_relpos_small_patch16_224", "vit_srelpos_small_patch16_224", "samvit_base_patch16"), TOKENS),
-    **dict.fromkeys(("vit_wee_patch16_reg1_gap_256", "vit_dpwee_patch16_reg1_gap_256"), TOKENS),
-    **dict.fromkeys(("beit_base_patch16_224", "deit3_small_patch16_224", "eva02_small_patch14_224"), TOKENS),
-    **dict.fromkeys(("naflexvit_base_patch16_gap", "naflexvit_base_patch16_map"), TOKENS),
-    **dict.fromkeys(("swin_tiny_patch4_window7_224", "swinv2_tiny_window8_256"), {**WINDOWS, "window_size": 4}),
-    **dict.fromkeys(("swinv2_cr_tiny_224", "swinv2_cr_tiny_ns_224"), WINDOWS),
-    **dict.fromkeys(("twins_svt_small", "twins_pcpvt_small", "davit_tiny"), PYRAMID),
-    **dict.fromkeys(("hiera_tiny_224", "sam2_hiera_tiny"), {"embed_dim": 32, "stages": (1, 1, 2, 1)}),
-    **dict.fromkeys(("res2net50_26w_4s", "res2next50", "ecaresnet26t", "resnext50_32x4d"), {"layers": (1, 1, 1, 1)}),
-    **dict.fromkeys(("resnetaa34d", "resnetv2_50", "skresnet34"), {"layers": (1, 1, 1, 1)}),
+    **{name: options for options, names in ALIKE for name in names.split()},
     "cait_xxs24_224": {"depth": 4},
     "rdnet_tiny": {"num_init_features": 32, "growth_rates": (16,) * 7},
     "sequencer2d_s": {"layers": (1, 1, 2, 1), "embed_dims": (48, 96, 96, 96), "hidden_sizes": (12, 24, 24, 24)},
@@ -44,7 +47,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 def create(name: str, outputs: int, side: int = SIDE, **options: Any) -> nn.Module:
     """A timm network of random weights, told its images' side where it must know."""
     about = timm.get_pretrained_cfg(name)
-    size = {"img_size": side} if about is not None and about.fixed_input_size else {}
+    size: dict[str, Any] = {"img_size": side} if about is not None and about.fixed_input_size else {}
     return timm.create_model(name, pretrained=False, num_classes=outputs, **size, **options)
 
 

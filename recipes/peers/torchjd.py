@@ -11,7 +11,7 @@ from recipes.bench.worker import Job, serve
 
 
 def gramian_kernel(net: nn.Module, x: Tensor, batch_dim: int | None = 0) -> Callable[[], Tensor]:
-    """K[n, m, o, p] by `Engine.compute_gramian`; ValueError for modules that `batch_dim` 0 excludes (BatchNorm, RNNs)."""
+    """K[n, m, o, p] by `Engine.compute_gramian`; ValueError for modules that batch_dim 0 excludes."""
     engine = Engine(net, batch_dim=batch_dim)
 
     def kernel() -> Tensor:
