@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from recipes.bench import foreign
 from recipes.bench.calibrate import measure
-from recipes.bench.contenders import LOOP, OURS, UNPROVEN, algorithm_names, contenders
+from recipes.bench.contenders import LOOP, OURS, UNPROVEN, algorithm_names
 from recipes.bench.foreign import NETS, Race, run_selection
 from recipes.bench.foreign_page import page, regret, slowness, targets
 from recipes.bench.rates import RATES, Rate
@@ -48,10 +48,10 @@ def test_contenders_compute_the_kernel_of_the_loop(net: nn.Module, x: Tensor) ->
     assert "auto" not in algorithm_names()
     for trace in (False, True):
         results = run_selection(net, x, trace, RACE)
-        assert results.pop("TorchJD").get("failed", "").startswith("ModuleNotFoundError") or True
-        assert list(results)[0] == LOOP
+        assert {name for name, result in results.items() if "failed" in result} <= {"TorchJD"}  # not installed here
         assert {LOOP, OURS, "vmap(jacrev)", "algorithm structured"} <= set(results)
-        assert all(result["error"] < 1e-5 and len(result["seconds"]) == 2 for result in results.values())
+        assert max(result["error"] for result in results.values() if "error" in result) < 1e-5
+        assert len(results[OURS]["seconds"]) == 2
 
 
 def fake(seconds: float, factor: float = 1.0) -> Callable[..., Callable[[], Tensor]]:
@@ -101,12 +101,11 @@ def test_the_page_holds_the_targets_against_the_ratios() -> None:
     environment = {"date": "d", "device": "D", "versions": {"torch": "2"}, "load": 0.1}
     settings = {"samples": 12, "outputs": 10, "limit": 60.0}
     results = {"command": "run", "environment": environment, "settings": settings, "networks": {"n": record}}
-    assert targets({"n": record}) in page(results)
-    assert "| n | 1.10 | vmap(jacrev) 4.00 | 3.64 | 4.00 | 2.00 | 3.00 | loop 1.00 | 0.33 | 0.50 |  | 2.00 |" in page(
-        results
-    )
-    assert "| n, 2.50 M | 3.00 (3.00 - 3.00) |" in page(results)
-    assert "| ValueError: a\\|b |" in page(results)
+    whole = page(results)
+    assert targets({"n": record}) in whole
+    assert "| n | 1.10 | vmap(jacrev) 4.00 | 3.64 | 4.00 | 2.00 | 3.00 | loop 1.00 | 0.33 | 0.50 |  | 2.00 |" in whole
+    assert "| n, 2.50 M | 3.00 (3.00 - 3.00) |" in whole
+    assert "| ValueError: a\\|b |" in whole
 
 
 def test_a_network_without_results_is_named_as_not_measured() -> None:
