@@ -10,8 +10,8 @@ from torchvision.models import get_model
 from recipes.checks.sequences import FEATURES, LENGTH, SEQUENCES
 from recipes.checks.smaller import SIDE, SMALLER, create
 
-# Names by side of the square RGB images: the least of 64, 96, .. 256 that the network takes, but 160 for timm's own
-# test networks and 128 where attention between positions would have hardly any.
+# Names by side of the square RGB images: the least of 64, 96, .. 256 that the network takes, but 96 where attention
+# between positions would have hardly any.
 TIMM = {
     64: """
     botnet26t_256 eca_botnext26ts_256 lambda_resnet26rpt_256 mobileone_s0 mobileone_s1 gernet_s repvgg_a0 resnext26ts
@@ -36,14 +36,11 @@ TIMM = {
     resnet14t resnet18 resnetblur18 resnet18d seresnet18 resnetv2_18 resnetv2_18d rexnet_100 rexnetr_100
     legacy_seresnet18 shvit_s1 skresnet18 starnet_s050 starnet_s100 starnet_s1 swiftformer_xs tiny_vit_5m_224
     visformer_tiny vit_tiny_patch16_224 vit_xsmall_patch16_clip_224 vit_tiny_r_s16_p8_224 ese_vovnet19b_slim_dw
-    ese_vovnet19b_slim xcit_nano_12_p8_224 xcit_nano_12_p16_224
+    ese_vovnet19b_slim xcit_nano_12_p8_224 xcit_nano_12_p16_224 test_byobnet test_coatnet test_convnext test_convnext2
+    test_convnext3 test_efficientnet test_efficientnet_evos test_efficientnet_gn test_efficientnet_ln test_mambaout
+    test_maxvit test_nfnet test_resnet test_vit test_vit2 test_vit3 test_vit4 test_vit_relpos
     """,
-    128: "lambda_resnet26t",
-    160: """
-    test_byobnet test_coatnet test_convnext test_convnext2 test_convnext3 test_efficientnet test_efficientnet_evos
-    test_efficientnet_gn test_efficientnet_ln test_mambaout test_maxvit test_nfnet test_resnet test_vit test_vit2
-    test_vit3 test_vit4 test_vit_relpos
-    """,
+    96: "lambda_resnet26t",
     224: "efficientformer_l1",
     240: "crossvit_tiny_240 crossvit_9_dagger_240",
     256: "bat_resnext26ts eca_halonext26ts",
