@@ -5,7 +5,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from hpnets.ntk import Outputs, ntk
 from recipes.bench.proof import OFF, has_proof, verification
 from recipes.checks.reference import contract, loop_jacobian
-from recipes.peers.torch_func_jacobian import JacobianKernel, best_way
+from recipes.peers.torch_func_jacobian import JacobianKernel, Way, best_way
 
 Compute = Callable[[], Tensor]
 Setup = Callable[[nn.Module, Tensor, bool], Compute]
@@ -59,8 +59,14 @@ def loop(net: nn.Module, x: Tensor, trace: bool) -> Compute:
 def jacrev(net: nn.Module, x: Tensor, trace: bool) -> Compute:
     """torch.func at its best chunk and with its better product; vmap has no fused attention, and loops over it."""
     with sdpa_kernel(SDPBackend.MATH):
-        kernel = JacobianKernel(net, x, best_way(net, x, trace), trace)
+        kernel = JacobianKernel(net, x, _way(net, x), trace)
     return sdpa_kernel(SDPBackend.MATH)(kernel.__call__)
+
+
+@cache
+def _way(net: nn.Module, x: Tensor) -> Way:
+    """The same for the full and the trace kernel: finding it takes five calls."""
+    return best_way(net, x)
 
 
 def torchjd(net: nn.Module, x: Tensor, trace: bool) -> Compute:

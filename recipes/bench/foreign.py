@@ -13,21 +13,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from recipes.bench.contenders import LOOP, Compute, Setup, contenders, find_torchjd
+from recipes.bench.contenders import ALGORITHM, LOOP, Compute, Setup, contenders, find_torchjd
 from recipes.bench.worker import limit_threads
 from recipes.checks.networks import build
 from recipes.checks.processes import Record, Tell, last_line
 
 NETS = (
     "timm/vit_tiny_patch16_224",
-    "timm/deit_tiny_distilled_patch16_224",
+    "timm-small/deit3_small_patch16_224",
     "timm/test_vit2",
     "timm/convnext_atto",
     "timm/test_convnext",
     "timm-small/swin_tiny_patch4_window7_224",
     "timm/regnety_002",
     "timm/mobilenetv3_small_075",
-    "timm/efficientnet_b0",
+    "timm/tinynet_e",
     "timm/test_nfnet",
     "timm/test_byobnet",
     "timm-small/mixer",
@@ -36,7 +36,7 @@ NETS = (
     "timm-small/halonet",
     "timm/test_coatnet",
     "timm-small/sequencer2d_s",
-    "torchvision/resnet18",
+    "timm/test_resnet",
     "torchvision-small/densenet",
     "torchvision/squeezenet1_1",
     "torchvision/shufflenet_v2_x0_5",
@@ -47,9 +47,10 @@ SELECTIONS = ("full", "trace")
 # Relative error against the loop above which a contender computes another kernel; float32.
 AGREES = 1e-4
 # A call that is shorter comes after an untimed one; one that is longer is timed by its first call.
-SHORT, ONCE = 0.5, 4.0
-# An algorithm this many times slower than the fastest contender is called once.
-HOPELESS = 4.0
+SHORT, ONCE = 0.1, 4.0
+# An algorithm of ours is given up, and is not the best, after so many times the fastest contender's first call; at
+# least so many seconds.
+HOPELESS, LEAST = 4.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def run_selection(net: nn.Module, x: Tensor, trace: bool, race: Race) -> Record:
     ready: dict[str, Compute] = {}
     right = None
     for name, setup in contenders().items():
-        compute, kernel, results[name] = first_call(setup, net, x, trace, race.limit)
+        compute, kernel, results[name] = first_call(setup, net, x, trace, patience(name, results, race.limit))
         if name == LOOP:
             right = kernel
         if kernel is None or right is None:
@@ -122,13 +123,18 @@ def first_call(
         return lambda: x, None, {"failed": last_line(error)}
 
 
+def patience(name: str, results: Record, limit: float) -> float:
+    """Seconds after which a first call is given up."""
+    firsts = [result["first"] for result in results.values() if "first" in result and "failed" not in result]
+    if not name.startswith(ALGORITHM) or not firsts:
+        return limit
+    return min(limit, max(LEAST, HOPELESS * min(firsts)))
+
+
 def number_of_rounds(name: str, results: Record, race: Race) -> int:
-    """As many calls as fit the budget; none where the first call was long, or the contender is hopeless."""
+    """As many calls as fit the budget; none where the first call was long."""
     first = results[name]["first"]
-    fastest = min(result["first"] for result in results.values() if "first" in result and "failed" not in result)
-    if first > ONCE or (name.startswith("algorithm") and first > HOPELESS * fastest):
-        return 0
-    return max(1, min(race.repeats, int(race.budget / first)))
+    return 0 if first > ONCE else max(1, min(race.repeats, int(race.budget / first)))
 
 
 def timed(compute: Compute, expected: float) -> float:

@@ -16,8 +16,8 @@ ABOUT = """\
 Networks of timm, torchvision and torch's own layers, random weights, eval mode, BatchNorm statistics of one batch,
 images of 64 x 64; {samples} samples, {outputs} outputs, float32. One process for each network calls everyone in turn,
 A B A B, after one call that is checked against the loop's kernel (to 1e-4) and warms up; shown is the median, in the
-seconds' tables with the least and the greatest. A call shorter than half a second comes after an untimed one; one of
-more than 4 s is timed by its first call alone; after {limit:g} s a call is given up.
+seconds' tables with the least and the greatest. A call shorter than a tenth of a second comes after an untimed one; one
+of more than 4 s is timed by its first call alone; after {limit:g} s a call is given up.
 
 - ntk: `hpnets.ntk.ntk(net, x, outputs=...)` as a user calls it; "verify off" leaves out the run-time proof.
 - vmap(jacrev): torch.func's Jacobian, in the chunk of samples that is fastest here, with the faster of one product of
@@ -25,7 +25,8 @@ more than 4 s is timed by its first call alone; after {limit:g} s a call is give
 - TorchJD: the Gramian of its autogram engine, on the same torch; batched where it takes the modules, else unbatched.
   For the trace it has no way of its own: the faster of the full Gramian and one Gramian for each output.
 - loop: `torch.autograd.grad` on the whole batch for each sample and output, then one product.
-- regret: the time of `auto` over that of the fastest of our algorithms that takes the network, all without the proof.
+- regret: the time of `auto` over that of the fastest of our algorithms that takes the network, all without the proof;
+  an algorithm is given up after four times the fastest first call of all.
 """
 
 
