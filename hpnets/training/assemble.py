@@ -42,13 +42,13 @@ def make_monitor(ntk: NTKOptions, net: nn.Module, task: Task, run: RunFolder) ->
         file=run.kernel,
         indices=probe.indices,
         save_kernels=ntk.save_kernels,
-        batch_statistics=_statistics_of(ntk, task),
+        batch_statistics=statistics_source(ntk, task),
     )
     monitor.check(net, task.train_dataloader())
     return monitor
 
 
-def _statistics_of(ntk: NTKOptions, task: Task) -> Source:
+def statistics_source(ntk: NTKOptions, task: Task) -> Source:
     """What BatchNorm is estimated on: latents where the batches are what the network makes, not what it takes."""
     if ntk.batch_statistics == "estimate" and isinstance(task, GenerationTask):
         return list(task.latents(BATCHES * ROWS).split(ROWS))
