@@ -82,7 +82,9 @@ class TwoOptimizers(Plain):
         return [torch.optim.SGD([p], 0.01) for p in self.net.parameters()]
 
 
-def fit(module: pl.LightningModule, *callbacks: pl.Callback, checkpoint: Path | None = None, **options: Any) -> None:
+def fit(
+    module: pl.LightningModule, *callbacks: pl.Callback, checkpoint: Path | None = None, **options: Any
+) -> pl.Trainer:
     """Fit of epochs of 10 batches."""
     trainer = pl.Trainer(
         **{"max_epochs": 2, **options},
@@ -94,6 +96,7 @@ def fit(module: pl.LightningModule, *callbacks: pl.Callback, checkpoint: Path | 
         callbacks=list(callbacks),
     )
     trainer.fit(module, DataLoader(TensorDataset(X), batch_size=4), ckpt_path=checkpoint, weights_only=True)
+    return trainer
 
 
 @pytest.mark.parametrize(
@@ -164,9 +167,7 @@ def test_a_fit_goes_on_only_from_its_own_checkpoint(tmp_path: Path) -> None:
     assert (recorder.steps, recorder.fits) == ([0], 1)
     fit(Plain(), recorder, max_epochs=1)
     assert (recorder.steps, recorder.fits) == ([0, 4, 8, 10], 2)
-    trainer = pl.Trainer(max_epochs=1, accelerator="cpu", logger=False, callbacks=[recorder])
-    trainer.fit(Plain(), DataLoader(TensorDataset(X), batch_size=4))
-    trainer.save_checkpoint(tmp_path / "one.ckpt")
+    fit(Plain(), recorder, max_epochs=1).save_checkpoint(tmp_path / "one.ckpt")
     assert recorder.fits == 3
     fit(Plain(), recorder, checkpoint=tmp_path / "one.ckpt")
     assert (recorder.steps, recorder.fits) == ([0, 4, 8, 10, 12, 16, 20], 3)
