@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import Tensor, nn
 
 from hpnets.ntk._functional import eager, undisturbed
@@ -112,7 +113,8 @@ def _copied_buffers(net: nn.Module) -> Iterator[None]:
         for module in net.modules()
         for name, buffer in module.named_buffers(recurse=False, remove_duplicate=False)
     ]
-    copies = {id(buffer): buffer.clone() for _, _, buffer in places}
+    with torch.inference_mode(False):  # or no backward pass could save them
+        copies = {id(buffer): buffer.clone() for _, _, buffer in places}
     try:
         for module, name, buffer in places:
             setattr(module, name, copies[id(buffer)])

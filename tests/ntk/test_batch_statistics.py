@@ -71,6 +71,14 @@ def test_all_is_put_back(training: bool) -> None:
     assert snapshot(net) == before
 
 
+def test_a_kernel_can_be_taken_of_what_was_estimated_in_inference_mode() -> None:
+    net = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 2)).eval()
+    with estimated_statistics(net, BATCHES):
+        expected = ntk(net, BATCHES[0], outputs="trace")
+    with torch.inference_mode(), estimated_statistics(net, BATCHES), torch.inference_mode(False), torch.enable_grad():
+        assert torch.equal(ntk(net, BATCHES[0], outputs="trace"), expected)
+
+
 def test_layers_whose_statistics_do_not_move_are_left_alone() -> None:
     net = Odd()
     net.unused.running_mean.fill_(7)
