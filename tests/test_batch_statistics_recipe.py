@@ -27,11 +27,11 @@ def run(*flags: str) -> int:
 
 
 def configs(folder: Path) -> Path:
-    """A cell with BatchNorm and one without, of 27 steps."""
+    """A cell with BatchNorm and one without, of 54 steps."""
     for model in ("cnn", "mlp"):
         config = {
             "model": {"name": model, "width": 4},
-            "task": {"name": "digits", "batch_size": 132},
+            "task": {"name": "digits", "batch_size": 66},
             "ntk": {"probe": 10},
             "trainer": {"max_epochs": 3, "accelerator": "cpu"},
         }
@@ -45,16 +45,17 @@ def test_it_measures_nets_with_batch_norm_in_both_ways(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"<!-- {MARKER} -->\n<!-- end {MARKER} -->\n")
     flags = ["--configs", str(configs(tmp_path / "configs")), "--runs", str(tmp_path / "runs"), "--page", str(page)]
-    flags += ["--out", str(tmp_path / "out"), "--seeds", "2"]
+    flags += ["--zoo", str(tmp_path / "zoo"), "--out", str(tmp_path / "out"), "--seeds", "2"]
     with pytest.warns(UserWarning, match="still remember"):
         assert run(*flags) == 0
     record = json.loads((tmp_path / "out" / RESULTS).read_text())
     assert list(record["measured"]) == ["cnn-digits"]
     first, second = record["measured"]["cnn-digits"]
     track = read_tensors(tmp_path / "runs" / "cnn-digits" / "estimate-seed0" / "ntk.safetensors")
-    assert track["steps_estimated"].tolist() == track["steps"].tolist() == [0, 20, 27]
+    assert track["steps_estimated"].tolist() == track["steps"].tolist() == [0, 20, 36]
     assert first["early"] == pytest.approx(float(track["metrics/drift"][1]))
-    assert first["end"] == pytest.approx(float(track["metrics/drift"][2]))
+    whole = json.loads((tmp_path / "zoo" / "cnn-digits" / "seed0" / "summary.json").read_text())
+    assert first["end"] == pytest.approx(whole["kernel"]["drift"])
     assert len({*first.values(), *second.values()}) == 12
     assert (tmp_path / "out" / PAGE).read_text() == text(record)
     assert table(record) in page.read_text()
