@@ -1,6 +1,7 @@
 """The empirical neural tangent kernel: pure functions of (net, params, x); torch only."""
 
 from hpnets.ntk import metrics
+from hpnets.ntk._batch_statistics import estimated_statistics, statistics_remember_start
 from hpnets.ntk._blocks import ntk_blocks
 from hpnets.ntk._budget import parse_bytes
 from hpnets.ntk._failures import UnprovenWarning
@@ -33,6 +34,7 @@ __all__ = [
     "UnprovenWarning",
     "centre",
     "eager",
+    "estimated_statistics",
     "fingerprint",
     "linearize",
     "metrics",
@@ -43,6 +45,7 @@ __all__ = [
     "register_rule",
     "sketch",
     "stage_seconds",
+    "statistics_remember_start",
     "trace_kernel",
     "zero_gradient_fraction",
 ]
