@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from hpnets.ntk._functional import eager, undisturbed
+from hpnets.ntk._functional import eager
+from hpnets.ntk._state import undisturbed
 
 _BatchNorm = nn.modules.batchnorm._BatchNorm
 MEMORY = 1e-3  # the share of their start that running statistics may still hold
