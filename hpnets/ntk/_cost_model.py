@@ -32,8 +32,8 @@ class Distrust:
         """
         if "loop" in contractions.values():
             raise RefusalError(
-                f"net gives {', '.join(contractions)} another gradient at the same samples in another batch, so that "
-                "no path gives an exact kernel: part what couples the samples in its backward pass"
+                f"net gives a sample another gradient of {', '.join(contractions)} beside others, so it couples samples: "
+                "part what couples them"
             )
         chain = {name for name, kind in contractions.items() if kind in ("separable", "pooled")}
         vmap = self.vmap and "jacobian" not in contractions.values()

@@ -52,14 +52,27 @@ def call(net: nn.Module, params: Params, x: Tensor) -> Tensor:
             name = first[id(p)]
             state[f"{prefix}.{key}" if prefix else key] = params[name] if name in params else p.detach()
     with kept_state(net):
-        return functional_call(net, state, (x,), tie_weights=False)
+        return functional_call(net, state, (x.clone(),), tie_weights=False)
 
 
 def plain_call(net: nn.Module, x: Tensor) -> Tensor:
-    """net(x) as a user's own call, in its own parameters' graph; what forward writes is forgotten."""
+    """net(x) as a user's own call, in its own parameters' graph; what forward writes, to x too, is forgotten."""
     with kept_state(net):
+        if any(isinstance(module, torch.jit.ScriptModule) for module in net.modules()):
+            return _scripted_call(net, x.clone())
         buffers = _copied_buffers(net)
-        return functional_call(net, buffers, (x,), tie_weights=False) if buffers else net(x)
+        return functional_call(net, buffers, (x.clone(),), tie_weights=False) if buffers else net(x.clone())
+
+
+def _scripted_call(net: nn.Module, x: Tensor) -> Tensor:
+    """net(x) where torch.jit keeps the buffers, which functional_call cannot exchange; those written to are put back."""
+    before = [(b, b.clone()) for b in net.buffers()]
+    try:
+        return net(x)
+    finally:
+        for buffer, value in before:
+            if not torch.equal(buffer, value):
+                buffer.copy_(value)
 
 
 def _copied_buffers(net: nn.Module) -> Params:

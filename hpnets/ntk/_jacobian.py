@@ -25,7 +25,7 @@ def vmapped_jacobian(
         parts = vmap(jacrev(f), (None, 0), randomness="different")(chosen, several)
     for place, name in zip(J.split([p.numel() for p in chosen.values()], dim=2), names, strict=True):
         part = parts[name][: len(x)].detach()
-        place.copy_(part.reshape(*part.shape[:2], -1).transpose(0, 1))
+        place.copy_(part.reshape(*part.shape[:2], place.shape[2]).transpose(0, 1))
 
 
 def looped_jacobian(

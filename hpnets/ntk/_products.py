@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import jvp, vjp, vmap
 
-from hpnets.ntk._failures import DisprovenError
+from hpnets.ntk._failures import DisprovenError, RefusalError
 from hpnets.ntk._functional import BatchFunction, Params, batch_function, own_parameters, plain_call
 from hpnets.ntk._independence import check_same_outputs, regrouped
 from hpnets.ntk._output_selection import OutputSelection
@@ -67,23 +67,50 @@ class PlainProducts(Products):
             y = self.selection.read(plain_call(self.net, x))
             if not y.requires_grad:
                 return torch.zeros_like(y)
-            w = torch.zeros_like(y, requires_grad=True)
-            grads = torch.autograd.grad(y, list(own.values()), w, create_graph=True, allow_unused=True)
-            pairs = [
-                (g * v[name]).sum() for name, g in zip(own, grads, strict=True) if g is not None and g.requires_grad
-            ]
-            return torch.autograd.grad(torch.stack(pairs).sum(), w)[0].detach() if pairs else torch.zeros_like(y)
+            try:
+                return _pushed_backward(y, own, v)
+            except (RuntimeError, NotImplementedError):  # a backward pass without a derivative of its own
+                return _pushed_by_rows(y, own, v)
+
+
+def _pushed_backward(y: Tensor, own: Params, v: Params) -> Tensor:
+    w = torch.zeros_like(y, requires_grad=True)
+    grads = torch.autograd.grad(y, list(own.values()), w, create_graph=True, allow_unused=True)
+    moving = [(g, v[name]) for name, g in zip(own, grads, strict=True) if g is not None and g.requires_grad]
+    pairs = [(g * t).sum() for g, t in moving]
+    if not pairs:
+        return torch.zeros_like(y)
+    return torch.autograd.grad(torch.stack(pairs).sum(), w, retain_graph=True)[0].detach()
+
+
+def _pushed_by_rows(y: Tensor, own: Params, v: Params) -> Tensor:
+    """One backward pass for each entry of y."""
+    Jv = torch.zeros_like(y.detach())
+    for i, c in torch.ones_like(Jv).nonzero().tolist():
+        grads = torch.autograd.grad(y[i, c], list(own.values()), retain_graph=True, materialize_grads=True)
+        Jv[i, c] = torch.stack([(g * v[name]).sum() for name, g in zip(own, grads, strict=True)]).sum()
+    return Jv
 
 
 def proven_products(net: nn.Module, params: Params, x: Tensor, selection: OutputSelection, chunk: int) -> Products:
     """`FunctionalProducts` if they agree with plain autograd on every chunk of x, else `PlainProducts`.
 
-    For random w and v, J^T w is compared as it is, and <w, J v> with <J^T w, v>. RefusalError where samples are coupled
-    or drawn.
+    For random w and v, J^T w is compared with that of the samples in other company, and <w, J v> with <J^T w, v>.
+    RefusalError where samples are coupled, in their outputs or in their gradients, or drawn.
     """
-    fast = FunctionalProducts(net, selection)
-    agrees = [_agrees(net, params, x[rows], selection, fast) for rows in chunks(len(x), chunk)]
-    return fast if all(agrees) else PlainProducts(net, selection)
+    fast, plain = FunctionalProducts(net, selection), PlainProducts(net, selection)
+    products: Products = fast
+    for rows in chunks(len(x), chunk):
+        w = torch.randn(rows.stop - rows.start, selection.columns, dtype=x.dtype, device=x.device)
+        truth = _pulled_in_other_company(net, params, x[rows], selection, w)
+        if products is fast and _agrees(fast, params, x[rows], w, truth):
+            continue
+        if not _agrees(plain, params, x[rows], w, truth):
+            raise RefusalError(
+                "net gives a sample other gradients beside others, so it couples samples: part what couples them"
+            )
+        products = plain
+    return products
 
 
 def prove_products(
@@ -95,14 +122,14 @@ def prove_products(
             raise DisprovenError(dict.fromkeys(params, "ntkvp"))
 
 
-def _agrees(net: nn.Module, params: Params, x: Tensor, selection: OutputSelection, fast: Products) -> bool:
-    w = torch.randn(len(x), selection.columns, dtype=x.dtype, device=x.device)
+def _agrees(products: Products, params: Params, x: Tensor, w: Tensor, truth: Params) -> bool:
     v = {name: torch.randn_like(p) for name, p in params.items()}
-    truth = _pulled_in_other_company(net, params, x, selection, w)
     try:
-        pulled = fast.pull(params, x, w[None])
-        pushed = float((w * fast.push(params, x, {name: t[None] for name, t in v.items()})[0]).sum())
-    except (RuntimeError, NotImplementedError):  # no forward mode, no batching rule, control flow on values
+        pulled = products.pull(params, x, w[None])
+        pushed = float((w * products.push(params, x, {name: t[None] for name, t in v.items()})[0]).sum())
+    except Exception:  # no forward mode, no batching rule, control flow on values, no functional call ..
+        if isinstance(products, PlainProducts):
+            raise
         return False
     size = sum(float(g.square().sum()) for g in truth.values()) ** 0.5
     error = sum(float((pulled[name][0] - g).square().sum()) for name, g in truth.items()) ** 0.5

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge
 
 from hpnets.ntk._chain import separable_layers
+from hpnets.ntk._budget import numel
 from hpnets.ntk._functional import Params, own_parameters, plain_call
 from hpnets.ntk._layer import Geometry, Layer
 from hpnets.ntk._output_selection import OutputSelection
@@ -70,7 +71,9 @@ class _Counter:
         self.known, self.scalars = known, 0
 
     def pack(self, t: Tensor) -> Tensor:
-        if t.data_ptr() not in self.known:
+        if t.layout is not torch.strided:
+            self.scalars += t.numel()
+        elif t.data_ptr() not in self.known:
             self.known.add(t.data_ptr())
             # An expanded tensor holds fewer scalars than it shows, a slice fewer than its storage.
             self.scalars += min(t.numel(), t.untyped_storage().nbytes() // t.element_size())
@@ -85,10 +88,16 @@ def _counted(params: Params) -> Iterator[_Counter]:
 
 
 def saved_scalars(net: nn.Module, theta: Params, x: Tensor) -> int:
-    """Scalars that autograd keeps of the network's own forward pass over x."""
-    with own_parameters(net, theta), _counted(theta) as counter, torch.enable_grad():
-        plain_call(net, x)
-    return counter.scalars
+    """Scalars that autograd keeps of the network's own forward pass over x, at least those of x.
+
+    Where the pass cannot be watched (torch.func inside forward allows no hooks): as many as x and the parameters have.
+    """
+    try:
+        with own_parameters(net, theta), _counted(theta) as counter, torch.enable_grad():
+            plain_call(net, x)
+    except RuntimeError:
+        return x.numel() + numel(theta)
+    return max(counter.scalars, x.numel())
 
 
 def _covered(module: nn.Module, names: dict[int, str], theta: Params) -> _Parameters:
