@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from torch import Tensor, nn
 
+from hpnets.ntk._checks import check_params, check_types
 from hpnets.ntk._functional import Params, eager
 from hpnets.ntk._kernel import ntk
 from hpnets.ntk._output_selection import Outputs
@@ -28,10 +29,11 @@ def ntk_blocks(
 
     Raises ValueError as `ntk` does, and for a block without parameters or one inside another.
     """
+    check_types(params, x1, x2)
     net = eager(net)
     theta = parameters_of(net, params)
     if params is not None:
-        net = copy.deepcopy(net)
+        net = copy.deepcopy(net).to(check_params(net, theta))
         net.load_state_dict(theta, strict=False)
     names = list(dict.fromkeys(map(_owner, theta))) if blocks is None else list(blocks)
     members = {block: _members(block, theta) for block in names}

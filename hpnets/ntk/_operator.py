@@ -9,7 +9,7 @@ from torch.func import grad, jvp, vjp, vmap
 
 from hpnets.linalg import tiles
 from hpnets.ntk._budget import numel, parse_bytes, rows_that_fit
-from hpnets.ntk._checks import check_eval_mode, check_inputs, check_output
+from hpnets.ntk._checks import check_eval_mode, check_inputs, check_output, check_types
 from hpnets.ntk._functional import BatchFunction, Params, batch_function, eager, undisturbed
 from hpnets.ntk._output_selection import Outputs, select_outputs
 from hpnets.ntk._planning import parameters_of
@@ -50,6 +50,7 @@ class NTKOperator:
         memory: str | int = "1GiB",
         group: "dist.ProcessGroup | None" = None,
     ) -> None:
+        check_types(params, x)
         self._budget = parse_bytes(memory)
         self._net = net = eager(net)
         self._theta = theta = parameters_of(net, params)

@@ -8,7 +8,7 @@ from torch.func import jvp
 
 from hpnets.linalg import tiles
 from hpnets.ntk._budget import numel, parse_bytes, rows_that_fit
-from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_output
+from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_output, check_types
 from hpnets.ntk._functional import Params, call, eager, undisturbed
 from hpnets.ntk._output_selection import Outputs, OutputSelection, select_outputs
 from hpnets.ntk._planning import parameters_of
@@ -43,6 +43,8 @@ def sketch(
     """
     if samples < 2:
         raise ValueError(f"samples is {samples}; allowed: >= 2, as one has no error bar")
+    check_types(params, x)
+    x = x.detach()
     net = eager(net)
     theta = parameters_of(net, params)
     with undisturbed(net, x.device):
