@@ -8,7 +8,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from hpnets.ntk._budget import Driver, parse_bytes, tiled_kernel
-from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs
+from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_types
 from hpnets.ntk._functional import Params, eager, single_output_function, undisturbed
 from hpnets.ntk._jacobian import jacobian_kernel
 from hpnets.ntk._ntkvp import ntkvp_kernel
@@ -64,6 +64,8 @@ def ntk(
     Source: Jacot et al. 2018 (arXiv 1806.07572), eq. 4; jvp after vjp and structured derivatives: Novak et al. 2022
     (arXiv 2206.08720).
     """
+    check_types(params, x1, x2)
+    x1, x2 = x1.detach(), None if x2 is None else x2.detach()
     net = eager(net)
     theta = parameters_of(net, params)
     if plan is not None and (outputs is not None or algorithm != "auto" or group is not None):

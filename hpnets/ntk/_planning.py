@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from hpnets.ntk._budget import numel, parse_bytes
-from hpnets.ntk._checks import check_eval_mode, check_inputs, check_output
+from hpnets.ntk._checks import check_eval_mode, check_inputs, check_output, check_types
 from hpnets.ntk._cost_model import choose_schedule, choose_terms
 from hpnets.ntk._functional import Params, eager, plain_name, trainable_parameters, undisturbed
 from hpnets.ntk._jacobian import jacobian_tile
@@ -83,6 +83,8 @@ def plan(
     memory: str | int = "1GiB",
 ) -> Plan:
     """The plan that `ntk` would follow for these arguments, which are `ntk`'s; two samples are run to make it."""
+    check_types(params, x1, x2)
+    x1, x2 = x1.detach(), None if x2 is None else x2.detach()
     net = eager(net)
     wanted = Request(net, parameters_of(net, params), x1, x2, outputs, algorithm, parse_bytes(memory))
     with undisturbed(net, x1.device):
