@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor
 
-REAL = (torch.float32, torch.float64)
-
 
 def for_params(params: object) -> str:
     """What to do about `params` that are no dict of tensors by name; "" where they are one."""

@@ -29,7 +29,7 @@ def check_types(params: object, x1: object, x2: object = None) -> None:
 
 def check_inputs(net: nn.Module, theta: Params, x1: Tensor, x2: Tensor | None) -> None:
     """ValueError for parameters or inputs that no exact kernel can be computed of."""
-    dtype = check_params(net, theta)
+    dtype = _check_params(net, theta)
     for name, x in (("x1", x1), ("x2", x1 if x2 is None else x2)):
         if x.ndim < 2 or len(x) == 0:
             raise ValueError(f"{name} has shape {tuple(x.shape)}; allowed: (N, ...) with N >= 1{_axis(name, x)}")
@@ -42,7 +42,7 @@ def check_inputs(net: nn.Module, theta: Params, x1: Tensor, x2: Tensor | None) -
         raise ValueError(f"x1 and x2 hold samples of different shapes: {tuple(x1.shape[1:])}, {tuple(x2.shape[1:])}")
 
 
-def check_params(net: nn.Module, theta: Params) -> torch.dtype:
+def _check_params(net: nn.Module, theta: Params) -> torch.dtype:
     """The one dtype of the parameters; ValueError for others than those of the net, or several dtypes or devices."""
     if not theta:
         raise ValueError("no parameter to differentiate: net has none with requires_grad, or params is empty")
@@ -50,25 +50,30 @@ def check_params(net: nn.Module, theta: Params) -> torch.dtype:
     for name, p in theta.items():
         if name not in known:
             raise ValueError(f"net has no parameter {name!r}; see net.named_parameters()")
-        if p.shape != known[name].shape:
-            raise ValueError(f"params[{name!r}] has shape {tuple(p.shape)}; allowed: {tuple(known[name].shape)}")
-        if p.is_complex():
-            raise ValueError(
-                f"parameter {name!r} has dtype {p.dtype}; allowed: float32 or float64: hold it as real pairs, "
-                "torch.view_as_real(p), and take torch.view_as_complex of them in forward"
-            )
-        if p.is_meta:
-            raise ValueError(f"parameter {name!r} is on the meta device; allowed: one with values, as to_empty makes it")
-        if p.device != (there := known[name].device):
-            raise ValueError(f"params[{name!r}] is on {p.device}; allowed: {there}, where net holds it: p.to({there})")
+        _check_param(name, p, known[name])
     dtypes, devices = {p.dtype for p in theta.values()}, {str(p.device) for p in theta.values()}
-    if len(dtypes) > 1 or not dtypes <= set(advice.REAL):
+    if len(dtypes) > 1 or not dtypes <= {torch.float32, torch.float64}:
         raise ValueError(
             f"parameters have dtype {sorted(map(str, dtypes))}; allowed: all float32 or all float64: net.float()"
         )
     if len(devices) > 1:
         raise ValueError(f"parameters are on {', '.join(sorted(devices))}; allowed: one device: net.to(...)")
     return dtypes.pop()
+
+
+def _check_param(name: str, p: Tensor, own: Tensor) -> None:
+    """ValueError for a value of the parameter `own` that has another shape or place, is complex, or has no numbers."""
+    if p.is_complex():
+        raise ValueError(
+            f"parameter {name!r} has dtype {p.dtype}; allowed: float32 or float64: hold it as real pairs, "
+            "torch.view_as_real(p), and take torch.view_as_complex of them in forward"
+        )
+    if p.is_meta:
+        raise ValueError(f"parameter {name!r} is on the meta device; allowed: one with values: net.to_empty(...)")
+    if p.shape != own.shape:
+        raise ValueError(f"params[{name!r}] has shape {tuple(p.shape)}; allowed: {tuple(own.shape)}")
+    if p.device != own.device:
+        raise ValueError(f"params[{name!r}] is on {p.device}; allowed: {own.device}, as the net's: p.to({own.device})")
 
 
 def _blame_dtype(net: nn.Module, theta: Params, name: str, x: Tensor) -> str:

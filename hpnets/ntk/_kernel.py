@@ -31,7 +31,7 @@ def ntk(
     outputs: Outputs | None = None,
     algorithm: str = "auto",
     params: dict[str, Tensor] | None = None,
-    memory: str | int = "1GiB",
+    memory: str | float = "1GiB",
     plan: Plan | None = None,
     group: "dist.ProcessGroup | None" = None,
 ) -> Tensor:

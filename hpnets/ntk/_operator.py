@@ -47,7 +47,7 @@ class NTKOperator:
         *,
         outputs: Outputs,
         params: dict[str, Tensor] | None = None,
-        memory: str | int = "1GiB",
+        memory: str | float = "1GiB",
         group: "dist.ProcessGroup | None" = None,
     ) -> None:
         check_types(params, x)

@@ -57,8 +57,9 @@ def select_outputs(outputs: Outputs, width: int, like: Tensor) -> OutputSelectio
         return OutputSelection(eye[:, _checked([outputs], width)], scalar=True)
     if isinstance(outputs, tuple | list) and outputs and all(map(_is_index, outputs)):
         return OutputSelection(eye[:, _checked(outputs, width)])
+    shown = " ".join(repr(outputs).split())[:60]
     raise ValueError(
-        f"outputs is {repr(outputs)[:60]}; allowed: 'full', 'trace', 'sum', the index of a logit, a tuple or list of "
+        f"outputs is {shown}; allowed: 'full', 'trace', 'sum', the index of a logit, a tuple or list of "
         f"them, or a tensor of cotangents ({width}, C)"
     )
 

@@ -80,7 +80,7 @@ def plan(
     outputs: Outputs,
     algorithm: str = "auto",
     params: dict[str, Tensor] | None = None,
-    memory: str | int = "1GiB",
+    memory: str | float = "1GiB",
 ) -> Plan:
     """The plan that `ntk` would follow for these arguments, which are `ntk`'s; two samples are run to make it."""
     check_types(params, x1, x2)

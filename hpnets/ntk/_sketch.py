@@ -32,7 +32,7 @@ def sketch(
     samples: int,
     seed: int,
     params: dict[str, Tensor] | None = None,
-    memory: str | int = "1GiB",
+    memory: str | float = "1GiB",
 ) -> Sketch:
     r"""K ~ 1/k sum_s (J v_s)(J v_s)^T, v_s ~ N(0, I): unbiased; the error falls as 1/sqrt(k).
 

@@ -10,7 +10,7 @@ from hpnets.ntk._planning import parameters_of, plan
 from hpnets.ntk._structured import contract, factors
 
 
-def stage_seconds(net: nn.Module, x: Tensor, *, outputs: Outputs, memory: str | int = "1GiB") -> dict[str, float]:
+def stage_seconds(net: nn.Module, x: Tensor, *, outputs: Outputs, memory: str | float = "1GiB") -> dict[str, float]:
     """Seconds of "plan", "factors" (passes) and "contraction" of `ntk(net, x, outputs=outputs, memory=memory)`.
 
     Raises ValueError as `ntk` does, and where a parameter has no rule or the kernel takes more than one tile.

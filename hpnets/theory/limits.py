@@ -27,7 +27,7 @@ class LimitKernel(NamedTuple):
     ntk: Tensor
 
 
-def limit_kernel(net: nn.Module, x1: Tensor, x2: Tensor | None = None, *, memory: str | int = "4GiB") -> LimitKernel:
+def limit_kernel(net: nn.Module, x1: Tensor, x2: Tensor | None = None, *, memory: str | float = "4GiB") -> LimitKernel:
     r"""Covariance and NTK of a network whose layers are infinitely wide, in closed form.
 
         S = E[f_o(x1) f_o(x2)],   T = lim sum_p var_p df_o(x1)/dp df_o(x2)/dp

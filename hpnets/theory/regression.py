@@ -89,7 +89,7 @@ class KernelPredictor:
         *,
         ridge: float = 0.0,
         method: Method = "auto",
-        memory: str | int = "4GiB",
+        memory: str | float = "4GiB",
         tol: float = 1e-6,
     ) -> None:
         rows = rows_of(kernel)
