@@ -4,7 +4,8 @@ from hpnets.linalg._density import Density, density
 from hpnets.linalg._lanczos import Ritz, lanczos
 from hpnets.linalg._low_rank import LowRank, low_rank
 from hpnets.linalg._matrix_function import MatrixFunction, apply_function
-from hpnets.linalg._operators import StoredKernel, SymmetricOperator, as_operator, product, square
+from hpnets.linalg._norms import norms
+from hpnets.linalg._operators import StoredKernel, SymmetricOperator, as_operator, product, rows_of, square
 from hpnets.linalg._solve import Solution, solve
 from hpnets.linalg._spectrum import DENSE_ROWS, Spectrum, spectrum
 from hpnets.linalg._tiles import tiles
@@ -24,7 +25,9 @@ __all__ = [
     "density",
     "lanczos",
     "low_rank",
+    "norms",
     "product",
+    "rows_of",
     "solve",
     "spectrum",
     "square",

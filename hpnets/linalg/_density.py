@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hpnets.linalg._norms import norms
 from hpnets.linalg._operators import SymmetricOperator, as_operator, product
 
 # Probes share their products and are made together, as many as keep their Lanczos vectors within this.
@@ -118,10 +119,10 @@ def tridiagonal(operator: SymmetricOperator, z: Tensor, steps: int) -> Tensor:
         u = product(operator, z)
         t[:, j, j] = (z * u).sum(0)
         known = basis[: j + 1]
-        size = u.norm(dim=0)
+        size = norms(u)
         for _ in range(2):
             u = u - torch.einsum("jrp,jp->rp", known, torch.einsum("jrp,rp->jp", known, u))
-        beta = u.norm(dim=0)
+        beta = norms(u)
         beta = torch.where(beta > 1e-12 * size, beta, 0)
         if j + 1 < steps:
             t[:, j, j + 1] = t[:, j + 1, j] = beta

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hpnets.linalg._norms import norms
 from hpnets.linalg._operators import SymmetricOperator, product
 
 # At infinite width K_full = K x I_O holds every eigenvalue O times, and a single-vector iteration sees each but once.
@@ -73,7 +74,7 @@ def _rayleigh_ritz(q: Tensor, kq: Tensor, k: int, tol: float, products: int) -> 
     values, s = values.flip(0), s.flip(1)
     scale = values.abs().max().clamp_min(torch.finfo(torch.float64).tiny)
     vectors = q @ s[:, :k]
-    residuals = (kq @ s[:, :k] - vectors * values[:k]).norm(dim=0) / scale
+    residuals = norms(kq @ s[:, :k] - vectors * values[:k]) / scale
     converged = len(values) >= k and bool((residuals < tol).all())
     return Ritz(values[:k], vectors, residuals, converged, products), s
 
@@ -93,7 +94,7 @@ def _orthonormal(v: Tensor, q: Tensor, generator: torch.Generator) -> Tensor:
     width = min(v.shape[1], len(q) - q.shape[1])
     v = v[:, :width]
     while True:
-        v = v / v.norm(dim=0).clamp_min(torch.finfo(v.dtype).tiny)
+        v = v / norms(v).clamp_min(torch.finfo(v.dtype).tiny)
         # Twice is enough (Kahan and Parlett): a second pass removes what rounding left of the first.
         for _ in range(2):
             v = v - q @ (q.T @ v)

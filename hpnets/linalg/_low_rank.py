@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hpnets.linalg._norms import norms
 from hpnets.linalg._operators import SymmetricOperator, as_operator, product
 
 # Columns drawn beyond the rank (Halko, Martinsson and Tropp 2011), and fresh probes for the error.
@@ -51,7 +52,7 @@ def low_rank(kernel: Tensor | SymmetricOperator, rank: int, *, seed: int = 0) ->
     omega = torch.linalg.qr(torch.randn(rows, columns, dtype=torch.float64, generator=generator))[0]
     omega = omega.to(operator.device)
     y = product(operator, omega)
-    nu = torch.finfo(operator.dtype).eps * rows**0.5 * float(y.norm())
+    nu = torch.finfo(operator.dtype).eps * rows**0.5 * float(norms(y.reshape(-1, 1)))
     y = y + nu * omega
     core = omega.T @ y
     lower, failed = torch.linalg.cholesky_ex((core + core.T) / 2)
@@ -65,5 +66,6 @@ def low_rank(kernel: Tensor | SymmetricOperator, rank: int, *, seed: int = 0) ->
     vectors, eigenvalues = u[:, :rank], (s.square() - nu).clamp_min(0)[:rank]
     z = torch.randn(rows, PROBES, dtype=torch.float64, generator=generator).to(operator.device)
     kz = product(operator, z)
-    error = (kz - vectors @ (eigenvalues[:, None] * (vectors.T @ z))).norm() / kz.norm()
-    return LowRank(vectors, eigenvalues, float(error), columns + PROBES)
+    left = kz - vectors @ (eigenvalues[:, None] * (vectors.T @ z))
+    error = float(norms(left.reshape(-1, 1)) / norms(kz.reshape(-1, 1)))
+    return LowRank(vectors, eigenvalues, error, columns + PROBES)

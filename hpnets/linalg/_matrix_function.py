@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hpnets.linalg._norms import norms
 from hpnets.linalg._operators import SymmetricOperator, product
 
 # Rows of T that are decomposed anew to see whether phi has settled: a decomposition each step would cost more.
@@ -35,7 +36,7 @@ def apply_function(
     Source: Saad 1992, SIAM J. Numer. Anal. 29(1); Botchev, Grimm and Hochbruck 2013 (arXiv 1206.4209), eq. 2.4.
     """
     rows, columns = b.shape  # float64
-    size = b.norm(dim=0)
+    size = norms(b)
     q = b / torch.where(size > 0, size, 1)
     steps = min(max_steps, rows)
     basis = b.new_empty(columns, steps, rows)
@@ -44,12 +45,13 @@ def apply_function(
         basis[:, j] = q.T
         u = product(operator, q)
         t[:, j, j] = (q * u).sum(0)
-        scale = u.norm(dim=0)
+        scale = norms(u)
         known, w = basis[:, : j + 1], u.T[..., None]
         for _ in range(2):
             w = w - known.mT @ (known @ w)
         u = w[..., 0].T
-        beta = torch.where(u.norm(dim=0) > 1e-13 * scale, u.norm(dim=0), 0)
+        beta = norms(u)
+        beta = torch.where(beta > 1e-13 * scale, beta, 0)
         q = torch.where(beta > 0, u / beta, 0)
         last = j + 1 == steps
         if last or (j + 1) % CHECK_EVERY == 0 or not beta.any():

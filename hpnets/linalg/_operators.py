@@ -46,8 +46,21 @@ class StoredKernel:
 
 
 def as_operator(kernel: Tensor | SymmetricOperator) -> SymmetricOperator:
-    """An operator as it is; a tensor as a `StoredKernel`."""
+    """An operator as it is; a tensor as a `StoredKernel`; ValueError for anything else."""
+    rows_of(kernel)
     return StoredKernel(kernel) if isinstance(kernel, Tensor) else kernel
+
+
+def rows_of(kernel: Tensor | SymmetricOperator) -> int:
+    """The rows of a kernel, stored or not; ValueError for what is neither a square tensor nor an operator."""
+    if isinstance(kernel, Tensor):
+        return len(square(kernel))
+    if not hasattr(kernel, "matmat"):
+        raise ValueError(
+            f"the kernel is a {type(kernel).__name__}; allowed: a tensor (N, N) or (N, N, O, O), or an operator with "
+            "products, such as NTKOperator"
+        )
+    return kernel.shape[0]
 
 
 def product(operator: SymmetricOperator, v: Tensor) -> Tensor:
@@ -66,8 +79,10 @@ def dense(operator: SymmetricOperator) -> Tensor:
 
 
 def square(kernel: Tensor) -> Tensor:
-    """K (N, N) as it is, K (N, N, O, O) as (N O, N O) with sample-major rows; ValueError for any other shape."""
+    """K (N, N) as it is, K (N, N, O, O) as (N O, N O) with sample-major rows; else ValueError."""
     shape = tuple(kernel.shape)
+    if not kernel.is_floating_point():
+        raise ValueError(f"the kernel has dtype {kernel.dtype}; allowed: float32 or float64: kernel.double()")
     if kernel.ndim == 4:
         n, m, o, p = shape
         kernel = kernel.permute(0, 2, 1, 3).reshape(n * o, m * p)

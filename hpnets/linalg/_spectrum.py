@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from hpnets.linalg._lanczos import lanczos
-from hpnets.linalg._operators import SymmetricOperator, as_operator, check_symmetric, dense, square
+from hpnets.linalg._norms import norms
+from hpnets.linalg._operators import SymmetricOperator, as_operator, check_symmetric, dense, rows_of, square
 
 # A dense float64 decomposition of 8,192 rows takes 1.5 GB and minutes on two cores; beyond, Lanczos.
 DENSE_ROWS = 8192
@@ -59,7 +60,7 @@ def spectrum(
     """
     if method not in ("auto", "dense", "lanczos"):
         raise ValueError(f"method is {method!r}; allowed: 'auto', 'dense', 'lanczos'")
-    rows = len(square(kernel)) if isinstance(kernel, Tensor) else kernel.shape[0]
+    rows = rows_of(kernel)
     if k is not None and not 1 <= k <= rows:
         raise ValueError(f"k is {k}; allowed: 1 to {rows}, the rows of the kernel")
     if tol is not None and not tol > 0:
@@ -84,7 +85,7 @@ def _dense_spectrum(kernel: Tensor | SymmetricOperator, k: int | None, tol: floa
     floor = _floor(kernel.dtype, len(matrix), eigenvalues)
     scale = eigenvalues.abs().max().clamp_min(torch.finfo(torch.float64).tiny)
     eigenvalues, vectors = eigenvalues.flip(0)[:k], vectors.flip(1)[:, :k]
-    residuals = (matrix @ vectors - vectors * eigenvalues).norm(dim=0) / scale
+    residuals = norms(matrix @ vectors - vectors * eigenvalues) / scale
     converged = bool((residuals < tol).all())
     return Spectrum(eigenvalues, residuals, converged, floor, vectors, 0 if stored else len(matrix))
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from torch import Tensor, nn
 
+from hpnets.ntk._checks import check_inputs, check_types
 from hpnets.ntk._functional import Params, eager
 from hpnets.ntk._kernel import ntk
 from hpnets.ntk._output_selection import Outputs
@@ -19,7 +20,7 @@ def ntk_blocks(
     outputs: Outputs,
     blocks: Iterable[str] | None = None,
     params: dict[str, Tensor] | None = None,
-    memory: str | int = "1GiB",
+    memory: str | float = "1GiB",
 ) -> dict[str, Tensor]:
     r"""Kernels K_b of blocks of parameters, K = sum_b K_b over blocks that part them all; the arguments are `ntk`'s.
 
@@ -28,10 +29,12 @@ def ntk_blocks(
 
     Raises ValueError as `ntk` does, and for a block without parameters or one inside another.
     """
+    check_types(params, x1, x2)
     net = eager(net)
     theta = parameters_of(net, params)
     if params is not None:
-        net = copy.deepcopy(net)
+        check_inputs(net, theta, x1, x2)
+        net = copy.deepcopy(net).to(x1.dtype)
         net.load_state_dict(theta, strict=False)
     names = list(dict.fromkeys(map(_owner, theta))) if blocks is None else list(blocks)
     members = {block: _members(block, theta) for block in names}

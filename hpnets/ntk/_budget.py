@@ -1,11 +1,14 @@
 """Byte budgets, and what is predicted of allocators that keep within them."""
 
+import math
 import re
 import sys
+from numbers import Real
 
 from torch import Tensor
 
 _UNITS = {"B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+_UNITS |= {"K": 10**3, "M": 10**6, "G": 10**9}
 # What allocators and libraries add: rounding, buffers of products, the rests of holes.
 SLACK = 1.2
 # Passes one after another leave holes that the C library keeps, unless they are of sizes that it gives back at once.
@@ -14,13 +17,16 @@ HOLES = 24 * 2**20
 LARGE = 32 * 2**20
 
 
-def parse_bytes(memory: str | int) -> int:
-    """Bytes from an int or a text such as "500MiB"; raises ValueError for anything else or for less than 1."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]+)\s*", str(memory) + ("B" if isinstance(memory, int) else ""))
-    unit = _UNITS.get(match[2].upper()) if match else None
-    if match is None or unit is None or float(match[1]) * unit < 1:
-        raise ValueError(f"memory is {memory!r}; allowed: a number of bytes, or a text such as '500MiB' or '2GiB'")
-    return int(min(float(match[1]) * unit, sys.maxsize))
+def parse_bytes(memory: str | float) -> int:
+    """Bytes from a number or a text such as "500MiB" or "2G"; raises ValueError for anything else or less than 1."""
+    size: float = math.nan
+    if isinstance(memory, Real) and not isinstance(memory, bool):
+        size = memory
+    elif isinstance(memory, str) and (match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]+)\s*", memory)):
+        size = float(match[1]) * _UNITS.get(match[2].upper(), math.nan)
+    if not size >= 1:
+        raise ValueError(f"memory is {memory!r}; allowed: a number of bytes >= 1, or a text such as '500MiB' or '2GB'")
+    return int(min(size, sys.maxsize))
 
 
 def peak_bytes(held: int, passes: int, recur: bool, large: int = 0) -> int:

@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from hpnets.ntk._functional import Params, call
+from hpnets.ntk import _advice as advice
+from hpnets.ntk._functional import Params, own_parameters, plain_call
+from hpnets.ntk._reach import check_reach
 
 _DROPOUT = nn.modules.dropout._DropoutNd
 
@@ -19,38 +21,89 @@ def check_eval_mode(net: nn.Module) -> None:
             raise ValueError(f"{where} tracks no statistics, so that it couples samples; allowed: running statistics")
 
 
+def check_types(params: object, x1: object, x2: object = None) -> None:
+    """ValueError for parameters that are no dict of tensors, or inputs that are no tensors; for the entry points."""
+    problems = [] if params is None else [advice.for_params(params)]
+    problems += [advice.for_input("x1", x1), "" if x2 is None else advice.for_input("x2", x2)]
+    for problem in filter(None, problems):
+        raise ValueError(problem)
+
+
 def check_inputs(net: nn.Module, theta: Params, x1: Tensor, x2: Tensor | None) -> None:
     """ValueError for parameters or inputs that no exact kernel can be computed of."""
-    if not theta:
-        raise ValueError("no parameter to differentiate: net has none with requires_grad, or params is empty")
-    known = dict(net.named_parameters())
-    unknown = [name for name in theta if name not in known]
-    if unknown:
-        raise ValueError(f"net has no parameter {unknown[0]!r}; see net.named_parameters()")
-    dtypes = {p.dtype for p in theta.values()}
-    if len(dtypes) > 1 or not dtypes <= {torch.float32, torch.float64}:
-        raise ValueError(
-            f"parameters have dtype {sorted(map(str, dtypes))}; allowed: all float32 or all float64: net.float()"
-        )
+    dtype = _check_params(net, theta)
     for name, x in (("x1", x1), ("x2", x1 if x2 is None else x2)):
-        if x.dtype not in dtypes:
-            raise ValueError(
-                f"{name} has dtype {x.dtype}; allowed: the parameters' dtype, {dtypes.pop()}; cast tokens in the net"
-            )
         if x.ndim < 2 or len(x) == 0:
-            raise ValueError(f"{name} has shape {tuple(x.shape)}; allowed: (N, ...) with N >= 1")
+            raise ValueError(f"{name} has shape {tuple(x.shape)}; allowed: (N, ...) with N >= 1{_axis(name, x)}")
+        if x.dtype != dtype:
+            raise ValueError(_blame_dtype(net, theta, name, x))
+        p = next(iter(theta.values()))
+        if x.device != (there := p.device):
+            raise ValueError(f"{name} is on {x.device}; allowed: {there}, where the parameters are: {name}.to({there})")
     if x2 is not None and x1.shape[1:] != x2.shape[1:]:
         raise ValueError(f"x1 and x2 hold samples of different shapes: {tuple(x1.shape[1:])}, {tuple(x2.shape[1:])}")
 
 
+def _check_params(net: nn.Module, theta: Params) -> torch.dtype:
+    """The one dtype of the parameters; ValueError for others than those of the net, or several dtypes or devices."""
+    if not theta:
+        raise ValueError("no parameter to differentiate: net has none with requires_grad, or params is empty")
+    known = dict(net.named_parameters())
+    for name, p in theta.items():
+        if name not in known:
+            raise ValueError(f"net has no parameter {name!r}; see net.named_parameters()")
+        _check_param(name, p, known[name])
+    dtypes, devices = {p.dtype for p in theta.values()}, {str(p.device) for p in theta.values()}
+    if len(dtypes) > 1 or not dtypes <= {torch.float32, torch.float64}:
+        raise ValueError(
+            f"parameters have dtype {sorted(map(str, dtypes))}; allowed: all float32 or all float64: net.float()"
+        )
+    if len(devices) > 1:
+        raise ValueError(f"parameters are on {', '.join(sorted(devices))}; allowed: one device: net.to(...)")
+    return dtypes.pop()
+
+
+def _check_param(name: str, p: Tensor, own: Tensor) -> None:
+    """ValueError for a value of the parameter `own` that has another shape or place, is complex, or has no numbers."""
+    if p.is_complex():
+        raise ValueError(
+            f"parameter {name!r} has dtype {p.dtype}; allowed: float32 or float64: hold it as real pairs, "
+            "torch.view_as_real(p), and take torch.view_as_complex of them in forward"
+        )
+    if p.is_meta:
+        raise ValueError(f"parameter {name!r} is on the meta device; allowed: one with values: net.to_empty(...)")
+    if p.shape != own.shape:
+        raise ValueError(f"params[{name!r}] has shape {tuple(p.shape)}; allowed: {tuple(own.shape)}")
+    if p.device != own.device:
+        raise ValueError(f"params[{name!r}] is on {p.device}; allowed: {own.device}, as the net's: p.to({own.device})")
+
+
+def _blame_dtype(net: nn.Module, theta: Params, name: str, x: Tensor) -> str:
+    """Says of `params` what is wrong where the input agrees with the net's own parameters, else of the input."""
+    known, (first, p) = dict(net.named_parameters()), next(iter(theta.items()))
+    if x.dtype == known[first].dtype:
+        return f"params[{first!r}] has dtype {p.dtype}; allowed: {x.dtype}, that of net and {name}: p.to({x.dtype})"
+    return advice.for_dtype(name, x, p.dtype)
+
+
+def _axis(name: str, x: Tensor) -> str:
+    """How to make samples of a tensor without an axis for them."""
+    return f": {name}[None] for one sample, {name}[:, None] for samples of one number" if x.ndim == 1 else ""
+
+
 def check_output(net: nn.Module, theta: Params, x: Tensor) -> int:
-    """O, the width of the output (N, O); ValueError for another shape."""
-    y = call(net, theta, x[:2])
-    if not isinstance(y, Tensor) or y.ndim != 2 or len(y) != len(x[:2]) or y.dtype != x.dtype:
-        found = f"{y.dtype} {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
-        raise ValueError(f"net maps ({len(x[:2])}, ...) to {found}; allowed: a tensor (N, O) of the input's dtype")
+    """O, the width of the output (N, O); ValueError for another shape, or for tensors that are trained out of reach."""
+    n = len(x[:2])
+    with own_parameters(net, theta), torch.enable_grad():
+        y = plain_call(net, x[:2])
+    if not isinstance(y, Tensor) or y.ndim != 2 or len(y) != n:
+        raise ValueError(f"net maps ({n}, ...) to {advice.for_output(y, n)}")
+    if y.dtype != x.dtype:
+        raise ValueError(f"net maps {x.dtype} to {advice.for_output_dtype(y, x.dtype)}")
     if not torch.isfinite(y).all():
-        raise ValueError("net gives outputs that hold NaN or Inf: so would its kernel")
+        where = "net gives outputs that hold" if torch.isfinite(x[:2]).all() else "x1 holds"
+        raise ValueError(f"{where} NaN or Inf: so would its kernel")
+    check_reach(net, y)
     return y.shape[1]
 
 

@@ -16,6 +16,8 @@ BatchFunction = Callable[[Params, Tensor], Tensor]
 
 def eager(net: nn.Module) -> nn.Module:
     """The plain module inside torch.compile and DataParallel wrappers; ValueError for FSDP, whose weights are split."""
+    if not isinstance(net, nn.Module):
+        raise ValueError(f"net is a {type(net).__name__}; allowed: an nn.Module, which holds the parameters")
     while True:
         if isinstance(net, nn.parallel.DistributedDataParallel | nn.DataParallel):
             net = net.module

@@ -7,7 +7,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from hpnets.ntk._budget import parse_bytes
-from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs
+from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_types
 from hpnets.ntk._cost_model import Distrust
 from hpnets.ntk._failures import CrashError, DisprovenError, RefusalError, UnprovenWarning
 from hpnets.ntk._functional import Params, eager, single_output_function
@@ -36,7 +36,7 @@ def ntk(
     outputs: Outputs | None = None,
     algorithm: str = "auto",
     params: dict[str, Tensor] | None = None,
-    memory: str | int = "1GiB",
+    memory: str | float = "1GiB",
     plan: Plan | None = None,
     group: "dist.ProcessGroup | None" = None,
     verify: str = "always",
@@ -75,6 +75,7 @@ def ntk(
     Source: Jacot et al. 2018 (arXiv 1806.07572), eq. 4; jvp after vjp and structured derivatives: Novak et al. 2022
     (arXiv 2206.08720).
     """
+    check_types(params, x1, x2)
     net = eager(net)
     if plan is not None and (outputs is not None or algorithm != "auto" or group is not None):
         raise ValueError("plan has outputs and an algorithm of its own, for one process; allowed beside it: params")

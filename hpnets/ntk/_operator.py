@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hpnets.linalg import tiles
 from hpnets.ntk._budget import numel, parse_bytes, rows_that_fit
-from hpnets.ntk._checks import check_eval_mode, check_inputs, check_output
+from hpnets.ntk._checks import check_eval_mode, check_inputs, check_output, check_types
 from hpnets.ntk._functional import eager
 from hpnets.ntk._output_selection import Outputs, select_outputs
 from hpnets.ntk._planning import parameters_of, plain_tensor
@@ -51,9 +51,10 @@ class NTKOperator:
         *,
         outputs: Outputs,
         params: dict[str, Tensor] | None = None,
-        memory: str | int = "1GiB",
+        memory: str | float = "1GiB",
         group: "dist.ProcessGroup | None" = None,
     ) -> None:
+        check_types(params, x)
         self._budget = parse_bytes(memory)
         self._net = net = eager(net)
         self._group = group

@@ -1,12 +1,14 @@
 """Which outputs a kernel is of: cotangents V (O, C), and whether their trace is taken."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from numbers import Integral
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-Outputs = Literal["full", "trace", "sum"] | int | tuple[int, ...] | Tensor
+Outputs = Literal["full", "trace", "sum"] | int | tuple[int, ...] | list[int] | Tensor
 
 
 @dataclass(frozen=True)
@@ -43,33 +45,42 @@ class OutputSelection:
 
 
 def select_outputs(outputs: Outputs, width: int, like: Tensor) -> OutputSelection:
-    """The mode that `outputs` names, for a net of `width` outputs; raises ValueError with what is allowed."""
+    """The selection that `outputs` names, for a net of `width` outputs; raises ValueError with what is allowed."""
     eye = torch.eye(width, dtype=like.dtype, device=like.device)
-    if isinstance(outputs, Tensor):
-        if outputs.ndim != 2 or outputs.shape[0] != width or outputs.shape[1] < 1 or outputs.dtype != like.dtype:
-            raise ValueError(
-                f"outputs is {outputs.dtype}, {tuple(outputs.shape)}; allowed: cotangents ({width}, C) of {like.dtype}"
-            )
-        return OutputSelection(outputs.detach().to(like.device))
+    if isinstance(outputs, Tensor) and not _is_index(outputs):
+        return OutputSelection(_checked_cotangents(outputs, width, like))
     if isinstance(outputs, str) and outputs in ("full", "trace"):
         return OutputSelection(eye, trace=outputs == "trace", identity=True)
     if isinstance(outputs, str) and outputs == "sum":
         return OutputSelection(eye.sum(1, keepdim=True), scalar=True)
     if _is_index(outputs):
-        return OutputSelection(eye[:, _checked([outputs], width)], scalar=True)  # type: ignore[list-item]
-    if isinstance(outputs, tuple) and outputs and all(map(_is_index, outputs)):
-        return OutputSelection(eye[:, _checked(list(outputs), width)])
+        return OutputSelection(eye[:, _checked([outputs], width)], scalar=True)
+    if isinstance(outputs, tuple | list) and outputs and all(map(_is_index, outputs)):
+        return OutputSelection(eye[:, _checked(outputs, width)])
+    shown = " ".join(repr(outputs).split())[:60]
     raise ValueError(
-        f"outputs is {outputs!r}; allowed: 'full', 'trace', 'sum', the index of a logit, a tuple of them, or a matrix "
-        f"of cotangents ({width}, C)"
+        f"outputs is {shown}; allowed: 'full', 'trace', 'sum', the index of a logit, a tuple or list of "
+        f"them, or a tensor of cotangents ({width}, C)"
     )
 
 
 def _is_index(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    """Whether `value` is an integer, of Python, numpy or a tensor without axes, and no truth value."""
+    if isinstance(value, Tensor):
+        return value.ndim == 0 and not (value.is_floating_point() or value.is_complex() or value.dtype == torch.bool)
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
-def _checked(logits: list[int], width: int) -> list[int]:
+def _checked_cotangents(v: Tensor, width: int, like: Tensor) -> Tensor:
+    if v.ndim != 2 or v.shape[0] != width or v.shape[1] < 1 or v.dtype != like.dtype or not torch.isfinite(v).all():
+        raise ValueError(
+            f"outputs is {v.dtype}, {tuple(v.shape)}; allowed: cotangents ({width}, C) of {like.dtype}, all finite"
+        )
+    return v.detach().to(like.device)
+
+
+def _checked(outputs: Sequence[Any], width: int) -> list[int]:
+    logits = [int(o) for o in outputs]
     wrong = [o for o in logits if not 0 <= o < width]
     if wrong:
         raise ValueError(f"outputs names {wrong[0]}; the net has logits 0 to {width - 1}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from hpnets.ntk._budget import numel, parse_bytes
-from hpnets.ntk._checks import check_eval_mode, check_inputs, check_output
+from hpnets.ntk._checks import check_eval_mode, check_inputs, check_output, check_types
 from hpnets.ntk._cost_model import Distrust, choose_terms, predict_seconds, rest_term
 from hpnets.ntk._functional import Params, eager, plain_name, trainable_parameters
 from hpnets.ntk._ntkvp import ntkvp_tile
@@ -43,12 +43,13 @@ def plan(
     outputs: Outputs,
     algorithm: str = "auto",
     params: dict[str, Tensor] | None = None,
-    memory: str | int = "1GiB",
+    memory: str | float = "1GiB",
 ) -> Plan:
     """The plan that `ntk` would follow for these arguments, which are `ntk`'s; two samples are run to make it.
 
     It is a guess from these samples: `ntk` proves it on all of them, and refuses it where it does not hold.
     """
+    check_types(params, x1, x2)
     net = eager(net)
     with undisturbed(net, x1.device):
         x1, x2 = plain_tensor(x1), None if x2 is None else plain_tensor(x2)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hpnets.ntk._budget import numel, parse_bytes, rows_that_fit
-from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_output
+from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_output, check_types
 from hpnets.ntk._functional import Params, eager
 from hpnets.ntk._output_selection import Outputs, OutputSelection, select_outputs
 from hpnets.ntk._planning import parameters_of, plain_tensor
@@ -33,7 +33,7 @@ def sketch(
     samples: int,
     seed: int,
     params: dict[str, Tensor] | None = None,
-    memory: str | int = "1GiB",
+    memory: str | float = "1GiB",
 ) -> Sketch:
     r"""K ~ 1/k sum_s (J v_s)(J v_s)^T, v_s ~ N(0, I): unbiased; the error falls as 1/sqrt(k).
 
@@ -44,6 +44,7 @@ def sketch(
     """
     if samples < 2:
         raise ValueError(f"samples is {samples}; allowed: >= 2, as one has no error bar")
+    check_types(params, x)
     net = eager(net)
     with undisturbed(net, x.device):
         theta, x = parameters_of(net, params), plain_tensor(x)

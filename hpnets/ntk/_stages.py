@@ -11,7 +11,7 @@ from hpnets.ntk._state import undisturbed
 from hpnets.ntk._structured import TermWork
 
 
-def stage_seconds(net: nn.Module, x: Tensor, *, outputs: Outputs, memory: str | int = "1GiB") -> dict[str, float]:
+def stage_seconds(net: nn.Module, x: Tensor, *, outputs: Outputs, memory: str | float = "1GiB") -> dict[str, float]:
     """Seconds of "plan", "factors" (passes) and "contraction" of `ntk(net, x, outputs=outputs, memory=memory)`.
 
     Raises ValueError as `ntk` does, and where the kernel takes more than one tile.

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge
 
-from hpnets.ntk._chain import separable_layers
 from hpnets.ntk._budget import numel
+from hpnets.ntk._chain import separable_layers
 from hpnets.ntk._functional import Params, own_parameters, plain_call
 from hpnets.ntk._layer import Geometry, Layer
 from hpnets.ntk._output_selection import OutputSelection

@@ -5,19 +5,35 @@ from torch import Tensor
 
 # Rounding of float64 sums, relative to the largest entry.
 _ROUNDING = 1e-10
+# Points whose squares, summed over up to 1e8 entries, keep all their digits in float64.
+_SIZES = 1e-140, 1e140
 
 
 def check_points(x1: Tensor, x2: Tensor | None) -> None:
-    """ValueError for points that are not (N, ...) numbers of float32 or float64, all finite, of one shape."""
+    """ValueError for points that are not (N, ...) of float32 or float64, of one shape, finite, of a fit size."""
     for name, x in (("x1", x1), ("x2", x1 if x2 is None else x2)):
+        if not isinstance(x, Tensor):
+            raise ValueError(f"{name} is a {type(x).__name__}; allowed: a tensor (N, ...): torch.as_tensor({name})")
         if x.dtype not in (torch.float32, torch.float64):
             raise ValueError(f"{name} has dtype {x.dtype}; allowed: float32 or float64: {name}.double()")
         if x.ndim < 2 or x.numel() == 0:
             raise ValueError(f"{name} has shape {tuple(x.shape)}; allowed: (N, ...) with N >= 1")
         if not torch.isfinite(x).all():
             raise ValueError(f"{name} holds NaN or Inf; allowed: finite numbers")
+        check_size(name, x.detach().flatten(1).abs().amax(1))
     if x2 is not None and x1.shape[1:] != x2.shape[1:]:
         raise ValueError(f"x1 and x2 hold points of different shapes: {tuple(x1.shape[1:])}, {tuple(x2.shape[1:])}")
+
+
+def check_size(name: str, sizes: Tensor) -> None:
+    """ValueError for the largest entries (N,) of points whose squares leave float64's range; 0 is allowed."""
+    low, high = _SIZES
+    wrong = sizes[(sizes > high) | ((sizes > 0) & (sizes < low))]
+    if len(wrong):
+        raise ValueError(
+            f"{name} holds a point of size {float(wrong[0]):.3g}, whose squares leave float64's range; allowed: a "
+            f"largest entry of 0, or from {low:g} to {high:g}: scale {name}"
+        )
 
 
 def check_covariance(S: Tensor) -> None:
@@ -29,6 +45,7 @@ def check_covariance(S: Tensor) -> None:
     if not torch.isfinite(S).all():
         raise ValueError("S holds NaN or Inf; allowed: finite numbers")
     S = S.detach().double()
+    check_size("S", S.diagonal().clamp_min(0).sqrt())
     tolerance = _ROUNDING * float(S.abs().max())
     if float((S - S.T).abs().max()) > tolerance:
         raise ValueError("S is not symmetric; take (S + S.T) / 2 if it should be")

@@ -24,6 +24,8 @@ def learning_curves(eigenvalues: Tensor, lr: float, steps: Tensor) -> Tensor:
     """
     l = eigenvalues.double()
     _check(l, lr)
+    if not bool((steps >= 0).all()):
+        raise ValueError(f"steps is {steps.tolist()}; allowed: numbers >= 0")
     return (1 - 2 * lr * l) ** steps.to(l)[:, None]
 
 
@@ -42,6 +44,8 @@ def steps_to_learn(eigenvalues: Tensor, lr: float, left: float = 0.5) -> Tensor:
 
 
 def _check(l: Tensor, lr: float) -> None:
+    if not torch.isfinite(l).all():
+        raise ValueError("eigenvalues holds NaN or Inf; allowed: finite numbers")
     if not 0 < lr < math.inf or bool((lr * l >= 1).any()):
         bound = 1 / float(l.max())
         raise ValueError(f"lr is {lr}; allowed: > 0 and < {bound:.4g}, 1 / lambda_max, or descent diverges")

@@ -18,8 +18,8 @@ def multiplicity(k: int, dim: int) -> int:
 
     Raises ValueError for k < 0 or dim < 2. Source: Atkinson and Han 2012, Spherical Harmonics, eq. 2.10.
     """
-    if k < 0 or dim < 2:
-        raise ValueError(f"k is {k} and dim {dim}; allowed: k >= 0 and dim >= 2")
+    if not (isinstance(k, int) and isinstance(dim, int)) or k < 0 or dim < 2:
+        raise ValueError(f"k is {k} and dim {dim}; allowed: k >= 0 and dim >= 2, integers")
     return math.comb(k + dim - 1, dim - 1) - (math.comb(k + dim - 3, dim - 1) if k > 1 else 0)
 
 
@@ -69,10 +69,10 @@ def zonal_coefficients(values: Tensor, x: Tensor, direction: Tensor, degrees: Se
     Raises ValueError for points off the sphere, values of another length, or more degrees than points.
     """
     x, u = check_on_sphere(x), check_on_sphere(direction[None], "direction")[0]
-    if values.ndim != 2 or len(values) != len(x):
-        raise ValueError(f"values has shape {tuple(values.shape)}; allowed: ({len(x)}, O), one row a point")
-    if not 1 <= len(degrees) <= len(x) or min(degrees) < 0:
-        raise ValueError(f"degrees is {tuple(degrees)}; allowed: 1 to {len(x)} (the points) integers >= 0")
+    _check_values(values, len(x))
+    alike = len(set(degrees)) < len(degrees) or not all(isinstance(k, int) for k in degrees)
+    if alike or not 1 <= len(degrees) <= len(x) or min(degrees) < 0:
+        raise ValueError(f"degrees is {tuple(degrees)}; allowed: 1 to {len(x)} (the points) different integers >= 0")
     design = zonal_harmonics((x @ u.to(x)).clamp(-1, 1), x.shape[1], max(degrees))[list(degrees)].T
     # Columns of equal length: those of high degrees are tiny, and least squares would take them for rounding.
     size = design.norm(dim=0)
@@ -93,8 +93,7 @@ def degree_energy(values: Tensor, x: Tensor, k_max: int) -> Tensor:
     x = check_on_sphere(x)
     n, dim = x.shape
     multiplicity(k_max, dim)
-    if values.ndim != 2 or len(values) != n or n < 2:
-        raise ValueError(f"values has shape {tuple(values.shape)}; allowed: ({n}, O), one row a point, of 2 or more")
+    _check_values(values, n, least=2)
     v = values.to(x)
     sums = torch.zeros(k_max + 1, v.shape[1], dtype=v.dtype, device=v.device)
     for rows in torch.arange(n, device=x.device).split(TILE_ROWS):
@@ -102,4 +101,16 @@ def degree_energy(values: Tensor, x: Tensor, k_max: int) -> Tensor:
         for k, p in enumerate(islice(recurrence(t, dim), k_max + 1)):
             sums[k] += (v[rows] * (p @ v)).sum(0)
     counts = torch.tensor([float(multiplicity(k, dim)) for k in range(k_max + 1)]).to(v)
-    return counts[:, None] * (sums - v.square().sum(0)) / (n * (n - 1))
+    energy = counts[:, None] * (sums - v.square().sum(0)) / (n * (n - 1))
+    if not torch.isfinite(energy).all():
+        raise ValueError(f"values is of size {float(v.abs().max()):.3g}; allowed: numbers whose squares float64 holds")
+    return energy
+
+
+def _check_values(values: Tensor, points: int, least: int = 1) -> None:
+    """ValueError for values that are not (points, O), finite, of `least` points."""
+    if values.ndim != 2 or len(values) != points or points < least or not torch.isfinite(values).all():
+        raise ValueError(
+            f"values has shape {tuple(values.shape)}; allowed: ({points}, O), one row a point, of {least} or more, "
+            "without NaN or Inf"
+        )

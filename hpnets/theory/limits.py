@@ -27,7 +27,7 @@ class LimitKernel(NamedTuple):
     ntk: Tensor
 
 
-def limit_kernel(net: nn.Module, x1: Tensor, x2: Tensor | None = None, *, memory: str | int = "4GiB") -> LimitKernel:
+def limit_kernel(net: nn.Module, x1: Tensor, x2: Tensor | None = None, *, memory: str | float = "4GiB") -> LimitKernel:
     r"""Covariance and NTK of a network whose layers are infinitely wide, in closed form.
 
         S = E[f_o(x1) f_o(x2)],   T = lim sum_p var_p df_o(x1)/dp df_o(x2)/dp
@@ -44,8 +44,9 @@ def limit_kernel(net: nn.Module, x1: Tensor, x2: Tensor | None = None, *, memory
         x2: points (N2, *shape); None means x1, and half of the work.
         memory: bytes, or a text such as "500MiB", for kernels and work together.
 
-    Raises ValueError for a family without a limit, with the reason; for integer or half precision points, or shapes
-    that do not match; where the kernels and one pair of points exceed `memory`.
+    Raises ValueError for a family without a limit, with the reason; for integer or half precision points, shapes that
+    do not match, or points so large or small that float64 cannot hold their squares, or so large that it cannot hold
+    the kernel (entries below 1e-308 are 0); where the kernels and one pair of points exceed `memory`.
     Sources: Jacot et al. 2018 (arXiv 1806.07572); Wu et al. 2022 (arXiv 2209.07736) for products.
     """
     check_points(x1, x2)
@@ -64,7 +65,17 @@ def limit_kernel(net: nn.Module, x1: Tensor, x2: Tensor | None = None, *, memory
                     K[rows, cols] = part
                     if x2 is None and rows.start < cols.start:
                         K[cols, rows] = part.mT
+    _check_finite(kernel, net, max(float(x.detach().abs().max()) for x in (x1, columns)))
     return kernel
+
+
+def _check_finite(kernel: LimitKernel, net: nn.Module, size: float) -> None:
+    """ValueError where a product of features left float64's range on the way."""
+    if not all(bool(torch.isfinite(K.detach()).all()) for K in kernel):
+        raise ValueError(
+            f"the limit of {type(net).__name__} at points of size {size:.3g} exceeds float64, as products grow by "
+            f"their degree; allowed: smaller points, such as x / {size:.3g}"
+        )
 
 
 def init_variances(net: nn.Module, x: Tensor) -> dict[str, float]:

@@ -51,8 +51,8 @@ class Quadrature:
         if not left <= self.tolerance:
             raise ValueError(
                 f"quadrature of {self.function!r} leaves a relative error of {left:.1e} at a variance of "
-                f"{float(v.max()):.3g}; allowed: {self.tolerance:.0e}: a smooth activation, smaller weights, or "
-                "Quadrature(function, tolerance=...)"
+                f"{float(v.min()):.3g} to {float(v.max()):.3g}; allowed: {self.tolerance:.0e}: a smooth activation, "
+                "variances nearer to 1 (other weights or points), or Quadrature(function, tolerance=...)"
             )
         return a[..., :TERMS]
 
@@ -63,7 +63,7 @@ class Quadrature:
     def dual(self, c: Tensor, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
         """E[s(z) s(z')] and E[s'(z) s'(z')], of c and of v, w that broadcast to it."""
         a, b = self.coefficients(v), self.coefficients(w)
-        root = (v * w).clamp_min(_TINY).sqrt()
+        root = v.clamp_min(_TINY).sqrt() * w.clamp_min(_TINY).sqrt()
         r = c / root
         S, D = torch.zeros_like(r), torch.zeros_like(r)
         for k in reversed(range(TERMS)):

@@ -14,10 +14,11 @@ from hpnets.linalg import (
     SymmetricOperator,
     apply_function,
     as_operator,
+    norms,
     product,
+    rows_of,
     solve,
     spectrum,
-    square,
 )
 from hpnets.ntk import parse_bytes
 
@@ -88,10 +89,10 @@ class KernelPredictor:
         *,
         ridge: float = 0.0,
         method: Method = "auto",
-        memory: str | int = "4GiB",
+        memory: str | float = "4GiB",
         tol: float = 1e-6,
     ) -> None:
-        rows = len(square(kernel)) if isinstance(kernel, Tensor) else kernel.shape[0]
+        rows = rows_of(kernel)
         _check_arguments(rows, targets, start, ridge, method, tol)
         self.kernel, self.ridge, self.tol, self.samples = kernel, ridge, tol, len(targets)
         self.targets = targets.to(kernel.device, torch.float64)
@@ -117,8 +118,8 @@ class KernelPredictor:
 
     def descent(self, steps: int, lr: float) -> Coefficients:
         """c after `steps` of descent on L at rate lr; ValueError for steps < 0, lr <= 0 or lr >= 2 N / l_max."""
-        if steps < 0 or not 0 < lr < math.inf:
-            raise ValueError(f"steps is {steps} and lr {lr}; allowed: steps >= 0 and a finite lr > 0")
+        if not steps >= 0 or steps % 1 or not 0 < lr < math.inf:
+            raise ValueError(f"steps is {steps} and lr {lr}; allowed: an integer steps >= 0 and a finite lr > 0")
         eta = lr / self.samples
 
         def phi(l: Tensor) -> Tensor:
@@ -149,8 +150,10 @@ class KernelPredictor:
         if cross.shape[1:] != ((n, o, o) if cross.ndim == 4 else (n,)) or (o > 1 and full != (cross.ndim == 4)):
             wanted = f"(M, {n}, {o}, {o})" if full else f"(M, {n})"
             raise ValueError(f"cross has shape {tuple(cross.shape)}; allowed: {wanted}, test points by training points")
-        if start is not None and start.shape != (len(cross), o):
-            raise ValueError(f"start has shape {tuple(start.shape)}; allowed: ({len(cross)}, {o})")
+        if not torch.isfinite(cross).all():
+            raise ValueError("cross holds NaN or Inf; allowed: finite numbers")
+        if start is not None and (start.shape != (len(cross), o) or not torch.isfinite(start).all()):
+            raise ValueError(f"start has shape {tuple(start.shape)}; allowed: ({len(cross)}, {o}), without NaN or Inf")
         equation = "mnop,np->mo" if cross.ndim == 4 else "mn,no->mo"
         move = torch.einsum(equation, cross.double(), c.values.to(cross.device))
         return move if start is None else start.to(move) + move
@@ -179,8 +182,8 @@ class KernelPredictor:
         inverse = torch.where(l > self._spectrum.floor, 1 / l, 0)
         c = v @ (inverse[:, None] * (v.T @ self._right))
         left = self._right - product(as_operator(self.kernel), c) - self.ridge * c
-        size = self._right.norm(dim=0)
-        return self._coefficients(c, float((left.norm(dim=0) / torch.where(size > 0, size, 1)).max()))
+        size = norms(self._right)
+        return self._coefficients(c, float((norms(left) / torch.where(size > 0, size, 1)).max()))
 
     def _coefficients(self, c: Tensor, residual: float) -> Coefficients:
         return Coefficients(c.reshape(self.targets.shape), residual, residual <= self.tol)
@@ -218,6 +221,9 @@ def _check_positive(smallest: float, floor: float) -> None:
 
 
 def _check_arguments(rows: int, targets: Tensor, start: Tensor | None, ridge: float, method: str, tol: float) -> None:
+    for name, value in (("targets", targets), ("start", start)):
+        if value is not None and not isinstance(value, Tensor):
+            raise ValueError(f"{name} is a {type(value).__name__}; allowed: a tensor (N, O): torch.as_tensor({name})")
     shape = tuple(targets.shape)
     if targets.ndim != 2 or rows not in (len(targets), targets.numel()) or not torch.isfinite(targets).all():
         raise ValueError(

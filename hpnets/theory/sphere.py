@@ -128,8 +128,10 @@ def _quadrature(kappa: Kappa, dim: int, k_max: int, panels: int) -> tuple[Tensor
     weight = w.repeat(panels) * angle.sin() ** (dim - 2)
     t = angle.cos()
     values, weight = _values(kappa, t), weight / weight.sum()
-    products = (values * p for p in islice(recurrence(t, dim), k_max + 1))
-    sums = [(weight @ product, (weight @ product.square()).sqrt()) for product in products]
+    # The squares of a kernel of 1e200 leave float64's range; a power of two takes no digit from the rest.
+    size = torch.ldexp(torch.ones(()).to(values), torch.frexp(values.abs().max()).exponent)
+    products = (values / size * p for p in islice(recurrence(t, dim), k_max + 1))
+    sums = [(weight @ product * size, (weight @ product.square()).sqrt() * size) for product in products]
     eigenvalues, sizes = (torch.stack(column) for column in zip(*sums, strict=True))
     roundings = ROUNDINGS[0] + ROUNDINGS[1] * torch.arange(k_max + 1)
     return eigenvalues, roundings * torch.finfo(torch.float64).eps * sizes

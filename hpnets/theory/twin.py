@@ -8,7 +8,7 @@ from hpnets.theory.limits import init_variances
 
 
 def twin_kernel(
-    net: nn.Module, x1: Tensor, x2: Tensor | None = None, *, outputs: Outputs, memory: str | int = "1GiB"
+    net: nn.Module, x1: Tensor, x2: Tensor | None = None, *, outputs: Outputs, memory: str | float = "1GiB"
 ) -> Tensor:
     r"""The NTK of the network's NTK-parametrised twin, sum_p var_p J_p J_p^T, at its own width and weights.
 

@@ -69,6 +69,25 @@ def test_interpolation_without_ridge() -> None:
         assert float((result.x - dense_solution(k, b, 0.0)).norm() / result.x.norm()) < 1e-8
 
 
+def test_converged_bounds_the_residual_and_the_ridge_the_error() -> None:
+    """At condition 1e9 a residual of 1e-6 leaves x far off, and within residual |b| / ridge as the docstring says."""
+    k, x, ridge = with_eigenvalues(power_law(300, 4.0)), right_sides(300), 1e-9
+    b = k @ x + ridge * x
+    result = solve(k, b, ridge=ridge, tol=1e-6)
+    error = float((result.x - x).norm())
+    assert result.converged
+    assert 0.2 * float(x.norm()) < error < float(result.residual * b.norm()) / ridge
+
+
+@pytest.mark.parametrize(("kernel", "right"), [(-900, 0), (900, 0), (0, -900), (0, 900)])
+def test_sizes_whose_squares_leave_float64_change_nothing(kernel: int, right: int) -> None:
+    k, b = with_eigenvalues(power_law(80, 1.5)), right_sides(80, 2)
+    plain = solve(k, b, ridge=1e-2, tol=1e-10)
+    scaled = solve(k * 2.0**kernel, b * 2.0**right, ridge=1e-2 * 2.0**kernel, tol=1e-10)
+    assert scaled.converged
+    torch.testing.assert_close(scaled.x * 2.0**kernel * 2.0**-right, plain.x, rtol=1e-7, atol=1e-10)
+
+
 def test_converged_says_no_when_the_work_runs_out_or_there_is_no_solution() -> None:
     k, b = with_eigenvalues(power_law(300, 2.0)), right_sides(300)
     short = solve(k, b, ridge=1e-8, preconditioner=None, max_iterations=5)

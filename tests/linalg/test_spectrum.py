@@ -1,13 +1,14 @@
 """Dense and Lanczos eigenvalues against numpy, with residuals that are recomputed and `converged` that can say no."""
 
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from hpnets.linalg import spectrum
+from hpnets.linalg import density, low_rank, spectrum
 from hpnets.linalg._spectrum import as_matrix
 from hpnets.ntk import NTKOperator, ntk
 from tests.linalg.oracles import Product, loop_kernel, power_law, small_net, with_eigenvalues
@@ -153,3 +154,23 @@ def test_auto_goes_to_lanczos_above_the_dense_limit(monkeypatch: pytest.MonkeyPa
     with pytest.raises(ValueError, match="k is None; allowed: 1 to 120"):
         spectrum(k)
     assert len(spectrum(k, method="dense").eigenvalues) == 120
+
+
+@pytest.mark.parametrize("power", [-900, 900])
+def test_sizes_whose_squares_leave_float64_change_nothing(power: int) -> None:
+    """Eigenvalues, residuals, factors and densities of 2^power K are those of K; `norm` alone gives 0 or inf there."""
+    k, size = with_eigenvalues(power_law(120, 1.5)), 2.0**power
+    for method in ("dense", "lanczos"):
+        plain, scaled = (spectrum(kernel, 5, method) for kernel in (k, k * size))  # type: ignore[arg-type]
+        torch.testing.assert_close(scaled.eigenvalues / size, plain.eigenvalues, rtol=1e-9, atol=0)
+        assert scaled.converged
+        assert float(scaled.residuals.max()) > 0
+    assert low_rank(k * size, 20).error == pytest.approx(low_rank(k, 20).error, rel=1e-6)
+    torch.testing.assert_close(density(k * size).cumulative, density(k).cumulative, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("kernel", [[[1.0]], torch.eye(3).long(), torch.eye(3).to(torch.complex64)], ids=str)
+def test_what_is_no_kernel_is_named(kernel: Any) -> None:
+    for function in (spectrum, density, lambda k: low_rank(k, 1)):
+        with pytest.raises(ValueError, match=r"the kernel (is a list|has dtype .*); allowed: "):
+            function(kernel)

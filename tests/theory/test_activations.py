@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import mpmath as mp
 import pytest
 import torch
 from torch import Tensor, nn
@@ -67,7 +68,7 @@ def test_quadrature_of_a_kink_is_refused_or_as_rough_as_said(s: Any) -> None:
 
 def test_quadrature_of_a_large_variance_is_refused() -> None:
     v = torch.tensor([400.0], dtype=torch.float64)
-    with pytest.raises(ValueError, match="at a variance of 400"):
+    with pytest.raises(ValueError, match=r"at a variance of 400 to 400; .* variances nearer to 1"):
         Quadrature(torch.tanh).dual(v / 2, v, v)
 
 
@@ -129,3 +130,63 @@ def test_bad_input() -> None:
     for h in (x, dense(x) * dense(x), activation(dense(x), "relu") + dense(x), dense(x) + 1):
         with pytest.raises(ValueError, match="relu of features that are not Gaussian"):
             activation(h, "relu")
+
+
+def moments_of_gelu(c: mp.mpf, v: mp.mpf, w: mp.mpf) -> tuple[mp.mpf, mp.mpf]:
+    q, inverse = (1 + v) * (1 + w), 1 / (1 + v) + 1 / (1 + w)
+    D = q - c * c
+    P, p = mp.mpf(1) / 4 + mp.asin(c / mp.sqrt(q)) / (2 * mp.pi), 1 / (2 * mp.pi * mp.sqrt(D))
+    return c * P + p * (v * w + c * c * (inverse - 1)), P + p * c * (inverse + 1 / D)
+
+
+def moments_of_erf(c: mp.mpf, v: mp.mpf, w: mp.mpf) -> tuple[mp.mpf, mp.mpf]:
+    q = (1 + 2 * v) * (1 + 2 * w)
+    return 2 / mp.pi * mp.asin(2 * c / mp.sqrt(q)), 4 / mp.pi / mp.sqrt(q - 4 * c * c)
+
+
+def moments_of_relu(c: mp.mpf, v: mp.mpf, w: mp.mpf) -> tuple[mp.mpf, mp.mpf]:
+    angle = mp.acos(c / mp.sqrt(v * w))
+    return (
+        (mp.sqrt(v * w) * mp.sin(angle) + (mp.pi - angle) * c) / (2 * mp.pi),
+        (mp.pi - angle) / (2 * mp.pi),
+    )
+
+
+@pytest.mark.parametrize("size", [1e-280, 1e-200, 1e-80, 1e-20, 1.0, 1e4, 1e12, 1e16, 1e40, 1e160, 1e250])
+@pytest.mark.parametrize(
+    ("s", "formula"), [(LeakyReLU(), moments_of_relu), (Erf(), moments_of_erf), (GELU(), moments_of_gelu)], ids=str
+)
+def test_moments_at_variances_of_any_size(s: Any, formula: Any, size: float) -> None:
+    """v w leaves float64 beyond 1e+-154, 1 - r^2 its digits beyond 1e12; one point with itself among the pairs."""
+    with mp.workdps(700):
+        for cosine, ratio in ((1.0, 1.0), (0.5, 1.0), (-0.5, 1.0), (0.25, 16.0), (0.0, 1.0)):
+            v, w, c = size, size * ratio, cosine * size * ratio**0.5
+            ours = s.dual(*(torch.tensor([t], dtype=torch.float64) for t in (c, v, w)))
+            for got, exact in zip(ours, formula(*map(mp.mpf, (c, v, w))), strict=True):
+                assert float(got) == pytest.approx(float(exact), rel=1e-14, abs=1e-300)
+
+
+def test_quadrature_at_tiny_variances() -> None:
+    """tanh is the identity there."""
+    v = torch.tensor([1e-200, 1e-280], dtype=torch.float64)
+    S, D = Quadrature(torch.tanh).dual(v / 2, v, v)
+    torch.testing.assert_close(S / v, torch.full_like(v, 0.5))
+    torch.testing.assert_close(D, torch.ones_like(v))
+
+
+@pytest.mark.parametrize("s", [GELU(), Erf()], ids=str)
+def test_what_rounding_leaves_at_equal_points_is_taken_off_values_alone(s: Any) -> None:
+    """d^2 K / dx dx' at x = x', by differences of points apart."""
+    x = torch.tensor([[0.3, 0.7]], dtype=torch.float64)
+    kernel = lambda a, b: activation(dense(inputs(a, b)), s).T.sum()  # noqa: E731
+    mixed = torch.autograd.functional.hessian(kernel, (x, x))[0][1].flatten()[0]
+    h, e = 1e-3, torch.tensor([[1.0, 0.0]], dtype=torch.float64)
+    differences = sum(i * j * kernel(x + i * h * e, x + j * h * e) for i in (-1, 1) for j in (-1, 1)) / (4 * h * h)
+    assert float(mixed) == pytest.approx(float(differences), rel=1e-5)
+
+
+@pytest.mark.parametrize("s", [Sine(2.0), Cosine()], ids=str)
+def test_waves_at_variances_that_round_their_phase_away_are_refused(s: Any) -> None:
+    v = torch.tensor([1e10], dtype=torch.float64)
+    with pytest.raises(ValueError, match=r"variance of 1e\+10 leaves a relative error .*smaller points or weights"):
+        s.dual(v, v, v)

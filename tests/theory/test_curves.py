@@ -57,6 +57,15 @@ def test_rates_that_diverge_are_refused(lr: float) -> None:
         learning_curves(torch.tensor([2.0, 1.0]), lr, torch.tensor([1]))
 
 
+def test_what_is_no_eigenvalue_or_step_is_refused() -> None:
+    for l in (math.nan, math.inf):
+        with pytest.raises(ValueError, match="eigenvalues holds NaN or Inf"):
+            steps_to_learn(torch.tensor([1.0, l]), 0.1)
+    for step in (-1.0, math.nan):
+        with pytest.raises(ValueError, match=r"steps is \[.*\]; allowed: numbers >= 0"):
+            learning_curves(torch.tensor([1.0]), 0.1, torch.tensor([step]))
+
+
 @pytest.mark.parametrize("left", [0, 1, -0.5, math.nan])
 def test_what_is_left_is_a_share(left: float) -> None:
     with pytest.raises(ValueError, match="left is"):

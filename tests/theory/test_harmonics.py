@@ -110,6 +110,12 @@ X = sphere_points(5, 3, torch.Generator().manual_seed(0))
         (lambda: degree_energy(X[:3, :1], X, 2), r"values has shape \(3, 1\)"),
         (lambda: degree_energy(X[:, :1], X, -2), "k is -2"),
         (lambda: multiplicity(2, 1), "dim 1"),
+        (lambda: multiplicity(2.5, 3), "k is 2.5 .*integers"),
+        (lambda: zonal_coefficients(X[:, :1] * torch.nan, X, X[0], (1,)), "without NaN or Inf"),
+        (lambda: zonal_coefficients(X[:, :1], X, X[0], (1, 1)), "different integers"),
+        (lambda: zonal_coefficients(X[:, :1], X, X[0], (1, 1.5)), "different integers"),
+        (lambda: degree_energy(X[:, :1] * torch.nan, X, 2), "without NaN or Inf"),
+        (lambda: degree_energy(X[:, :1] * 1e200, X, 2), r"values is of size \d.*e\+199; allowed: numbers"),
     ],
 )  # fmt: skip
 def test_bad_input(call, message: str) -> None:  # type: ignore[no-untyped-def]

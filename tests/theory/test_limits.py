@@ -1,5 +1,6 @@
 """limit_kernel against the closed forms of the product nets, the exact finite-width formula, and what it refuses."""
 
+import re
 from typing import Any
 
 import pytest
@@ -273,6 +274,38 @@ def test_memory_is_kept_or_refused() -> None:
         limit_kernel(make("mlp"), X, memory="much")
     with pytest.raises(ValueError, match=r"x1 has dtype torch\.int64"):
         limit_kernel(make("mlp"), torch.ones(2, 4).long())
+    with pytest.raises(ValueError, match=r"x1 is a list; allowed: a tensor \(N, ...\)"):
+        limit_kernel(make("mlp"), [[1.0, 2.0]])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [1e-120, 1e-80, 1e80, 1e120])
+@pytest.mark.parametrize("name", ["mlp", "complex_mlp"])
+def test_a_homogeneous_kernel_scales_with_its_points(name: str, size: float) -> None:
+    for whole, scaled in zip(limit_kernel(make(name), X), limit_kernel(make(name), X * size), strict=True):
+        torch.testing.assert_close(scaled / size / size, whole, rtol=1e-12, atol=0)
+
+
+def test_points_of_very_different_sizes() -> None:
+    sizes = torch.tensor([1e-120, 1e-70, 1.0, 0.0, 1e70, 1e120], dtype=torch.float64)[:, None]
+    scaled, whole = limit_kernel(make("mlp"), X * sizes).ntk, limit_kernel(make("mlp"), X).ntk
+    torch.testing.assert_close(scaled, whole * sizes * sizes.T, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("size", [1e160, 1e150, 1e-150, 1e-170])
+@pytest.mark.parametrize("name", list_models())
+def test_points_whose_squares_leave_float64_are_refused(name: str, size: float) -> None:
+    x = torch.ones(2, 1, 8, 8, dtype=torch.float64)
+    x[1] = size
+    message = rf"holds a point of size {re.escape(f'{size:.3g}')}, .*allowed: a largest entry of 0, or from 1e-140 to"
+    for call in (lambda: limit_kernel(make(name, (1, 8, 8)), x), lambda: inputs(x), lambda: inputs(x[:1], x)):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+@pytest.mark.parametrize("name", ["pnn", "ccp", "quadratic", "ncp_skip"])
+def test_kernels_that_leave_float64_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=r"at points of size 1e\+100 exceeds float64.*allowed: smaller points"):
+        limit_kernel(make(name), X / X.abs().max() * 1e100)
 
 
 class Plain(nn.Module):

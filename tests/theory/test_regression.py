@@ -152,6 +152,9 @@ def test_above_8192_rows_no_decomposition_is_made() -> None:
         ({"targets": Y / 0}, "without NaN or Inf"),
         ({"start": START[:, :1]}, r"start has shape \(24, 1\); allowed: \(24, 2\)"),
         ({"ridge": -1.0}, "ridge is -1.0; allowed: finite and >= 0"),
+        ({"kernel": K.tolist()}, r"the kernel is a list; allowed: a tensor \(N, N\)"),
+        ({"kernel": K.long()}, "the kernel has dtype torch.int64; allowed: float32 or float64"),
+        ({"targets": Y.tolist()}, r"targets is a list; allowed: a tensor \(N, O\)"),
         ({"tol": 0.0}, "tol is 0.0; allowed: finite and > 0"),
         ({"method": "cg"}, "method is 'cg'"),
         ({"memory": "10kB"}, "an eigendecomposition of 24 rows takes .* memory is .*: raise memory, take fewer points"),
@@ -174,6 +177,10 @@ def test_a_kernel_that_is_not_positive_is_seen_by_products_too() -> None:
         (lambda p: p.flow(-1.0), "time is -1.0; allowed: >= 0 or inf"),
         (lambda p: p.flow(math.nan), "time is nan"),
         (lambda p: p.descent(-1, 0.1), "steps is -1 and lr 0.1"),
+        (lambda p: p.descent(1.5, 0.1), "steps is 1.5 and lr 0.1; allowed: an integer"),
+        (lambda p: p.descent(math.nan, 0.1), "steps is nan"),
+        (lambda p: p.test(p.flow(1), CROSS * math.nan), "cross holds NaN or Inf"),
+        (lambda p: p.test(p.flow(1), CROSS, TEST_START * math.nan), "allowed: .*without NaN or Inf"),
         (lambda p: p.descent(3, 0.0), "steps is 3 and lr 0.0"),
         (lambda p: p.descent(3, 1e3), r"lr is 1000.0; allowed: < \d+\.?\d*, or descent diverges"),
         (lambda p: p.test(p.flow(1), CROSS.T), r"cross has shape \(24, 6\); allowed: \(M, 24\)"),
@@ -184,6 +191,21 @@ def test_a_kernel_that_is_not_positive_is_seen_by_products_too() -> None:
 def test_bad_calls(call, message: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=message):
         call(KernelPredictor(K, Y, START))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("kernel", "targets"), [(-900, 0), (900, 0), (0, -900), (0, 900), (-500, 500)])
+def test_kernels_and_targets_of_any_size(method: str, kernel: int, targets: int) -> None:
+    """Powers of two whose squares leave float64: coefficients scale with targets / kernel, residuals not at all."""
+    options = {"method": method, "tol": 1e-10}
+    plain = KernelPredictor(K, Y, ridge=0.1, **options)  # type: ignore[arg-type]
+    k = 2.0**kernel
+    scaled = KernelPredictor(K * k, Y * 2.0**targets, ridge=0.1 * k, **options)  # type: ignore[arg-type]
+    pairs = [(plain.flow(t), scaled.flow(t / k)) for t in (1.0, math.inf)]
+    for a, b in [*pairs, (plain.descent(7, 0.5), scaled.descent(7, 0.5 / k))]:
+        torch.testing.assert_close(b.values * k * 2.0**-targets, a.values, rtol=1e-8, atol=1e-12)
+        assert b.converged
+        assert b.residual == pytest.approx(a.residual, abs=1e-10)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -181,6 +181,13 @@ def test_what_is_no_kernel_is_refused(kappa, dim: int, k_max: int, message: str)
         sphere_spectrum(kappa, dim, k_max)
 
 
+@pytest.mark.parametrize("power", [-900, 900])
+def test_a_kernel_of_any_size_has_its_errors_too(power: int) -> None:
+    plain, scaled = (sphere_spectrum(lambda t, s=s: s * kappas.k1(t), 3, 8) for s in (1.0, 2.0**power))
+    torch.testing.assert_close(scaled.normalised, plain.normalised, rtol=0, atol=0)
+    torch.testing.assert_close(scaled.errors * 2.0**-power, plain.errors, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("window", [(0, 3), (3, 3), (3, 9)])
 def test_a_window_outside_the_degrees_is_refused(window: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="allowed: 1 <= start < stop <= 8, degrees"):

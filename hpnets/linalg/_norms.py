@@ -1,0 +1,19 @@
+"""Euclidean norms of vectors of any size that float64 holds."""
+
+import torch
+from torch import Tensor
+
+# Norms between these, and 0 where all entries are, are told from their squares without loss.
+_LOW, _HIGH = 1e-140, 1e140
+
+
+def norms(v: Tensor) -> Tensor:
+    """|v_j| of each column of v (rows, k): (k,), right where the squares leave float64's range, too.
+
+    `Tensor.norm` alone gives 0 below 1e-162, which a recurrence takes for convergence, and inf above 1e154.
+    """
+    plain = v.norm(dim=0)
+    if bool(((plain > _LOW) & (plain < _HIGH)).all()):
+        return plain
+    largest = v.abs().amax(0)
+    return (v / torch.where(largest > 0, largest, 1)).norm(dim=0) * largest
