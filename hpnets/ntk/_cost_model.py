@@ -32,8 +32,8 @@ class Distrust:
         """
         if "loop" in contractions.values():
             raise RefusalError(
-                f"net gives a sample another gradient of {', '.join(contractions)} beside others, so it couples samples: "
-                "part what couples them"
+                f"net gives a sample another gradient of {', '.join(contractions)} beside others, so it "
+                "couples samples: part what couples them"
             )
         chain = {name for name, kind in contractions.items() if kind in ("separable", "pooled")}
         vmap = self.vmap and "jacobian" not in contractions.values()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -67,7 +68,7 @@ def plain_call(net: nn.Module, x: Tensor) -> Tensor:
 
 
 def _scripted_call(net: nn.Module, x: Tensor) -> Tensor:
-    """net(x) where torch.jit keeps the buffers, which functional_call cannot exchange; those written to are put back."""
+    """net(x) where torch.jit keeps the buffers, which functional_call cannot exchange: what is written is put back."""
     before = [(b, b.clone()) for b in net.buffers()]
     try:
         return net(x)
