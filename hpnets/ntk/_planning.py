@@ -151,7 +151,7 @@ class _Maker:
         tile, needs = ntkvp_tile(self.request.theta, self.survey, self.problem, self.request.budget)
         size, n = numel(self.request.theta), self.problem
         flops = 4.0 * self._macs * n.n1 * n.n2 * n.C
-        parts = {name: p.numel() / size for name, p in self.request.theta.items()}
+        parts = {name: p.numel() / max(1, size) for name, p in self.request.theta.items()}
         entries = [ParameterPlan(name, "ntkvp", flops * part, int(part * needs)) for name, part in parts.items()]
         return self._plan("ntkvp", entries, needs, (), Schedule(tile, tile, True), flops / 1e10)
 
@@ -169,20 +169,18 @@ class _Maker:
         """A term's cost, shared among its parameters by size; a layer's passes go to its parameters."""
         n = self.problem
         numels = {name: self.request.theta[name].numel() for name in term.names}
-        total = sum(numels.values())
+        total = max(1, sum(numels.values()))
         held = 2 if schedule.tile < n.n1 else 1
         state = sum(term.state_numels(schedule.tile, n.C)) * n.item * held
         if isinstance(term, Functional):
-            share = {name: self._macs * size / numel(self.request.theta) / size for name, size in numels.items()}
+            macs = dict.fromkeys(numels, self._macs / max(1, numel(self.request.theta)))
             passes = 2.0 * samples * (1 + 2 * n.C)
         else:
-            share = {name: layer.macs / sum(layer.numels) for layer in term.layers for name in layer.names}
+            macs = {name: layer.macs / max(1, sum(layer.numels)) for layer in term.layers for name in layer.names}
             passes = 2.0 * samples * (1 + n.C)
-        flops = n.half * term.flops(n)
+        flops = n.half * term.flops(n) / total
         return [
-            ParameterPlan(
-                name, term.contraction, size * (flops / total + passes * share[name]), int(state * size / total)
-            )
+            ParameterPlan(name, term.contraction, size * (flops + passes * macs[name]), int(state * size / total))
             for name, size in numels.items()
         ]
 

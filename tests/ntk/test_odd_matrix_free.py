@@ -32,6 +32,7 @@ class LinearInParameters(nn.Module):
 def product_faults(name: str) -> dict[str, float]:
     """Relative errors of products and of the diagonal above 1e-10; ValueError as NTKOperator raises it."""
     net, (x, _) = ODD_MODULES[name].net(), inputs(name)
+    kernel(name)  # which may draw
     before, faults = snapshot(net), {}
     for outputs in ("full", "trace"):
         truth = as_matrix(select(kernel(name), outputs))
