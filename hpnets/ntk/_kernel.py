@@ -16,7 +16,7 @@ from hpnets.ntk._output_selection import Outputs
 from hpnets.ntk._plan import Plan, StalePlanError
 from hpnets.ntk._planning import Request, make_plan, parameters_of, plain_tensor
 from hpnets.ntk._problem import Problem
-from hpnets.ntk._products import prove_products
+from hpnets.ntk._products import prove_product_entry, prove_products
 from hpnets.ntk._proof import Prover
 from hpnets.ntk._ring import Ring, block_size, gather_rows, together
 from hpnets.ntk._state import undisturbed
@@ -98,20 +98,22 @@ def _compute(request: Request, group: "dist.ProcessGroup | None") -> Tensor:
     """Plan and run; after a proof that failed, or an algorithm that raised under "auto", again without what failed."""
     distrust, crashed, asked = Distrust(), frozenset[str](), request.algorithm
     while True:
+        while request.algorithm in crashed:
+            request = replace(request, algorithm=NEXT[request.algorithm])
         try:
             if group is None:
                 kernel = _attempt(request, distrust, crashed)
             else:
                 kernel = _share(group, request, distrust, crashed)
         except DisprovenError as error:
-            distrust = distrust.widened(error.contractions)
-            request = replace(request, algorithm="jacobian") if request.algorithm == "ntkvp" else request
+            if "ntkvp" in error.contractions.values():
+                crashed |= {"ntkvp"}
+            else:
+                distrust = distrust.widened(error.contractions)
         except CrashError as error:
             if error.algorithm == "loop":
                 raise error.cause from None
             crashed |= {error.algorithm}
-            if request.algorithm == error.algorithm:
-                request = replace(request, algorithm=NEXT[error.algorithm])
         else:
             _warn(distrust, asked, request.algorithm)
             return kernel
@@ -155,6 +157,8 @@ def _run(plan: Plan, request: Request, drive: Driver) -> Tensor:
         if prove:
             prove_products(net, theta, x1, x2, selection, plan.tile)
         kernel = ntkvp_kernel(single_output_function(net, selection, {}), theta, x1, x2, problem, plan.tile)
+        if prove:
+            prove_product_entry(net, theta, x1, x2, selection, kernel)
         return selection.shaped(kernel)
     prover = Prover(net, theta, selection, plan.terms, plan.proven, request.verify == "always") if prove else None
     return selection.shaped(drive(x1, x2, problem, TermWork(net, theta, selection, plan.terms, plan.schedule, prover)))

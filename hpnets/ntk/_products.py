@@ -122,6 +122,34 @@ def prove_products(
             raise DisprovenError(dict.fromkeys(params, "ntkvp"))
 
 
+def prove_product_entry(
+    net: nn.Module, params: Params, x1: Tensor, x2: Tensor | None, selection: OutputSelection, kernel: Tensor
+) -> None:
+    """DisprovenError if K of two random samples is not the inner product of plain gradients.
+
+    The block is compared along random u and w, a trace output by output. Products that are right may be wrong inside
+    another vmap, as torch's of linalg.solve and det are.
+    """
+    columns = x1 if x2 is None else x2
+    a, b = int(torch.randint(len(x1), ())), int(torch.randint(len(columns), ()))
+    pair = torch.stack([x1[a], columns[b]])
+    if kernel.ndim == 2:
+        u = w = torch.eye(selection.columns, dtype=pair.dtype, device=pair.device)
+        entry = float(kernel[a, b])
+    else:
+        u, w = torch.randn(2, 1, selection.columns, dtype=pair.dtype, device=pair.device)
+        entry = float(u[0] @ kernel[:, a, :, b] @ w[0])
+    plain, expected, size = PlainProducts(net, selection), 0.0, 0.0
+    for left, right in zip(u, w, strict=True):
+        cotangents = pair.new_zeros(2, 2, selection.columns)
+        cotangents[0, 0], cotangents[1, 1] = left, right
+        gradients = plain.pull(params, pair, cotangents).values()
+        expected += sum(float((g[0] * g[1]).sum()) for g in gradients)
+        size += float(torch.stack([g.flatten(1).square().sum(1) for g in gradients]).sum(0).prod().sqrt())
+    if abs(entry - expected) > TOLERANCE[pair.dtype] * size:
+        raise DisprovenError(dict.fromkeys(params, "ntkvp"))
+
+
 def _agrees(products: Products, params: Params, x: Tensor, w: Tensor, truth: Params) -> bool:
     v = {name: torch.randn_like(p) for name, p in params.items()}
     try:
