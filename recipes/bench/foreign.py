@@ -150,7 +150,7 @@ def limited(seconds: float) -> Iterator[None]:
     """TimeoutError in the block after so many seconds; a single operation of torch is not interrupted."""
 
     def stop(*_: Any) -> None:
-        raise TimeoutError(f"stopped after {seconds:g} s")
+        raise TimeoutError(f"stopped after {seconds:.3g} s")
 
     before: Callable[..., Any] | int | None = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)
