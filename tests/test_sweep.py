@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from recipes.checks import sweep as sweeps
 from recipes.checks.networks import NETWORKS, build, match
 from recipes.checks.processes import Tell, outcomes
-from recipes.checks.reference import contract, largest_error, loop_jacobian
+from recipes.checks.reference import contract, largest_error, loop_jacobian, precision
 from recipes.checks.sweep import check, compare, is_kept, sweep, verdict
 from recipes.checks.sweep_page import VERDICTS, count, page
 
@@ -49,6 +49,18 @@ def test_an_error_is_measured_against_the_rows_that_it_is_in() -> None:
     wrong[1, 1] = 2e-8  # lost in the norm of the whole
     assert largest_error(wrong, right) == pytest.approx(1.0)
     assert largest_error(right[None, None], right[None, None].clone()) == 0
+
+
+def test_float32_inside_a_net_is_seen(net: nn.Module, x: Tensor) -> None:
+    assert precision(net, x) == "float64"
+    assert precision(nn.Sequential(net, Halved()), x) == "float32"
+
+
+class Halved(nn.Module):
+    """A float64 layer that computes in float32."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.float().tanh().to(x.dtype)
 
 
 def work(argument: str, tell: Tell) -> None:
@@ -139,7 +151,15 @@ def test_a_kernel_is_exact_wrong_refused_or_crashed(net: nn.Module, x: Tensor, m
 
 def record(**others: Any) -> dict[str, Any]:
     part = {"seconds": 1.0, "error": 1e-13, "warnings": []}
-    told = {"stage": "done", "parameters": 1000, "loop_seconds": 2.0, "full": part, "trace": part, "kept": True}
+    told = {
+        "stage": "done",
+        "precision": "float64",
+        "parameters": 1000,
+        "loop_seconds": 2.0,
+        "full": part,
+        "trace": part,
+        "kept": True,
+    }
     return {**told, "algorithm": {"full": "structured", "trace": "jacobian"}, "commit": "c", **others}
 
 
@@ -149,6 +169,7 @@ def record(**others: Any) -> dict[str, Any]:
         ({}, "exact", ""),
         ({"trace": {"error": float("nan")}}, "wrong", "trace off by nan"),
         ({"full": {"error": 1e-9}}, "wrong", "full off by 1.0e-09"),
+        ({"full": {"error": 1e-7}, "precision": "float32"}, "exact", ""),
         ({"kept": False}, "wrong", "the net is changed afterwards"),
         ({"full": {"refused": "no"}, "trace": {"crashed": "E: x"}}, "crashed", "trace: E: x"),
         ({"full": {"refused": "no"}}, "refused", "full: no"),

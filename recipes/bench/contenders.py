@@ -85,7 +85,7 @@ def torchjd(net: nn.Module, x: Tensor, trace: bool) -> Compute:
     whole = first_that_is_taken(gramian_kernel)
     if not trace:
         return whole
-    ways = [lambda: whole().diagonal(dim1=2, dim2=3).sum(-1), first_that_is_taken(gramian_trace)]
+    ways: list[Compute] = [lambda: whole().diagonal(dim1=2, dim2=3).sum(-1), first_that_is_taken(gramian_trace)]
     return min(ways, key=seconds)
 
 

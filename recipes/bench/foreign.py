@@ -22,11 +22,10 @@ NETS = (
     "timm/vit_tiny_patch16_224",
     "timm-small/deit3_small_patch16_224",
     "timm/test_vit2",
-    "timm/convnext_atto",
     "timm/test_convnext",
     "timm-small/swin_tiny_patch4_window7_224",
     "timm/regnety_002",
-    "timm/mobilenetv3_small_075",
+    "timm/mobilenetv3_small_050",
     "timm/tinynet_e",
     "timm/test_nfnet",
     "timm/test_byobnet",
@@ -151,7 +150,7 @@ def limited(seconds: float) -> Iterator[None]:
     """TimeoutError in the block after so many seconds; a single operation of torch is not interrupted."""
 
     def stop(*_: Any) -> None:
-        raise TimeoutError(f"stopped after {seconds:g} s")
+        raise TimeoutError(f"stopped after {seconds:.3g} s")
 
     before: Callable[..., Any] | int | None = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -1,7 +1,11 @@
 """The kernel by plain autograd, one (sample, output) after another, on the whole batch in grad mode."""
 
+import copy
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def loop_jacobian(net: nn.Module, x: Tensor) -> Tensor:
@@ -34,6 +38,26 @@ def largest_error(kernel: Tensor, right: Tensor) -> float:
     norms = right.diagonal().clamp_min(0).sqrt()
     bound = (norms[:, None] * norms).clamp_min(torch.finfo(right.dtype).tiny)
     return float(((kernel - right).abs() / bound).max())
+
+
+def precision(net: nn.Module, x: Tensor) -> str:
+    """ "float32" where a float64 net computes in float32 inside, as some attention layers do; else "float64"."""
+    with torch.no_grad(), _Dtypes() as seen:
+        copy.deepcopy(net)(x)
+    return "float32" if torch.float32 in seen.dtypes else "float64"
+
+
+class _Dtypes(TorchDispatchMode):
+    """The dtypes of all tensors that operations return."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dtypes: set[torch.dtype] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        self.dtypes |= {y.dtype for y in torch.utils._pytree.tree_leaves(result) if isinstance(y, Tensor)}
+        return result
 
 
 def _rows(kernel: Tensor) -> Tensor:
