@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from hpnets.ntk import _advice as advice
 from hpnets.ntk._functional import Params, own_parameters, plain_call
 from hpnets.ntk._reach import check_reach
+from hpnets.ntk._tiling import pair
 
 _DROPOUT = nn.modules.dropout._DropoutNd
 
@@ -93,15 +94,15 @@ def _axis(name: str, x: Tensor) -> str:
 
 def check_output(net: nn.Module, theta: Params, x: Tensor) -> int:
     """O, the width of the output (N, O); ValueError for another shape, or for tensors that are trained out of reach."""
-    n = len(x[:2])
+    x, n = pair(x), 2
     with own_parameters(net, theta), torch.enable_grad():
-        y = plain_call(net, x[:2])
+        y = plain_call(net, x)
     if not isinstance(y, Tensor) or y.ndim != 2 or len(y) != n:
         raise ValueError(f"net maps ({n}, ...) to {advice.for_output(y, n)}")
     if y.dtype != x.dtype:
         raise ValueError(f"net maps {x.dtype} to {advice.for_output_dtype(y, x.dtype)}")
     if not torch.isfinite(y).all():
-        where = "net gives outputs that hold" if torch.isfinite(x[:2]).all() else "x1 holds"
+        where = "net gives outputs that hold" if torch.isfinite(x).all() else "x1 holds"
         raise ValueError(f"{where} NaN or Inf: so would its kernel")
     check_reach(net, y)
     return y.shape[1]

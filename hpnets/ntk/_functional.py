@@ -38,7 +38,13 @@ def plain_name(name: str) -> str:
 
 
 def trainable_parameters(net: nn.Module) -> Params:
-    """Detached parameters with requires_grad, by name; a tied weight appears once, under its first name."""
+    """Detached parameters with requires_grad, by name; a tied weight appears once, under its first name.
+
+    ValueError for one that a lazy module has not made yet.
+    """
+    lazy = next((name for name, p in net.named_parameters() if nn.parameter.is_lazy(p)), None)
+    if lazy is not None:
+        raise ValueError(f"parameter {lazy!r} is uninitialized, of a lazy module; run one forward pass first")
     return {name: p.detach() for name, p in net.named_parameters() if p.requires_grad}
 
 

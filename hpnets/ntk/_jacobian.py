@@ -6,7 +6,7 @@ from torch.func import jacrev, vmap
 
 from hpnets.ntk._functional import Params, own_parameters, plain_call, single_output_function
 from hpnets.ntk._output_selection import OutputSelection
-from hpnets.ntk._tiling import chunks
+from hpnets.ntk._tiling import chunks, pair
 
 
 def vmapped_jacobian(
@@ -19,7 +19,7 @@ def vmapped_jacobian(
     chosen = {name: params[name] for name in names}
     f = single_output_function(net, selection, {name: p for name, p in params.items() if name not in chosen})
     # Two rows at least: some of torch's backward formulas are wrong for one.
-    several = x if len(x) > 1 else x.repeat(2, *[1] * (x.ndim - 1))
+    several = x if len(x) > 1 else pair(x)
     with torch.enable_grad():
         # What a net draws without effect must not stop it; draws that have one are refused elsewhere.
         parts = vmap(jacrev(f), (None, 0), randomness="different")(chosen, several)
@@ -38,8 +38,8 @@ def looped_jacobian(
     with own_parameters(net, params) as own, torch.enable_grad():
         leaves = [own[name] for name in names]
         for rows in chunks(len(x), 2):
-            pair = x[rows] if len(x) > 1 else x.repeat(2, *[1] * (x.ndim - 1))
-            y = selection.read(plain_call(net, pair))
+            samples = x[rows] if len(x) > 1 else pair(x)
+            y = selection.read(plain_call(net, samples))
             for i in range(rows.stop - rows.start):
                 for c in range(selection.columns):
                     J[c, rows.start + i] = _gradient(y[i, c], leaves)

@@ -16,7 +16,7 @@ from hpnets.ntk._output_selection import Outputs
 from hpnets.ntk._plan import Plan, StalePlanError
 from hpnets.ntk._planning import Request, make_plan, parameters_of, plain_tensor
 from hpnets.ntk._problem import Problem
-from hpnets.ntk._products import prove_product_entry, prove_products
+from hpnets.ntk._products import prove_product_kernel, prove_products
 from hpnets.ntk._proof import Prover
 from hpnets.ntk._ring import Ring, block_size, gather_rows, together
 from hpnets.ntk._state import undisturbed
@@ -158,7 +158,7 @@ def _run(plan: Plan, request: Request, drive: Driver) -> Tensor:
             prove_products(net, theta, x1, x2, selection, plan.tile)
         kernel = ntkvp_kernel(single_output_function(net, selection, {}), theta, x1, x2, problem, plan.tile)
         if prove:
-            prove_product_entry(net, theta, x1, x2, selection, kernel)
+            prove_product_kernel(net, theta, x1, x2, selection, kernel, plan.tile)
         return selection.shaped(kernel)
     prover = Prover(net, theta, selection, plan.terms, plan.proven, request.verify == "always") if prove else None
     return selection.shaped(drive(x1, x2, problem, TermWork(net, theta, selection, plan.terms, plan.schedule, prover)))

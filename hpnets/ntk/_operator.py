@@ -63,7 +63,7 @@ class NTKOperator:
             check_inputs(net, self._theta, x, None)
             check_eval_mode(net)
             selection = select_outputs(outputs, check_output(net, self._theta, x), x)
-            self._activations = saved_scalars(net, self._theta, x[:2]) // len(x[:2])
+            self._activations = saved_scalars(net, self._theta, x)
         self._trace, self._width, self._samples = selection.trace, selection.columns, len(x)
         rows = len(x) * (1 if selection.trace else selection.columns)
         self.shape, self.dtype, self.device = (rows, rows), x.dtype, x.device

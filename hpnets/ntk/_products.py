@@ -12,7 +12,7 @@ from hpnets.ntk._independence import check_same_outputs, regrouped
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._proof import TOLERANCE, plain_gradients
 from hpnets.ntk._state import rng_state
-from hpnets.ntk._tiling import chunks
+from hpnets.ntk._tiling import chunks, pair
 
 
 class Products(ABC):
@@ -122,32 +122,47 @@ def prove_products(
             raise DisprovenError(dict.fromkeys(params, "ntkvp"))
 
 
-def prove_product_entry(
-    net: nn.Module, params: Params, x1: Tensor, x2: Tensor | None, selection: OutputSelection, kernel: Tensor
+def prove_product_kernel(
+    net: nn.Module,
+    params: Params,
+    x1: Tensor,
+    x2: Tensor | None,
+    selection: OutputSelection,
+    kernel: Tensor,
+    chunk: int,
 ) -> None:
-    """DisprovenError if K of two random samples is not the inner product of plain gradients.
+    """DisprovenError if <u, K w> is not <J1^T u, J2^T w> by plain autograd, for random u (N1, C) and w (N2, C).
 
-    The block is compared along random u and w, a trace output by output. Products that are right may be wrong inside
-    another vmap, as torch's of linalg.solve and det are.
+    Of a trace, K (N1, N2), each output has its share: sum_c <J1_c^T u_c, J2_c^T w_c> with u_c = u and w_c = w (N, 1).
+    Products that are right alone may be wrong inside another vmap, as torch's of linalg.solve and det are.
     """
-    columns = x1 if x2 is None else x2
-    a, b = int(torch.randint(len(x1), ())), int(torch.randint(len(columns), ()))
-    pair = torch.stack([x1[a], columns[b]])
-    if kernel.ndim == 2:
-        u = w = torch.eye(selection.columns, dtype=pair.dtype, device=pair.device)
-        entry = float(kernel[a, b])
-    else:
-        u, w = torch.randn(2, 1, selection.columns, dtype=pair.dtype, device=pair.device)
-        entry = float(u[0] @ kernel[:, a, :, b] @ w[0])
+    columns, C = x1 if x2 is None else x2, selection.columns
+    traced = kernel.ndim == 2 and C > 1
+    u, w = (torch.randn(len(x), 1 if traced else C, dtype=x.dtype, device=x.device) for x in (x1, columns))
+    ours = u[:, 0] @ kernel @ w[:, 0] if kernel.ndim == 2 else torch.einsum("ic,cidj,jd->", u, kernel, w)
     plain, expected, size = PlainProducts(net, selection), 0.0, 0.0
-    for left, right in zip(u, w, strict=True):
-        cotangents = pair.new_zeros(2, 2, selection.columns)
-        cotangents[0, 0], cotangents[1, 1] = left, right
-        gradients = plain.pull(params, pair, cotangents).values()
-        expected += sum(float((g[0] * g[1]).sum()) for g in gradients)
-        size += float(torch.stack([g.flatten(1).square().sum(1) for g in gradients]).sum(0).prod().sqrt())
-    if abs(entry - expected) > TOLERANCE[pair.dtype] * size:
+    for c in range(C if traced else 1):
+        seeds = [torch.zeros(len(t), C).to(t).index_copy_(1, torch.tensor([c]).to(t.device), t) for t in (u, w)]
+        g, h = (
+            _pulled(plain, params, x, v, chunk) for x, v in zip((x1, columns), seeds if traced else (u, w), strict=True)
+        )
+        expected += float(g @ h)
+        size += float(g.norm() * h.norm())
+    if abs(float(ours) - expected) > TOLERANCE[x1.dtype] * size:
         raise DisprovenError(dict.fromkeys(params, "ntkvp"))
+
+
+def _pulled(plain: PlainProducts, params: Params, x: Tensor, w: Tensor, chunk: int) -> Tensor:
+    """J^T w (P,), chunk by chunk, for w (n, C)."""
+    total, stop = x.new_zeros(sum(p.numel() for p in params.values())), 0
+    for rows in chunks(len(x), chunk):
+        samples, seeds = x[rows], w[rows].clone()
+        seeds[: stop - rows.start] = 0  # rows that the chunk before has taken
+        stop = rows.stop
+        if len(samples) == 1:
+            samples, seeds = pair(samples), torch.cat([seeds, torch.zeros_like(seeds)])
+        total += torch.cat([g.flatten() for g in plain.pull(params, samples, seeds[None]).values()])
+    return total
 
 
 def _agrees(products: Products, params: Params, x: Tensor, w: Tensor, truth: Params) -> bool:

@@ -51,7 +51,7 @@ def sketch(
         check_inputs(net, theta, x, None)
         check_eval_mode(net)
         selection = select_outputs(outputs, check_output(net, theta, x), x)
-        saved = saved_scalars(net, theta, x[:2]) // len(x[:2])
+        saved = saved_scalars(net, theta, x)
         # Primal and tangent of one layer's input and output are alive at once; `saved` of all layers bounds them.
         tangents = numel(theta) * x.element_size()
         rows = rows_that_fit(4 * saved * x.element_size(), max(parse_bytes(memory) - tangents, 1), len(x))

@@ -17,7 +17,7 @@ from hpnets.ntk._state import rng_state
 from hpnets.ntk._tape import Tape, output_gradients, record
 from hpnets.ntk._terms import Functional, State, Term
 from hpnets.ntk._terms.base import mirror
-from hpnets.ntk._tiling import chunks
+from hpnets.ntk._tiling import chunks, pair
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class TermWork:
 
     def factors(self, x: Tensor, old: Factors | None, first: bool) -> Factors:
         """The states of all terms for the samples of x, chunk by chunk; of one sample as of two, which are the same."""
-        several = x if len(x) > 1 else x.repeat(2, *[1] * (x.ndim - 1))
+        several = x if len(x) > 1 else pair(x)
         reused: list[State] = [{}] * len(self.terms) if old is None else old.states
         C = self.selection.columns
         states = [term.allocate(len(several), C, x, s) for term, s in zip(self.terms, reused, strict=True)]
@@ -68,13 +68,12 @@ class TermWork:
     def _fill(self, x: Tensor, states: list[State], rows: slice, prover: Prover | None) -> None:
         before = None if prover is None else rng_state(x.device)
         y = self._record(x, states, rows)
-        drawn = before is not None and before != rng_state(x.device)
         for term, state in zip(self.terms, states, strict=True):
             if isinstance(term, Functional):
                 term.fill(self.net, self.params, x, self.selection, state, rows)
         if prover is not None:
             parts = [term.part(state, rows) for term, state in zip(self.terms, states, strict=True)]
-            prover.prove_factors(x, y, parts, drawn)
+            prover.prove_factors(x, y, parts, drawn=before != rng_state(x.device))
 
     def _record(self, x: Tensor, states: list[State], rows: slice) -> Tensor | None:
         """Fill the states of terms of layers; the outputs at x, or None if there are no such terms."""

@@ -16,6 +16,7 @@ from hpnets.ntk._layer import Geometry, Layer
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._rules.base import OuterRule, Rule, fold_channels, fold_positions, fold_rows, rule_for
 from hpnets.ntk._tape import Call, Tape, record
+from hpnets.ntk._tiling import pair
 
 # Relative disagreement with autograd above which a rule is not trusted with a parameter.
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
@@ -48,7 +49,7 @@ class Survey:
 
 def survey(net: nn.Module, theta: Params, x: Tensor, selection: OutputSelection) -> Survey:
     """Find the layers of `net` that rules may cover, on two samples of x."""
-    x = x[:2] if len(x) > 1 else x.repeat(2, *[1] * (x.ndim - 1))
+    x = pair(x)
     names = {id(p): name for name, p in net.named_parameters()}
     owners = {name: _covered(module, names, theta) for name, module in net.named_modules()}
     owners = {name: parameters for name, parameters in owners.items() if parameters}
@@ -88,16 +89,17 @@ def _counted(params: Params) -> Iterator[_Counter]:
 
 
 def saved_scalars(net: nn.Module, theta: Params, x: Tensor) -> int:
-    """Scalars that autograd keeps of the network's own forward pass over x, at least those of x.
+    """Scalars that autograd keeps of the network's own forward pass over one sample of x, at least those of the sample.
 
-    Where the pass cannot be watched (torch.func inside forward allows no hooks): as many as x and the parameters have.
+    Where the pass cannot be watched (torch.func inside forward allows no hooks): those of the sample and parameters.
     """
+    x = pair(x)
     try:
         with own_parameters(net, theta), _counted(theta) as counter, torch.enable_grad():
             plain_call(net, x)
     except RuntimeError:
-        return x.numel() + numel(theta)
-    return max(counter.scalars, x.numel())
+        return x[0].numel() + numel(theta)
+    return max(counter.scalars // 2, x[0].numel())
 
 
 def _covered(module: nn.Module, names: dict[int, str], theta: Params) -> _Parameters:

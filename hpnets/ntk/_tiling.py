@@ -77,6 +77,11 @@ def chunks(n: int, size: int) -> Iterator[slice]:
         yield slice(max(0, n - 2), n) if rows.stop - rows.start == 1 else rows
 
 
+def pair(x: Tensor) -> Tensor:
+    """The first two samples of x; the one that there is twice, since networks and torch differ at batch 1."""
+    return x[:2] if len(x) > 1 else x.repeat(2, *[1] * (x.ndim - 1))
+
+
 def empty(like: Tensor, shape: tuple[int, ...], old: Tensor | None) -> Tensor:
     """An empty tensor, dtype and device of `like`, in the memory of `old` if that is given and large enough."""
     new = torch.empty(shape, dtype=like.dtype, device="meta")

@@ -19,6 +19,8 @@ def snapshot(net: nn.Module) -> list[Any]:
 
 def _remember(value: Any, above: set[int]) -> Any:
     """A copy that `same` can compare: containers with what they hold, tensors with their values, others by identity."""
+    if nn.parameter.is_lazy(value):
+        return _Same(value)
     if isinstance(value, Tensor):
         grad = _remember(value.grad, above) if value.is_leaf else None
         return _Same(value), value.detach().clone(), value.requires_grad, grad
