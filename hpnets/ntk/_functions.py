@@ -76,6 +76,8 @@ def _known(met: Met) -> _Made:
         return _pair(met, ProductRule())
     if met.name in MATRIX_PRODUCTS and len(met.args) == 2:
         return _product(met)
+    if met.name == "prelu":
+        return _slopes(met)
     if met.name in _LAYERS:
         return _layer(met, *_LAYERS[met.name])
     return None, None
@@ -106,6 +108,15 @@ def _pair(met: Met, rule: SumRule) -> _Made:
         return site, None
     # In place, the product takes A's memory.
     return site, A.detach().clone() if met.name in ("mul_", "__imul__") else A
+
+
+def _slopes(met: Met) -> _Made:
+    """A weight on the negative half of each channel, or of all."""
+    A, w = met.args
+    if met.kind(A) is not None or A.ndim < 2:
+        return None, None
+    shape = (w.numel(), *[1] * (A.ndim - 2)) if w.numel() > 1 else ()
+    return Site(ProductRule(), met.samples, met.weights({"weight": w}), {"shape": shape}), A.detach().clamp_max(0)
 
 
 def _product(met: Met) -> _Made:

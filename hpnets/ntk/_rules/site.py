@@ -34,7 +34,7 @@ class Weight:
         rows, step = J.flatten(0, 1), max(1, BLOCK // max(1, self.value.numel()))
         parts = [self._pull(block) for block in rows.split(step)]
         return {
-            name: torch.cat([part[i].flatten(1) for part in parts]).unflatten(0, J.shape[:2])
+            name: torch.cat([part[i].reshape(len(part[i]), -1) for part in parts]).unflatten(0, J.shape[:2])
             for i, name in enumerate(self.leaves)
         }
 
