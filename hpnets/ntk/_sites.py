@@ -54,20 +54,19 @@ class SiteRecorder(TorchFunctionMode):
             result = self._met(func, args, kwargs) if leaves else func(*args, **kwargs)
             return _marked(result, func, args, None)
         result = func(*args, **kwargs)
-        if leaves and self._repeated(func, args, result, leaves):
-            return _marked(result, func, args, None)
-        return _marked(result, func, args, leaves)
+        if not self._is_repeated(func, args, result):
+            return _marked(result, func, args, leaves)
+        if leaves and result.requires_grad:
+            weight = Weight(args[0], leaves)
+            self._keep(Site(SumRule(), self.samples, {"weight": weight}, {"shape": args[0].shape}), result, result)
+        return _marked(result, func, args, None)
 
-    def _repeated(self, func: Any, args: Any, result: Any, leaves: dict[str, Tensor]) -> bool:
-        """Whether a weight was repeated for each sample, which is a site."""
-        if _name(func) not in REPEATS or not isinstance(args[0], Tensor) or not result.requires_grad:
+    def _is_repeated(self, func: Any, args: Any, result: Any) -> bool:
+        """Whether a tensor without samples was repeated for each of them: that of a weight is a site."""
+        if _name(func) not in REPEATS or not isinstance(args[0], Tensor) or result.ndim == 0:
             return False
         shape = args[0].shape
-        if result.ndim == 0 or len(result) != self.samples or (len(shape) == result.ndim and shape[0] != 1):
-            return False
-        site = Site(SumRule(), self.samples, {"weight": Weight(args[0], leaves)}, {"shape": shape})
-        self._keep(site, result, result)
-        return True
+        return len(result) == self.samples and (len(shape) < result.ndim or shape[0] == 1)
 
     def _met(self, func: Any, args: Any, kwargs: Any) -> Any:
         """The result of a function of samples and weights, whose site is kept."""
