@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_flatten
 
 from hpnets.ntk._call import Call
 from hpnets.ntk._functions import REPEATS, Met, site_of
+from hpnets.ntk._recurrent import CELLS, RECURRENT, written_out
 from hpnets.ntk._rules.broadcast import SumRule
 from hpnets.ntk._rules.site import Site, Weight
 
@@ -73,6 +74,11 @@ class SiteRecorder(TorchFunctionMode):
         if isinstance(func, FunctionType) and _name(func) in _COMPOSITE:
             with self:
                 return _unchecked(func)(*args, **kwargs)
+        if _name(func) in RECURRENT | CELLS and not kwargs:
+            with self:
+                result = written_out(_name(func), args, self._follow)
+            if result is not None:
+                return result
         arguments, tree = tree_flatten((args, kwargs))
         kinds = [_origin(a) if isinstance(a, Tensor) else {} for a in arguments]
         met = Met(func, _name(func), args, kwargs, arguments, tree, kinds, self.samples)
@@ -81,6 +87,12 @@ class SiteRecorder(TorchFunctionMode):
         if site is not None and isinstance(result, Tensor) and result.requires_grad:
             self._keep(site, result if A is None else A, result)
         return result
+
+    def _follow(self, t: Tensor) -> Tensor:
+        """The tensor as one of samples."""
+        t = t.clone()
+        _mark(t, None)
+        return t
 
     def _keep(self, site: Site, A: Tensor, result: Tensor) -> None:
         # What a sum's rule asks of its input is its shape: no memory is held for it.

@@ -1,5 +1,7 @@
 """Parameters that no module's rule covers, where functions use them: exact, by factors, in one block and in tiles."""
 
+from copy import deepcopy
+
 import pytest
 import timm
 import torch
@@ -151,6 +153,17 @@ CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
         Function(lambda x, t: F.scaled_dot_product_attention(x, x, x, attn_mask=t[INDEX][None]), (5,), features=12),
         TOKENS,
     ),
+    "lstm": (
+        Function(
+            lambda x, m: m(x)[0], features=24, m=nn.LSTM(4, 4, num_layers=2, bidirectional=True, batch_first=True)
+        ),
+        TOKENS,
+    ),
+    "gru, time before samples": (
+        Function(lambda x, m: m(x.transpose(0, 1))[1][0], features=4, m=nn.GRU(4, 4, bias=False)),
+        TOKENS,
+    ),
+    "rnn": (Function(lambda x, m: m(x)[0], features=12, m=nn.RNN(4, 4, batch_first=True)), TOKENS),
     "attention": (
         Function(lambda x, m: attention(m, x), features=4, m=nn.MultiheadAttention(4, 2, batch_first=True)),
         TOKENS,
@@ -180,7 +193,7 @@ def test_sites_equal_the_dense_jacobian(name: str, recwarn: pytest.WarningsRecor
 
 
 def test_values_of_parameters_reach_what_is_computed_from_them() -> None:
-    net = CASES["standardised conv"][0].double()
+    net = deepcopy(CASES["standardised conv"][0]).double()
     x = torch.randn(3, *IMAGE).double()
     other = {name: p.detach() * 2 + 0.1 for name, p in net.named_parameters()}
     result = ntk(net, x, outputs="full", algorithm="structured", params=other)
@@ -189,7 +202,6 @@ def test_values_of_parameters_reach_what_is_computed_from_them() -> None:
 
 
 def test_weights_in_another_order_keep_the_contractions_of_their_layer() -> None:
-    x = torch.randn(3, *VECTOR).double()
     for name in ("linear", "matmul", "linear, rows in another order", "low rank"):
         net, shape = CASES[name]
         x = torch.randn(3, *shape).double()
