@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from hpnets.ntk._call import Call
 from hpnets.ntk._rules.base import OuterRule, Rule
-from hpnets.ntk._tape import Call, Tape
+from hpnets.ntk._tape import Tape
 
 
 class Geometry(NamedTuple):
@@ -37,7 +38,8 @@ class Layer:
 
     def calls(self, tape: Tape) -> list[Call]:
         """The calls in order; the same number on every pass."""
-        calls = [call for name in self.modules for call in tape.calls[name]]
+        # A site's call stands under the name of each of its parameters.
+        calls = list({id(call): call for name in self.modules for call in tape.calls[name]}.values())
         if len(calls) != len(self.sources):
             raise ChangedCallsError(f"{', '.join(self.modules)}: {len(calls)} calls, not {len(self.sources)}")
         return calls

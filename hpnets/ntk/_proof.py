@@ -193,5 +193,8 @@ def _terms_norm(layer: Layer, local: str, tape: Tape, seeds: Tensor) -> float:
             P = fold_positions(layer.rule.prepare(call.module, call.A), len(tape.y)).square().sum(3)
             total += float((G * P).sum())
         else:
-            total += float((g * layer.rule.prepare(call.module, call.A)).square().sum())
+            P = layer.rule.prepare(call.module, call.A)
+            # Not every rule has an entry of P for each of g: then the samples' sums stand for their positions'.
+            terms = g * P if P.shape == g.shape else layer.rule.gradients(call.module, P, g[None])[local]
+            total += float(terms.square().sum())
     return total**0.5

@@ -101,14 +101,14 @@ def test_auto_takes_a_functional_algorithm_where_the_factors_do_not_fit() -> Non
 
 
 class OnlyRaw(nn.Module):
-    """A net whose only parameter no rule covers."""
+    """A net whose only parameter no rule covers: it meets one sample at a time."""
 
     def __init__(self) -> None:
         super().__init__()
         self.w = nn.Parameter(torch.ones(6, 2))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.tanh(x @ self.w)
+        return torch.tanh(torch.stack([row @ self.w for row in x]))
 
 
 @pytest.mark.parametrize("name", ["mlp", "ccp", "ncp", "conv"])

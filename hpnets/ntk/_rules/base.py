@@ -59,6 +59,10 @@ class OuterRule(Rule):
         """dW (C, rows, q, H, I) as (C, rows, numel), in the order of the parameter's scalars."""
         return W.flatten(2)
 
+    def scalars(self, b: Tensor) -> Tensor:
+        """Gradient of the bias (..., H), by unit, in the order of the parameter's scalars."""
+        return b
+
     def gradients(self, module: Module, P: Tensor, g: Tensor) -> dict[str, Tensor]:
         return {"weight": self.weight(outer(self.channels(module, g), P)), "bias": self.bias(module, g)}
 

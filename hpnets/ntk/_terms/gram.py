@@ -70,7 +70,9 @@ class Dense(Term):
             start += geometry.H
             for local, name in layer.parameters:
                 weight = local == "weight"
-                gradients[name] = rule.weight((g.T @ state["A"])[None, None, None]).flatten() if weight else g.sum(0)
+                gradients[name] = (
+                    rule.weight((g.T @ state["A"])[None, None, None]).flatten() if weight else rule.scalars(g.sum(0))
+                )
         return gradients
 
     def flops(self, problem: Problem) -> float:
