@@ -154,7 +154,9 @@ def moments_of_relu(c: mp.mpf, v: mp.mpf, w: mp.mpf) -> tuple[mp.mpf, mp.mpf]:
 
 @pytest.mark.parametrize("size", [1e-280, 1e-200, 1e-80, 1e-20, 1.0, 1e4, 1e12, 1e16, 1e40, 1e160, 1e250])
 @pytest.mark.parametrize(
-    ("s", "formula"), [(LeakyReLU(), moments_of_relu), (Erf(), moments_of_erf), (GELU(), moments_of_gelu)], ids=str
+    ("s", "formula"),
+    [(LeakyReLU(), moments_of_relu), (Erf(), moments_of_erf), (GELU(), moments_of_gelu)],
+    ids=["relu", "erf", "gelu"],
 )
 def test_moments_at_variances_of_any_size(s: Any, formula: Any, size: float) -> None:
     """v w leaves float64 beyond 1e+-154, 1 - r^2 its digits beyond 1e12; one point with itself among the pairs."""
