@@ -49,7 +49,7 @@ def zero_gradient(run: "RunFolder") -> float:
     import lightning.pytorch as pl
 
     from hpnets.ntk import zero_gradient_fraction
-    from hpnets.training.run_folder import build
+    from hpnets.training.build import build
 
     options = run.options()
     pl.seed_everything(options.seed, verbose=False)
