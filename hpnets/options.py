@@ -38,11 +38,13 @@ class NTKOptions:
 
     Args:
         probe: number of training samples that the kernel is measured on
-        every: measure each that many steps, each "epoch", at "log"-spaced steps, or "off"
+        every: measure after every n steps, at each end of an "epoch", at "log"-spaced steps, or "off"
         outputs: "trace", "full", "sum", or the index of one logit
         metrics: "all", or some of the names in docs/concepts/tracking.md
         algorithm: how the kernel is computed; auto is the cheapest that fits
         save_kernels: keep every measured kernel in ntk.safetensors, not only its spectrum
+        batch_statistics: while BatchNorm's statistics remember their start, estimate them on training batches, or
+            measure with the running ones
     """
 
     probe: int = 100
@@ -51,6 +53,7 @@ class NTKOptions:
     metrics: Literal["all"] | list[str] = "all"
     algorithm: Literal["auto", "structured", "jacobian", "ntkvp"] = "auto"
     save_kernels: bool = False
+    batch_statistics: Literal["estimate", "running"] = "estimate"
 
     def __post_init__(self) -> None:
         _read_fields(self, "ntk.")

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # `recipes` is not installed
 
 RESULTS = "docs/results/ntk-engine"
+FOREIGN = "docs/results/foreign"
 NETWORKS = ("mlp", "ccp", "conv", "resnet18")
 LARGE = ("trace10k", "top20")
 MARKERS = "ntk-benchmark"
@@ -68,6 +69,61 @@ def ntk(
     from recipes.bench.table import render
 
     print(f"{render(results)}\n\nwritten to {out}")
+
+
+def foreign(
+    out: str = FOREIGN,
+    nets: str = "all",
+    venvs: str = ".venvs",
+    repeats: int = 3,
+    threads: int = 2,
+    budget: float = 1.0,
+    limit: float = 60.0,
+    quick: bool = False,
+    again: bool = False,
+) -> None:
+    """Time ntk, torch.func, TorchJD and a loop of autograd on other people's networks, full and trace, A B A B.
+
+    Args:
+        out: folder of <device>.json and README.md; networks that it holds of this commit are not measured again
+        nets: all, or names parted by commas, as in recipes/bench/foreign.py
+        venvs: folder of the peers' virtual environments: TorchJD is taken from there, on this Python's torch
+        repeats: most rounds
+        threads: cores that the process is bound to
+        budget: seconds that the rounds of one contender fit, but one round
+        limit: seconds after which a call is given up
+        quick: 2 samples, 2 outputs, one round, to try the command; another --out must be given
+        again: measure what the json holds of this commit too
+    """
+    from recipes.bench.foreign import NETS, Race
+    from recipes.bench.foreign_run import run_foreign
+
+    chosen = list(NETS) if nets == "all" else names("network", nets, NETS)
+    if quick and Path(out) == Path(FOREIGN):
+        raise ValueError(f"--quick measures nothing that belongs in {FOREIGN}: give another --out")
+    if min(repeats, threads) < 1:
+        raise ValueError(f"repeats is {repeats}, threads is {threads}; allowed: 1 and more")
+    size = {"samples": 2, "outputs": 2, "repeats": 1} if quick else {"samples": 12, "outputs": 10, "repeats": repeats}
+    races = [Race(net=net, threads=threads, budget=budget, limit=limit, venvs=venvs, **size) for net in chosen]
+    command = shlex.join(["python", "recipes/benchmark.py", *sys.argv[1:]])
+    print(run_foreign(races, Path(out), command, again))
+
+
+def calibrate(out: str = "docs/results/calibration", threads: int = 2, quick: bool = False) -> None:
+    """Measure the rates and overheads that the engine's cost model reads; write json and a page.
+
+    Args:
+        out: folder of <device>.json and README.md
+        threads: cores that the process is bound to
+        quick: small sizes, to try the command; another --out must be given
+    """
+    from recipes.bench.calibrate import ABOUT, calibration, calibration_table
+    from recipes.bench.pages import write_page
+
+    if quick and Path(out) == Path("docs/results/calibration"):
+        raise ValueError(f"--quick measures nothing that belongs in {out}: give another --out")
+    results = calibration(threads, quick)
+    write_page(Path(out), "What this machine's operations cost", ABOUT, calibration_table(results), results, threads)
 
 
 def monitor(out: str = "docs/results/monitor", seeds: int = 5) -> None:
@@ -138,9 +194,10 @@ def throughput(
 
 
 def main() -> None:
-    """The command line; --quick and --keep need no value."""
-    argv = [f"{word}=true" if word in ("--quick", "--keep") else word for word in sys.argv[1:]]
-    commands = {"ntk": ntk, "monitor": monitor, "sharing": sharing, "throughput": throughput}
+    """The command line; --quick, --keep and --again need no value."""
+    argv = [f"{word}=true" if word in ("--quick", "--keep", "--again") else word for word in sys.argv[1:]]
+    commands = {"ntk": ntk, "foreign": foreign, "calibrate": calibrate}
+    commands |= {"monitor": monitor, "sharing": sharing, "throughput": throughput}
     auto_cli(commands, args=argv, parser_class=Parser, as_positional=False)
 
 

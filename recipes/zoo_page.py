@@ -24,7 +24,8 @@ from `checkpoints/index.json` by `recipes/zoo_page.py` (`--sort` orders the tabl
 - FLOPs are of one sample; the products counted among them in parentheses, in thousands.
 - Drift is |K_T - K_0| / |K_0| of the trace kernel on the probe set, which a change of scale dominates; cosine drift is
   blind to scale. Where more than half of the parameters have no gradient at the start (gates that begin at zero), the
-  kernel that drift is measured from is degenerate, and the row says so.
+  kernel that drift is measured from is degenerate, and the row says so. BatchNorm's statistics are
+  [estimated](../concepts/tracking.md#batchnorm-before-data) while they remember their start.
 - The decay exponent is fitted on the ranks of `decay_window` in the index; read R^2 first. It is that of the raw and of
   the trace-normalised spectrum alike. Kernels of different scale, probe size or task are not to be compared by drift.
 """

@@ -1,8 +1,10 @@
 """The empirical neural tangent kernel: pure functions of (net, params, x); torch only."""
 
 from hpnets.ntk import metrics
+from hpnets.ntk._batch_statistics import estimated_statistics, statistics_remember_start
 from hpnets.ntk._blocks import ntk_blocks
 from hpnets.ntk._budget import parse_bytes
+from hpnets.ntk._failures import UnprovenWarning
 from hpnets.ntk._fingerprint import fingerprint
 from hpnets.ntk._functional import Params, eager
 from hpnets.ntk._gradients import zero_gradient_fraction
@@ -10,7 +12,8 @@ from hpnets.ntk._kernel import ntk
 from hpnets.ntk._linearised import Centred, Linearised, centre, linearize
 from hpnets.ntk._operator import NTKOperator
 from hpnets.ntk._output_selection import Outputs, trace_kernel
-from hpnets.ntk._planning import ParameterPlan, Plan, StalePlanError, plan
+from hpnets.ntk._plan import ParameterPlan, Plan, StalePlanError
+from hpnets.ntk._planning import plan
 from hpnets.ntk._rules import GainRule, OuterRule, Rule, register_rule
 from hpnets.ntk._sketch import Sketch, sketch
 from hpnets.ntk._stages import stage_seconds
@@ -28,8 +31,10 @@ __all__ = [
     "Rule",
     "Sketch",
     "StalePlanError",
+    "UnprovenWarning",
     "centre",
     "eager",
+    "estimated_statistics",
     "fingerprint",
     "linearize",
     "metrics",
@@ -40,6 +45,7 @@ __all__ = [
     "register_rule",
     "sketch",
     "stage_seconds",
+    "statistics_remember_start",
     "trace_kernel",
     "zero_gradient_fraction",
 ]

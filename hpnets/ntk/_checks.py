@@ -4,7 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from hpnets.ntk import _advice as advice
-from hpnets.ntk._functional import Params, call
+from hpnets.ntk._functional import Params, own_parameters, plain_call
+from hpnets.ntk._reach import check_reach
+from hpnets.ntk._tiling import pair
 
 _DROPOUT = nn.modules.dropout._DropoutNd
 
@@ -13,7 +15,8 @@ def check_eval_mode(net: nn.Module) -> None:
     """ValueError where a module couples samples or draws at random."""
     for name, module in net.named_modules():
         where = f"{name or 'net'} ({type(module).__name__})"
-        if module.training and isinstance(module, nn.modules.batchnorm._BatchNorm | _DROPOUT):
+        draws = isinstance(module, _DROPOUT) and module.p > 0
+        if module.training and (draws or isinstance(module, nn.modules.batchnorm._BatchNorm)):
             raise ValueError(f"{where} is in training mode; call net.eval() first")
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is None:
             raise ValueError(f"{where} tracks no statistics, so that it couples samples; allowed: running statistics")
@@ -90,19 +93,18 @@ def _axis(name: str, x: Tensor) -> str:
 
 
 def check_output(net: nn.Module, theta: Params, x: Tensor) -> int:
-    """O, the width of the output (N, O); ValueError for another shape, or one that another sample or chance changes."""
-    n = len(x[:2])
-    y = call(net, theta, x[:2])
+    """O, the width of the output (N, O); ValueError for another shape, or for tensors that are trained out of reach."""
+    x, n = pair(x), 2
+    with own_parameters(net, theta), torch.enable_grad():
+        y = plain_call(net, x)
     if not isinstance(y, Tensor) or y.ndim != 2 or len(y) != n:
         raise ValueError(f"net maps ({n}, ...) to {advice.for_output(y, n)}")
     if y.dtype != x.dtype:
         raise ValueError(f"net maps {x.dtype} to {advice.for_output_dtype(y, x.dtype)}")
     if not torch.isfinite(y).all():
-        where = "net gives outputs that hold" if torch.isfinite(x[:2]).all() else "x1 holds"
+        where = "net gives outputs that hold" if torch.isfinite(x).all() else "x1 holds"
         raise ValueError(f"{where} NaN or Inf: so would its kernel")
-    alone = call(net, theta, x[:1])
-    if not torch.allclose(y[:1], alone, rtol=1e-2, atol=1e-3 * float(y.abs().max())):
-        raise ValueError("net gives a sample another output beside others: call net.eval(), or part what couples them")
+    check_reach(net, y)
     return y.shape[1]
 
 

@@ -1,75 +1,96 @@
-"""The cost model of `structured`: which term each layer gets, and the tiles and chunks that keep within the budget."""
+"""The cost model: which contraction each layer gets, and how long a plan takes, in operations and in memory traffic."""
 
 import dataclasses
 from collections import defaultdict
+from collections.abc import Iterable
 
-from hpnets.ntk._budget import LARGE, peak_bytes
-from hpnets.ntk._output_selection import OutputSelection
+from hpnets.ntk._failures import RefusalError
+from hpnets.ntk._layer import Layer
+from hpnets.ntk._problem import Problem
 from hpnets.ntk._rules.base import BiasRule, OuterRule
-from hpnets.ntk._structured import Schedule
-from hpnets.ntk._survey import Layer, Survey
-from hpnets.ntk._tape import STACK
-from hpnets.ntk._terms import Explicit, Gram, Pooled, Positions, Readout, Separable, Term
+from hpnets.ntk._survey import Survey
+from hpnets.ntk._terms import Explicit, Functional, Gram, Pooled, Positions, Readout, Separable, Term
 from hpnets.ntk._terms.gram import flags
 from hpnets.ntk._terms.positions import chunks_flops, sandwich_flops
 
-# Bytes of activations that a chunk's passes aim at: larger ones leave the caches, smaller ones starve the products.
-CHUNK_BYTES = 96 * 2**20
-# Rather than in chunks this many times smaller, passes over a tile are made in smaller tiles.
-LEAST = 8
-# A vectorised pass over all outputs saves the overhead of C passes; it pays while a pass is this short, in scalars.
-BATCHED_NUMEL = 2**23
+
+@dataclasses.dataclass(frozen=True)
+class Distrust:
+    """Names of parameters whose layer is not taken for a Hadamard chain's, and of those that take no rule at all.
+
+    vmap: whether vmap(jacrev) is trusted with the parameters that take no rule; else a loop of plain autograd has them.
+    """
+
+    chain: frozenset[str] = frozenset()
+    rule: frozenset[str] = frozenset()
+    vmap: bool = True
+
+    def widened(self, contractions: dict[str, str]) -> "Distrust":
+        """Less trust, after a proof failed for these parameters, which took these contractions.
+
+        Raises RefusalError where even a loop of plain autograd was not what plain autograd gave again.
+        """
+        if "loop" in contractions.values():
+            raise RefusalError(
+                f"net gives a sample another gradient of {', '.join(contractions)} beside others, so it "
+                "couples samples: part what couples them"
+            )
+        chain = {name for name, kind in contractions.items() if kind in ("separable", "pooled")}
+        vmap = self.vmap and "jacobian" not in contractions.values()
+        return Distrust(self.chain | chain, self.rule | (contractions.keys() - chain), vmap)
 
 
-def choose_terms(
-    found: Survey, selection: OutputSelection, n1: int, n2: int, separable: bool = True
-) -> tuple[Term, ...]:
+def choose_terms(survey: Survey, problem: Problem, distrust: Distrust) -> tuple[Term, ...]:
     """A term for every parameter of every layer; the read-out first, then dense layers, positions, gradients."""
-    C, flat = selection.columns, selection.flat
-    readout = None if found.readout is None else found.layers[found.readout]
+    readout = None if survey.readout is None else survey.layers[survey.readout]
     dense: dict[tuple[int, tuple[bool, bool], bool], list[Layer]] = defaultdict(list)
     terms: list[Term] = []
     explicit: list[Layer] = []
-    for i, layer in enumerate(found.layers):
-        if not layer.sources:
+    for i, whole in enumerate(survey.layers):
+        layer = whole.without(distrust.rule)
+        if not layer.sources or not layer.parameters:
             continue
-        if i == found.readout:
-            terms.append(Readout((layer,), *flags(layer), selection))
+        apart = i in survey.separable and distrust.chain.isdisjoint(layer.names)
+        if i == survey.readout:
+            terms.append(Readout((layer,), *flags(layer), problem.selection))
         elif layer.dense:
-            dense[layer.sources[0], flags(layer), separable and i in found.separable].append(layer)
-        elif separable and i in found.separable:
+            dense[layer.sources[0], flags(layer), apart].append(layer)
+        elif apart:
             assert readout is not None
-            terms.append(Pooled((layer,), *flags(layer), readout, selection))
-        elif isinstance(layer.rule, OuterRule) and "weight" not in layer.locals:
-            explicit.append(_bias(layer))
+            terms.append(Pooled((layer,), *flags(layer), readout, problem.selection))
         else:
-            method = _method(layer, n1, n2, C, flat)
-            if method == "gradient":
-                explicit.append(layer)
-            else:
-                terms.append(Positions((layer.only("weight"),), method))
-                explicit += [_bias(layer)] if "bias" in layer.locals else []
+            _add_positions(layer, problem, terms, explicit)
     for (_, has, apart), layers in dense.items():
         if apart:
             assert readout is not None
-            terms.append(Separable(tuple(layers), *has, readout, selection))
+            terms.append(Separable(tuple(layers), *has, readout, problem.selection))
         else:
             terms.append(Gram(tuple(layers), *has))
-    if explicit:
-        names = tuple(tuple(layer.locals) for layer in explicit)
-        terms.append(Explicit(tuple(explicit), names, tuple(sum(layer.numels) for layer in explicit)))
-    return tuple(terms)
+    return (*terms, Explicit(tuple(explicit))) if explicit else tuple(terms)
 
 
-def _method(layer: Layer, n1: int, n2: int, C: int, flat: bool) -> str:
+def _add_positions(layer: Layer, problem: Problem, terms: list[Term], explicit: list[Layer]) -> None:
+    """The layer's weight by the cheapest contraction, its bias explicitly."""
+    if isinstance(layer.rule, OuterRule) and "weight" not in layer.locals:
+        explicit.append(_bias(layer))
+        return
+    contraction = _contraction(layer, problem)
+    if contraction == "gradient":
+        explicit.append(layer)
+        return
+    terms.append(Positions((layer.only("weight"),), contraction))
+    explicit += [_bias(layer)] if "bias" in layer.locals else []
+
+
+def _contraction(layer: Layer, problem: Problem) -> str:
     """The cheapest of the three contractions for one layer's weight."""
-    if not isinstance(layer.rule, OuterRule) or layer.positions is None:
+    if not isinstance(layer.rule, OuterRule) or layer.geometry is None:
         return "gradient"
-    _, S, I, H = layer.positions
-    gradient = chunks_flops(layer.positions, n1, n2, C, flat)
-    if sandwich_flops(layer.positions, n1, n2, C, flat) < gradient:
+    _, S, I, H = layer.geometry
+    if sandwich_flops(layer.geometry, problem) < chunks_flops(layer.geometry, problem):
         return "sandwich"
     # The gradients at once cost the same; they are kept unless P and G are smaller.
+    C = problem.C
     return "gradient" if H * I * C <= 2 * S * (I + C * H) else "chunks"
 
 
@@ -78,74 +99,47 @@ def _bias(layer: Layer) -> Layer:
     return dataclasses.replace(layer.only("bias", BiasRule(layer.rule)), kept=0)
 
 
+def rest_term(survey: Survey, numels: dict[str, int], names: Iterable[str], contraction: str) -> tuple[Term, ...]:
+    """One term for the parameters `names`, none if there are none."""
+    members = tuple(names)
+    sizes = tuple(numels[name] for name in members)
+    return (Functional(members, sizes, contraction, survey.saved, survey.widest),) if members else ()
+
+
 @dataclasses.dataclass(frozen=True)
-class Bytes:
-    """What a schedule takes: the states of its tiles, large blocks among them, passes, scratch; if passes recur."""
+class Rates:
+    """What this kind of machine does a second, in float32 on two threads; float64 takes twice as long throughout.
 
-    states: int
-    large: int
-    passes: int
-    scratch: int
-    recur: bool
+    Only ratios matter for a choice. docs/results/calibration has the measurement.
+    """
 
-    @property
-    def peak(self) -> int:
-        return peak_bytes(self.states + self.scratch, self.passes, self.recur, self.large)
+    flops: float = 1.0e11
+    pass_flops: float = 4.0e10
+    bytes: float = 6.0e9
+    node_seconds: float = 2.0e-5
 
 
-def measure(
-    terms: tuple[Term, ...],
-    found: Survey,
-    selection: OutputSelection,
-    n1: int,
-    n2: int,
-    symmetric: bool,
-    s: Schedule,
-    item: int,
-) -> Bytes:
-    """Predicted bytes of a schedule, the kernel itself left out."""
-    C, flat = selection.columns, selection.flat
-    t1, t2 = min(s.tile, n1), min(s.tile, n2)
-    # Of the gradients, the watched ones are held, and those on the way; passes one by one are stacked, a copy.
-    outputs = sum(layer.outputs for term in terms if term.watches for layer in term.layers)
-    grads = C * (outputs + 2 * found.widest) if s.batched else 2 * min(C, STACK) * (outputs + found.widest)
-    later = sum(term.held_numel() for term in terms) + (grads if outputs else 0)
-    passes = s.chunk * (found.saved + max([later, *(term.begin_numel() for term in terms)]))
-    scratch = max((term.scratch_numel(t1, t2, C, flat) for term in terms), default=0)
-    held = [t1] if symmetric and s.tile >= n1 else [t1, t2]
-    blocks = [item * numel for t in held for term in terms for numel in term.state_numels(t, C)]
-    large = sum(block for block in blocks if block >= LARGE)
-    return Bytes(sum(blocks), large, item * passes, item * scratch, recur=s.chunk < sum(held))
+RATES = Rates()
 
 
-def choose_schedule(
-    terms: tuple[Term, ...],
-    found: Survey,
-    selection: OutputSelection,
-    n1: int,
-    n2: int,
-    symmetric: bool,
-    item: int,
-    budget: int,
-) -> tuple[Schedule, Bytes]:
-    """The fewest tiles that fit `budget` bytes; ValueError with what one sample a tile takes if none do."""
-    outputs = sum(layer.outputs for term in terms for layer in term.layers)
-    longest = max(n1, n2)
-    count = 1
-    while True:
-        tile = -(-longest // count)
-        batched = selection.columns > 1 and tile * outputs * selection.columns <= BATCHED_NUMEL
+def predict_seconds(terms: tuple[Term, ...], survey: Survey, problem: Problem, samples: float, size: int) -> float:
+    """Seconds of a kernel by `terms`, whose passes are made over `samples` samples; size: of the net's parameters.
 
-        def needs(chunk: int, tile: int = tile, batched: bool = batched) -> Bytes:
-            return measure(terms, found, selection, n1, n2, symmetric, Schedule(tile, chunk, batched), item)
-
-        chunk = most = -(-tile // max(1, -(-tile * needs(1).passes // CHUNK_BYTES)))
-        while chunk > max(1, most // LEAST) and needs(chunk).peak > budget:
-            chunk = -(-chunk // 2)
-        if needs(chunk).peak <= budget:
-            return Schedule(tile, chunk, batched), needs(chunk)
-        if tile == 1:
-            raise ValueError(
-                f"memory is {budget} bytes, but one sample a tile takes {needs(1).peak}; raise memory to at least that"
-            )
-        count = max(count + 1, -(-longest // max(1, tile - 1))) if tile < 64 else count * 5 // 4 + 1
+    Passes: operations and the traffic of what autograd keeps; contractions: operations; J of parameters: the traffic
+    of writing, copying and reading it, which dominates where weights are large and samples few.
+    """
+    C = problem.C
+    macs = sum(layer.macs for layer in survey.layers) + size
+    scale = problem.item / 4
+    one_pass = samples * (2.0 * macs / RATES.pass_flops + 3.0 * problem.item * survey.saved / RATES.bytes)
+    seconds = 0.0
+    if any(term.layers for term in terms):
+        seconds += one_pass * scale * (1 + C)
+    for term in terms:
+        seconds += scale * problem.half * term.flops(problem) / RATES.flops
+        seconds += 3.0 * problem.item * samples * sum(term.state_numels(1, C)) / RATES.bytes
+        if isinstance(term, Functional):
+            share = 1 + 2 * C if term.contraction == "jacobian" else 2 * (1 + 2 * C)
+            seconds += one_pass * scale * share + 6.0 * problem.item * samples * C * sum(term.numels) / RATES.bytes
+            seconds += 0.0 if term.contraction == "jacobian" else samples * C * len(survey.layers) * RATES.node_seconds
+    return seconds

@@ -1,14 +1,14 @@
-"""A network as a pure function of its parameters, and the arithmetic and the state that it runs in."""
+"""A network as a pure function of its parameters, and as itself with other values in place of its parameters'."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hpnets.ntk._output_selection import OutputSelection
+from hpnets.ntk._state import kept_state
 
 Params = dict[str, Tensor]
 SingleOutput = Callable[[Params, Tensor], Tensor]
@@ -38,23 +38,74 @@ def plain_name(name: str) -> str:
 
 
 def trainable_parameters(net: nn.Module) -> Params:
-    """Detached parameters with requires_grad, by name; a tied weight appears once, under its first name."""
+    """Detached parameters with requires_grad, by name; a tied weight appears once, under its first name.
+
+    ValueError for one that a lazy module has not made yet.
+    """
+    lazy = next((name for name, p in net.named_parameters() if nn.parameter.is_lazy(p)), None)
+    if lazy is not None:
+        raise ValueError(f"parameter {lazy!r} is uninitialized, of a lazy module; run one forward pass first")
     return {name: p.detach() for name, p in net.named_parameters() if p.requires_grad}
 
 
 def call(net: nn.Module, params: Params, x: Tensor) -> Tensor:
-    """net(x) with `params` in place and the others constant, on copies of its buffers: what it writes is forgotten.
+    """net(x) with `params` in place and the others constant; what forward writes to buffers or to itself is forgotten.
 
     This differs from functional_call alone, which leaves a plain tensor in a network that holds one module under two
     names: here each place of a parameter is named once, and tied places get the same value.
     """
     first = {id(p): name for name, p in net.named_parameters()}
-    state: Params = {name: b.clone() for name, b in net.named_buffers()}
+    state = _copied_buffers(net)
     for prefix, module in net.named_modules():
         for key, p in module.named_parameters(recurse=False, remove_duplicate=False):
             name = first[id(p)]
             state[f"{prefix}.{key}" if prefix else key] = params[name] if name in params else p.detach()
-    return functional_call(net, state, (x,), tie_weights=False)
+    with kept_state(net):
+        return functional_call(net, state, (x.clone(),), tie_weights=False)
+
+
+def plain_call(net: nn.Module, x: Tensor) -> Tensor:
+    """net(x) as a user's own call, in its own parameters' graph; what forward writes, to x too, is forgotten."""
+    with kept_state(net):
+        if any(isinstance(module, torch.jit.ScriptModule) for module in net.modules()):
+            return _scripted_call(net, x.clone())
+        buffers = _copied_buffers(net)
+        return functional_call(net, buffers, (x.clone(),), tie_weights=False) if buffers else net(x.clone())
+
+
+def _scripted_call(net: nn.Module, x: Tensor) -> Tensor:
+    """net(x) where torch.jit keeps the buffers, which functional_call cannot exchange: what is written is put back."""
+    before = [(b, b.clone()) for b in net.buffers()]
+    try:
+        return net(x)
+    finally:
+        for buffer, value in before:
+            if not torch.equal(buffer, value):
+                buffer.copy_(value)
+
+
+def _copied_buffers(net: nn.Module) -> Params:
+    return {name: b.clone() for name, b in net.named_buffers()}
+
+
+@contextmanager
+def own_parameters(net: nn.Module, params: Params) -> Iterator[Params]:
+    """The network's own parameters of those names, which hold the values of `params` and require gradients meanwhile.
+
+    Plain autograd in them is what the kernels are proven against: it needs neither functional_call nor hooks, and so
+    sees what these cannot reach, such as the weights that a checkpoint's recomputation reads.
+    """
+    own: Params = {name: p for name, p in net.named_parameters() if name in params}
+    before = {name: (p.data, p.requires_grad) for name, p in own.items()}
+    try:
+        for name, p in own.items():
+            if p.data_ptr() != params[name].data_ptr():
+                p.data = params[name]
+            p.requires_grad_(True)
+        yield own
+    finally:
+        for name, p in own.items():
+            p.data, p.requires_grad = before[name]
 
 
 def batch_function(net: nn.Module, selection: OutputSelection, constants: Params) -> BatchFunction:
@@ -66,25 +117,3 @@ def single_output_function(net: nn.Module, selection: OutputSelection, constants
     """f(params, x_i) -> V^T net(x_i), (C,), of one sample; constants as for `batch_function`."""
     f = batch_function(net, selection, constants)
     return lambda theta, x_i: f(theta, x_i.unsqueeze(0)).squeeze(0)
-
-
-@contextmanager
-def undisturbed(net: nn.Module, device: torch.device) -> Iterator[None]:
-    """No autocast and no TF32 (both cost more digits than a kernel's drift has), no compiled code, the RNG put back."""
-    matmul, conv = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]
-    before = matmul.fp32_precision, conv.fp32_precision
-    compiled = any(m._compiled_call_impl is not None or hasattr(m, "_orig_mod") for m in net.modules())
-    without_compiler = torch.compiler.set_stance("force_eager") if compiled else nullcontext()
-    matmul.fp32_precision = conv.fp32_precision = "ieee"
-    try:
-        with (
-            torch.random.fork_rng([device] if device.type == "cuda" else []),
-            torch.autocast(device.type, enabled=False),
-            torch.no_grad(),
-            without_compiler,
-            # The fused attention kernels have neither forward-mode derivatives nor batching rules.
-            sdpa_kernel(SDPBackend.MATH),
-        ):
-            yield
-    finally:
-        matmul.fp32_precision, conv.fp32_precision = before

@@ -1,26 +1,31 @@
-"""The one entry point: check the arguments, plan, run the plan."""
+"""The one entry point: check the arguments, plan, run and prove the plan; where the proof fails, plan anew."""
 
+import warnings
 from dataclasses import replace
-from functools import partial
 
-import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from hpnets.ntk._budget import Driver, parse_bytes, tiled_kernel
+from hpnets.ntk._budget import parse_bytes
 from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_types
-from hpnets.ntk._functional import Params, eager, single_output_function, undisturbed
-from hpnets.ntk._jacobian import jacobian_kernel
+from hpnets.ntk._cost_model import Distrust
+from hpnets.ntk._failures import CrashError, DisprovenError, RefusalError, UnprovenWarning
+from hpnets.ntk._functional import Params, eager, single_output_function
 from hpnets.ntk._ntkvp import ntkvp_kernel
 from hpnets.ntk._output_selection import Outputs
-from hpnets.ntk._planning import Plan, Request, StalePlanError, make_plan, parameters_of
-from hpnets.ntk._ring import Ring, block_size, gather_rows
-from hpnets.ntk._sketch import sketch
-from hpnets.ntk._structured import structured_kernel
-from hpnets.ntk._terms import NotSeparable
+from hpnets.ntk._plan import Plan, StalePlanError
+from hpnets.ntk._planning import Request, make_plan, parameters_of, plain_tensor
+from hpnets.ntk._problem import Problem
+from hpnets.ntk._products import prove_product_kernel, prove_products
+from hpnets.ntk._proof import Prover
+from hpnets.ntk._ring import Ring, block_size, gather_rows, together
+from hpnets.ntk._state import undisturbed
+from hpnets.ntk._structured import TermWork
+from hpnets.ntk._tiling import Driver, tiled_kernel
 
-# Of algorithm="sketch": an error of about 1/16 of sqrt(K_aa K_bb).
-TANGENTS = 256
+VERIFY = ("always", "first", "off")
+# The exact way to go where one raises.
+NEXT = {"structured": "jacobian", "ntkvp": "jacobian", "jacobian": "loop"}
 
 
 def ntk(
@@ -34,6 +39,7 @@ def ntk(
     memory: str | float = "1GiB",
     plan: Plan | None = None,
     group: "dist.ProcessGroup | None" = None,
+    verify: str = "always",
 ) -> Tensor:
     r"""Empirical neural tangent kernel K[i, j, o, p] = < df_o(x1_i)/dtheta, df_p(x2_j)/dtheta >.
 
@@ -45,95 +51,144 @@ def ntk(
             "sum" (N1, N2), the kernel of sum_o f_o; an int o: (N1, N2), the kernel of the logit f_o; a tuple of c
             logits: (N1, N2, c, c); a matrix V (O, C): (N1, N2, C, C), the kernel of V^T f. Required without a plan.
         algorithm: "structured" (from layers' inputs and output gradients), "jacobian" (vmap of jacrev, then a product),
-            "ntkvp" (jvp after vjp: no Jacobian is stored), or "auto": the cheapest of these by `plan` that fits.
-            "sketch" estimates, from 256 random tangents: `hpnets.ntk.sketch` gives the error bar, and other numbers.
+            "loop" (plain autograd, one sample and output after another, then a product), "ntkvp" (jvp after vjp: no
+            Jacobian is stored), or "auto": the quickest by `plan` that fits, and the next one where that fails.
         params: names to tensors, the parameters differentiated and their values; None means every parameter of `net`
             with requires_grad. Parameters left out are constants.
         memory: bytes, or a text such as "500MiB", that the work may take beside the kernel itself.
         plan: from `hpnets.ntk.plan` for inputs of the same shapes; then `outputs`, `algorithm` and `memory` are its.
         group: a torch.distributed group whose ranks share the work (`dist.group.WORLD` for all): they hold the same
             net and inputs and call together, and each gets the whole kernel.
+        verify: "always" proves on every call, for each sample, that the gradients which the kernel is made of are plain
+            autograd's, that outputs depend on nothing but their sample, and an entry of the kernel; "first" proves only
+            what the plan has not proven before; "off" trusts the two samples that the plan looked at.
 
-    The axes are a view in that order; inside, outputs and samples alternate as (O, N1, O, N2).
+    A parameter for which the proof fails takes an exact slow path, and an UnprovenWarning names it. The axes are a view
+    in that order; inside, outputs and samples alternate as (O, N1, O, N2).
 
     Raises:
         ValueError: half precision or integer input, x1 and x2 of different shapes, BatchNorm or dropout in training
-            mode, samples that are coupled, outputs that are not (N, O), no parameters or unknown ones, an unknown mode
-            or algorithm, a sharded net, NaN in the kernel, a plan for other inputs, or a budget that one row exceeds.
+            mode, samples that are coupled, outputs that are drawn at random or not (N, O), no parameters or unknown
+            ones, an unknown selection or algorithm, a sharded net, NaN in the kernel, a plan for other inputs, or a
+            budget that two rows exceed.
 
     Source: Jacot et al. 2018 (arXiv 1806.07572), eq. 4; jvp after vjp and structured derivatives: Novak et al. 2022
     (arXiv 2206.08720).
     """
     check_types(params, x1, x2)
-    x1, x2 = x1.detach(), None if x2 is None else x2.detach()
     net = eager(net)
-    theta = parameters_of(net, params)
     if plan is not None and (outputs is not None or algorithm != "auto" or group is not None):
         raise ValueError("plan has outputs and an algorithm of its own, for one process; allowed beside it: params")
     if plan is None and outputs is None:
         raise ValueError("outputs is not given; allowed: 'full', 'trace', 'sum', a logit, a tuple of them, a matrix")
-    if algorithm == "sketch" and outputs is not None:
-        if x2 is not None or group is not None:
-            raise ValueError("algorithm is 'sketch', which takes no x2 and no group; allowed: x1 alone")
-        return sketch(net, x1, outputs=outputs, samples=TANGENTS, seed=0, params=params, memory=memory).kernel
+    if verify not in VERIFY:
+        raise ValueError(f"verify is {verify!r}; allowed: {', '.join(VERIFY)}")
     with undisturbed(net, x1.device):
+        theta = parameters_of(net, params)
+        x1, x2 = plain_tensor(x1), None if x2 is None else plain_tensor(x2)
         if plan is not None:
             _check_plan(plan, net, theta, x1, x2)
-            return check_finite(_run_given(plan, net, theta, x1, x2))
+            return check_finite(_run_given(plan, Request(net, theta, x1, x2, "full", plan.algorithm, 0, verify)))
         assert outputs is not None
-        wanted = Request(net, theta, x1, x2, outputs, algorithm, parse_bytes(memory))
-        compute = _compute if group is None or dist.get_world_size(group) == 1 else partial(_share, group)
+        request = Request(net, theta, x1, x2, outputs, algorithm, parse_bytes(memory), verify)
+        return check_finite(_compute(request, None if group is None or dist.get_world_size(group) == 1 else group))
+
+
+def _compute(request: Request, group: "dist.ProcessGroup | None") -> Tensor:
+    """Plan and run; after a proof that failed, or an algorithm that raised under "auto", again without what failed."""
+    distrust, crashed, asked = Distrust(), frozenset[str](), request.algorithm
+    while True:
+        while request.algorithm in crashed:
+            request = replace(request, algorithm=NEXT[request.algorithm])
         try:
-            kernel = compute(wanted)
-        except NotSeparable:
-            kernel = compute(replace(wanted, separable=False))
-        return check_finite(kernel)
+            if group is None:
+                kernel = _attempt(request, distrust, crashed)
+            else:
+                kernel = _share(group, request, distrust, crashed)
+        except DisprovenError as error:
+            if "ntkvp" in error.contractions.values():
+                crashed |= {"ntkvp"}
+            else:
+                distrust = distrust.widened(error.contractions)
+        except CrashError as error:
+            if error.algorithm == "loop":
+                raise error.cause from None
+            crashed |= {error.algorithm}
+        else:
+            _warn(distrust, asked, request.algorithm)
+            return kernel
 
 
-def _run_given(plan: Plan, net: nn.Module, theta: Params, x1: Tensor, x2: Tensor | None) -> Tensor:
-    try:
-        return run(plan, net, theta, x1, x2)
-    except NotSeparable:
-        raise StalePlanError(
-            "the plan takes layers for a Hadamard chain, which these inputs show they are not; call ntk without a plan"
-        ) from None
+def _attempt(request: Request, distrust: Distrust, crashed: frozenset[str]) -> Tensor:
+    return run(make_plan(request, distrust, crashed), request)
 
 
-def _compute(wanted: Request) -> Tensor:
-    return run(make_plan(wanted), wanted.net, wanted.theta, wanted.x1, wanted.x2)
-
-
-def _share(group: "dist.ProcessGroup", wanted: Request) -> Tensor:
-    """`_compute` by all ranks: around the ring where x2 is None and the factors of four blocks fit, else by rows."""
-    rank, world, x1 = dist.get_rank(group), dist.get_world_size(group), wanted.x1
-    if wanted.x2 is None:
+def _share(group: "dist.ProcessGroup", request: Request, distrust: Distrust, crashed: frozenset[str]) -> Tensor:
+    """`_attempt` by all ranks: around the ring where x2 is None and the factors of four blocks fit, else by rows."""
+    rank, world, x1 = dist.get_rank(group), dist.get_world_size(group), request.x1
+    names = tuple(request.theta)
+    if request.x2 is None:
         block = x1[: block_size(len(x1), world)]
-        plan = make_plan(replace(wanted, x1=block))
-        whole = plan.tile >= len(block) and (not plan.rest or plan.rest_tile >= len(block))
-        if plan.algorithm != "ntkvp" and whole and 4 * plan.peak_bytes <= wanted.budget:
-            return run(plan, wanted.net, wanted.theta, x1, None, Ring(group))
+        made = make_plan(replace(request, x1=block), distrust, crashed)
+        if made.algorithm != "ntkvp" and made.tile >= len(block) and 4 * made.peak_bytes <= request.budget:
+            return run(made, request, Ring(group, names))
     if len(x1) < world:
         raise ValueError(f"x1 has {len(x1)} rows; allowed: at least one for each of the {world} ranks")
-    columns = x1 if wanted.x2 is None else wanted.x2
-    return gather_rows(_compute(replace(wanted, x1=x1[rank::world], x2=columns)), len(x1), group)
+    own = replace(request, x1=x1[rank::world], x2=x1 if request.x2 is None else request.x2)
+    rows = together(group, names, x1.device, lambda: _attempt(own, distrust, crashed))
+    return gather_rows(rows, len(x1), group)
 
 
-def run(
-    plan: Plan, net: nn.Module, theta: Params, x1: Tensor, x2: Tensor | None, drive: Driver = tiled_kernel
-) -> Tensor:
-    """The kernel by a plan, on an eager net within `undisturbed`."""
-    kernel = (
-        structured_kernel(net, theta, x1, x2, plan.selection, plan.terms, plan.schedule, drive) if plan.terms else None
-    )
-    if plan.rest:
-        f = single_output_function(net, plan.selection, {name: p for name, p in theta.items() if name not in plan.rest})
-        # To the kernel of the terms in its place: another one beside it would exceed the budget.
-        compute = ntkvp_kernel if plan.algorithm == "ntkvp" else partial(jacobian_kernel, drive=drive, total=kernel)
-        kernel = compute(f, {name: theta[name] for name in plan.rest}, x1, x2, plan.selection, plan.rest_tile)
-    if kernel is None:
-        n1, n2 = len(x1), len(x1 if x2 is None else x2)
-        return torch.zeros(n1, n2, *plan.shape[2:], dtype=x1.dtype, device=x1.device)
-    return plan.selection.shaped(kernel)
+def run(plan: Plan, request: Request, drive: Driver = tiled_kernel) -> Tensor:
+    """The kernel by a plan; CrashError for what is raised that is neither a refusal nor a proof that failed."""
+    try:
+        return _run(plan, request, drive)
+    except (RefusalError, DisprovenError, CrashError):
+        raise
+    except Exception as error:
+        raise CrashError(plan.algorithm, error) from error
+
+
+def _run(plan: Plan, request: Request, drive: Driver) -> Tensor:
+    net, theta, x1, x2, selection = request.net, request.theta, request.x1, request.x2, plan.problem.selection
+    problem = Problem.of(x1, x2, selection)
+    prove = request.verify != "off"
+    if plan.algorithm == "ntkvp":
+        if prove:
+            prove_products(net, theta, x1, x2, selection, plan.tile)
+        kernel = ntkvp_kernel(single_output_function(net, selection, {}), theta, x1, x2, problem, plan.tile)
+        if prove:
+            prove_product_kernel(net, theta, x1, x2, selection, kernel, plan.tile)
+        return selection.shaped(kernel)
+    prover = Prover(net, theta, selection, plan.terms, plan.proven, request.verify == "always") if prove else None
+    return selection.shaped(drive(x1, x2, problem, TermWork(net, theta, selection, plan.terms, plan.schedule, prover)))
+
+
+def _run_given(plan: Plan, request: Request) -> Tensor:
+    try:
+        return run(plan, request)
+    except DisprovenError as error:
+        raise StalePlanError(
+            f"the plan assumes of {error} what these samples show is not so; call ntk without a plan"
+        ) from None
+    except CrashError as error:
+        raise StalePlanError(f"the plan's algorithm raised {error.cause!r}; call ntk without a plan") from error.cause
+
+
+def _warn(distrust: Distrust, asked: str, used: str) -> None:
+    """Name the parameters for which the proof failed, and an algorithm that was not the one asked for."""
+    if asked != used:
+        warnings.warn(f"algorithm {asked!r} raised on this net; {used!r} was used", UnprovenWarning, stacklevel=4)
+    if distrust.rule:
+        names = sorted(distrust.rule)
+        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} others" if len(names) > 5 else "")
+        path = "vmap(jacrev)" if distrust.vmap else "a loop of plain autograd"
+        warnings.warn(
+            f"what the layers of {shown} give is not autograd's gradient on these samples: their share of the kernel "
+            f"was computed by {path}, which is slower",
+            UnprovenWarning,
+            stacklevel=4,
+        )
 
 
 def _check_plan(plan: Plan, net: nn.Module, theta: Params, x1: Tensor, x2: Tensor | None) -> None:
@@ -141,7 +196,7 @@ def _check_plan(plan: Plan, net: nn.Module, theta: Params, x1: Tensor, x2: Tenso
     check_eval_mode(net)
     n = len(x1), len(x1 if x2 is None else x2)
     same = plan.shape[:2] == n and plan.sample_shape == tuple(x1.shape[1:]) and plan.dtype == str(x1.dtype)
-    if not same or plan.symmetric != (x2 is None) or {p.name for p in plan.parameters} != set(theta):
+    if not same or plan.problem.symmetric != (x2 is None) or {p.name for p in plan.parameters} != set(theta):
         raise StalePlanError(
             f"the plan is for {plan.dtype} inputs {plan.shape[:2]} of {plan.sample_shape}, {len(plan.parameters)} "
             "parameters; make one with hpnets.ntk.plan for these"

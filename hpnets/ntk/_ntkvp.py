@@ -7,32 +7,27 @@ from torch.func import jvp, vjp, vmap
 from hpnets.linalg import tiles
 from hpnets.ntk._budget import numel, peak_bytes, rows_that_fit
 from hpnets.ntk._functional import Params, SingleOutput
-from hpnets.ntk._output_selection import OutputSelection
+from hpnets.ntk._problem import Problem
 from hpnets.ntk._survey import Survey
 
 
-def ntkvp_kernel(
-    f: SingleOutput, params: Params, x1: Tensor, x2: Tensor | None, selection: OutputSelection, tile: int
-) -> Tensor:
-    """K (N1, N2) if selection.flat, else (C, N1, C, N2): column (j, c): a jvp at x1 along the vjp of f_c at x2_j."""
-    columns = x1 if x2 is None else x2
-    kernel = x1.new_empty(
-        (len(x1), len(columns)) if selection.flat else (selection.columns, len(x1), selection.columns, len(columns))
-    )
+def ntkvp_kernel(f: SingleOutput, params: Params, x1: Tensor, x2: Tensor | None, problem: Problem, tile: int) -> Tensor:
+    """K (N1, N2) if problem.flat, else (C, N1, C, N2): column (j, c) is a jvp at x1 along the vjp of f_c at x2_j."""
+    columns, C = x1 if x2 is None else x2, problem.C
+    kernel = x1.new_empty((len(x1), len(columns)) if problem.flat else (C, len(x1), C, len(columns)))
     for cols in tiles(len(columns), tile):
-        k = _columns(f, params, x1, columns[cols], selection)
-        if selection.flat:
+        k = _columns(f, params, x1, columns[cols], C)
+        if problem.flat:
             kernel[:, cols] = torch.einsum("mcnc->nm", k)
         else:
             kernel[..., cols] = k.permute(3, 2, 1, 0)
     return kernel
 
 
-def ntkvp_tile(
-    params: Params, found: Survey, selection: OutputSelection, n1: int, n2: int, item: int, budget: int
-) -> tuple[int, int]:
+def ntkvp_tile(params: Params, survey: Survey, problem: Problem, budget: int) -> tuple[int, int]:
     """(columns of a tile, bytes). A column holds its tangent, and each activation over x1 with its tangent."""
-    column = item * selection.columns * (numel(params) + 2 * n1 * found.saved)
+    n2 = problem.n2
+    column = problem.item * problem.C * (numel(params) + 2 * problem.n1 * survey.saved)
     rows_that_fit(peak_bytes(0, column, recur=n2 > 1), budget, n2)
     tile = n2
     while peak_bytes(0, tile * column, recur=tile < n2) > budget:
@@ -40,9 +35,9 @@ def ntkvp_tile(
     return tile, peak_bytes(0, tile * column, recur=tile < n2)
 
 
-def _columns(f: SingleOutput, params: Params, x1: Tensor, x2: Tensor, selection: OutputSelection) -> Tensor:
+def _columns(f: SingleOutput, params: Params, x1: Tensor, x2: Tensor, C: int) -> Tensor:
     """K^T (m, C, n, C)."""
-    basis = torch.eye(selection.columns, dtype=x1.dtype, device=x1.device)
+    basis = torch.eye(C, dtype=x1.dtype, device=x1.device)
 
     def column(x2_j: Tensor, e: Tensor) -> Tensor:
         (tangent,) = vjp(lambda p: f(p, x2_j), params)[1](e)

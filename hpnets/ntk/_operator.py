@@ -5,14 +5,18 @@ from typing import TYPE_CHECKING
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.func import grad, jvp, vjp, vmap
 
 from hpnets.linalg import tiles
 from hpnets.ntk._budget import numel, parse_bytes, rows_that_fit
 from hpnets.ntk._checks import check_eval_mode, check_inputs, check_output, check_types
-from hpnets.ntk._functional import BatchFunction, Params, batch_function, eager, undisturbed
+from hpnets.ntk._functional import eager
 from hpnets.ntk._output_selection import Outputs, select_outputs
-from hpnets.ntk._planning import parameters_of
+from hpnets.ntk._planning import parameters_of, plain_tensor
+from hpnets.ntk._products import Products, proven_products
+from hpnets.ntk._ring import together
+from hpnets.ntk._state import undisturbed
+from hpnets.ntk._survey import saved_scalars
+from hpnets.ntk._tiling import chunks
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
@@ -53,14 +57,13 @@ class NTKOperator:
         check_types(params, x)
         self._budget = parse_bytes(memory)
         self._net = net = eager(net)
-        self._theta = theta = parameters_of(net, params)
         self._group = group
-        check_inputs(net, theta, x, None)
-        check_eval_mode(net)
         with undisturbed(net, x.device):
-            selection = select_outputs(outputs, check_output(net, theta, x), x)
-            self._batch = batch_function(net, selection, theta)
-            self._activations = _activation_numel(self._batch, theta, x[:1])
+            self._theta, x = parameters_of(net, params), plain_tensor(x)
+            check_inputs(net, self._theta, x, None)
+            check_eval_mode(net)
+            selection = select_outputs(outputs, check_output(net, self._theta, x), x)
+            self._activations = saved_scalars(net, self._theta, x)
         self._trace, self._width, self._samples = selection.trace, selection.columns, len(x)
         rows = len(x) * (1 if selection.trace else selection.columns)
         self.shape, self.dtype, self.device = (rows, rows), x.dtype, x.device
@@ -69,6 +72,13 @@ class NTKOperator:
             raise ValueError(f"x has {len(x)} rows; allowed: at least one for each of the {world} ranks")
         self._own = slice(rank, None, world)
         self._x = x[self._own]
+        tile = self._sizes(1)[1]
+
+        def proven() -> Products:
+            return proven_products(net, self._theta, self._x, selection, tile)
+
+        with undisturbed(net, x.device):
+            self._products = proven() if group is None else together(group, tuple(self._theta), x.device, proven)
 
     def matvec(self, v: Tensor) -> Tensor:
         """K v (rows,) for v (rows,), in the operator's dtype."""
@@ -97,16 +107,23 @@ class NTKOperator:
     def diagonal(self) -> Tensor:
         """diag K (rows,): |df_o(x_i)/dtheta|^2, summed over o for "trace"; one gradient for each sample and output."""
         own = self._x.new_empty(len(self._x), self._width)
-        # vmap(grad) holds the gradient, and the per-parameter squares are summed from it.
-        size = rows_that_fit(2 * own.element_size() * numel(self._theta), self._budget, len(self._x))
+        rows_that_fit(2 * own.element_size() * numel(self._theta), self._budget, 1)
         with undisturbed(self._net, self.device):
-            for o in range(self._width):
-                gradient = vmap(grad(lambda p, xi, o=o: self._batch(p, xi[None])[0, o]), (None, 0))
-                for rows in tiles(len(self._x), size):
-                    parts = gradient(self._theta, self._x[rows]).values()
-                    own[rows, o] = torch.stack([g.flatten(1).square().sum(1) for g in parts]).sum(0)
+            for rows in chunks(len(own), 2):
+                for i in range(rows.start, rows.stop):
+                    own[i] = self._squares(self._x[rows], i - rows.start)
             d = self._gather(own)
         return d.sum(1) if self._trace else d.flatten()
+
+    def _squares(self, pair: Tensor, i: int) -> Tensor:
+        """|J_io|^2 (C,) of sample i of a pair, output by output."""
+        squares = pair.new_empty(self._width)
+        for o in range(self._width):
+            w = pair.new_zeros(1, len(pair), self._width)
+            w[0, i, o] = 1
+            gradients = self._products.pull(self._theta, pair, w).values()
+            squares[o] = torch.stack([g.square().sum() for g in gradients]).sum()
+        return squares
 
     def to_scipy(self) -> "LinearOperator":
         """The same operator for scipy.sparse.linalg, on numpy arrays of the operator's dtype; needs scipy."""
@@ -120,21 +137,20 @@ class NTKOperator:
 
     def _product(self, u: Tensor, tile: int) -> Tensor:
         """J (J^T u) (k, N, O) for cotangents u (k, N, O): J^T u summed over tiles and ranks, then J of it by tile."""
-        own, parts = u[:, self._own], tiles(len(self._x), tile)
+        own, parts = u[:, self._own], list(chunks(len(self._x), tile))
         tangent = {name: p.new_zeros(len(u), *p.shape) for name, p in self._theta.items()}
-        for rows in parts:
-            pull_back = vjp(lambda p, rows=rows: self._batch(p, self._x[rows]), self._theta)[1]
-            for name, g in vmap(pull_back)(own[:, rows])[0].items():
+        for rows, start in zip(parts, _starts(parts), strict=True):
+            w = own[:, rows].clone()
+            w[:, : start - rows.start] = 0  # rows that the tile before has taken
+            for name, g in self._products.pull(self._theta, self._x[rows], w).items():
                 tangent[name] += g
         if self._group is not None:
             for t in tangent.values():
                 dist.all_reduce(t, group=self._group)
-
-        def push(t: Params, rows: slice) -> Tensor:
-            return jvp(lambda p: self._batch(p, self._x[rows]), (self._theta,), (t,))[1]
-
-        outputs = [vmap(lambda t, rows=rows: push(t, rows))(tangent) for rows in parts]
-        return self._gather(torch.cat(outputs, dim=1).transpose(0, 1)).transpose(0, 1)
+        outputs = torch.empty_like(own)
+        for rows in parts:
+            outputs[:, rows] = self._products.push(self._theta, self._x[rows], tangent)
+        return self._gather(outputs.transpose(0, 1)).transpose(0, 1)
 
     def _gather(self, own: Tensor) -> Tensor:
         """Rows (n, ...) of this rank's samples to (N, ...) in the order of x; zeros elsewhere make a sum a gather."""
@@ -159,15 +175,6 @@ class NTKOperator:
         return chunk, min(tile, max(1, CPU_TILE // row)) if self.device.type == "cpu" else tile
 
 
-def _activation_numel(f: BatchFunction, theta: Params, x: Tensor) -> int:
-    """Scalars that autograd saves for one sample, the parameters among them left out; at least the sample itself."""
-    saved, stored = 0, {p.untyped_storage().data_ptr() for p in theta.values()}
-
-    def count(t: Tensor) -> Tensor:
-        nonlocal saved
-        saved += 0 if t.untyped_storage().data_ptr() in stored else t.numel()
-        return t
-
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(count, lambda t: t):
-        f({name: p.detach().requires_grad_() for name, p in theta.items()}, x)
-    return max(saved, x.numel())
+def _starts(parts: list[slice]) -> list[int]:
+    """Where each of the slices, which may overlap, goes beyond those before."""
+    return [0, *(part.stop for part in parts[:-1])]

@@ -2,72 +2,118 @@
 
 K(x, x) is symmetric, so rows alone would compute it twice. Here x is cut into 2 w blocks for w ranks, rank r holds
 the factors of blocks 2r and 2r + 1, passes them once around half of the ring, and contracts its own blocks with those
-that arrive: each pair of blocks once, the same number of pairs on each rank.
+that arrive: each pair of blocks once, the same number of pairs on each rank. Whether the plan holds on the samples is
+decided by all ranks together, since a rank that went another way alone would wait for the others for ever.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from hpnets.ntk._output_selection import OutputSelection
-from hpnets.ntk._terms import NotSeparable
+from hpnets.ntk._failures import CrashError, DisprovenError, RefusalError
+from hpnets.ntk._problem import Problem
+from hpnets.ntk._tiling import Factors, Work
 
 Pair = tuple[int, int]
+T = TypeVar("T")
+# Contractions that a proof may rule out, as ranks tell them to each other: the greater wins.
+_KINDS = ("", "separable", "pooled", "unused", "rule", "jacobian", "ntkvp", "loop")
+_ALGORITHMS = ("", "loop", "ntkvp", "structured", "jacobian")
+
+
+def together(group: dist.ProcessGroup, names: tuple[str, ...], device: torch.device, compute: Callable[[], T]) -> T:
+    """compute() on every rank; where it fails on one, all raise.
+
+    A rank's own refusal or crash, another's as one of the same kind, or the DisprovenError of all ranks' parameters.
+    names: of all parameters, in the same order on each rank.
+    """
+    result: T | None = None
+    failure: Exception | None = None
+    try:
+        result = compute()
+    except Exception as error:  # the others wait below: whatever it is, they are told first
+        failure = error
+    kinds, refused, crashed = _gathered_failures(group, names, device, failure)
+    if failure is not None and not isinstance(failure, DisprovenError):
+        raise failure
+    if refused:
+        raise RefusalError("another rank refuses its samples; its message says why")
+    if crashed:
+        raise CrashError(crashed, RuntimeError("another rank's algorithm raised; its message says why"))
+    if kinds:
+        raise DisprovenError(kinds)
+    return result  # type: ignore[return-value]  # of a compute that did not fail
+
+
+def _gathered_failures(
+    group: dist.ProcessGroup, names: tuple[str, ...], device: torch.device, failure: Exception | None
+) -> tuple[dict[str, str], bool, str]:
+    """(contractions that a rank ruled out by name, whether a rank refuses, the algorithm that crashed on one or "")."""
+    flags = torch.zeros(len(names) + 2, dtype=torch.int32, device=device)
+    if isinstance(failure, DisprovenError):
+        for name, kind in failure.contractions.items():
+            flags[names.index(name)] = _KINDS.index(kind if kind in _KINDS else "rule")
+    elif isinstance(failure, CrashError):
+        flags[-1] = _ALGORITHMS.index(failure.algorithm)
+    elif failure is not None:
+        flags[-2] = 1
+    dist.all_reduce(flags, dist.ReduceOp.MAX, group=group)
+    *kinds, refused, crashed = flags.tolist()
+    ruled_out = {name: _KINDS[kind] for name, kind in zip(names, kinds, strict=True) if kind}
+    return ruled_out, bool(refused), _ALGORITHMS[crashed]
 
 
 @dataclass(frozen=True)
 class Ring:
-    """A driver for `structured_kernel` and `jacobian_kernel` in place of `tiled_kernel`, for x2 None."""
+    """A driver in place of `tiled_kernel`, for x2 None; names: of all parameters, as for `together`."""
 
     group: dist.ProcessGroup
+    names: tuple[str, ...]
 
-    def __call__(
-        self,
-        x: Tensor,
-        x2: Tensor | None,
-        selection: OutputSelection,
-        tile: int,
-        factors: Callable[[Tensor, Any], Any],
-        contract: Callable[[Tensor, Any, Any, bool], None],
-        total: Tensor | None = None,
-    ) -> Tensor:
-        """K (N, N) if selection.flat, else (C, N, C, N), the same on every rank; added to `total` if that is given."""
+    def __call__(self, x1: Tensor, x2: Tensor | None, problem: Problem, work: Work) -> Tensor:
+        """K (N, N) if problem.flat, else (C, N, C, N), the same on every rank."""
+        assert x2 is None
         rank, world = dist.get_rank(self.group), dist.get_world_size(self.group)
-        C, m = 1 if selection.flat else selection.columns, block_size(len(x), world)
+        m = block_size(len(x1), world)
         # All blocks are of one size, as collectives need: the last sample is repeated, and its copies are cut off.
-        padded = x[torch.arange(2 * world * m, device=x.device).clamp_max(len(x) - 1)]
-        held = dict(zip(own(rank), self._factors(padded.split(m), rank, factors), strict=True))
-        places = all_pairs(rank, world)
-        tiles = x.new_zeros(len(places), C, m, C, m)
+        padded = x1[torch.arange(2 * world * m, device=x1.device).clamp_max(len(x1) - 1)].split(m)
+        factors = self._together(x1.device, lambda: [work.factors(padded[b], None, True) for b in own(rank)])
+        tiles = self._contracted(dict(zip(own(rank), factors, strict=True)), x1, problem, work)
+        kernel = self._assemble(tiles, world)[:, : len(x1), :, : len(x1)]
+        return (kernel[0, :, 0] if problem.flat else kernel).contiguous()
+
+    def _together(self, device: torch.device, compute: Callable[[], T]) -> T:
+        return together(self.group, self.names, device, compute)
+
+    def _contracted(self, held: dict[int, Factors], x: Tensor, problem: Problem, work: Work) -> Tensor:
+        """This rank's tiles (T, C, m, C, m); a proof that fails is told only when nothing is on its way any more."""
+        rank, world = dist.get_rank(self.group), dist.get_world_size(self.group)
+        C, m, places = 1 if problem.flat else problem.C, block_size(len(x), world), all_pairs(rank, world)
+        tiles, failure = x.new_zeros(len(places), C, m, C, m), None
         for step in range(world // 2 + 1):
             if step:
                 held |= self._exchange(held, rank, world, step)
             for i, j in pairs(rank, world, step):
                 k = tiles[places.index((i, j))]
-                contract(k[0, :, 0] if selection.flat else k, held[i], held[j], i == j)
+                try:
+                    work.contract(k[0, :, 0] if problem.flat else k, held[i], held[j], i == j)
+                except Exception as error:
+                    failure = error
             held = {b: held[b] for b in own(rank)}
-        kernel = self._assemble(tiles, world)[:, : len(x), :, : len(x)]
-        kernel = (kernel[0, :, 0] if selection.flat else kernel).contiguous()
-        return kernel if total is None else total.add_(kernel)
 
-    def _factors(self, blocks: tuple[Tensor, ...], rank: int, factors: Callable[[Tensor, Any], Any]) -> list[Any]:
-        """The factors of this rank's blocks; NotSeparable on every rank if it is raised on one."""
-        found, failed = [], torch.zeros(1, device=blocks[0].device)
-        try:
-            found = [factors(blocks[b], None) for b in own(rank)]
-        except NotSeparable:
-            failed += 1
-        dist.all_reduce(failed, group=self.group)
-        if failed:
-            raise NotSeparable
-        return found
+        def finished() -> Tensor:
+            if failure is not None:
+                raise failure
+            return tiles
 
-    def _exchange(self, held: dict[int, Any], rank: int, world: int, step: int) -> dict[int, Any]:
+        return self._together(x.device, finished)
+
+    def _exchange(self, held: dict[int, Factors], rank: int, world: int, step: int) -> dict[int, Factors]:
         """Send the own blocks' factors `step` ranks down the ring; those that arrive come from `step` ranks up."""
         source, target = (dist.get_global_rank(self.group, (rank + s) % world) for s in (step, -step))
         arrived = {}

@@ -4,15 +4,16 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.func import jvp
 
-from hpnets.linalg import tiles
 from hpnets.ntk._budget import numel, parse_bytes, rows_that_fit
 from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_output, check_types
-from hpnets.ntk._functional import Params, call, eager, undisturbed
+from hpnets.ntk._functional import Params, eager
 from hpnets.ntk._output_selection import Outputs, OutputSelection, select_outputs
-from hpnets.ntk._planning import parameters_of
-from hpnets.ntk._survey import survey
+from hpnets.ntk._planning import parameters_of, plain_tensor
+from hpnets.ntk._products import Products, proven_products
+from hpnets.ntk._state import undisturbed
+from hpnets.ntk._survey import saved_scalars
+from hpnets.ntk._tiling import chunks
 
 
 @dataclass(frozen=True)
@@ -44,38 +45,35 @@ def sketch(
     if samples < 2:
         raise ValueError(f"samples is {samples}; allowed: >= 2, as one has no error bar")
     check_types(params, x)
-    x = x.detach()
     net = eager(net)
-    theta = parameters_of(net, params)
     with undisturbed(net, x.device):
+        theta, x = parameters_of(net, params), plain_tensor(x)
         check_inputs(net, theta, x, None)
         check_eval_mode(net)
         selection = select_outputs(outputs, check_output(net, theta, x), x)
-        saved = survey(net, theta, x, selection).saved
+        saved = saved_scalars(net, theta, x)
         # Primal and tangent of one layer's input and output are alive at once; `saved` of all layers bounds them.
         tangents = numel(theta) * x.element_size()
         rows = rows_that_fit(4 * saved * x.element_size(), max(parse_bytes(memory) - tangents, 1), len(x))
-        mean, squares = _moments(net, theta, x, selection, samples, seed, rows)
+        products = proven_products(net, theta, x, selection, rows)
+        mean, squares = _moments(products, theta, x, selection, samples, seed, rows)
     variance = (squares / samples - mean.square()).clamp_min_(0) / (samples - 1)
     return Sketch(check_finite(selection.shaped(mean)), selection.shaped(variance.sqrt_()), samples)
 
 
 def _moments(
-    net: nn.Module, theta: Params, x: Tensor, selection: OutputSelection, samples: int, seed: int, rows: int
+    products: Products, theta: Params, x: Tensor, selection: OutputSelection, samples: int, seed: int, rows: int
 ) -> tuple[Tensor, Tensor]:
     """The mean of the products over the tangents, and the sum of their squares."""
     generator = torch.Generator(x.device).manual_seed(seed)
     shape = (len(x), len(x)) if selection.flat else (selection.columns, len(x)) * 2
     total, squares = x.new_zeros(shape), x.new_zeros(shape)
+    Jv = x.new_empty(len(x), selection.columns)
     for _ in range(samples):
-        v = {name: torch.empty_like(p).normal_(generator=generator) for name, p in theta.items()}
-        Jv = torch.cat([_tangent(net, theta, v, x[part], selection) for part in tiles(len(x), rows)])
+        v = {name: p.new_empty(1, *p.shape).normal_(generator=generator) for name, p in theta.items()}
+        for part in chunks(len(x), rows):
+            Jv[part] = products.push(theta, x[part], v)[0]
         product = Jv @ Jv.T if selection.flat else torch.einsum("io,jp->oipj", Jv, Jv)
         total += product
         squares += product.square_()
     return total / samples, squares
-
-
-def _tangent(net: nn.Module, theta: Params, v: Params, x: Tensor, selection: OutputSelection) -> Tensor:
-    """J v (n, C)."""
-    return jvp(lambda p: selection.read(call(net, p, x)), (theta,), (v,))[1]

@@ -4,27 +4,29 @@ import time
 
 from torch import Tensor, nn
 
-from hpnets.ntk._functional import eager, undisturbed
+from hpnets.ntk._functional import eager
 from hpnets.ntk._output_selection import Outputs
 from hpnets.ntk._planning import parameters_of, plan
-from hpnets.ntk._structured import contract, factors
+from hpnets.ntk._state import undisturbed
+from hpnets.ntk._structured import TermWork
 
 
 def stage_seconds(net: nn.Module, x: Tensor, *, outputs: Outputs, memory: str | float = "1GiB") -> dict[str, float]:
     """Seconds of "plan", "factors" (passes) and "contraction" of `ntk(net, x, outputs=outputs, memory=memory)`.
 
-    Raises ValueError as `ntk` does, and where a parameter has no rule or the kernel takes more than one tile.
+    Raises ValueError as `ntk` does, and where the kernel takes more than one tile.
     """
     net = eager(net)
     start = time.perf_counter()
     made = plan(net, x, outputs=outputs, memory=memory, algorithm="structured")
-    if made.rest or made.tile < len(x):
-        raise ValueError("stages are those of layers with rules and of one tile; raise memory, or ask of another net")
+    if made.tile < len(x):
+        raise ValueError(f"memory is {memory!r}, which makes several tiles; allowed: enough for one")
     planned = time.perf_counter()
     with undisturbed(net, x.device):
-        found = factors(net, parameters_of(net, None), x, made.selection, made.terms, made.schedule)
+        selection, C = made.problem.selection, made.problem.C
+        work = TermWork(net, parameters_of(net, None), selection, made.terms, made.schedule)
+        factors = work.factors(x, None, True)
         passed = time.perf_counter()
-        C = made.selection.columns
-        k = x.new_empty(len(x), len(x)) if made.selection.flat else x.new_empty(C, len(x), C, len(x))
-        contract(k, made.terms, found, found, True)
+        k = x.new_empty(len(x), len(x)) if selection.flat else x.new_empty(C, len(x), C, len(x))
+        work.contract(k, factors, factors, True)
     return {"plan": planned - start, "factors": passed - planned, "contraction": time.perf_counter() - passed}

@@ -1,22 +1,23 @@
-"""Algorithm `structured`: forward hooks take each layer's input A, backward passes its output gradient G; K from those.
+"""Factors and their contraction: forward hooks take each layer's input A, backward passes its output gradient G.
 
 No weight gradient is formed where A and G give its inner products directly. The samples are cut into tiles, whose
 factors two at a time are held and contracted, and a tile into chunks, whose activations are held during the passes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
-from hpnets.linalg import tiles
-from hpnets.ntk._budget import Driver, tiled_kernel
 from hpnets.ntk._functional import Params
 from hpnets.ntk._output_selection import OutputSelection
+from hpnets.ntk._proof import Prover
+from hpnets.ntk._state import rng_state
 from hpnets.ntk._tape import Tape, output_gradients, record
-from hpnets.ntk._terms import State, Term
+from hpnets.ntk._terms import Functional, State, Term
 from hpnets.ntk._terms.base import mirror
-
-Factors = list[State]
+from hpnets.ntk._tiling import chunks, pair
 
 
 @dataclass(frozen=True)
@@ -28,70 +29,98 @@ class Schedule:
     batched: bool
 
 
-def structured_kernel(
-    net: nn.Module,
-    params: Params,
-    x1: Tensor,
-    x2: Tensor | None,
-    selection: OutputSelection,
-    terms: tuple[Term, ...],
-    schedule: Schedule,
-    drive: Driver = tiled_kernel,
-) -> Tensor:
-    """The share of K that `terms` cover: (N1, N2) if selection.flat, else (C, N1, C, N2)."""
-    return drive(
-        x1,
-        x2,
-        selection,
-        schedule.tile,
-        lambda x, old: factors(net, params, x, selection, terms, schedule, old),
-        lambda k, left, right, symmetric: contract(k, terms, left, right, symmetric),
-    )
+class Factors(NamedTuple):
+    """Samples, and the state of each term for them."""
+
+    x: Tensor
+    states: list[State]
 
 
-def contract(k: Tensor, terms: tuple[Term, ...], left: Factors, right: Factors, symmetric: bool) -> None:
-    """k = sum over the terms."""
+@dataclass
+class TermWork:
+    """The work of a kernel that `terms` cover; `prover` None means that nothing is proven."""
+
+    net: nn.Module
+    params: Params
+    selection: OutputSelection
+    terms: tuple[Term, ...]
+    schedule: Schedule
+    prover: Prover | None = None
+    entry_proven: bool = field(default=False, init=False)
+
+    @property
+    def tile(self) -> int:
+        return self.schedule.tile
+
+    def factors(self, x: Tensor, old: Factors | None, first: bool) -> Factors:
+        """The states of all terms for the samples of x, chunk by chunk; of one sample as of two, which are the same."""
+        several = x if len(x) > 1 else pair(x)
+        reused: list[State] = [{}] * len(self.terms) if old is None else old.states
+        C = self.selection.columns
+        states = [term.allocate(len(several), C, x, s) for term, s in zip(self.terms, reused, strict=True)]
+        prover = self.prover if first and self.prover is not None and not self.prover.done else None
+        for rows in chunks(len(several), self.schedule.chunk):
+            self._fill(several[rows], states, rows, prover)
+        if len(x) == 1:
+            states = [term.part(state, slice(0, 1)) for term, state in zip(self.terms, states, strict=True)]
+        return Factors(x, states)
+
+    def _fill(self, x: Tensor, states: list[State], rows: slice, prover: Prover | None) -> None:
+        before = None if prover is None else rng_state(x.device)
+        y = self._record(x, states, rows)
+        for term, state in zip(self.terms, states, strict=True):
+            if isinstance(term, Functional):
+                term.fill(self.net, self.params, x, self.selection, state, rows)
+        if prover is not None:
+            parts = [term.part(state, rows) for term, state in zip(self.terms, states, strict=True)]
+            prover.prove_factors(x, y, parts, drawn=before != rng_state(x.device))
+
+    def _record(self, x: Tensor, states: list[State], rows: slice) -> Tensor | None:
+        """Fill the states of terms of layers; the outputs at x, or None if there are no such terms."""
+        layers = [layer for term in self.terms for layer in term.layers]
+        if not layers:
+            return None
+        wanted = {name for layer in layers for name in layer.names}
+        leaves = {name: p.detach().requires_grad_(name in wanted) for name, p in self.params.items()}
+        tape = record(self.net, leaves, x, {name for layer in layers for name in layer.modules})
+        for term, state in zip(self.terms, states, strict=True):
+            term.begin(self.params, tape, state, rows)
+        self._backward(tape, states, rows)
+        return tape.y.detach()
+
+    def _backward(self, tape: Tape, states: list[State], rows: slice) -> None:
+        edges = list({id(edge): edge for term in self.terms for edge in term.edges(tape)}.values())
+        for columns, gradients in output_gradients(tape, edges, self.selection.cotangents, self.schedule.batched):
+            grads = {id(edge): g for edge, g in zip(edges, gradients, strict=True) if g is not None}
+            for term, state in zip(self.terms, states, strict=True):
+                term.take(tape, state, rows, columns, grads)
+
+    def contract(self, k: Tensor, left: Factors, right: Factors, symmetric: bool) -> None:
+        """k = sum over the terms; the first tile's entry of two random samples is proven."""
+        contract(k, self.terms, left.states, right.states, symmetric)
+        if self.prover is not None and not self.entry_proven:
+            self.entry_proven = True
+            self._prove_entry(self.prover, k, left, right, symmetric)
+
+    def _prove_entry(self, prover: Prover, k: Tensor, left: Factors, right: Factors, symmetric: bool) -> None:
+        n1, n2 = len(left.x), len(right.x)
+        a = int(torch.randint(n1, ()))
+        b = int(torch.randint(n2, ()))
+        if symmetric and a == b and n1 > 1:
+            b = (a + 1) % n1
+        one, other = slice(a, a + 1), slice(b, b + 1)
+        l = [term.part(state, one) for term, state in zip(self.terms, left.states, strict=True)]
+        r = [term.part(state, other) for term, state in zip(self.terms, right.states, strict=True)]
+        entries = [k[a, b] if k.ndim == 2 else k[:, a, :, b]]
+        if symmetric:
+            entries.append(k[b, a] if k.ndim == 2 else k[:, b, :, a].T)
+        prover.prove_entry(torch.stack([left.x[a], right.x[b]]), l, r, entries)
+
+
+def contract(k: Tensor, terms: tuple[Term, ...], left: list[State], right: list[State], symmetric: bool) -> None:
+    """k = sum over the terms, (n1, n2) or (C, n1, C, n2)."""
     k.zero_()
     for term, l, r in zip(terms, left, right, strict=True):
         term.contract(k, l, r, symmetric)
     if symmetric:
         mirror(k, even=all(term.even for term in terms))
-
-
-def factors(
-    net: nn.Module,
-    params: Params,
-    x: Tensor,
-    selection: OutputSelection,
-    terms: tuple[Term, ...],
-    schedule: Schedule,
-    old: Factors | None = None,
-) -> Factors:
-    """The states of all terms for the samples of x, chunk by chunk; in the memory of `old` if given."""
-    reused = [{}] * len(terms) if old is None else old
-    states = [term.allocate(len(x), selection.columns, x, state) for term, state in zip(terms, reused, strict=True)]
-    wanted = {name for term in terms for layer in term.layers for _, name in layer.parameters}
-    modules = {name for term in terms for layer in term.layers for name in layer.modules}
-    leaves = {name: p.detach().requires_grad_(name in wanted) for name, p in params.items()}
-    for rows in tiles(len(x), schedule.chunk):
-        tape = record(net, leaves, x[rows], modules)
-        for term, state in zip(terms, states, strict=True):
-            term.begin(net, params, tape, state, rows)
-        _backward(net, tape, selection, terms, states, rows, schedule.batched)
-    return states
-
-
-def _backward(
-    net: nn.Module,
-    tape: Tape,
-    selection: OutputSelection,
-    terms: tuple[Term, ...],
-    states: Factors,
-    rows: slice,
-    batched: bool,
-) -> None:
-    edges = list({id(edge): edge for term in terms for edge in term.edges(net, tape)}.values())
-    for columns, found in output_gradients(tape, edges, selection.cotangents, batched):
-        grads = {id(edge): g for edge, g in zip(edges, found, strict=True) if g is not None}
-        for term, state in zip(terms, states, strict=True):
-            term.take(net, tape, state, rows, columns, grads)

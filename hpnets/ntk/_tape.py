@@ -7,29 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
+from hpnets.ntk._call import Call
 from hpnets.ntk._functional import Params, call
+from hpnets.ntk._sites import PREFIX, SiteRecorder
 
 # Outputs whose gradients are handed on together: narrow convolutions' products reach the GEMM's rate only so.
 STACK = 2
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call of a layer: its first input A, where A and the output hang in the graph, and the output's shape.
-
-    An edge, not the output itself: a ReLU in place after the layer replaces the tensor but not the edge.
-    """
-
-    A: Tensor
-    version: int
-    A_edge: GradientEdge | None
-    edge: GradientEdge
-    shape: torch.Size
-
-    @property
-    def source(self) -> tuple[object, ...]:
-        """Equal for calls that were given the same values in the same memory."""
-        return self.A.data_ptr(), self.A.shape, self.A.stride(), self.version
 
 
 @dataclass
@@ -44,19 +27,28 @@ class Tape:
     prepared: dict[int, Tensor] = field(default_factory=dict)
 
 
-def record(net: nn.Module, params: Params, x: Tensor, modules: Collection[str]) -> Tape:
-    """Run `net` on x with `params` (those that require gradients make the graph), watching the modules named."""
-    calls: dict[str, list[Call]] = {name: [] for name in modules}
+def record(net: nn.Module, params: Params, x: Tensor, watched: Collection[str]) -> Tape:
+    """Run `net` on x with `params` (those that require gradients make the graph), watching modules and sites.
+
+    watched: names of modules, and those of parameters whose sites are watched, with PREFIX in front.
+    """
+    names = {name.removeprefix(PREFIX) for name in watched if name.startswith(PREFIX)}
+    calls: dict[str, list[Call]] = {name: [] for name in watched if not name.startswith(PREFIX)}
     handles = []
     try:
         for name in calls:
             handles.append(net.get_submodule(name).register_forward_hook(_watcher(calls[name]), with_kwargs=True))
         with torch.enable_grad():
-            y = call(net, params, x)
+            if not names:
+                return Tape(call(net, params, x), calls)
+            recorder = SiteRecorder(params, names, len(x))
+            x = recorder.begin(x)
+            with recorder:
+                y = call(net, params, x)
     finally:
         for handle in handles:
             handle.remove()
-    return Tape(y, calls)
+    return Tape(y, calls | {PREFIX + name: sites for name, sites in recorder.calls.items()})
 
 
 def _watcher(calls: list[Call]):  # type: ignore[no-untyped-def]  # torch types the hook itself
@@ -65,7 +57,7 @@ def _watcher(calls: list[Call]):  # type: ignore[no-untyped-def]  # torch types 
         if A is None or not isinstance(output, Tensor) or not output.requires_grad:
             return
         A_edge = get_gradient_edge(A) if A.requires_grad else None
-        calls.append(Call(A.detach(), A._version, A_edge, get_gradient_edge(output), output.shape))
+        calls.append(Call(module, A.detach(), A._version, A_edge, get_gradient_edge(output), output.shape))
 
     return hook
 

@@ -13,7 +13,9 @@ from torch import nn
 
 from hpnets.options import NTKOptions, RunOptions
 from hpnets.tasks import Task
+from hpnets.tasks.generation import GenerationTask
 from hpnets.tasks.sphere import SphereTask
+from hpnets.training.batch_statistics import BATCHES, ROWS, Source
 from hpnets.training.callbacks import EpochLines, EpochPicture, KeepOptions, SeedEpochs
 from hpnets.training.checkpoints import LastAndBest, WholeCheckpointIO
 from hpnets.training.harmonics import HarmonicMonitor
@@ -40,9 +42,17 @@ def make_monitor(ntk: NTKOptions, net: nn.Module, task: Task, run: RunFolder) ->
         file=run.kernel,
         indices=probe.indices,
         save_kernels=ntk.save_kernels,
+        batch_statistics=statistics_source(ntk, task),
     )
-    monitor.check(net)
+    monitor.check(net, task.train_dataloader())
     return monitor
+
+
+def statistics_source(ntk: NTKOptions, task: Task) -> Source:
+    """What BatchNorm is estimated on: latents where the batches are what the network makes, not what it takes."""
+    if ntk.batch_statistics == "estimate" and isinstance(task, GenerationTask):
+        return list(task.latents(BATCHES * ROWS).split(ROWS))
+    return ntk.batch_statistics
 
 
 def make_callbacks(

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from hpnets.ntk import Linearised, eager, linearize
+from hpnets.training.batch_statistics import BatchStatistics, Source
 from hpnets.training.lit import LitModel
 from hpnets.training.log import log_now
-from hpnets.training.modes import eval_mode
-from hpnets.training.ntk_monitor import find_network
-from hpnets.training.schedule import Every, check_every, is_due
+from hpnets.training.modes import find_network
+from hpnets.training.schedule import Every, Scheduled
 
 
-class LinearTwin(pl.Callback):
+class LinearTwin(Scheduled):
     r"""Trains f_lin = `linearize(net)` on the same batches, with an optimiser of the same kind and rates:
 
         lazy/moved          |f_t - f_0|, how far the network has moved: what the others are small or large against
@@ -29,7 +29,7 @@ class LinearTwin(pl.Callback):
         x: held-out inputs (M, ...).
         predict: steps -> (M, O), such as `KernelPredictor.test` of `KernelPredictor.descent` for full batches of SGD
             without momentum on the squared error; f_lin itself needs no such restriction.
-        every: measure each that many steps, each "epoch" (at its end), or at "log"-spaced steps.
+        every, batch_statistics: as for `NTKMonitor`. The twin keeps the BatchNorm statistics of the start.
 
     For a LitModel on one process (ValueError for more: the twin's gradients are not shared), without weight decay
     (ValueError: it would pull the twin's theta - theta_0 to 0 where it pulls the network's theta). The network's
@@ -39,11 +39,19 @@ class LinearTwin(pl.Callback):
     Source: Lee et al. 2019 (arXiv 1902.06720), figures 1-3.
     """
 
-    def __init__(self, x: Tensor, predict: Callable[[int], Tensor] | None = None, *, every: Every = "log") -> None:
-        self.x, self.predict, self.every = x, predict, check_every(every)
+    def __init__(
+        self,
+        x: Tensor,
+        predict: Callable[[int], Tensor] | None = None,
+        *,
+        every: Every = "log",
+        batch_statistics: Source = "estimate",
+    ) -> None:
+        super().__init__(every)
+        self.x, self.predict, self.statistics = x, predict, BatchStatistics(batch_statistics, x)
         self.steps: list[int] = []
         self.distances: list[dict[str, float]] = []
-        self._saved: dict[str, Any] | None = None
+        self._saved: dict[str, Any] = {}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if not isinstance(pl_module, LitModel):
@@ -54,47 +62,43 @@ class LinearTwin(pl.Callback):
         if trainer.world_size > 1:
             raise ValueError(f"LinearTwin runs on {trainer.world_size} processes; allowed: trainer.devices=1")
         net = find_network(pl_module, None)
-        self.twin: Linearised = linearize(net).eval()
+        self.statistics.start(net)
+        with self.statistics.lent(net, trainer):
+            self.twin: Linearised = linearize(net).eval()
         self.optimizer = _alike(trainer.optimizers[0], net, self.twin)
-        if self._saved:
+        if self._measured is not None:
             self.twin.load_state_dict(self._saved["twin"])
             self.optimizer.load_state_dict(self._saved["optimizer"])
-            self._saved = None
-        else:
-            self.steps, self.distances = [], []
-        self._measure(trainer, pl_module)
+        super().on_train_start(trainer, pl_module)
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        x, y = batch
-        self.optimizer.zero_grad()
-        self.task.loss(self.twin(x), y).backward()
-        self.optimizer.step()
-        if is_due(self.every, trainer.global_step):
-            self._measure(trainer, pl_module)
+    def begin(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.steps, self.distances = [], []
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self.every == "epoch" or trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs:
-            self._measure(trainer, pl_module)
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any) -> None:
+        _, (x, y), _ = args
+        (self.task.loss(self.twin(x), y) / trainer.accumulate_grad_batches).backward()
+        if trainer.global_step > self._checked:
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        super().on_train_batch_end(trainer, pl_module)
 
-    def _measure(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        step = trainer.global_step
-        if self.steps and self.steps[-1] == step:
-            return
-        found = {"net": self._outputs(find_network(pl_module, None)), "linear": self._outputs(self.twin)}
+    def measure(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        step, net = trainer.global_step, find_network(pl_module, None)
+        with self.statistics.lent(net, trainer):
+            outputs = {"net": self._outputs(net), "linear": self._outputs(self.twin)}
         if self.predict is not None:
-            found["kernel"] = self.predict(step).double().cpu()
+            outputs["kernel"] = self.predict(step).double().cpu()
         pairs = [("net", "linear"), ("net", "kernel"), ("linear", "kernel")]
-        values = {f"lazy/{a}_{b}": _distance(found[a], found[b]) for a, b in pairs if b in found}
-        values["lazy/moved"] = _distance(found["net"], self._outputs(self.twin.net))
+        values = {f"lazy/{a}_{b}": _distance(outputs[a], outputs[b]) for a, b in pairs if b in outputs}
+        values["lazy/moved"] = _distance(outputs["net"], self._outputs(self.twin.net))
         self.steps.append(step)
         self.distances.append(values)
         log_now(trainer, values)
 
     def _outputs(self, net: nn.Module) -> Tensor:
+        """f(x) (M, O) of a net in eval mode."""
         p = next(net.parameters())
-        with eval_mode(net), torch.no_grad(), torch.autocast(p.device.type, enabled=False):
+        with torch.no_grad(), torch.autocast(p.device.type, enabled=False):
             return net(self.x.to(p)).double().cpu()
 
     def state_dict(self) -> dict[str, Any]:
@@ -104,6 +108,7 @@ class LinearTwin(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._saved = state_dict
         self.steps, self.distances = list(state_dict["steps"]), list(state_dict["distances"])
+        self.resumed(self.steps)
 
 
 def _alike(optimizer: torch.optim.Optimizer, net: nn.Module, twin: Linearised) -> torch.optim.Optimizer:

@@ -1,9 +1,12 @@
 """Measuring a network in mid-training without changing it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import lightning.pytorch as pl
 from torch import nn
+
+FindNetwork = str | Callable[[pl.LightningModule], nn.Module] | None
 
 
 @contextmanager
@@ -16,3 +19,15 @@ def eval_mode(net: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes.items():
             module.training = mode
+
+
+def find_network(module: pl.LightningModule, net: FindNetwork) -> nn.Module:
+    """The network in a LightningModule, uncompiled; ValueError if it is not where `net` says."""
+    names = [net] if isinstance(net, str) else ["net", "model"]
+    network = net(module) if callable(net) else next((getattr(module, n) for n in names if hasattr(module, n)), None)
+    if not isinstance(network, nn.Module):
+        raise ValueError(
+            f"{type(module).__name__} has no network in {' or '.join(map(repr, names))}: name it, "
+            "NTKMonitor(x, net='attribute') or NTKMonitor(x, net=lambda module: ...)"
+        )
+    return getattr(network, "_orig_mod", network)

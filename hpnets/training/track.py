@@ -14,7 +14,8 @@ from hpnets.files import write_tensors
 class KernelTrack:
     """Steps, metrics and spectra of the measured kernels, the first kernel and the last; all kernels if asked.
 
-    spectra[t]: (rows,) eigenvalues, descending, float64. metrics[t]: name -> value.
+    spectra[t]: (rows,) eigenvalues, descending, float64. metrics[t]: name -> value. estimated: the steps at which
+    BatchNorm's statistics were estimated.
     """
 
     steps: list[int] = field(default_factory=list)
@@ -23,10 +24,14 @@ class KernelTrack:
     first: Tensor | None = None
     last: Tensor | None = None
     kernels: list[Tensor] = field(default_factory=list)
+    estimated: list[int] = field(default_factory=list)
 
-    def append(self, step: int, kernel: Tensor, spectrum: Tensor, metrics: dict[str, float], keep: bool) -> None:
-        """Add one measurement; `keep` also stores its kernel."""
+    def append(
+        self, step: int, kernel: Tensor, spectrum: Tensor, metrics: dict[str, float], keep: bool, estimated: bool
+    ) -> None:
+        """Add one measurement; `keep` also stores its kernel, `estimated` says how its BatchNorm was measured."""
         self.steps.append(step)
+        self.estimated += [step] if estimated else []
         self.metrics.append(metrics)
         self.spectra.append(spectrum.cpu())
         self.first = kernel.cpu() if self.first is None else self.first
@@ -44,7 +49,8 @@ class KernelTrack:
 
     def write(self, path: Path, indices: Tensor | None, outputs: str) -> None:
         """Write `steps` (T,), `spectra` and `spectra_normalised` (by the trace) (T, rows), the probe's `indices` (n,),
-        `kernel_first`, `kernel_last`, `kernels` (T, ...) if kept, and each metric as `metrics/<name>` (T,)."""
+        `kernel_first`, `kernel_last`, `kernels` (T, ...) if kept, each metric as `metrics/<name>` (T,), and
+        `steps_estimated` (E,) if any were."""
         assert self.first is not None
         assert self.last is not None
         spectra = torch.stack(self.spectra)
@@ -60,4 +66,5 @@ class KernelTrack:
         }
         tensors |= {"indices": indices} if indices is not None else {}
         tensors |= {"kernels": torch.stack(self.kernels)} if self.kernels else {}
+        tensors |= {"steps_estimated": torch.tensor(self.estimated)} if self.estimated else {}
         write_tensors(path, tensors, {"outputs": outputs})

@@ -9,6 +9,7 @@ import numpy as np
 
 from recipes.bench.peers import Peer
 from recipes.bench.process import Failed, Worker
+from recipes.bench.proof import OFF, has_proof
 from recipes.bench.stages import run_stages
 from recipes.bench.worker import Job
 
@@ -41,7 +42,7 @@ class Settings:
         from recipes.bench.cases import prepare
 
         data = prepare(case, self.folder, samples, options or {}, digits)
-        return Job(case, str(data), samples, self.device, self.threads, options=options or {})
+        return Job(case, str(data), samples, self.device, self.threads, verify=OFF, options=options or {})
 
 
 def run_case(name: str, peers: list[Peer], s: Settings) -> dict[str, Any]:
@@ -62,6 +63,7 @@ def run_case(name: str, peers: list[Peer], s: Settings) -> dict[str, Any]:
         result["peers"] = {peer.name: against(peer, ours, job, s) for peer in peers}
         times = [t for peer in result["peers"].values() for t in peer.get("ours_seconds", [])]
         times += [ours.seconds() for _ in range(s.repeats - len(times))]
+        result["proof"] = proof(ours, job, s) if has_proof() else {}
     result["ours"] |= summary(times)
     result["stages"] = run_stages(job, s)
     result["modes"] = {str(mode): alone("ours", replace(job, outputs=mode), s) for mode in MODES}
@@ -87,6 +89,15 @@ def against(peer: Peer, ours: Worker, job: Job, s: Settings) -> dict[str, Any]:
     except Failed as error:
         print(f"  {peer.name}: {error}", flush=True)
         return {"error": str(error)}
+
+
+def proof(ours: Worker, job: Job, s: Settings) -> dict[str, Any]:
+    """Times of the kernel with its run-time proof, as a user calls it, in turn with those without."""
+    with Worker("ours", replace(job, verify="")) as proven:
+        first = proven.call(s.folder / "proven.npy")
+        pairs = [(ours.seconds(), proven.seconds()) for _ in range(s.rounds(first["seconds"]))]
+    about = {"peak_bytes": first["peak_bytes"], "ours_seconds": [a for a, _ in pairs]}
+    return {**summary([b for _, b in pairs]), **about}
 
 
 def alone(module: str, job: Job, s: Settings) -> dict[str, Any]:

@@ -21,6 +21,7 @@ class Peer:
 # numpy is named because torch does not bring it.
 PACKAGES = {
     "torch-func-jacobian": "",
+    "torchjd": "torchjd==0.18.0 numpy",
     "nngeometry": "nngeometry==0.4 numpy",
     "neural-tangents": "neural-tangents==0.6.5 jax==0.4.23 jaxlib==0.4.23 'numpy<2' 'scipy<1.13'",
     "backpack": "backpack-for-pytorch==1.7.1 numpy",

@@ -22,7 +22,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Job:
-    """What to compute: a case with its weights and inputs `x` in an npz file, on `device` with `threads` threads."""
+    """What to compute: a case with its weights and inputs `x` in an npz file, on `device` with `threads` threads.
+
+    verify: of `ntk`, where it has such a keyword; "" leaves it at its default.
+    """
 
     case: str
     data: str
@@ -31,6 +34,7 @@ class Job:
     threads: int = 1
     outputs: Any = "full"
     memory: str = "1GiB"
+    verify: str = ""
     options: dict[str, int] = field(default_factory=dict)
 
     def arrays(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -46,7 +50,7 @@ Compute = Callable[[], Any]
 def serve(
     setup: Callable[[Job], Compute],
     packages: tuple[str, ...],
-    describe: Callable[[Job], dict[str, Any]] = lambda job: {},
+    describe: Callable[[Job, Compute], dict[str, Any]] = lambda job, compute: {},
     convert: Callable[[Any], np.ndarray] = lambda k: k.detach().cpu().numpy(),
     warm: bool = True,
 ) -> None:
@@ -55,7 +59,7 @@ def serve(
     Args:
         setup: the computation of a job, its result on the device and finished when it returns.
         packages: whose versions are told.
-        describe: what else to tell before the work.
+        describe: what else to tell of the job and its computation before the work.
         convert: the result as (N, N, O, O) in numpy, not timed.
         warm: whether two samples are computed first, so that libraries' own buffers count as the start's.
     """
@@ -66,7 +70,7 @@ def serve(
         setup(replace(job, samples=2))()
     compute = setup(job)
     versions = {name: importlib.metadata.version(name) for name in packages}
-    say(channel, {"versions": {"python": sys.version.split()[0], **versions}, **describe(job)})
+    say(channel, {"versions": {"python": sys.version.split()[0], **versions}, **describe(job, compute)})
     for line in sys.stdin:
         say(channel, answer(compute, convert, json.loads(line)["save"], job.device))
 

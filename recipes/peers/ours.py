@@ -7,20 +7,21 @@ from torch import Tensor
 
 from hpnets.ntk import ntk, plan
 from recipes.bench.cases import load
+from recipes.bench.proof import verification
 from recipes.bench.worker import Job, serve
 
 
 def setup(job: Job) -> Callable[[], Tensor]:
     """One call of `ntk`, the plan made anew each time as a user's call would."""
     net, x = load(job)
-    return lambda: ntk(net, x, outputs=job.outputs, memory=job.memory)
+    return lambda: ntk(net, x, outputs=job.outputs, memory=job.memory, **verification(job.verify))
 
 
-def describe(job: Job) -> dict[str, Any]:
+def describe(job: Job, _: Callable[[], Tensor]) -> dict[str, Any]:
     """What the plan predicts."""
     net, x = load(job)
     p = plan(net, x, outputs=job.outputs, memory=job.memory)
-    rules = sorted({parameter.rule for parameter in p.parameters})
+    rules = sorted({parameter.contraction for parameter in p.parameters})
     return {
         "algorithm": p.algorithm,
         "rules": rules,

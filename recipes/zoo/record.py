@@ -49,12 +49,16 @@ def zero_gradient(run: "RunFolder") -> float:
     import lightning.pytorch as pl
 
     from hpnets.ntk import zero_gradient_fraction
+    from hpnets.training.assemble import statistics_source
+    from hpnets.training.batch_statistics import BatchStatistics
     from hpnets.training.build import build
 
     options = run.options()
     pl.seed_everything(options.seed, verbose=False)
     net, task = build(options)
-    return round(zero_gradient_fraction(net.eval(), task.probe(options.ntk.probe).x), 4)
+    x = task.probe(options.ntk.probe).x
+    with BatchStatistics(statistics_source(options.ntk, task), x).lent(net, None, task.train_dataloader()):
+        return round(zero_gradient_fraction(net, x), 4)
 
 
 def seconds_of(runs: "Sequence[RunFolder]") -> dict[str, float]:

@@ -1,30 +1,14 @@
-"""Independent oracles: the kernel from plain autograd loops, and matrices whose spectra are known."""
+"""Matrices whose spectra are known, and nets whose kernel the oracle of tests/ntk gives as a matrix."""
 
 import torch
 from torch import Tensor, nn
 
-
-def loop_jacobian(net: nn.Module, x: Tensor) -> Tensor:
-    """J (N, O, P) by one backward pass for each sample and output; none of the library's code."""
-    params = [p for p in net.parameters() if p.requires_grad]
-    rows = []
-    for xi in x:
-        y = net(xi[None])[0]
-        rows.append([torch.cat([g.flatten() for g in torch.autograd.grad(o, params, retain_graph=True)]) for o in y])
-    return torch.stack([torch.stack(r) for r in rows])
+from tests.ntk.oracle import as_matrix, dense_kernel, select
 
 
 def loop_kernel(net: nn.Module, x: Tensor, outputs: str | int) -> Tensor:
-    """K (rows, rows) of an output mode, sample-major, from `loop_jacobian`."""
-    j = loop_jacobian(net, x)
-    if outputs == "trace":
-        return torch.einsum("iop,jop->ij", j, j)
-    if outputs == "sum":
-        j = j.sum(1, keepdim=True)
-    elif isinstance(outputs, int):
-        j = j[:, outputs : outputs + 1]
-    j = j.flatten(0, 1)
-    return j @ j.T
+    """K (rows, rows) of an output selection, sample-major."""
+    return as_matrix(select(dense_kernel(net, x), outputs))
 
 
 def with_eigenvalues(values: Tensor, seed: int = 0) -> Tensor:

@@ -72,12 +72,6 @@ def test_sketch_error_against_its_bar_over_seeds(outputs: str) -> None:
     assert float(z.mean(0).abs().max()) < 5 / 20**0.5
 
 
-def test_the_algorithm_sketch_is_the_sketch_of_256_tangents() -> None:
-    net, _, x = pair("ccp")
-    found = ntk(net, x, outputs="trace", algorithm="sketch")
-    assert torch.equal(found, sketch(net, x, outputs="trace", samples=256, seed=0).kernel)
-
-
 def test_sketch_error_falls_as_the_root_of_the_samples_and_seeds_repeat() -> None:
     net, _, x = pair("mlp")
     few, many = (sketch(net, x, outputs="trace", samples=k, seed=0) for k in (100, 1600))

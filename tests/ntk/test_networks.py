@@ -11,7 +11,7 @@ from tests.ntk.oracle import dense_kernel, relative
 
 
 def rules(net: nn.Module, x: Tensor) -> dict[str, str]:
-    return {p.name: p.rule for p in plan(net, x, outputs="full").parameters}
+    return {p.name: p.contraction for p in plan(net, x, outputs="full", algorithm="structured").parameters}
 
 
 class Twice(nn.Module):

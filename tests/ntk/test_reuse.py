@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from hpnets.models import create_model
-from hpnets.ntk import _budget, _jacobian, ntk, plan
+from hpnets.ntk import _tiling, ntk, plan
 from hpnets.ntk._structured import Schedule
 from hpnets.ntk._terms import base
 from tests.ntk.oracle import dense_kernel, relative
@@ -54,12 +54,11 @@ def reused(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     found = []
 
     def poisoned(like: Tensor, shape: tuple[int, ...], old: Tensor | None) -> Tensor:
-        new = _budget.empty(like, shape, old)
+        new = _tiling.empty(like, shape, old)
         found.append(old is not None and new.data_ptr() == old.data_ptr())
         return new.fill_(POISON)
 
-    for module in (base, _jacobian):
-        monkeypatch.setattr(module, "empty", poisoned)
+    monkeypatch.setattr(base, "empty", poisoned)
     return found
 
 
@@ -78,7 +77,7 @@ def test_no_entry_of_the_factors_before_is_left(
     for rows, columns in ((11, None), (7, x)):
         made = plan(net, x[:rows], columns, outputs=outputs, algorithm=algorithm)
         # 4 + 4 + 3 samples, and chunks of 3 + 1 or of 3.
-        tiled = dataclasses.replace(made, schedule=Schedule(4, 3, made.schedule.batched), rest_tile=4)
+        tiled = dataclasses.replace(made, schedule=Schedule(4, 3, made.schedule.batched))
         found = ntk(net, x[:rows], columns, plan=tiled)
         assert relative(found.double(), truth[:rows]) < tolerance
     assert any(reused)

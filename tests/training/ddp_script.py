@@ -25,6 +25,7 @@ class KeysOfRank(pl.Callback):
             "keys": sorted(trainer.callback_metrics),
             "steps": monitor.track.steps,
             "metrics": monitor.track.metrics,
+            "estimated": monitor.track.estimated,
             "weights": float(sum(p.double().sum() for p in pl_module.parameters())),
         }
         (folder / f"rank{trainer.global_rank}.json").write_text(json.dumps(values))

@@ -1,6 +1,7 @@
 """Plain gradient descent on small sphere tasks, for the tests."""
 
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 from torch import Tensor
@@ -24,8 +25,9 @@ def fit(
     *callbacks: pl.Callback,
     epochs: int,
     checkpoint: Path | None = None,
+    **options: Any,
 ) -> pl.Trainer:
-    """A fit of full epochs, without validation, from a checkpoint if there is one."""
+    """A fit without validation, from a checkpoint if there is one."""
     trainer = pl.Trainer(
         max_epochs=epochs,
         accelerator="cpu",
@@ -36,6 +38,7 @@ def fit(
         enable_checkpointing=False,
         callbacks=list(callbacks),
         use_distributed_sampler=False,
+        **options,
     )
     trainer.fit(module, datamodule=task, ckpt_path=checkpoint, weights_only=True)
     return trainer

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from hpnets.files import read_tensors
-from hpnets.ntk import ntk, plan
+from hpnets.ntk import estimated_statistics, ntk, plan
 from hpnets.training import NonFiniteError, NTKMonitor, ntk_monitor
+from hpnets.training.batch_statistics import training_inputs
 
 X = torch.randn(24, 5, generator=torch.Generator().manual_seed(0))
 Y = torch.eye(3)[torch.arange(24) % 3]
@@ -58,15 +59,20 @@ def fit(
     return trainer
 
 
+def kernel_of(module: Foreign, rows: int) -> Tensor:
+    """Of the first rows of X, with the statistics that a monitor estimates: these fits take some steps only."""
+    with estimated_statistics(module.backbone, training_inputs(DataLoader(TensorDataset(X, Y), 6))):
+        return ntk(module.backbone.eval(), X[:rows], outputs="trace")
+
+
 def test_it_measures_the_kernel_of_a_foreign_module(tmp_path: Path) -> None:
     monitor = NTKMonitor(X[:8], Y[:8], net="backbone", file=tmp_path / "ntk.safetensors")
     module = Foreign()
     trainer = fit(module, monitor)
-    last = ntk(module.backbone.eval(), X[:8], outputs="trace")
-    assert torch.equal(monitor.track.last, last)
+    assert torch.equal(monitor.track.last, kernel_of(module, 8))
     assert monitor.track.steps == [0, 4, 8]
     first = monitor.track.first
-    drift = float((last.double() - first.double()).norm() / first.double().norm())
+    drift = float((monitor.track.last.double() - first.double()).norm() / first.double().norm())
     assert monitor.track.metrics[-1]["drift"] == pytest.approx(drift, rel=1e-12)
     assert float(trainer.callback_metrics["ntk/drift"]) == pytest.approx(drift, rel=1e-6)
 
@@ -111,7 +117,7 @@ def test_a_compiled_network_is_measured_eager() -> None:
     module.net = torch.compile(module.backbone, backend="eager")
     monitor = NTKMonitor(X[:4])
     fit(module, monitor, epochs=1)
-    assert torch.equal(monitor.track.last, ntk(module.backbone.eval(), X[:4], outputs="trace"))
+    assert torch.equal(monitor.track.last, kernel_of(module, 4))
 
 
 def test_mixed_precision_does_not_reach_the_kernel() -> None:
@@ -119,7 +125,7 @@ def test_mixed_precision_does_not_reach_the_kernel() -> None:
     module = Foreign()
     fit(module, monitor, precision="bf16-mixed")
     assert monitor.track.last.dtype == torch.float32
-    assert torch.equal(monitor.track.last, ntk(module.backbone.eval(), X[:4], outputs="trace"))
+    assert torch.equal(monitor.track.last, kernel_of(module, 4))
 
 
 @pytest.mark.parametrize(
@@ -184,7 +190,7 @@ def test_one_plan_serves_all_measurements_once_every_parameter_moves(
     assert len(made) == plans
     assert bool(made[0].idle) == gated
     assert not made[-1].idle
-    assert torch.equal(monitor.track.last, ntk(module.backbone.eval(), X[:8], outputs="trace"))
+    assert torch.equal(monitor.track.last, kernel_of(module, 8))
 
 
 def test_a_plan_that_no_longer_holds_is_made_anew() -> None:

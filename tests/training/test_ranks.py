@@ -64,12 +64,18 @@ def test_every_rank_logs_the_same_keys_and_values(one_and_three: tuple[dict, lis
 
 
 def test_batch_norm_statistics_do_not_split_the_kernel(tmp_path: Path) -> None:
-    """Each rank has its own running statistics until the next forward pass; the kernel must be of one network."""
+    """Each rank has its own running statistics until the next forward pass; the kernel must be of one network.
+
+    Before the first step it is that of one process, which estimates statistics on the same inputs.
+    """
     ranks = run_script(tmp_path / "bn", 2, "resnet18", width=4)
+    one = run_script(tmp_path / "one", 1, "resnet18", width=4)[0]
     for rank in ranks:
         last = rank["last"]
         assert torch.equal(last, ranks[0]["last"])
         assert relative(last, last.T) < 1e-5
+        assert relative(rank["first"], one["first"]) < 1e-5
+        assert rank["estimated"] == one["estimated"] == rank["steps"] == [0, 6, 12, 18]
 
 
 def test_the_command_line_trains_on_two_processes(tmp_path: Path) -> None:

@@ -55,8 +55,16 @@ class OuterRule(Rule):
     def bias(self, module: Module, g: Tensor) -> Tensor:
         """Gradient of the bias (C, rows, numel)."""
 
+    def weight(self, W: Tensor) -> Tensor:
+        """dW (C, rows, q, H, I) as (C, rows, numel), in the order of the parameter's scalars."""
+        return W.flatten(2)
+
+    def scalars(self, b: Tensor) -> Tensor:
+        """Gradient of the bias (..., H), by unit, in the order of the parameter's scalars."""
+        return b
+
     def gradients(self, module: Module, P: Tensor, g: Tensor) -> dict[str, Tensor]:
-        return {"weight": outer(self.channels(module, g), P).flatten(2), "bias": self.bias(module, g)}
+        return {"weight": self.weight(outer(self.channels(module, g), P)), "bias": self.bias(module, g)}
 
 
 def outer(G: Tensor, P: Tensor) -> Tensor:

@@ -27,5 +27,8 @@ class EmbeddingRule(OuterRule):
     def bias(self, module: Module, g: Tensor) -> Tensor:
         raise ValueError("an embedding has no bias")
 
+    def weight(self, W: Tensor) -> Tensor:
+        return W.transpose(-1, -2).flatten(2)
+
     def gradients(self, module: Module, P: Tensor, g: Tensor) -> dict[str, Tensor]:
-        return {"weight": outer(self.channels(module, g), P).transpose(-1, -2).flatten(2)}
+        return {"weight": self.weight(outer(self.channels(module, g), P))}

@@ -5,7 +5,7 @@ from itertools import chain
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpnets.ntk._rules.base import Module, OuterRule, is_batched, outer, register_rule
+from hpnets.ntk._rules.base import Module, OuterRule, is_batched, register_rule
 from hpnets.ntk._rules.conv import patches
 
 
@@ -28,6 +28,5 @@ class TransposedConvRule(OuterRule):
     def bias(self, module: Module, g: Tensor) -> Tensor:
         return g.flatten(3).sum(3)
 
-    def gradients(self, module: Module, P: Tensor, g: Tensor) -> dict[str, Tensor]:
-        weight = outer(self.channels(module, g), P).transpose(-1, -2).flatten(2)
-        return {"weight": weight, "bias": self.bias(module, g)}
+    def weight(self, W: Tensor) -> Tensor:
+        return W.transpose(-1, -2).flatten(2)

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.autograd.graph import GradientEdge
 
 from hpnets.linalg import tiles
-from hpnets.ntk._budget import empty
 from hpnets.ntk._functional import Params
-from hpnets.ntk._survey import Layer
+from hpnets.ntk._layer import Layer
+from hpnets.ntk._problem import Problem
 from hpnets.ntk._tape import Tape
+from hpnets.ntk._tiling import empty
 
 State = dict[str, Tensor]
 # Rows of one product: large enough for the GEMM's rate, small enough that the product stays in cache.
@@ -24,14 +26,21 @@ STRIP = 32
 class Term(ABC):
     """Some layers' share of the kernel. Terms hold shapes and names only; tensors are in the `State` of a tile.
 
-    even: whether the share is symmetric in the outputs for each pair of samples, K[o, x, p, x'] = K[p, x, o, x'].
-    watches: whether it takes the output gradients of its layers.
+    contraction: how the factors give the share, by name. even: whether the share is symmetric in the outputs for each
+    pair of samples, K[o, x, p, x'] = K[p, x, o, x']. watches: whether it takes the output gradients of its layers.
+    axes: of each factor the axis of the samples, None where it has none.
     """
 
-    rule: str
+    contraction: str
     layers: tuple[Layer, ...]
     even: ClassVar[bool] = False
     watches: ClassVar[bool] = False
+    axes: ClassVar[dict[str, int | None]] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters that the share is of."""
+        return tuple(name for layer in self.layers for name in layer.names)
 
     @abstractmethod
     def shapes(self, n: int, C: int) -> dict[str, tuple[int, ...]]:
@@ -41,17 +50,25 @@ class Term(ABC):
         """Empty factors of n samples, in the memory of `old` where that holds them."""
         return {name: empty(like, shape, old.get(name)) for name, shape in self.shapes(n, C).items()}
 
-    def begin(self, net: nn.Module, params: Params, tape: Tape, state: State, rows: slice) -> None:  # noqa: B027
+    def begin(self, params: Params, tape: Tape, state: State, rows: slice) -> None:  # noqa: B027
         """Take what the forward pass over `rows` shows."""
 
     def take(  # noqa: B027
-        self, net: nn.Module, tape: Tape, state: State, rows: slice, columns: slice, grads: dict[int, Tensor]
+        self, tape: Tape, state: State, rows: slice, columns: slice, grads: dict[int, Tensor]
     ) -> None:
         """Take the gradients (c, rows, ...) of the outputs `columns`, by id of the edge."""
 
-    def edges(self, net: nn.Module, tape: Tape) -> list:
+    def edges(self, tape: Tape) -> list[GradientEdge]:
         """The edges whose gradients `take` wants."""
         return []
+
+    def part(self, state: State, rows: slice) -> State:
+        """The factors of some of the samples: views."""
+        return {name: t if self.axes[name] is None else _rows(t, self.axes[name], rows) for name, t in state.items()}
+
+    @abstractmethod
+    def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
+        """By parameter J^T u, the gradient of sum_i u_i . V^T f(x_i) as the factors give it, u (n, C); flattened."""
 
     @abstractmethod
     def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
@@ -61,16 +78,16 @@ class Term(ABC):
         """
 
     @abstractmethod
-    def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:
+    def flops(self, problem: Problem) -> float:
         """Floating-point operations of `contract` without symmetry."""
 
     def state_numels(self, n: int, C: int) -> list[int]:
         """Scalars of each of the factors of n samples."""
         return [math.prod(shape) for shape in self.shapes(n, C).values()]
 
-    def scratch_numel(self, n1: int, n2: int, C: int, flat: bool) -> int:
+    def scratch_numel(self, problem: Problem) -> int:
         """Scalars that `contract` needs beside k and the states."""
-        return block_numel(n1, n2, C, flat)
+        return block_numel(problem.n1, problem.n2, problem.C, problem.flat)
 
     def begin_numel(self) -> int:
         """Scalars per sample that `begin` needs for a moment, beside the state."""
@@ -79,6 +96,26 @@ class Term(ABC):
     def held_numel(self) -> int:
         """Scalars per sample that `begin` leaves alive during a chunk's passes, beside the state."""
         return 0
+
+
+def _rows(t: Tensor, axis: int | None, rows: slice) -> Tensor:
+    return t[(slice(None),) * (axis or 0) + (rows,)]
+
+
+def sum_of_rows(J: Tensor, u: Tensor) -> Tensor:
+    """sum_{i, c} u[i, c] J[c, i] (P,) for J (C, n, P): row by row, since a product over both axes would copy J."""
+    total = J.new_zeros(J.shape[2])
+    for c in range(len(J)):
+        total.addmv_(J[c].T, u[:, c])
+    return total
+
+
+def mixed_outputs(G: Tensor, u: Tensor) -> Tensor:
+    """sum_c u[i, c] G[c, i] (n, ...) for G (C, n, ...)."""
+    total = torch.zeros_like(G[0])
+    for c in range(len(G)):
+        total.addcmul_(G[c], u[:, c].view(-1, *[1] * (G.ndim - 2)))
+    return total
 
 
 def row_blocks(n: int, symmetric: bool) -> Iterator[tuple[slice, slice]]:

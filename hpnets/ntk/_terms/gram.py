@@ -2,15 +2,17 @@ r"""Dense layers: K += (A A^T [+ 1 for the bias]) * (G G^T); layers with one inp
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
+from torch.autograd.graph import GradientEdge
 
 from hpnets.ntk._functional import Params
+from hpnets.ntk._layer import Layer
 from hpnets.ntk._output_selection import OutputSelection
-from hpnets.ntk._rules.base import OuterRule
-from hpnets.ntk._survey import Layer
+from hpnets.ntk._problem import Problem
 from hpnets.ntk._tape import Tape
-from hpnets.ntk._terms.base import State, Term, add_products, block_numel, row_blocks
+from hpnets.ntk._terms.base import State, Term, add_products, block_numel, mixed_outputs, row_blocks
 
 
 @dataclass(frozen=True)
@@ -24,22 +26,20 @@ class Dense(Term):
     @property
     def inputs(self) -> int:
         """I."""
-        assert self.layers[0].positions is not None
-        return self.layers[0].positions[2]
+        return self.layers[0].outer[1].I
 
     @property
     def units(self) -> int:
         """H, summed over the layers."""
-        return sum(layer.positions[3] for layer in self.layers if layer.positions is not None)
+        return sum(layer.outer[1].H for layer in self.layers)
 
     def shapes(self, n: int, C: int) -> dict[str, tuple[int, ...]]:
         return {"A": (n, self.inputs)}
 
-    def begin(self, net: nn.Module, params: Params, tape: Tape, state: State, rows: slice) -> None:
-        calls = [call for layer in self.layers for call in layer.calls(net, tape)]
-        assert len({call.source for _, call in calls}) == 1, "layers that shared an input no longer do"
-        module, call = calls[0]
-        state["A"][rows] = self.layers[0].rule.prepare(module, call.A).flatten(1)
+    def begin(self, params: Params, tape: Tape, state: State, rows: slice) -> None:
+        # That the other layers' input is this one's is proven with the gradients that A gives them.
+        call = self.layers[0].only_call(tape)
+        state["A"][rows] = self.layers[0].rule.prepare(call.module, call.A).flatten(1)
 
     def input_gram(self, left: State, right: State) -> Tensor:
         """A A^T, + 1 for the bias."""
@@ -60,53 +60,62 @@ class Dense(Term):
     def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         """`contract` of the whole k."""
 
-    def part(self, state: State, rows: slice) -> State:
-        """The state of some of its samples."""
-        return {"A": state["A"][rows]}
+    def pulled(self, state: State, Gu: Tensor) -> dict[str, Tensor]:
+        """J^T u from the gradients Gu (n, units) of sum_i u_i . V^T f(x_i) at the layers' outputs."""
+        gradients: dict[str, Tensor] = {}
+        start = 0
+        for layer in self.layers:
+            rule, geometry = layer.outer
+            g = Gu[:, start : start + geometry.H]
+            start += geometry.H
+            for local, name in layer.parameters:
+                weight = local == "weight"
+                gradients[name] = (
+                    rule.weight((g.T @ state["A"])[None, None, None]).flatten() if weight else rule.scalars(g.sum(0))
+                )
+        return gradients
 
-    def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:
-        return 2.0 * n1 * n2 * self.inputs
+    def flops(self, problem: Problem) -> float:
+        return 2.0 * problem.n1 * problem.n2 * self.inputs
 
-    def scratch_numel(self, n1: int, n2: int, C: int, flat: bool) -> int:
-        return 2 * block_numel(n1, n2, C, flat) if flat else n1 * n2 + block_numel(n1, n2, C, flat)
+    def scratch_numel(self, problem: Problem) -> int:
+        block = block_numel(problem.n1, problem.n2, problem.C, problem.flat)
+        return 2 * block if problem.flat else problem.n1 * problem.n2 + block
 
 
 @dataclass(frozen=True)
 class Gram(Dense):
     """G (C, n, H) from one backward pass an output."""
 
-    rule = "gram"
+    contraction = "gram"
     watches = True
+    axes: ClassVar[dict[str, int | None]] = {"A": 0, "G": 1}
 
     def shapes(self, n: int, C: int) -> dict[str, tuple[int, ...]]:
         return super().shapes(n, C) | {"G": (C, n, self.units)}
 
-    def edges(self, net: nn.Module, tape: Tape) -> list:
-        return [call.edge for layer in self.layers for _, call in layer.calls(net, tape)]
+    def edges(self, tape: Tape) -> list[GradientEdge]:
+        return [layer.only_call(tape).edge for layer in self.layers]
 
-    def take(
-        self, net: nn.Module, tape: Tape, state: State, rows: slice, columns: slice, grads: dict[int, Tensor]
-    ) -> None:
+    def take(self, tape: Tape, state: State, rows: slice, columns: slice, grads: dict[int, Tensor]) -> None:
         start = 0
         for layer in self.layers:
-            ((module, call),) = layer.calls(net, tape)
-            assert isinstance(layer.rule, OuterRule)
-            assert layer.positions is not None
-            stop = start + layer.positions[3]
+            call, (rule, geometry) = layer.only_call(tape), layer.outer
+            stop = start + geometry.H
             if id(call.edge) not in grads:
                 state["G"][columns, rows, start:stop] = 0
             else:
-                state["G"][columns, rows, start:stop] = layer.rule.channels(module, grads[id(call.edge)]).flatten(2)
+                state["G"][columns, rows, start:stop] = rule.channels(call.module, grads[id(call.edge)]).flatten(2)
             start = stop
 
-    def part(self, state: State, rows: slice) -> State:
-        return super().part(state, rows) | {"G": state["G"][:, rows]}
+    def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
+        return self.pulled(state, mixed_outputs(state["G"], u))
 
     def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         add_products(k, left["G"], right["G"], self.input_gram(left, right), symmetric)
 
-    def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:
-        return super().flops(n1, n2, C, flat) + 2.0 * n1 * n2 * self.units * (C if flat else C * C)
+    def flops(self, problem: Problem) -> float:
+        return super().flops(problem) + 2.0 * problem.n1 * problem.n2 * self.units * problem.pairs
 
 
 @dataclass(frozen=True)
@@ -114,8 +123,12 @@ class Readout(Dense):
     """The layer whose output is f: its G is V, the same for every sample, so K += (V^T V) * (A A^T + 1)."""
 
     selection: OutputSelection
-    rule = "readout"
+    contraction = "readout"
     even = True
+    axes: ClassVar[dict[str, int | None]] = {"A": 0}
+
+    def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
+        return self.pulled(state, u @ self.selection.cotangents.T)
 
     def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         gram = self.input_gram(left, right)
@@ -128,5 +141,5 @@ class Readout(Dense):
 
 
 def flags(layer: Layer) -> tuple[bool, bool]:
-    """Which of weight and bias a layer's term is of."""
+    """Whether the term of a layer has its weight, and its bias."""
     return "weight" in layer.locals, "bias" in layer.locals

@@ -5,17 +5,19 @@ instead of one for each output too. The bias is one more entry of E.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hpnets.ntk._functional import Params
+from hpnets.ntk._layer import Layer
 from hpnets.ntk._output_selection import OutputSelection
-from hpnets.ntk._rules.base import OuterRule, fold_channels, fold_positions, fold_rows
-from hpnets.ntk._survey import Layer
+from hpnets.ntk._problem import Problem
+from hpnets.ntk._rules.base import fold_channels, fold_positions, fold_rows
 from hpnets.ntk._tape import Tape
 from hpnets.ntk._terms.base import State, Term
-from hpnets.ntk._terms.separable import proven_diagonals, readout_rows
+from hpnets.ntk._terms.separable import readout_rows, unit_gradients
 from hpnets.ntk._terms.units import add_unit_products, units_numel
 
 
@@ -28,33 +30,37 @@ class Pooled(Term):
     bias: bool
     readout: Layer
     selection: OutputSelection
-    rule = "pooled"
+    contraction = "pooled"
     even = True
+    axes: ClassVar[dict[str, int | None]] = {"E": 1, "R": None}
 
     @property
     def shape(self) -> tuple[int, int]:
         """H, I."""
-        assert self.layers[0].positions is not None
-        _, _, I, H = self.layers[0].positions
-        return H, self.weight * I + self.bias
+        geometry = self.layers[0].outer[1]
+        return geometry.H, self.weight * geometry.I + self.bias
 
     def shapes(self, n: int, C: int) -> dict[str, tuple[int, ...]]:
         H, I = self.shape
         return {"E": (H, n, I), "R": (C, H)}
 
-    def begin(self, net: nn.Module, params: Params, tape: Tape, state: State, rows: slice) -> None:
+    def begin(self, params: Params, tape: Tape, state: State, rows: slice) -> None:
         (layer,) = self.layers
-        rule, n = layer.rule, rows.stop - rows.start
-        assert isinstance(rule, OuterRule)
-        ((module, call),) = layer.calls(net, tape)
-        D = proven_diagonals(net, tape, self.readout, self.layers)[0].unsqueeze(0)
+        rule, n, call = layer.outer[0], rows.stop - rows.start, layer.only_call(tape)
+        D = unit_gradients(tape, self.readout, self.layers)[0].unsqueeze(0)
         if self.weight:
-            G = fold_channels(rule.channels(module, D), n)[0, :, 0]
-            P = fold_positions(rule.prepare(module, call.A), n)[:, 0]
+            G = fold_channels(rule.channels(call.module, D), n)[0, :, 0]
+            P = fold_positions(rule.prepare(call.module, call.A), n)[:, 0]
             state["E"][:, rows, : P.shape[2]] = torch.bmm(G, P).transpose(0, 1)
         if self.bias:
-            state["E"][:, rows, -1] = fold_rows(rule.bias(module, D), n)[0].T
-        state["R"].copy_(readout_rows(net, params, tape, self.readout, self.selection))
+            state["E"][:, rows, -1] = fold_rows(rule.bias(call.module, D), n)[0].T
+        state["R"].copy_(readout_rows(params, tape, self.readout, self.selection))
+
+    def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
+        total = torch.einsum("nh,hni->hi", u @ state["R"], state["E"])
+        weight = self.layers[0].outer[0].weight(total[None, None, None, :, : self.shape[1] - self.bias])
+        parts = {"weight": weight.flatten(), "bias": total[:, -1]}
+        return {name: parts[local] for local, name in self.layers[0].parameters}
 
     def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         R = left["R"]
@@ -65,9 +71,9 @@ class Pooled(Term):
     def begin_numel(self) -> int:
         return self.layers[0].kept + 4 * self.layers[0].outputs
 
-    def scratch_numel(self, n1: int, n2: int, C: int, flat: bool) -> int:
-        return units_numel(self.shape[0], n1, n2, self.shape[1], 1 if flat else C)
+    def scratch_numel(self, problem: Problem) -> int:
+        return units_numel(self.shape[0], problem.n1, problem.n2, self.shape[1], 1 if problem.flat else problem.C)
 
-    def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:
+    def flops(self, problem: Problem) -> float:
         H, I = self.shape
-        return 2.0 * n1 * n2 * H * (I + (1 if flat else C * (C + 1) / 2))
+        return 2.0 * problem.n1 * problem.n2 * H * (I + (1 if problem.flat else problem.C * (problem.C + 1) / 2))

@@ -4,13 +4,16 @@ by "sandwich": sum_st G[o, h, s] (P_s . P'_t) G'[p, h, t], or by "chunks": the g
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.autograd.graph import GradientEdge
 
 from hpnets.ntk._functional import Params
-from hpnets.ntk._rules.base import OuterRule, fold_channels, fold_positions
-from hpnets.ntk._survey import Layer
+from hpnets.ntk._layer import Geometry, Layer
+from hpnets.ntk._problem import Problem
+from hpnets.ntk._rules.base import fold_channels, fold_positions
 from hpnets.ntk._tape import Tape
 from hpnets.ntk._terms.base import State, Term, add_products, block_numel
 
@@ -23,75 +26,75 @@ class Positions(Term):
     """The weight of one layer."""
 
     layers: tuple[Layer]
-    rule: str  # "sandwich" or "chunks"
+    contraction: str  # "sandwich" or "chunks"
     watches = True
+    axes: ClassVar[dict[str, int | None]] = {"P": 0, "G": 0}
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """q, S, I, H."""
-        assert self.layers[0].positions is not None
-        return self.layers[0].positions
+    def shape(self) -> Geometry:
+        return self.layers[0].outer[1]
 
     def shapes(self, n: int, C: int) -> dict[str, tuple[int, ...]]:
         q, S, I, H = self.shape
         return {"P": (n, q, S, I), "G": (n, q, C, H, S)}
 
-    def begin(self, net: nn.Module, params: Params, tape: Tape, state: State, rows: slice) -> None:
+    def begin(self, params: Params, tape: Tape, state: State, rows: slice) -> None:
         (layer,) = self.layers
         n, at = rows.stop - rows.start, 0
-        for module, call in layer.calls(net, tape):
-            P = fold_positions(layer.rule.prepare(module, call.A), n)
+        for call in layer.calls(tape):
+            P = fold_positions(layer.rule.prepare(call.module, call.A), n)
             state["P"][rows, :, at : at + P.shape[2]] = P
             at += P.shape[2]
 
-    def edges(self, net: nn.Module, tape: Tape) -> list:
-        return [call.edge for _, call in self.layers[0].calls(net, tape)]
+    def edges(self, tape: Tape) -> list[GradientEdge]:
+        return [call.edge for call in self.layers[0].calls(tape)]
 
-    def take(
-        self, net: nn.Module, tape: Tape, state: State, rows: slice, columns: slice, grads: dict[int, Tensor]
-    ) -> None:
+    def take(self, tape: Tape, state: State, rows: slice, columns: slice, grads: dict[int, Tensor]) -> None:
         (layer,) = self.layers
-        assert isinstance(layer.rule, OuterRule)
+        rule, _ = layer.outer
         n, at = rows.stop - rows.start, 0
-        for module, call in layer.calls(net, tape):
+        for call in layer.calls(tape):
             zeros = torch.empty((1, *call.shape), device="meta")
             g = grads.get(id(call.edge), zeros)
-            G = fold_channels(layer.rule.channels(module, g), n).permute(1, 2, 0, 3, 4)
+            G = fold_channels(rule.channels(call.module, g), n).permute(1, 2, 0, 3, 4)
             state["G"][rows, :, columns, :, at : at + G.shape[4]] = 0 if G.is_meta else G
             at += G.shape[4]
 
+    def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
+        Gu = torch.einsum("nc,nqchs->nqhs", u, state["G"])
+        weight = torch.einsum("nqhs,nqsi->qhi", Gu, state["P"])
+        return dict.fromkeys(self.names, self.layers[0].outer[0].weight(weight[None, None]).flatten())
+
     def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
-        contract = _sandwich if self.rule == "sandwich" else _chunks
+        contract = _sandwich if self.contraction == "sandwich" else _chunks
         contract(k, left["P"], left["G"], right["P"], right["G"], symmetric)
 
     def begin_numel(self) -> int:
         return self.layers[0].kept
 
-    def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:
-        return (
-            sandwich_flops(self.shape, n1, n2, C, flat)
-            if self.rule == "sandwich"
-            else chunks_flops(self.shape, n1, n2, C, flat)
-        )
+    def flops(self, problem: Problem) -> float:
+        return (sandwich_flops if self.contraction == "sandwich" else chunks_flops)(self.shape, problem)
 
-    def scratch_numel(self, n1: int, n2: int, C: int, flat: bool) -> int:
+    def scratch_numel(self, problem: Problem) -> int:
         q, S, I, H = self.shape
-        if self.rule == "sandwich":
+        n1, n2, C = problem.n1, problem.n2, problem.C
+        if self.contraction == "sandwich":
             return n1 * q * S * (S + 2 * C * H)
         chunk = max(CHUNK, C * max(n1, n2) * q * I)
-        return 3 * chunk + block_numel(n1, n2, C, flat)
+        return 3 * chunk + block_numel(n1, n2, C, problem.flat)
 
 
-def sandwich_flops(shape: tuple[int, int, int, int], n1: int, n2: int, C: int, flat: bool) -> float:
+def sandwich_flops(shape: Geometry, problem: Problem) -> float:
     """Products P P'^T, then G with it, then with G'."""
     q, S, I, H = shape
-    return 2.0 * n1 * n2 * q * S * (S * I + C * H * S + (C if flat else C * C) * H)
+    return 2.0 * problem.n1 * problem.n2 * q * S * (S * I + problem.C * H * S + problem.pairs * H)
 
 
-def chunks_flops(shape: tuple[int, int, int, int], n1: int, n2: int, C: int, flat: bool) -> float:
+def chunks_flops(shape: Geometry, problem: Problem) -> float:
     """The gradients of both sides, then their product."""
     q, S, I, H = shape
-    return 2.0 * q * H * I * ((n1 + n2) * C * S + n1 * n2 * (C if flat else C * C))
+    n1, n2 = problem.n1, problem.n2
+    return 2.0 * q * H * I * ((n1 + n2) * problem.C * S + n1 * n2 * problem.pairs)
 
 
 def _sandwich(k: Tensor, P1: Tensor, G1: Tensor, P2: Tensor, G2: Tensor, symmetric: bool) -> None:

@@ -5,46 +5,46 @@ K[o, x, p, x'] += (A A^T + 1)[x, x'] sum_h R[o, h] R[p, h] sum_n D_n[x, h] D_n[x
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from hpnets.ntk._chain import diagonals
 from hpnets.ntk._functional import Params
+from hpnets.ntk._layer import Layer
 from hpnets.ntk._output_selection import OutputSelection
-from hpnets.ntk._survey import Layer, diagonals
+from hpnets.ntk._problem import Problem
 from hpnets.ntk._tape import Tape
 from hpnets.ntk._terms.base import BLOCK, State, block_numel
 from hpnets.ntk._terms.gram import Dense
 from hpnets.ntk._terms.units import add_unit_products, units_numel
 
 
-class NotSeparable(Exception):
-    """A sample on which a layer's units mix, though they did not on the samples that the plan looked at."""
+def unit_gradients(tape: Tape, readout: Layer, layers: tuple[Layer, ...]) -> list[Tensor]:
+    """D of each layer, shaped as its output: dy_N[h] / dz[h], zero where no unit reaches the read-out."""
+    ones = torch.ones_like(readout.only_call(tape).A)
+    shapes = [layer.only_call(tape).shape for layer in layers]
+    D = diagonals(tape, readout, layers, ones)
+    return [ones.new_zeros(shape) if d is None else d for d, shape in zip(D, shapes, strict=True)]
 
 
-def proven_diagonals(net: nn.Module, tape: Tape, readout: Layer, layers: tuple[Layer, ...]) -> list[Tensor]:
-    """`diagonals` of all layers; raises NotSeparable where a sample has none."""
-    found = [d for d in diagonals(net, tape, readout, layers) if d is not None]
-    if len(found) < len(layers):
-        raise NotSeparable
-    return found
-
-
-def readout_rows(net: nn.Module, params: Params, tape: Tape, readout: Layer, selection: OutputSelection) -> Tensor:
+def readout_rows(params: Params, tape: Tape, readout: Layer, selection: OutputSelection) -> Tensor:
     """R (C, H) = V^T W."""
-    ((last, _),) = readout.calls(net, tape)
     name = readout.locals.get("weight")
-    return selection.cotangents.T @ (last.get_parameter("weight").detach() if name is None else params[name])
+    W = readout.only_call(tape).module.get_parameter("weight").detach() if name is None else params[name]
+    return selection.cotangents.T @ W
 
 
 @dataclass(frozen=True)
 class Separable(Dense):
-    """D (H, n, layers) from one backward pass, and one more that proves it for every sample."""
+    """D (H, n, layers) from one backward pass."""
 
     readout: Layer
     selection: OutputSelection
-    rule = "separable"
+    contraction = "separable"
     even = True
+    axes: ClassVar[dict[str, int | None]] = {"A": 0, "D": 1, "R": None}
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -55,14 +55,15 @@ class Separable(Dense):
         H, layers = self.shape
         return super().shapes(n, C) | {"D": (H, n, layers), "R": (C, H)}
 
-    def begin(self, net: nn.Module, params: Params, tape: Tape, state: State, rows: slice) -> None:
-        super().begin(net, params, tape, state, rows)
-        found = proven_diagonals(net, tape, self.readout, self.layers)
+    def begin(self, params: Params, tape: Tape, state: State, rows: slice) -> None:
+        super().begin(params, tape, state, rows)
+        found = unit_gradients(tape, self.readout, self.layers)
         state["D"][:, rows] = torch.stack([d.flatten(1).T for d in found], dim=2)
-        state["R"].copy_(readout_rows(net, params, tape, self.readout, self.selection))
+        state["R"].copy_(readout_rows(params, tape, self.readout, self.selection))
 
-    def part(self, state: State, rows: slice) -> State:
-        return super().part(state, rows) | {"D": state["D"][:, rows], "R": state["R"]}
+    def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
+        Gu = torch.einsum("nh,hnl->nlh", u @ state["R"], state["D"])
+        return self.pulled(state, Gu.flatten(1))
 
     def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         gram, R = self.input_gram(left, right), left["R"]
@@ -76,12 +77,14 @@ class Separable(Dense):
     def begin_numel(self) -> int:
         return 3 * self.units
 
-    def scratch_numel(self, n1: int, n2: int, C: int, flat: bool) -> int:
-        if flat:
-            return 2 * block_numel(n1, n2, C, flat) + (2 * min(BLOCK, n1) + n2) * self.units
+    def scratch_numel(self, problem: Problem) -> int:
+        n1, n2, C = problem.n1, problem.n2, problem.C
+        if problem.flat:
+            return 2 * block_numel(n1, n2, C, True) + (2 * min(BLOCK, n1) + n2) * self.units
         return n1 * n2 + units_numel(self.shape[0], n1, n2, self.shape[1], C)
 
-    def flops(self, n1: int, n2: int, C: int, flat: bool) -> float:
+    def flops(self, problem: Problem) -> float:
         H, layers = self.shape
-        sums = H * layers if flat else H * (layers + C * (C + 1) / 2)
-        return super().flops(n1, n2, C, flat) + 2.0 * n1 * n2 * sums
+        C = problem.C
+        sums = H * layers if problem.flat else H * (layers + C * (C + 1) / 2)
+        return super().flops(problem) + 2.0 * problem.n1 * problem.n2 * sums

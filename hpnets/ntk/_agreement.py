@@ -1,0 +1,115 @@
+"""A rule's guess on two samples against autograd, and the layer that is made of a good one."""
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import GradientEdge
+
+from hpnets.ntk._call import Call
+from hpnets.ntk._functional import Params
+from hpnets.ntk._layer import Geometry, Layer
+from hpnets.ntk._output_selection import OutputSelection
+from hpnets.ntk._rules.base import OuterRule, Rule, fold_channels, fold_positions, fold_rows
+from hpnets.ntk._tape import Tape
+
+# Relative disagreement with autograd above which a rule is not trusted with a parameter.
+TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
+# Of all gradients' norm, in units of rounding: smaller gradients are noise, such as that of attention's bias of keys.
+FLOOR = 4.0
+# The tensors that rules prepared from, to see which calls share one.
+Seen = list[tuple[tuple[object, ...], Tensor]]
+Parameters = tuple[tuple[str, str], ...]
+
+
+def random_gradients(
+    tape: Tape, leaves: Params, edges: list[GradientEdge], selection: OutputSelection, sample: int = 0
+) -> tuple[dict[str, Tensor | None], list[Tensor | None]]:
+    """Gradients of u . V^T f(x_sample), u random: of the parameters, and at each edge."""
+    if not tape.y.requires_grad:
+        return dict.fromkeys(leaves), [None] * len(edges)
+    generator = torch.Generator().manual_seed(0)
+    u = torch.randn(selection.columns, generator=generator, dtype=tape.y.dtype).to(tape.y.device)
+    seed = torch.zeros_like(tape.y)
+    seed[sample] = selection.cotangents @ u
+    grads = torch.autograd.grad(tape.y, list(leaves.values()) + edges, seed, retain_graph=True, allow_unused=True)  # type: ignore[operator]
+    return dict(zip(leaves, grads, strict=False)), list(grads[len(leaves) :])
+
+
+def row_gradients(
+    rule: Rule, calls: list[Call], at: dict[int, Tensor | None], n: int, sample: int = 0
+) -> dict[str, Tensor]:
+    """By the rule, the gradient of each local parameter from one sample's rows alone, summed over the calls."""
+    total: dict[str, Tensor] = {}
+    for call in calls:
+        g = at[id(call.edge)]
+        if g is None:
+            continue
+        parts = rule.gradients(call.module, rule.prepare(call.module, call.A), g.unsqueeze(0))
+        for local, J in parts.items():
+            row = fold_rows(J, n)[0, sample]
+            total[local] = total[local] + row if local in total else row
+    return total
+
+
+def good_parameters(
+    rule: Rule,
+    parameters: Parameters,
+    calls: list[Call],
+    at: dict[int, Tensor | None],
+    truth: dict[str, Tensor | None],
+    n: int,
+    sample: int = 0,
+) -> Parameters:
+    """Those of the parameters whose gradients by the rule agree with autograd's, `truth`; at: gradients by edge."""
+    try:
+        if not all(rule.applies(call.module, call.A) for call in calls):
+            return ()
+        rows = row_gradients(rule, calls, at, n, sample)
+    except Exception:  # a rule's guess about a foreign module may fail in any way: the slow path is left
+        return ()
+    floor = FLOOR * sum(float(g.square().sum()) for g in truth.values() if g is not None) ** 0.5
+    return tuple((local, name) for local, name in parameters if agree(rows.get(local), truth[name], floor))
+
+
+def agree(row: Tensor | None, truth: Tensor | None, floor: float) -> bool:
+    """Whether a gradient is autograd's, up to its rounding or, where it vanishes by cancellation, to `floor`."""
+    if row is None or truth is None:
+        return (truth is None or not truth.any()) and (row is None or not row.any())
+    if row.numel() != truth.numel():
+        return False
+    error, size = (torch.linalg.vector_norm(t) for t in (row - truth.flatten(), truth))
+    eps = torch.finfo(truth.dtype).eps
+    return bool(error <= TOLERANCE[truth.dtype] * size + eps * floor)
+
+
+def make_layer(
+    rule: Rule, modules: list[str], parameters: Parameters, seen: Seen, calls: list[Call], n: int, leaves: Params
+) -> Layer:
+    prepared = [rule.prepare(call.module, call.A) for call in calls]
+    return Layer(
+        rule,
+        tuple(modules),
+        parameters,
+        tuple(_source(seen, call, P) for call, P in zip(calls, prepared, strict=True)),
+        _geometry(rule, calls, prepared, n),
+        tuple(leaves[name].numel() for _, name in parameters),
+        kept=sum(p.numel() for p in prepared) // n,
+        outputs=sum(call.shape.numel() for call in calls) // n,
+    )
+
+
+def _geometry(rule: Rule, calls: list[Call], prepared: list[Tensor], n: int) -> Geometry | None:
+    if not isinstance(rule, OuterRule) or not calls:
+        return None
+    P = [fold_positions(p, n) for p in prepared]
+    zeros = torch.empty((1, *calls[0].shape), device="meta")
+    H = fold_channels(rule.channels(calls[0].module, zeros), n).shape[3]
+    return Geometry(P[0].shape[1], sum(p.shape[2] for p in P), P[0].shape[3], H)
+
+
+def _source(seen: Seen, call: Call, P: Tensor) -> int:
+    """The number of this input among those seen: the same where the tensor is and what the rule made of it."""
+    for i, (source, other) in enumerate(seen):
+        if source == call.source and torch.equal(other, P):
+            return i
+    seen.append((call.source, P))
+    return len(seen) - 1

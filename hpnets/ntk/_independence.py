@@ -1,0 +1,99 @@
+"""Whether a network treats samples apart and draws nothing: without both, it is no function of a sample."""
+
+import copy
+import re
+
+import torch
+from torch import Tensor, nn
+
+from hpnets.ntk._failures import RefusalError
+from hpnets.ntk._functional import Params, own_parameters, plain_call
+
+# Largest change of an output, relative to the largest output, when other samples stand beside it: rounding alone.
+TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
+# Seeds under which a net that draws must give the same bits: stochastic depth is silent under many.
+SEEDS = 12
+_DRAWS = re.compile(r"drop|rrelu|stochastic|noise|sample", re.IGNORECASE)
+
+
+def regrouped(n: int, device: torch.device) -> list[Tensor]:
+    """Rows 0 to n - 1 dealt at random into two batches, each sample beside others than before; none of a single row.
+
+    Two or three rows make one batch, in which the first is repeated. A permutation alone would not do: a network that
+    takes the batch's mean from each sample gives permuted outputs for permuted samples.
+    """
+    order = torch.randperm(n).to(device)
+    if n < 4:
+        return [torch.cat([order, order[:1]])]
+    return [order[: n // 2], order[n // 2 :]]
+
+
+def check_same_outputs(net: nn.Module, params: Params, x: Tensor, y: Tensor, other: Tensor, drawn: bool) -> None:
+    """RefusalError unless `other`, outputs at x in other company under another RNG, equals y.
+
+    drawn: whether the RNG moved in the forward pass of y.
+    """
+    if drawn:
+        _check_determined(net, params, x)
+    if _close(y, other):
+        return
+    _check_determined(net, params, x)
+    if x.dtype == torch.float32 and _same_in_float64(net, params, x):
+        return
+    raise RefusalError(
+        "net gives a sample another output beside others, so it couples samples: call net.eval(), or part what couples "
+        "them"
+    )
+
+
+def _close(a: Tensor, b: Tensor) -> bool:
+    return bool((a - b).abs().max() <= TOLERANCE[a.dtype] * a.abs().max())
+
+
+def _check_determined(net: nn.Module, params: Params, x: Tensor) -> None:
+    """RefusalError if the same samples have other outputs under another seed."""
+    first = _seeded(net, params, x, 0)
+    for seed in range(1, SEEDS):
+        y = _seeded(net, params, x, seed)
+        # Bits on a CPU; an accelerator's sums differ from run to run.
+        if not (torch.equal(first, y) if x.device.type == "cpu" else _close(first, y)):
+            raise RefusalError(f"net draws at random{_where(net)}: call net.eval(), or take the draws out of forward")
+
+
+def _seeded(net: nn.Module, params: Params, x: Tensor, seed: int) -> Tensor:
+    import random
+
+    torch.manual_seed(seed)
+    random.seed(seed)
+    with own_parameters(net, params):
+        return plain_call(net, x)
+
+
+def _where(net: nn.Module) -> str:
+    """The modules in training mode that are known to draw, for the message."""
+    names = [
+        f"{name or 'net'} ({type(module).__name__})"
+        for name, module in net.named_modules()
+        if module.training and (_DRAWS.search(type(module).__name__) or _dropout(module) > 0)
+    ]
+    return f" in {', '.join(names[:3])}" if names else ""
+
+
+def _dropout(module: nn.Module) -> float:
+    """The dropout of a recurrent or attention module."""
+    value = getattr(module, "dropout", 0.0)
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _same_in_float64(net: nn.Module, params: Params, x: Tensor) -> bool:
+    """Whether outputs that differ in float32 agree in float64, so that the difference is rounding."""
+    try:
+        double = copy.deepcopy(net).double()
+        values, x = {name: p.double() for name, p in params.items()}, x.double()
+        with own_parameters(double, values):
+            y, other = plain_call(double, x), torch.empty_like(plain_call(double, x))
+            for rows in regrouped(len(x), x.device):
+                other[rows] = plain_call(double, x[rows])
+    except Exception:  # a net that has no copy or no float64 is judged in float32
+        return False
+    return _close(y, other)

@@ -1,0 +1,68 @@
+"""What a plan is: how each parameter's share of a kernel will be computed, at what cost."""
+
+from dataclasses import dataclass, field
+
+from hpnets.ntk._problem import Problem
+from hpnets.ntk._structured import Schedule
+from hpnets.ntk._terms import Term
+
+
+class StalePlanError(ValueError):
+    """A plan that was made for other inputs, parameters or weights."""
+
+
+@dataclass(frozen=True)
+class ParameterPlan:
+    """How one parameter's share is contracted, its floating-point operations, and the bytes held for it at the peak."""
+
+    name: str
+    contraction: str
+    flops: float
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a kernel will be computed; print it for the table.
+
+    parameters: one entry each; a parameter that no output depends on has the contraction "unused", one without a rule
+    "jacobian" or "loop". flops: contractions and passes. seconds: predicted; only ratios between plans mean something.
+    peak_bytes: predicted working memory. kernel_bytes: the result's, not in peak_bytes. proven: names of parameters
+    whose gradients have been proven with this plan, on whatever samples it was used for; `ntk` adds to it.
+    """
+
+    algorithm: str
+    shape: tuple[int, ...]
+    parameters: tuple[ParameterPlan, ...]
+    flops: float
+    seconds: float
+    peak_bytes: int
+    kernel_bytes: int
+    schedule: Schedule = field(repr=False)
+    sample_shape: tuple[int, ...] = field(repr=False)
+    dtype: str = field(repr=False)
+    problem: Problem = field(repr=False, compare=False)
+    terms: tuple[Term, ...] = field(repr=False, compare=False)
+    proven: set[str] = field(default_factory=set, repr=False, compare=False)
+
+    @property
+    def tile(self) -> int:
+        """Samples whose factors are held at a time; columns of the kernel for `ntkvp`."""
+        return self.schedule.tile
+
+    @property
+    def chunk(self) -> int:
+        """Samples of one forward pass."""
+        return self.schedule.chunk
+
+    def __str__(self) -> str:
+        width = max([len(p.name) for p in self.parameters] + [9])
+        lines = [f"{'parameter':<{width}}  {'contraction':<11} {'GFLOP':>9} {'MiB':>9}"]
+        for p in self.parameters:
+            lines.append(f"{p.name:<{width}}  {p.contraction:<11} {p.flops / 1e9:>9.3f} {p.peak_bytes / 2**20:>9.2f}")
+        lines.append(
+            f"{self.algorithm}: kernel {self.shape}, tiles of {self.tile}, chunks of {self.chunk}: "
+            f"{self.flops / 1e9:.2f} GFLOP, peak {self.peak_bytes / 2**20:.1f} MiB "
+            f"beside the kernel's {self.kernel_bytes / 2**20:.1f} MiB"
+        )
+        return "\n".join(lines)

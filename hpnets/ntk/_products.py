@@ -1,0 +1,201 @@
+"""Products with the Jacobian of a batch, J v and J^T w: by torch.func where it is right, else by plain autograd."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+from torch.func import jvp, vjp, vmap
+
+from hpnets.ntk._failures import DisprovenError, RefusalError
+from hpnets.ntk._functional import BatchFunction, Params, batch_function, own_parameters, plain_call
+from hpnets.ntk._independence import check_same_outputs, regrouped
+from hpnets.ntk._output_selection import OutputSelection
+from hpnets.ntk._proof import TOLERANCE, plain_gradients
+from hpnets.ntk._state import rng_state
+from hpnets.ntk._tiling import chunks, pair
+
+
+class Products(ABC):
+    """Products of J (n, C, P) at the samples of a batch with k vectors at once."""
+
+    @abstractmethod
+    def pull(self, params: Params, x: Tensor, w: Tensor) -> Params:
+        """J^T w by parameter (k, *shape), w (k, n, C)."""
+
+    @abstractmethod
+    def push(self, params: Params, x: Tensor, v: Params) -> Tensor:
+        """J v (k, n, C), v by parameter (k, *shape)."""
+
+
+class FunctionalProducts(Products):
+    """A vjp and a jvp of torch.func, vectorised over the vectors."""
+
+    def __init__(self, net: nn.Module, selection: OutputSelection) -> None:
+        self.f: BatchFunction = batch_function(net, selection, {})
+
+    def pull(self, params: Params, x: Tensor, w: Tensor) -> Params:
+        return vmap(vjp(lambda p: self.f(p, x), params)[1])(w)[0]
+
+    def push(self, params: Params, x: Tensor, v: Params) -> Tensor:
+        return vmap(lambda t: jvp(lambda p: self.f(p, x), (params,), (t,))[1])(v)
+
+
+class PlainProducts(Products):
+    """Plain autograd, vector by vector, for nets that torch.func cannot transform or transforms wrongly.
+
+    J v is the derivative of <J^T w, v> with respect to w, so that nothing needs a forward mode. What a net computes
+    under no_grad is a constant here, as it is to training, though not to jvp.
+    """
+
+    def __init__(self, net: nn.Module, selection: OutputSelection) -> None:
+        self.net, self.selection = net, selection
+
+    def pull(self, params: Params, x: Tensor, w: Tensor) -> Params:
+        seeds = w @ self.selection.cotangents.T
+        rows = [plain_gradients(self.net, params, x, seed)[0] for seed in seeds]
+        zeros = {name: torch.zeros_like(p) for name, p in params.items()}
+        return {
+            name: torch.stack([zero if (g := row[name]) is None else g for row in rows]) for name, zero in zeros.items()
+        }
+
+    def push(self, params: Params, x: Tensor, v: Params) -> Tensor:
+        vectors = len(next(iter(v.values())))
+        return torch.stack([self._push(params, x, {name: t[k] for name, t in v.items()}) for k in range(vectors)])
+
+    def _push(self, params: Params, x: Tensor, v: Params) -> Tensor:
+        with own_parameters(self.net, params) as own, torch.enable_grad():
+            y = self.selection.read(plain_call(self.net, x))
+            if not y.requires_grad:
+                return torch.zeros_like(y)
+            try:
+                return _pushed_backward(y, own, v)
+            except (RuntimeError, NotImplementedError):  # a backward pass without a derivative of its own
+                return _pushed_by_rows(y, own, v)
+
+
+def _pushed_backward(y: Tensor, own: Params, v: Params) -> Tensor:
+    w = torch.zeros_like(y, requires_grad=True)
+    grads = torch.autograd.grad(y, list(own.values()), w, create_graph=True, allow_unused=True)
+    moving = [(g, v[name]) for name, g in zip(own, grads, strict=True) if g is not None and g.requires_grad]
+    pairs = [(g * t).sum() for g, t in moving]
+    if not pairs:
+        return torch.zeros_like(y)
+    return torch.autograd.grad(torch.stack(pairs).sum(), w, retain_graph=True)[0].detach()
+
+
+def _pushed_by_rows(y: Tensor, own: Params, v: Params) -> Tensor:
+    """One backward pass for each entry of y."""
+    Jv = torch.zeros_like(y.detach())
+    for i, c in torch.ones_like(Jv).nonzero().tolist():
+        grads = torch.autograd.grad(y[i, c], list(own.values()), retain_graph=True, materialize_grads=True)
+        Jv[i, c] = torch.stack([(g * v[name]).sum() for name, g in zip(own, grads, strict=True)]).sum()
+    return Jv
+
+
+def proven_products(net: nn.Module, params: Params, x: Tensor, selection: OutputSelection, chunk: int) -> Products:
+    """`FunctionalProducts` if they agree with plain autograd on every chunk of x, else `PlainProducts`.
+
+    For random w and v, J^T w is compared with that of the samples in other company, and <w, J v> with <J^T w, v>.
+    RefusalError where samples are coupled, in their outputs or in their gradients, or drawn.
+    """
+    fast, plain = FunctionalProducts(net, selection), PlainProducts(net, selection)
+    products: Products = fast
+    for rows in chunks(len(x), chunk):
+        w = torch.randn(rows.stop - rows.start, selection.columns, dtype=x.dtype, device=x.device)
+        truth = _pulled_in_other_company(net, params, x[rows], selection, w)
+        if products is fast and _agrees(fast, params, x[rows], w, truth):
+            continue
+        if not _agrees(plain, params, x[rows], w, truth):
+            raise RefusalError(
+                "net gives a sample other gradients beside others, so it couples samples: part what couples them"
+            )
+        products = plain
+    return products
+
+
+def prove_products(
+    net: nn.Module, params: Params, x1: Tensor, x2: Tensor | None, selection: OutputSelection, chunk: int
+) -> None:
+    """DisprovenError where the products of torch.func are not plain autograd's; RefusalError as `proven_products`."""
+    for x in (x1,) if x2 is None else (x1, x2):
+        if isinstance(proven_products(net, params, x, selection, chunk), PlainProducts):
+            raise DisprovenError(dict.fromkeys(params, "ntkvp"))
+
+
+def prove_product_kernel(
+    net: nn.Module,
+    params: Params,
+    x1: Tensor,
+    x2: Tensor | None,
+    selection: OutputSelection,
+    kernel: Tensor,
+    chunk: int,
+) -> None:
+    """DisprovenError if <u, K w> is not <J1^T u, J2^T w> by plain autograd, for random u (N1, C) and w (N2, C).
+
+    Of a trace, K (N1, N2), each output has its share: sum_c <J1_c^T u_c, J2_c^T w_c> with u_c = u and w_c = w (N, 1).
+    Products that are right alone may be wrong inside another vmap, as torch's of linalg.solve and det are.
+    """
+    columns, C = x1 if x2 is None else x2, selection.columns
+    traced = kernel.ndim == 2 and C > 1
+    u, w = (torch.randn(len(x), 1 if traced else C, dtype=x.dtype, device=x.device) for x in (x1, columns))
+    ours = u[:, 0] @ kernel @ w[:, 0] if kernel.ndim == 2 else torch.einsum("ic,cidj,jd->", u, kernel, w)
+    plain, expected, size = PlainProducts(net, selection), 0.0, 0.0
+    for c in range(C if traced else 1):
+        seeds = [torch.zeros(len(t), C).to(t).index_copy_(1, torch.tensor([c]).to(t.device), t) for t in (u, w)]
+        g, h = (
+            _pulled(plain, params, x, v, chunk) for x, v in zip((x1, columns), seeds if traced else (u, w), strict=True)
+        )
+        expected += float(g @ h)
+        size += float(g.norm() * h.norm())
+    if abs(float(ours) - expected) > TOLERANCE[x1.dtype] * size:
+        raise DisprovenError(dict.fromkeys(params, "ntkvp"))
+
+
+def _pulled(plain: PlainProducts, params: Params, x: Tensor, w: Tensor, chunk: int) -> Tensor:
+    """J^T w (P,), chunk by chunk, for w (n, C)."""
+    total, stop = x.new_zeros(sum(p.numel() for p in params.values())), 0
+    for rows in chunks(len(x), chunk):
+        samples, seeds = x[rows], w[rows].clone()
+        seeds[: stop - rows.start] = 0  # rows that the chunk before has taken
+        stop = rows.stop
+        if len(samples) == 1:
+            samples, seeds = pair(samples), torch.cat([seeds, torch.zeros_like(seeds)])
+        total += torch.cat([g.flatten() for g in plain.pull(params, samples, seeds[None]).values()])
+    return total
+
+
+def _agrees(products: Products, params: Params, x: Tensor, w: Tensor, truth: Params) -> bool:
+    v = {name: torch.randn_like(p) for name, p in params.items()}
+    try:
+        pulled = products.pull(params, x, w[None])
+        pushed = float((w * products.push(params, x, {name: t[None] for name, t in v.items()})[0]).sum())
+    except Exception:  # no forward mode, no batching rule, control flow on values, no functional call ..
+        if isinstance(products, PlainProducts):
+            raise
+        return False
+    size = sum(float(g.square().sum()) for g in truth.values()) ** 0.5
+    error = sum(float((pulled[name][0] - g).square().sum()) for name, g in truth.items()) ** 0.5
+    expected = sum(float((g * v[name]).sum()) for name, g in truth.items())
+    return max(error, abs(pushed - expected)) <= TOLERANCE[x.dtype] * size
+
+
+def _pulled_in_other_company(
+    net: nn.Module, params: Params, x: Tensor, selection: OutputSelection, w: Tensor
+) -> Params:
+    """J^T w by plain autograd, the samples beside others than in x, where their outputs must be the same."""
+    total, other = {name: torch.zeros_like(p) for name, p in params.items()}, x.new_empty(0)
+    for rows in regrouped(len(x), x.device):
+        seeds = w[rows] @ selection.cotangents.T
+        seeds[len(x) :] = 0
+        gradients, y = plain_gradients(net, params, x[rows], seeds)
+        other = y.new_empty(len(x), y.shape[1]) if not other.numel() else other
+        other[rows] = y
+        for name, g in gradients.items():
+            if g is not None:
+                total[name] += g
+    before = rng_state(x.device)
+    with own_parameters(net, params):
+        y = plain_call(net, x)
+    check_same_outputs(net, params, x, y, other, before != rng_state(x.device))
+    return total

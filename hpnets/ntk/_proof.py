@@ -1,0 +1,200 @@
+"""The proof of a kernel on its own samples: what rules and shortcuts give, against plain autograd of the net itself."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from hpnets.ntk._failures import DisprovenError
+from hpnets.ntk._functional import Params, own_parameters, plain_call
+from hpnets.ntk._independence import check_same_outputs, regrouped
+from hpnets.ntk._layer import Layer
+from hpnets.ntk._output_selection import OutputSelection
+from hpnets.ntk._rules.base import OuterRule, fold_channels, fold_positions
+from hpnets.ntk._tape import Tape, record
+from hpnets.ntk._terms.base import State, Term
+
+# Disagreement of a parameter's gradient with autograd's, relative to the terms that it is the sum of.
+TOLERANCE = {torch.float32: 3e-4, torch.float64: 1e-9}
+# The same relative to the gradient of all parameters: what is below changes no digit of the kernel.
+FLOOR = {torch.float32: 1e-6, torch.float64: 1e-13}
+
+
+@dataclass
+class Prover:
+    """Proves the factors of each block of samples, and a few entries of the kernel.
+
+    known: names that were proven with this plan before, taken over and added to; with `again` these are proven again.
+    """
+
+    net: nn.Module
+    params: Params
+    selection: OutputSelection
+    terms: tuple[Term, ...]
+    known: set[str] = field(default_factory=set)
+    again: bool = True
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to prove."""
+        return not self.again and self.known.issuperset(self.params)
+
+    @property
+    def _contractions(self) -> dict[str, str]:
+        return {name: term.contraction for term in self.terms for name in term.names}
+
+    def prove_factors(self, x: Tensor, y: Tensor | None, states: list[State], drawn: bool) -> None:
+        """DisprovenError with the parameters whose J^T u by the factors is not autograd's, u (n, C) random.
+
+        Each sample has a cotangent of its own, so that rows in another order show. y: the outputs at x of the pass that
+        made the factors, None if there was none; `drawn` whether that pass moved the RNG. The net's outputs must be
+        the same in other company (RefusalError): the pass that gives the truth is made in other batches than x.
+        """
+        u = torch.randn(len(x), self.selection.columns, dtype=x.dtype, device=x.device)
+        truth, other = self._truth(x, u)
+        if y is None:
+            with own_parameters(self.net, self.params):
+                y = plain_call(self.net, x)
+        check_same_outputs(self.net, self.params, x, y, other, drawn)
+        pulled: Params = {}
+        for term, state in zip(self.terms, states, strict=True):
+            pulled |= term.pull(state, u)
+        wrong = self._disagreeing(pulled, truth)
+        if wrong:
+            sizes = self._sizes(x, u, wrong, states)
+            wrong = [name for name in wrong if not _agree(pulled.get(name), truth[name], sizes.get(name, 0.0))]
+        if wrong:
+            raise DisprovenError({name: self._contractions.get(name, "unused") for name in wrong})
+        self.known |= {name for name, g in truth.items() if g is not None and bool(g.any())}
+
+    def _truth(self, x: Tensor, u: Tensor) -> tuple[dict[str, Tensor | None], Tensor]:
+        """By parameter the gradient of sum_i u_i . V^T f(x_i) by plain autograd, None where none; and f (n, O)."""
+        total: dict[str, Tensor | None] = dict.fromkeys(self.params)
+        y: Tensor | None = None
+        for rows in regrouped(len(x), x.device):
+            seeds = u[rows] @ self.selection.cotangents.T
+            seeds[len(x) :] = 0  # a row that is there a second time
+            gradients, outputs = plain_gradients(self.net, self.params, x[rows], seeds)
+            y = outputs.new_empty(len(x), outputs.shape[1]) if y is None else y
+            y[rows] = outputs
+            for name, g in gradients.items():
+                before = total[name]
+                total[name] = g if before is None or g is None else before.add_(g)
+                total[name] = before if g is None else total[name]
+        assert y is not None
+        return total, y
+
+    def _disagreeing(self, pulled: dict[str, Tensor], truth: dict[str, Tensor | None]) -> list[str]:
+        squares = [float(g.square().sum()) for g in truth.values() if g is not None]
+        floor = FLOOR[self.selection.cotangents.dtype] * sum(squares) ** 0.5
+        tolerance = TOLERANCE[self.selection.cotangents.dtype]
+        return [name for name, g in truth.items() if not _agree(pulled.get(name), g, floor / tolerance)]
+
+    def _sizes(self, x: Tensor, u: Tensor, names: list[str], states: list[State]) -> dict[str, float]:
+        """By parameter the root of the summed squares of the terms, by sample and position, that its gradient sums.
+
+        Attention's bias of keys has gradient 0 exactly, as a sum of terms that are not.
+        """
+        layers = [layer for term in self.terms for layer in term.layers if not set(names).isdisjoint(layer.names)]
+        sizes = {} if not layers else _layer_sizes(self.net, self.params, x, u @ self.selection.cotangents.T, layers)
+        for term, state in zip(self.terms, states, strict=True):
+            if not term.layers and not set(names).isdisjoint(term.names):
+                sizes |= _row_sizes(term, state, u)
+        return sizes
+
+    def prove_entry(self, x: Tensor, left: list[State], right: list[State], entries: list[Tensor]) -> None:
+        """DisprovenError if K of the samples x_a and x_b, x = (x_a, x_b), is not <J_a, J_b>.
+
+        left, right: factors of the one sample each. entries: K as (C, C), rows for x_a, or () for a trace, wherever it
+        stands in the kernel. The block u^T K w is compared with plain gradients along random u and w, and the entries
+        with the block, so that a trace too is proven by two backward passes.
+        """
+        C, tolerance = self.selection.columns, TOLERANCE[x.dtype]
+        block = x.new_zeros(C, 1, C, 1)
+        for term, l, r in zip(self.terms, left, right, strict=True):
+            term.contract(block, l, r, False)
+        K = block[:, 0, :, 0]
+        u, w = torch.randn(2, C, dtype=x.dtype, device=x.device)
+        g, h = self._along(x, u, w)
+        size = float(g.norm() * h.norm())
+        wrong = abs(float(u @ K @ w) - float(g @ h)) > tolerance * size
+        bound = tolerance * max(size, float(K.norm()))
+        for entry in entries:
+            wrong = wrong or float(((K.trace() if entry.ndim == 0 else K) - entry).abs().max()) > bound
+        if wrong:
+            raise DisprovenError(self._contractions)
+
+    def _along(self, x: Tensor, u: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        """J_a^T u and J_b^T w (P,) of the two samples of x by plain autograd."""
+        with own_parameters(self.net, self.params) as own, torch.enable_grad():
+            y = self.selection.read(plain_call(self.net, x))
+            if not y.requires_grad:
+                return x.new_zeros(1), x.new_zeros(1)
+            leaves = list(own.values())
+            g, h = (
+                torch.autograd.grad(y[row] @ v, leaves, retain_graph=True, materialize_grads=True)
+                for row, v in ((0, u), (1, w))
+            )
+        return torch.cat([t.flatten() for t in g]).detach(), torch.cat([t.flatten() for t in h]).detach()
+
+
+def plain_gradients(
+    net: nn.Module, params: Params, x: Tensor, seeds: Tensor
+) -> tuple[dict[str, Tensor | None], Tensor]:
+    """By parameter the gradient of sum(seeds * net(x)) by plain autograd, None where none; and net(x), detached."""
+    with own_parameters(net, params) as own, torch.enable_grad():
+        y = plain_call(net, x)
+        if not y.requires_grad:
+            return dict.fromkeys(own), y
+        grads = torch.autograd.grad(y, list(own.values()), seeds, allow_unused=True)
+    return dict(zip(own, grads, strict=True)), y.detach()
+
+
+def _agree(pulled: Tensor | None, truth: Tensor | None, size: float) -> bool:
+    """Whether the gradients agree relative to the truth or, if larger, to `size`."""
+    if truth is None:
+        return pulled is None or float(pulled.norm()) <= TOLERANCE[pulled.dtype] * size
+    tolerance = TOLERANCE[truth.dtype]
+    if pulled is None:
+        return float(truth.norm()) <= tolerance * size
+    if pulled.numel() != truth.numel():
+        return False
+    norm = float(truth.norm())
+    return float((pulled - truth.flatten()).norm()) <= tolerance * max(norm, size)
+
+
+def _row_sizes(term: Term, state: State, u: Tensor) -> dict[str, float]:
+    """Of a term without layers: the root of the summed squares over the samples."""
+    rows = [term.pull(term.part(state, slice(i, i + 1)), u[i : i + 1]) for i in range(len(u))]
+    return {name: sum(float(row[name].square().sum()) for row in rows) ** 0.5 for name in term.names}
+
+
+def _layer_sizes(net: nn.Module, params: Params, x: Tensor, seeds: Tensor, layers: list[Layer]) -> dict[str, float]:
+    """Of layers: |g_s| |P_s| over samples and positions s, root of the summed squares; |g_s| for biases."""
+    leaves = {name: p.detach().requires_grad_() for name, p in params.items()}
+    tape = record(net, leaves, x, {name for layer in layers for name in layer.modules})
+    sizes: dict[str, float] = {}
+    for layer in layers:
+        for local, name in layer.parameters:
+            sizes[name] = _terms_norm(layer, local, tape, seeds)
+    return sizes
+
+
+def _terms_norm(layer: Layer, local: str, tape: Tape, seeds: Tensor) -> float:
+    total = 0.0
+    for call in layer.calls(tape):
+        (g,) = torch.autograd.grad(tape.y, [call.edge], seeds, retain_graph=True, allow_unused=True)
+        if g is None:
+            continue
+        if local == "bias":
+            total += float(g.square().sum())
+        elif isinstance(layer.rule, OuterRule):
+            G = fold_channels(layer.rule.channels(call.module, g[None]), len(tape.y))[0].square().sum(2)
+            P = fold_positions(layer.rule.prepare(call.module, call.A), len(tape.y)).square().sum(3)
+            total += float((G * P).sum())
+        else:
+            P = layer.rule.prepare(call.module, call.A)
+            # Not every rule has an entry of P for each of g: then the samples' sums stand for their positions'.
+            terms = g * P if P.shape == g.shape else layer.rule.gradients(call.module, P, g[None])[local]
+            total += float(terms.square().sum())
+    return total**0.5

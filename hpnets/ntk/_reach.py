@@ -1,0 +1,41 @@
+"""Parameters that a network's output depends on out of sight: its kernel would silently leave out their share."""
+
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+from torch.autograd.graph import Node
+
+from hpnets.ntk._failures import RefusalError
+
+
+def check_reach(net: nn.Module, y: Tensor) -> None:
+    """RefusalError if y, the network's output in its graph, depends on parameters that cannot be differentiated.
+
+    Those of modules in a plain list, of a closure or of another network are none of net.parameters(); those inside a
+    reentrant checkpoint are no part of the graph, so that torch.autograd.grad takes them for unused.
+    """
+    known = {id(p) for p in net.parameters()}
+    for node in _nodes(y):
+        if node.name() == "CheckpointFunctionBackward":
+            raise RefusalError(
+                "net has a reentrant checkpoint, which torch.autograd.grad does not reach into; allowed: "
+                "checkpoint(..., use_reentrant=False)"
+            )
+        leaf = getattr(node, "variable", None)
+        if isinstance(leaf, nn.Parameter) and id(leaf) not in known:
+            raise RefusalError(
+                f"net depends on a parameter {tuple(leaf.shape)} that net.parameters() does not reach: register it "
+                "(nn.Parameter, nn.ParameterList, nn.ModuleList), or detach it"
+            )
+
+
+def _nodes(y: Tensor) -> Iterator[Node]:
+    """The nodes of y's graph."""
+    waiting, seen = [y.grad_fn], set[Node]()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        yield node
+        waiting += [after for after, _ in node.next_functions]

@@ -1,0 +1,86 @@
+"""Recurrent layers written out in Linear layers, one step after another, so that each use of their weights is seen."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+RECURRENT = {"lstm", "gru", "rnn_tanh", "rnn_relu"}
+CELLS = {f"{name}_cell" for name in RECURRENT}
+# What makes a constant state one of samples.
+_Follow = Callable[[Tensor], Tensor]
+
+
+def written_out(name: str, args: tuple[Any, ...], follow: _Follow) -> Any:
+    """The result of torch's function `name` of these arguments; None where it is of another form."""
+    if name in CELLS:
+        return _cell(name.removesuffix("_cell"), *args, follow=follow)
+    if len(args) != 9 or isinstance(args[3], list | tuple) or args[0].ndim != 3:
+        return None  # packed sequences
+    x, state, weights, biases, layers, dropout, train, both, batch_first = args
+    each, directions = 4 if biases else 2, 2 if both else 1
+    if len(weights) != each * layers * directions or (train and dropout and layers > 1):
+        return None  # projections; draws
+    h, c = state if name == "lstm" else (state, state)
+    groups = [tuple(weights)[i : i + each] for i in range(0, len(weights), each)]
+    x, last = (x if batch_first else x.transpose(0, 1)), []
+    for layer in range(layers):
+        parts = []
+        for d in range(directions):
+            i = layer * directions + d
+            outputs, final = _steps(name, x, groups[i], follow(h[i]), follow(c[i]), backwards=d == 1)
+            parts.append(outputs)
+            last.append(final)
+        x = torch.cat(parts, 2)
+    y = x if batch_first else x.transpose(0, 1)
+    final_h, final_c = (torch.stack(parts) for parts in zip(*last, strict=True))
+    return (y, final_h, final_c) if name == "lstm" else (y, final_h)
+
+
+def _steps(
+    name: str, x: Tensor, weights: tuple[Tensor, ...], h: Tensor, c: Tensor, backwards: bool
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """One direction of one layer over x (n, T, I): outputs (n, T, H), and the state at the end."""
+    w_x, w_h = weights[:2]
+    b_x, b_h = weights[2:] or (None, None)
+    outputs: list[Tensor] = []
+    inputs = F.linear(x, w_x, b_x).unbind(1)
+    for a in reversed(inputs) if backwards else inputs:
+        h, c = _step(name, a, F.linear(h, w_h, b_h), h, c)
+        outputs.append(h)
+    return torch.stack(outputs[::-1] if backwards else outputs, 1), (h, c)
+
+
+def _cell(
+    name: str,
+    x: Tensor,
+    state: Any,
+    w_x: Tensor,
+    w_h: Tensor,
+    b_x: Tensor | None = None,
+    b_h: Tensor | None = None,
+    *,
+    follow: _Follow,
+) -> Any:
+    if x.ndim != 2:
+        return None
+    h, c = (follow(s) for s in (state if name == "lstm" else (state, state)))
+    after = _step(name, F.linear(x, w_x, b_x), F.linear(h, w_h, b_h), h, c)
+    return after if name == "lstm" else after[0]
+
+
+def _step(name: str, a: Tensor, b: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """(h, c) after a step, of the gates' shares a of the input and b of the state."""
+    if name == "lstm":
+        i, f, g, o = (a + b).chunk(4, 1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+    if name == "gru":
+        (a_r, a_z, a_n), (b_r, b_z, b_n) = a.chunk(3, 1), b.chunk(3, 1)
+        z = (a_z + b_z).sigmoid()
+        h = (1 - z) * (a_n + (a_r + b_r).sigmoid() * b_n).tanh() + z * h
+        return h, h
+    h = (a + b).relu() if name == "rnn_relu" else (a + b).tanh()
+    return h, h

@@ -1,0 +1,94 @@
+"""Sites: calls of functions that mix samples with a weight, and how a weight's gradients reach the parameters it is of.
+
+A site stands in for a module: it has the attributes that the rule of such a module reads.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hpnets.ntk._rules.base import Rule, fold_rows
+
+# Scalars of the gradients that are pulled through a weight's own graph at a time.
+BLOCK = 2**22
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A tensor that is computed from parameters alone: its value in the graph, and those parameters by name."""
+
+    value: Tensor
+    leaves: dict[str, Tensor]
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it is a parameter itself."""
+        return len(self.leaves) == 1 and next(iter(self.leaves.values())) is self.value
+
+    def pull(self, J: Tensor) -> dict[str, Tensor]:
+        """J (C, n, numel) of the weight as J of each parameter, through the weight's graph."""
+        if self.is_leaf:
+            return dict.fromkeys(self.leaves, J)
+        rows, step = J.flatten(0, 1), max(1, BLOCK // max(1, self.value.numel()))
+        parts = [self._pull(block) for block in rows.split(step)]
+        return {
+            name: torch.cat([part[i].reshape(len(part[i]), -1) for part in parts]).unflatten(0, J.shape[:2])
+            for i, name in enumerate(self.leaves)
+        }
+
+    def _pull(self, rows: Tensor) -> tuple[Tensor, ...]:
+        seeds, leaves = rows.reshape(-1, *self.value.shape), list(self.leaves.values())
+        options: dict[str, Any] = {"retain_graph": True, "allow_unused": True, "materialize_grads": True}
+        try:
+            return torch.autograd.grad(self.value, leaves, seeds, is_grads_batched=True, **options)
+        except RuntimeError:  # a backward formula that cannot be batched
+            single = [torch.autograd.grad(self.value, leaves, seed, **options) for seed in seeds]
+            return tuple(torch.stack(grads) for grads in zip(*single, strict=True))
+
+
+@dataclass(frozen=True)
+class Site:
+    """A function's call with `weights` by their local names; of `samples` samples; attributes: what the rule reads."""
+
+    rule: Rule
+    samples: int
+    weights: dict[str, Weight]
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["attributes"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    @property
+    def leaves(self) -> tuple[str, ...]:
+        """Names of the parameters that the weights are of."""
+        return tuple(dict.fromkeys(name for weight in self.weights.values() for name in weight.leaves))
+
+
+class SiteRule(Rule):
+    """The gradients of parameters from all their sites, each by its own rule, pulled through each weight's graph."""
+
+    def __init__(self, numels: dict[str, int]) -> None:
+        self.parameters, self.numels = tuple(numels), numels
+
+    def applies(self, module: Site, A: Tensor) -> bool:
+        return module.rule.applies(module, A)
+
+    def prepare(self, module: Site, A: Tensor) -> Tensor:
+        return module.rule.prepare(module, A)
+
+    def gradients(self, module: Site, P: Tensor, g: Tensor) -> dict[str, Tensor]:
+        own = module.rule.gradients(module, P, g)
+        total: dict[str, Tensor] = {}
+        for local, weight in module.weights.items():
+            for name, J in weight.pull(fold_rows(own[local], module.samples)).items():
+                total[name] = total[name] + J if name in total else J
+        zero = g.new_zeros(1, 1, 1)
+        return {
+            name: total[name] if name in total else zero.expand(len(g), module.samples, numel)
+            for name, numel in self.numels.items()
+        }

@@ -1,0 +1,83 @@
+"""The tiles and chunks of samples that keep within a byte budget, and the peak that is predicted for them."""
+
+from dataclasses import dataclass
+
+from hpnets.ntk._budget import LARGE, peak_bytes
+from hpnets.ntk._problem import Problem
+from hpnets.ntk._structured import Schedule
+from hpnets.ntk._survey import Survey
+from hpnets.ntk._tape import STACK
+from hpnets.ntk._terms import Functional, Term
+
+# Bytes of activations that a chunk's passes aim at: larger ones leave the caches, smaller ones starve the products.
+CHUNK_BYTES = 96 * 2**20
+# Rather than in chunks this many times smaller, passes over a tile are made in smaller tiles.
+LEAST = 8
+# A vectorised pass over all outputs saves the overhead of C passes; it pays while a pass is this short, in scalars.
+BATCHED_NUMEL = 2**23
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """What a schedule takes: the states of its tiles, large blocks among them, passes, scratch; if passes recur."""
+
+    states: int
+    large: int
+    passes: int
+    scratch: int
+    recur: bool
+
+    @property
+    def peak(self) -> int:
+        return peak_bytes(self.states + self.scratch, self.passes, self.recur, self.large)
+
+
+def predict_bytes(terms: tuple[Term, ...], survey: Survey, problem: Problem, s: Schedule) -> Bytes:
+    """Predicted bytes of a schedule, the kernel itself left out."""
+    tile, item = problem.tile(s.tile), problem.item
+    scratch = max((term.scratch_numel(tile) for term in terms), default=0)
+    held = [tile.n1] if problem.symmetric and s.tile >= problem.n1 else [tile.n1, tile.n2]
+    blocks = [item * numel for t in held for term in terms for numel in term.state_numels(t, problem.C)]
+    large = sum(block for block in blocks if block >= LARGE)
+    passes = s.chunk * max(_hooked_numel(terms, survey, problem.C, s.batched), _functional_numel(terms, problem.C))
+    return Bytes(sum(blocks), large, item * passes, item * scratch, recur=s.chunk < sum(held))
+
+
+def _hooked_numel(terms: tuple[Term, ...], survey: Survey, C: int, batched: bool) -> int:
+    """Scalars per sample of the passes with hooks."""
+    if not any(term.layers for term in terms):
+        return 0
+    # Of the gradients, the watched ones are held, and those on the way; passes one by one are stacked, a copy.
+    outputs = sum(layer.outputs for term in terms if term.watches for layer in term.layers)
+    grads = C * (outputs + 2 * survey.widest) if batched else 2 * min(C, STACK) * (outputs + survey.widest)
+    later = sum(term.held_numel() for term in terms) + (grads if outputs else 0)
+    return survey.saved + max([later, *(term.begin_numel() for term in terms)])
+
+
+def _functional_numel(terms: tuple[Term, ...], C: int) -> int:
+    return max((term.fill_numel(C) for term in terms if isinstance(term, Functional)), default=0)
+
+
+def choose_schedule(terms: tuple[Term, ...], survey: Survey, problem: Problem, budget: int) -> tuple[Schedule, Bytes]:
+    """The fewest tiles that fit `budget` bytes; ValueError with what a tile of two samples takes if none do."""
+    outputs = sum(layer.outputs for term in terms for layer in term.layers)
+    least, count = min(2, problem.longest), 1
+    while True:
+        tile = max(least, -(-problem.longest // count))
+        batched = problem.C > 1 and tile * outputs * problem.C <= BATCHED_NUMEL
+
+        def needs(chunk: int, tile: int = tile, batched: bool = batched) -> Bytes:
+            return predict_bytes(terms, survey, problem, Schedule(tile, chunk, batched))
+
+        chunk = most = max(least, -(-tile // max(1, -(-tile * needs(1).passes // CHUNK_BYTES))))
+        while chunk > max(least, most // LEAST) and needs(chunk).peak > budget:
+            chunk = max(least, -(-chunk // 2))
+        if needs(chunk).peak <= budget:
+            return Schedule(tile, chunk, batched), needs(chunk)
+        if tile == least:
+            raise ValueError(
+                f"memory is {budget} bytes, but tiles of {least} samples take {needs(least).peak}; raise memory to at "
+                "least that"
+            )
+        # Tiles shrink by about a fifth at a time: each size is tried only once, and few of them are.
+        count = max(count + 1, -(-problem.longest // max(1, tile - 1))) if tile < 64 else count * 5 // 4 + 1

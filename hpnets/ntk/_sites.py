@@ -1,0 +1,148 @@
+"""While a network runs, the calls of torch's functions in which samples meet a tensor made of parameters alone.
+
+Parameters that no module's rule covers are followed from function to function: a result of parameters and constants is
+a weight again; where a weight meets samples, the call is a site, and the rule of the module that would do the same
+covers it.
+"""
+
+from collections.abc import Iterator
+from types import FunctionType
+from typing import Any
+
+from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_flatten
+
+from hpnets.ntk._call import Call
+from hpnets.ntk._functions import REPEATS, Met, site_of
+from hpnets.ntk._recurrent import CELLS, RECURRENT, written_out
+from hpnets.ntk._rules.broadcast import SumRule
+from hpnets.ntk._rules.site import Site, Weight
+
+# A site's calls stand under the name of each of its parameters with this in front, which no module's name has.
+PREFIX = "."
+# The attribute of tensors that are followed: the parameters that a weight is of, None for what depends on samples.
+ORIGIN = "_hpnets_origin"
+_Origin = dict[str, Tensor] | None
+
+
+class SiteRecorder(TorchFunctionMode):
+    """Collects the sites of the parameters `names`, in a pass over the samples x: `calls` by parameter, in order."""
+
+    def __init__(self, params: dict[str, Tensor], names: set[str], samples: int) -> None:
+        super().__init__()
+        self.samples = samples
+        self.calls: dict[str, list[Call]] = {name: [] for name in names}
+        self.params = params
+
+    def begin(self, x: Tensor) -> Tensor:
+        """x as the samples that are followed; parameters that nobody asked about count as constants."""
+        x = x.detach()
+        _mark(x, None)
+        for name, p in self.params.items():
+            p.requires_grad_(p.requires_grad or name in self.calls)
+            _mark(p, {name: p} if name in self.calls else {})
+        return x
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        origins = [_origin(t) for t in _tensors((args, kwargs))]
+        leaves = {name: p for origin in origins if origin for name, p in origin.items()}
+        if not origins:
+            return func(*args, **kwargs)
+        if any(origin is None for origin in origins):
+            result = self._met(func, args, kwargs) if leaves else func(*args, **kwargs)
+            return _marked(result, func, args, None)
+        result = func(*args, **kwargs)
+        if not self._is_repeated(func, args, result):
+            return _marked(result, func, args, leaves)
+        if leaves and result.requires_grad:
+            weight = Weight(args[0], leaves)
+            self._keep(Site(SumRule(), self.samples, {"weight": weight}, {"shape": args[0].shape}), result, result)
+        return _marked(result, func, args, None)
+
+    def _is_repeated(self, func: Any, args: Any, result: Any) -> bool:
+        """Whether a tensor without samples was repeated for each of them: that of a weight is a site."""
+        if _name(func) not in REPEATS or not isinstance(args[0], Tensor) or result.ndim == 0:
+            return False
+        shape = args[0].shape
+        return len(result) == self.samples and (len(shape) < result.ndim or shape[0] == 1)
+
+    def _met(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """The result of a function of samples and weights, whose site is kept."""
+        if isinstance(func, FunctionType) and _name(func) in _COMPOSITE:
+            with self:
+                return _unchecked(func)(*args, **kwargs)
+        if _name(func) in RECURRENT | CELLS and not kwargs:
+            with self:
+                result = written_out(_name(func), args, self._follow)
+            if result is not None:
+                return result
+        arguments, tree = tree_flatten((args, kwargs))
+        kinds = [_origin(a) if isinstance(a, Tensor) else {} for a in arguments]
+        met = Met(func, _name(func), args, kwargs, arguments, tree, kinds, self.samples)
+        site, A = site_of(met)
+        result = func(*args, **kwargs)
+        if site is not None and isinstance(result, Tensor) and result.requires_grad:
+            self._keep(site, result if A is None else A, result)
+        return result
+
+    def _follow(self, t: Tensor) -> Tensor:
+        """The tensor as one of samples."""
+        t = t.clone()
+        _mark(t, None)
+        return t
+
+    def _keep(self, site: Site, A: Tensor, result: Tensor) -> None:
+        # What a sum's rule asks of its input is its shape: no memory is held for it.
+        A = A.detach()
+        shown = A[:0].new_empty(()).expand(A.shape) if isinstance(site.rule, SumRule) and A is result else A
+        call = Call(site, shown, A._version, None, get_gradient_edge(result), result.shape)
+        for name in site.leaves:
+            self.calls[name].append(call)
+
+
+# Functions written in Python whose inside is looked at.
+_COMPOSITE = {"multi_head_attention_forward", "einsum", "__rsub__", "__rdiv__", "__rpow__"}
+
+
+def _unchecked(func: FunctionType) -> FunctionType:
+    """`func` that does not ask for overrides itself: torch tells a mode about the outermost function only."""
+    checks = {name: lambda *_: False for name in func.__globals__ if name.startswith("has_torch_function")}
+    names = func.__globals__ | checks
+    copy = FunctionType(func.__code__, names, func.__name__, func.__defaults__, func.__closure__)
+    copy.__kwdefaults__ = func.__kwdefaults__
+    return copy
+
+
+def _name(func: Any) -> str:
+    return getattr(func, "__name__", "")
+
+
+def _tensors(arguments: Any) -> Iterator[Tensor]:
+    for a in arguments.values() if isinstance(arguments, dict) else arguments:
+        if isinstance(a, Tensor):
+            yield a
+        elif isinstance(a, tuple | list | dict):
+            yield from _tensors(a)
+
+
+def _origin(t: Tensor) -> _Origin:
+    """What is known of a tensor; one that has a graph but is unknown may be of samples."""
+    unknown: _Origin = None if t.requires_grad else {}
+    return t.__dict__.get(ORIGIN, unknown)
+
+
+def _mark(t: Tensor, origin: _Origin) -> None:
+    setattr(t, ORIGIN, origin)
+
+
+def _marked(result: Any, func: Any, args: Any, origin: _Origin) -> Any:
+    """The result, which is of that origin; a weight without a graph is a constant."""
+    if _name(func) == "__setitem__":
+        result, changed = None, args[0]
+        _mark(changed, origin)
+    for t in _tensors((result,)):
+        _mark(t, origin if origin is None or t.requires_grad else {})
+    return result

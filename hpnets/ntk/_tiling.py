@@ -1,0 +1,90 @@
+"""A kernel tile by tile, from the factors of its rows and of its columns."""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from hpnets.linalg import tiles
+from hpnets.ntk._problem import Problem
+
+# What a tile's samples are kept as; only `Work` knows what is inside.
+Factors = Any
+
+
+class Work(Protocol):
+    """How the factors of samples are made, and contracted to a tile of the kernel."""
+
+    @property
+    def tile(self) -> int:
+        """Samples whose factors are made at a time."""
+        ...
+
+    def factors(self, x: Tensor, old: Factors | None, first: bool) -> Factors:
+        """The factors of the samples of x; in the memory of `old`, factors that are no longer needed, if given.
+
+        first: these samples have not been met before in this kernel, so that what is assumed of them is to be proven.
+        """
+        ...
+
+    def contract(self, k: Tensor, left: Factors, right: Factors, symmetric: bool) -> None:
+        """Write <J, J'> into k, (n1, n2) or (C, n1, C, n2)."""
+        ...
+
+
+class Driver(Protocol):
+    """Who makes which factors and contracts which tiles: one process, or the ranks of a group."""
+
+    def __call__(self, x1: Tensor, x2: Tensor | None, problem: Problem, work: Work) -> Tensor:
+        """K (N1, N2) if problem.flat, else (C, N1, C, N2)."""
+        ...
+
+
+def tiled_kernel(x1: Tensor, x2: Tensor | None, problem: Problem, work: Work) -> Tensor:
+    """K tile by tile by one process; with x2 None, only half of the tiles are contracted.
+
+    Factors take the memory of those before: what a tile's passes leave free would else lie between the factors of two
+    tiles, too small for anything, and the process would hold twice as much.
+    """
+    columns = x1 if x2 is None else x2
+    C = 1 if problem.flat else problem.C
+    kernel = x1.new_empty(C, len(x1), C, len(columns))
+    left = right = None
+    for rows in tiles(len(x1), work.tile):
+        left = work.factors(x1[rows], left, x2 is not None or rows.start == 0)
+        for cols in tiles(len(columns), work.tile):
+            if x2 is None and cols.start < rows.start:
+                continue
+            same = x2 is None and cols == rows
+            if not same:
+                right = work.factors(columns[cols], right, rows.start == 0)
+            k = kernel[:, rows, :, cols]
+            work.contract(k[0, :, 0] if problem.flat else k, left, left if same else right, same)
+            if x2 is None and not same:
+                kernel[:, cols, :, rows] = k.permute(2, 3, 0, 1)
+    return kernel[0, :, 0] if problem.flat else kernel
+
+
+def chunks(n: int, size: int) -> Iterator[slice]:
+    """Consecutive slices of about `size` that cover range(n), none of a single row where n > 1.
+
+    Some of torch's backward formulas are wrong at batch 1 (tests/ntk/test_torch_bugs.py), so that the last slice takes
+    a row of the one before again rather than stand alone.
+    """
+    size = max(size, 2)
+    for rows in tiles(n, size):
+        yield slice(max(0, n - 2), n) if rows.stop - rows.start == 1 else rows
+
+
+def pair(x: Tensor) -> Tensor:
+    """The first two samples of x; the one that there is twice, since networks and torch differ at batch 1."""
+    return x[:2] if len(x) > 1 else x.repeat(2, *[1] * (x.ndim - 1))
+
+
+def empty(like: Tensor, shape: tuple[int, ...], old: Tensor | None) -> Tensor:
+    """An empty tensor, dtype and device of `like`, in the memory of `old` if that is given and large enough."""
+    new = torch.empty(shape, dtype=like.dtype, device="meta")
+    if old is None or old.untyped_storage().nbytes() < new.nbytes:
+        return like.new_empty(shape)
+    return old.as_strided(shape, new.stride(), 0)

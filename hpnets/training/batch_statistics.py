@@ -1,0 +1,143 @@
+"""BatchNorm's statistics while a network is measured in training: of training inputs, until its own are."""
+
+import math
+import random
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any, Literal
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+import torch.distributed as dist
+from lightning.pytorch.utilities.seed import isolate_rng
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset, SubsetRandomSampler
+
+from hpnets.ntk import estimated_statistics, statistics_remember_start
+from hpnets.training.modes import eval_mode
+
+Source = Literal["estimate", "running"] | Sequence[Tensor]
+
+BATCHES, ROWS = 8, 128  # that statistics are estimated on: at most so many batches of at most so many samples
+INSTEAD = "batch_statistics=[x, ...] takes inputs (n, ...) of the network, 'running' its own statistics"
+
+
+class BatchStatistics:
+    """Lends a network statistics that are estimated on training inputs, while its own remember their start.
+
+    They are of the same inputs at every measurement, of a resumed fit too, and of rank 0 on every rank.
+
+    Args:
+        source: "estimate" takes inputs of the trainer's train dataloader (`training_inputs`), "running" the network's
+            own statistics, and warns; or inputs (n, ...), one batch after another.
+        x: inputs (N, ...) that the network is measured on, of which shape the training inputs must be.
+    """
+
+    def __init__(self, source: Source, x: Tensor) -> None:
+        self.source, self.shape = source, x.shape[1:]
+        self._inputs: Sequence[Tensor] | None = None
+        if source not in ("estimate", "running") if isinstance(source, str) else not len(source):
+            raise ValueError(f"batch_statistics is {source!r}; allowed: 'estimate', 'running' or a list of inputs")
+        if not isinstance(source, str):
+            self._check(source)
+
+    def start(self, net: nn.Module) -> None:
+        """Forget the inputs of another fit; warn where "running" statistics will be of no data."""
+        self._inputs = None
+        if self.source == "running" and _remembers(net):
+            warnings.warn(
+                "BatchNorm's running statistics still remember the mean 0 and the variance 1 that they start with: "
+                "what is measured is of a network that training never meets, and drift is measured against it "
+                "(batch_statistics='estimate' takes training batches)",
+                stacklevel=3,
+            )
+
+    @contextmanager
+    def lent(self, net: nn.Module, trainer: pl.Trainer | None, loader: object = None) -> Iterator[bool]:
+        """`net` in eval mode, as it is to be measured, then as it was; gives whether its statistics are estimated.
+
+        The train dataloader is the trainer's, or `loader` before there is one.
+        """
+        estimated = self.source != "running" and _remembers(net)
+        if not estimated:
+            self._inputs = None
+        p = next(net.parameters())
+        inputs = (x.to(p) for x in self._take(trainer, loader)) if estimated else iter(())
+        with estimated_statistics(net, inputs) if estimated else nullcontext(), eval_mode(net):
+            share_buffers(net)
+            yield estimated
+
+    def _take(self, trainer: pl.Trainer | None, loader: object) -> Sequence[Tensor]:
+        """The inputs to estimate on, read once a fit."""
+        if not isinstance(self.source, str):
+            return self.source
+        if trainer is None:
+            return self._check(training_inputs(loader))
+        if self._inputs is None:
+            # As the module gets it: hooks such as on_after_batch_transfer normalise batches on the device.
+            self._inputs = self._check(training_inputs(trainer.train_dataloader, trainer.strategy.batch_to_device))
+        return self._inputs
+
+    def _check(self, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+        wrong = [tuple(x.shape) for x in inputs if x.shape[1:] != self.shape]
+        if wrong:
+            raise ValueError(f"training inputs have shape {wrong[0]}; allowed: (n, *{tuple(self.shape)}). {INSTEAD}")
+        return inputs
+
+
+def training_inputs(loader: object, prepare: Callable[[Any], Any] = lambda batch: batch) -> list[Tensor]:
+    """x of at most 1024 samples of a DataLoader in batches of at most 128, on the CPU; the same at every call.
+
+    Rows are drawn from the data set by its length alone, not by the loader's sampler, so that neither order, nor rank,
+    nor batch size matters; a SubsetRandomSampler's are of its subset. What transforms draw starts from seeds of its
+    own, and the random states of torch, numpy and Python are put back.
+
+    Raises ValueError for what is not read by row, and for batches that do not begin with a tensor, x.
+    """
+    if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
+        what = type(loader.dataset if isinstance(loader, DataLoader) else loader).__name__
+        raise ValueError(
+            f"BatchNorm needs training inputs, and the train dataloader, of a {what}, cannot be read by row without "
+            f"disturbing it: {INSTEAD}"
+        )
+    with isolate_rng():
+        torch.manual_seed(0)
+        np.random.seed(0)  # noqa: NPY002  (what old transforms draw from)
+        random.seed(0)
+        batches = DataLoader(loader.dataset, collate_fn=loader.collate_fn, **_dealt(loader))
+        return [_first(prepare(batch)) for batch in batches]
+
+
+def _dealt(loader: DataLoader[Any]) -> dict[str, Any]:
+    """Arguments of a DataLoader that gives some rows of the data set of `loader` in batches."""
+    own = loader.sampler
+    known = list(own.indices) if isinstance(own, SubsetRandomSampler) else range(len(loader.dataset))  # type: ignore[arg-type]
+    rows = random.Random(0).sample(known, min(len(known), BATCHES * ROWS))
+    if loader.batch_sampler is None:  # a row of the data set is a batch
+        return {"batch_size": None, "sampler": rows[:BATCHES]}
+    count = math.ceil(len(rows) / ROWS)
+    return {"batch_sampler": [rows[i::count] for i in range(count)]}
+
+
+def share_buffers(net: nn.Module) -> None:
+    """Give every rank the buffers of rank 0, as DDP does at its next forward: BatchNorm's statistics are per rank."""
+    if dist.is_available() and dist.is_initialized():
+        for buffer in net.buffers():
+            dist.broadcast(buffer, 0)
+
+
+def _remembers(net: nn.Module) -> bool:
+    """Whether `net` trains with statistics of its batches, and its running ones remember their start."""
+    # A net in eval mode as a whole, frozen, trains with its running statistics too.
+    return any(module.training for module in net.modules()) and statistics_remember_start(net)
+
+
+def _first(batch: Any) -> Tensor:
+    x = batch[0] if isinstance(batch, list | tuple) else batch
+    if not isinstance(x, Tensor):
+        raise ValueError(
+            f"batches of the train dataloader begin with a {type(x).__name__}; allowed: a tensor. {INSTEAD}"
+        )
+    return x.detach().cpu()

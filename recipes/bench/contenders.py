@@ -1,0 +1,103 @@
+"""Who computes the kernel of a foreign network: hpnets, its algorithms one by one, and three peers."""
+
+import copy
+import re
+import sys
+import time
+from collections.abc import Callable
+from functools import cache, partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from hpnets.ntk import Outputs, ntk
+from recipes.bench.proof import OFF, has_proof, verification
+from recipes.checks.reference import contract, loop_jacobian
+from recipes.peers.torch_func_jacobian import JacobianKernel, Way, best_way
+
+Compute = Callable[[], Tensor]
+Setup = Callable[[nn.Module, Tensor, bool], Compute]
+OURS, UNPROVEN = "ntk", "ntk, verify off"
+LOOP = "loop"
+PEERS = ("vmap(jacrev)", "TorchJD", LOOP)
+ALGORITHM = "algorithm "
+
+
+def contenders() -> dict[str, Setup]:
+    """Setups by name: of (net, x, whether the trace kernel is wanted). The loop is the first: it is the reference."""
+    proven = {OURS: partial(ours, algorithm="auto", verify="")}
+    unproven = {UNPROVEN: partial(ours, algorithm="auto", verify=OFF)} if has_proof() else {}
+    algorithms = {f"{ALGORITHM}{name}": partial(ours, algorithm=name, verify=OFF) for name in algorithm_names()}
+    return {LOOP: loop, **proven, **unproven, "vmap(jacrev)": jacrev, "TorchJD": torchjd, **algorithms}
+
+
+def algorithm_names() -> list[str]:
+    """The exact algorithms that `ntk` says it takes, but auto."""
+    x = torch.zeros(2, 1)
+    try:
+        ntk(nn.Linear(1, 1), x, outputs="full", algorithm="none")
+    except ValueError as error:
+        allowed = str(error).partition("allowed:")[2]
+        return [name for name in re.findall(r"\w+", allowed) if name not in ("auto", "sketch")]
+    raise AssertionError("ntk takes any algorithm")
+
+
+def ours(net: nn.Module, x: Tensor, trace: bool, algorithm: str, verify: str) -> Compute:
+    """One call, the plan made anew each time as a user's call would."""
+    outputs: Outputs = "trace" if trace else "full"
+    return lambda: ntk(net, x, outputs=outputs, algorithm=algorithm, **verification(verify))
+
+
+def loop(net: nn.Module, x: Tensor, trace: bool) -> Compute:
+    """A backward pass through the whole batch for each sample and output, then one product."""
+    return lambda: contract(loop_jacobian(net, x), trace)
+
+
+def jacrev(net: nn.Module, x: Tensor, trace: bool) -> Compute:
+    """torch.func at its best chunk and with its better product; vmap has no fused attention, and loops over it."""
+    with sdpa_kernel(SDPBackend.MATH):
+        kernel = JacobianKernel(net, x, _way(net, x), trace)
+    return sdpa_kernel(SDPBackend.MATH)(kernel.__call__)
+
+
+@cache
+def _way(net: nn.Module, x: Tensor) -> Way:
+    """The same for the full and the trace kernel: finding it takes five calls."""
+    return best_way(net, x)
+
+
+def torchjd(net: nn.Module, x: Tensor, trace: bool) -> Compute:
+    """autogram, on a copy, since it hooks modules; batched where it takes them, else as its message says, unbatched.
+
+    The trace kernel is the faster of two ways: the diagonal blocks of the full one, a Gramian for each output.
+    """
+    from recipes.peers.torchjd import gramian_kernel, gramian_trace
+
+    def first_that_is_taken(make: Callable[[nn.Module, Tensor, int | None], Compute]) -> Compute:
+        try:
+            return make(copy.deepcopy(net), x, 0)
+        except ValueError:
+            return make(copy.deepcopy(net), x, None)
+
+    whole = first_that_is_taken(gramian_kernel)
+    if not trace:
+        return whole
+    ways: list[Compute] = [lambda: whole().diagonal(dim1=2, dim2=3).sum(-1), first_that_is_taken(gramian_trace)]
+    return min(ways, key=seconds)
+
+
+def seconds(compute: Compute) -> float:
+    """The time of one call."""
+    start = time.perf_counter()
+    compute()
+    return time.perf_counter() - start
+
+
+def find_torchjd(venvs: Path) -> bool:
+    """Whether torchjd can be imported, if need be from its environment among the peers', on this Python's torch."""
+    places = [str(path.absolute()) for path in (venvs / "torchjd").glob("lib/python*/site-packages")]
+    sys.path += [place for place in places if place not in sys.path]
+    return find_spec("torchjd") is not None

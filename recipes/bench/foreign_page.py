@@ -1,0 +1,144 @@
+"""The page of the foreign networks: targets met or missed, ratios, the chooser's regret, seconds of everyone."""
+
+import statistics
+from typing import Any
+
+from recipes.bench.contenders import ALGORITHM, OURS, PEERS, UNPROVEN
+from recipes.bench.foreign import SELECTIONS
+from recipes.bench.table import number, table
+
+Results = dict[str, Any]
+# Ratios of the medians: ours over the best peer's, without and with the proof; how much faster in the median network;
+# trace over full, 5% of which are noise; auto over the best of our algorithms.
+SLOWEST, SLOWEST_PROVEN, MEDIAN, TRACE, REGRET = 1.05, 1.15, 3.0, 1.05, 1.3
+
+ABOUT = """\
+Networks of timm, torchvision and torch's own layers, random weights, eval mode, BatchNorm statistics of one batch,
+images of 64 x 64; {samples} samples, {outputs} outputs, float32. One process for each network calls everyone in turn,
+A B A B, after one call that is checked against the loop's kernel (to 1e-4) and warms up; shown is the median, in the
+seconds' tables with the least and the greatest. A call shorter than a tenth of a second comes after an untimed one; one
+of more than 4 s is timed by its first call alone; after {limit:g} s a call is given up.
+
+- ntk: `hpnets.ntk.ntk(net, x, outputs=...)` as a user calls it; "verify off" leaves out the run-time proof.
+- vmap(jacrev): torch.func's Jacobian, in the chunk of samples that is fastest here, with the faster of one product of
+  the whole Jacobian and one for each parameter, attention in its unfused form, which vmap does not loop over.
+- TorchJD: the Gramian of its autogram engine, on the same torch; batched where it takes the modules, else unbatched.
+  For the trace it has no way of its own: the faster of the full Gramian and one Gramian for each output.
+- loop: `torch.autograd.grad` on the whole batch for each sample and output, then one product.
+- regret: the time of `auto` over that of the fastest of our algorithms that takes the network, all without the proof;
+  an algorithm is given up after four times the fastest first call of all.
+"""
+
+
+def medians(record: Results, selection: str) -> dict[str, float]:
+    """Seconds of all that were timed."""
+    return {name: result["median"] for name, result in record.get(selection, {}).items() if "median" in result}
+
+
+def best_peer(record: Results, selection: str) -> tuple[str, float]:
+    """The fastest peer and its seconds; ("", nan) where none was timed."""
+    times = {name: t for name, t in medians(record, selection).items() if name in PEERS}
+    return min(times.items(), key=lambda item: item[1], default=("", float("nan")))
+
+
+def ours(record: Results, selection: str, proven: bool) -> float:
+    """Our seconds; nan where there are none. Without a proof in this version, both are the same."""
+    times = medians(record, selection)
+    return times.get(OURS if proven or UNPROVEN not in times else UNPROVEN, float("nan"))
+
+
+def slowness(record: Results, selection: str, proven: bool) -> float:
+    """Our time over the best peer's."""
+    return ours(record, selection, proven) / best_peer(record, selection)[1]
+
+
+def trace_over_full(record: Results) -> float:
+    """Without the proof."""
+    return ours(record, "trace", False) / ours(record, "full", False)
+
+
+def regret(record: Results, selection: str) -> float:
+    """The time of auto over the least of our algorithms'."""
+    times = [t for name, t in medians(record, selection).items() if name.startswith(ALGORITHM)]
+    return ours(record, selection, False) / min(times, default=float("nan"))
+
+
+def page(results: Results) -> str:
+    """The whole page."""
+    e, networks, settings = results["environment"], results["networks"], results["settings"]
+    versions = ", ".join(f"{name} {version}" for name, version in e["versions"].items())
+    commits = ", ".join(sorted({record["commit"] for record in networks.values()}))
+    parts = ["# hpnets on other people's networks", ABOUT.format(**settings).rstrip()]
+    parts += [f"```text\n{results['command']}\n```"]
+    parts += [f"{e['date']}, {e['device']}, {versions}, commit {commits}; load before {e['load']:.2f}."]
+    parts += [targets(networks), ratios(networks), *(seconds(networks, selection) for selection in SELECTIONS)]
+    return "\n\n".join(parts) + "\n"
+
+
+def targets(networks: Results) -> str:
+    """Each target with what was measured, met or missed, and where it was missed."""
+    both = [(f"{name} {s}", record, s) for name, record in networks.items() for s in SELECTIONS]
+    off = {label: slowness(record, s, False) for label, record, s in both}
+    on = {label: slowness(record, s, True) for label, record, s in both}
+    apart = {label: regret(record, s) for label, record, s in both}
+    dear = {name: trace_over_full(record) for name, record in networks.items()}
+    faster = statistics.median([1 / v for v in off.values() if v == v] or [float("nan")])
+    rows = [
+        [f"our time over the best peer's, verify off, at most {SLOWEST}", *worst(off, SLOWEST)],
+        [f"the same with the proof, at most {SLOWEST_PROVEN}", *worst(on, SLOWEST_PROVEN)],
+        [f"times faster in the median, at least {MEDIAN:g}", number(faster), "" if faster >= MEDIAN else "**missed**"],
+        [f"trace over full, at most {TRACE}", *worst(dear, TRACE)],
+        [f"the chooser's regret, at most {REGRET}", *worst(apart, REGRET)],
+    ]
+    return table(("target", "measured", "missed by"), rows)
+
+
+def worst(values: dict[str, float], limit: float) -> tuple[str, str]:
+    """The greatest value, and the names above the limit; those without a value are named too."""
+    known = {name: value for name, value in values.items() if value == value}
+    over = [f"{name} ({value:.2f})" for name, value in known.items() if value > limit]
+    missing = [f"{name} (not measured)" for name in values if name not in known]
+    return number(max(known.values(), default=float("nan"))), ", ".join(over + missing)
+
+
+def ratios(networks: Results) -> str:
+    """One row a network: how many times faster than the best peer, and the regret."""
+    columns = ("ntk, s", "best peer", "times faster", "verify off", "regret")
+    head = ("network", *(f"{s}: {text}" for s in SELECTIONS for text in columns), "trace over full")
+    rows = [
+        [name, *(cell for s in SELECTIONS for cell in cells(record, s)), plain(trace_over_full(record))]
+        for name, record in networks.items()
+    ]
+    return table(head, rows)
+
+
+def cells(record: Results, selection: str) -> list[str]:
+    """Our seconds and the best peer's, how many times faster we are with and without the proof, the regret."""
+    peer, best = best_peer(record, selection)
+    faster = [plain(1 / slowness(record, selection, proven)) for proven in (True, False)]
+    return [number(ours(record, selection, True)), f"{peer} {number(best)}", *faster, plain(regret(record, selection))]
+
+
+def seconds(networks: Results, selection: str) -> str:
+    """Everyone's seconds on one selection."""
+    names = list(dict.fromkeys(name for record in networks.values() for name in record.get(selection, {})))
+    rows = [
+        [f"{network}, {record.get('parameters', 0) / 1e6:.2f} M"]
+        + [timing(record.get(selection, {}).get(name, {})) for name in names]
+        for network, record in networks.items()
+    ]
+    return table((f"{selection}, seconds", *names), rows)
+
+
+def timing(result: Results) -> str:
+    """ "0.10 (0.09 - 0.12)", or why there is none, in few words."""
+    if "median" not in result:
+        return result.get("failed", "").removeprefix("TimeoutError: ").partition(". ")[0][:80].replace("|", "\\|")
+    if len(result["seconds"]) == 1:
+        return f"{number(result['median'])} (one call)"
+    return f"{number(result['median'])} ({number(min(result['seconds']))} - {number(max(result['seconds']))})"
+
+
+def plain(value: float) -> str:
+    """Two figures after the point; "" for none."""
+    return f"{value:.2f}" if value == value else ""

@@ -1,0 +1,65 @@
+"""The kernel by plain autograd, one (sample, output) after another, on the whole batch in grad mode."""
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+def loop_jacobian(net: nn.Module, x: Tensor) -> Tensor:
+    """J[i, o, :] = d net(x)[i, o] / d theta (N, O, P), the parameters with requires_grad in their order."""
+    parameters = [p for p in net.parameters() if p.requires_grad]
+    with torch.enable_grad():
+        y = net(x)
+        rows = [_row(y[i, o], parameters) for i in range(len(y)) for o in range(y.shape[1])]
+    return torch.stack(rows).unflatten(0, y.shape)
+
+
+def _row(y: Tensor, parameters: list[nn.Parameter]) -> Tensor:
+    gradients = torch.autograd.grad(y, parameters, retain_graph=True, allow_unused=True)
+    zeros = (torch.zeros_like(p) if g is None else g for g, p in zip(gradients, parameters, strict=True))
+    return torch.cat([g.flatten() for g in zeros])
+
+
+def contract(jacobian: Tensor, trace: bool = False) -> Tensor:
+    """K[i, j, o, p] = sum over q of J[i, o, q] J[j, p, q]; with `trace`, the sum over o = p (N, N)."""
+    if trace:
+        return jacobian.flatten(1) @ jacobian.flatten(1).T
+    rows = jacobian.flatten(0, 1)
+    shape = jacobian.shape[:2]
+    return (rows @ rows.T).unflatten(0, shape).unflatten(2, shape).transpose(1, 2)
+
+
+def largest_error(kernel: Tensor, right: Tensor) -> float:
+    """The largest |K_ab - R_ab| / sqrt(R_aa R_bb) over all rows a, b: 1 is the most that an entry of R can be."""
+    kernel, right = _rows(kernel), _rows(right)
+    norms = right.diagonal().clamp_min(0).sqrt()
+    bound = (norms[:, None] * norms).clamp_min(torch.finfo(right.dtype).tiny)
+    return float(((kernel - right).abs() / bound).max())
+
+
+def precision(net: nn.Module, x: Tensor) -> str:
+    """ "float32" where a float64 net computes in float32 inside, as some attention layers do; else "float64"."""
+    with torch.no_grad(), _Dtypes() as seen:
+        copy.deepcopy(net)(x)
+    return "float32" if torch.float32 in seen.dtypes else "float64"
+
+
+class _Dtypes(TorchDispatchMode):
+    """The dtypes of all tensors that operations return."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dtypes: set[torch.dtype] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        self.dtypes |= {y.dtype for y in torch.utils._pytree.tree_leaves(result) if isinstance(y, Tensor)}
+        return result
+
+
+def _rows(kernel: Tensor) -> Tensor:
+    """(N, N, O, O) as (N O, N O); (N, N) as it is."""
+    return kernel if kernel.dim() == 2 else kernel.transpose(1, 2).flatten(2).flatten(0, 1)

@@ -1,0 +1,135 @@
+"""Check the kernels of other people's networks against plain autograd: python -m recipes.checks.sweep"""
+
+import copy
+import shlex
+import sys
+import time
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jsonargparse import auto_cli
+from torch import Tensor, nn
+
+from hpnets.cli import Parser, run_main
+from hpnets.ntk import Outputs, ntk, plan
+from recipes.bench.environment import environment
+from recipes.checks.networks import build, match
+from recipes.checks.processes import Record, Tell, last_line, outcomes
+from recipes.checks.reference import contract, largest_error, loop_jacobian, precision
+from recipes.checks.sweep_page import count, earlier, write
+
+SAMPLES, OUTPUTS = 3, 2
+# The largest error of an exact kernel, by the least precise arithmetic of the network's own forward.
+EXACT = {"float64": 1e-10, "float32": 1e-5}
+SELECTIONS: tuple[Literal["full", "trace"], ...] = ("full", "trace")
+PROCESSES = 2
+
+
+def sweep(out: str = "docs/results/sweep", nets: str = "*", limit: float = 120.0, again: bool = False) -> None:
+    """Compare the kernel by `auto` with a loop of plain autograd on every network, in float64; write json and a page.
+
+    Args:
+        out: folder of sweep.json and README.md; what it holds of this commit is not measured again
+        nets: shell patterns of networks, parted by commas: 'timm/*vit*,torchvision/*'
+        limit: seconds after which a network is given up
+        again: measure what the json holds of this commit too
+    """
+    about = environment("cpu", 1)
+    results = earlier(Path(out))
+    commit = about["commit"]
+    done = {name for name, record in results["networks"].items() if record["commit"] == commit and not again}
+    todo = [name for name in match(nets) if name not in done]
+    results["command"] = shlex.join(["python", "-m", "recipes.checks.sweep", *sys.argv[1:]])
+    results["environment"] = about
+    for i, (name, record) in enumerate(outcomes(check, todo, limit, PROCESSES), 1):
+        record |= {"commit": commit, "verdict": verdict(record)}
+        results["networks"][name] = record
+        print(f"{i}/{len(todo)} {name}: {record['verdict']} {record.get('reason', '')}", flush=True)
+        write(results, Path(out))
+    print(f"\n{count(results['networks'])}\nwritten to {out}")
+
+
+def check(name: str, tell: Tell) -> None:
+    """One network in this process: the loop first, on a copy, then ntk, then whether the net is as it was."""
+    torch.set_num_threads(1)
+    net, shape = build(name, OUTPUTS, torch.float64)
+    x = torch.randn(SAMPLES, *shape, dtype=torch.float64)
+    tell({"parameters": sum(p.numel() for p in net.parameters()), "shape": shape, "precision": precision(net, x)})
+    tell({"stage": "the loop"})
+    start = time.perf_counter()
+    jacobian = loop_jacobian(copy.deepcopy(net), x)
+    tell({"loop_seconds": time.perf_counter() - start, "stage": "ntk"})
+    state = copy.deepcopy(net.state_dict())
+    for outputs in SELECTIONS:
+        tell({outputs: compare(net, x, outputs, contract(jacobian, outputs == "trace"))})
+    tell({"stage": "the net afterwards", "kept": is_kept(net, state, x, jacobian)})
+    tell({"algorithm": {outputs: algorithm(net, x, outputs) for outputs in SELECTIONS}, "stage": "done"})
+
+
+def compare(net: nn.Module, x: Tensor, outputs: Outputs, right: Tensor) -> Record:
+    """Seconds, the largest error and the warnings of one kernel; the sentence of a refusal; a crash's last line."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        start = time.perf_counter()
+        try:
+            kernel = ntk(net, x, outputs=outputs)
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1].filename
+            refused = isinstance(error, ValueError) and "/hpnets/" in where
+            return {"refused" if refused else "crashed": str(error) if refused else last_line(error)}
+        seconds = time.perf_counter() - start
+    said = sorted({f"{warning.category.__name__}: {warning.message}"[:300] for warning in caught})
+    return {"seconds": seconds, "error": largest_error(kernel, right), "warnings": said}
+
+
+def is_kept(net: nn.Module, state: dict[str, Tensor], x: Tensor, jacobian: Tensor) -> bool:
+    """Whether parameters and buffers are the same bits, and a backward pass gives the gradients it gave before."""
+    same = all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
+    try:
+        return same and bool(torch.allclose(loop_jacobian(net, x[:2])[0], jacobian[0], rtol=1e-6, atol=1e-12))
+    except RuntimeError:  # what forward stored has no graph any more
+        return False
+
+
+def algorithm(net: nn.Module, x: Tensor, outputs: Outputs) -> str:
+    """The plan's algorithm; "none" where no plan can be made."""
+    try:
+        return plan(net, x, outputs=outputs).algorithm
+    except Exception:
+        return "none"
+
+
+def verdict(record: dict[str, Any]) -> str:
+    """exact, refused, wrong, crashed, over the time limit, or no reference; the reason goes into the record."""
+    parts = {outputs: record.get(outputs, {}) for outputs in SELECTIONS}
+    if record.get("stage", "build") in ("build", "the loop"):
+        record["reason"] = record.get("ended", "")
+        return "no reference"
+    for kind in ("crashed", "refused"):
+        if reasons := {f"{outputs}: {part[kind]}" for outputs, part in parts.items() if kind in part}:
+            record["reason"] = "; ".join(sorted(reasons))
+            return kind
+    errors = {outputs: part["error"] for outputs, part in parts.items() if "error" in part}
+    if wrong := {outputs: error for outputs, error in errors.items() if not error < EXACT[record["precision"]]}:
+        record["reason"] = ", ".join(f"{outputs} off by {error:.1e}" for outputs, error in wrong.items())
+        return "wrong"
+    if record.get("kept") is False:
+        record["reason"] = "the net is changed afterwards"
+        return "wrong"
+    if "ended" in record:
+        record["reason"] = f"{record['stage']}: {record['ended']}"
+        return "over the time limit" if record["ended"].startswith("stopped after") else "crashed"
+    return "exact"
+
+
+def main() -> None:
+    """The command line; --again needs no value."""
+    argv = [f"{word}=true" if word == "--again" else word for word in sys.argv[1:]]
+    auto_cli(sweep, args=argv, parser_class=Parser, as_positional=False)
+
+
+if __name__ == "__main__":
+    run_main(main)

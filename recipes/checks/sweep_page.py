@@ -1,0 +1,86 @@
+"""The sweep's results: the json of all networks, and a page that counts the verdicts and shows each network."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from hpnets.files import write_json, write_text
+from recipes.bench.table import number, table
+
+Results = dict[str, Any]
+# Worst first: the order of the rows.
+VERDICTS = ("wrong", "crashed", "no reference", "over the time limit", "refused", "exact")
+SLOWER = 1.05
+
+ABOUT = """\
+Every network below, of [timm](https://github.com/huggingface/pytorch-image-models), torchvision and torch's own layers,
+has random weights, eval mode, and BatchNorm statistics of one batch; parameters that are constant at the start (gates
+of 0) have noise added, so that no layer is without a gradient. In float64, for 3 samples and 2 outputs, its kernel by
+`hpnets.ntk.ntk` as called without options, `outputs="full"` and `"trace"`, is compared with a loop of plain autograd
+over samples and outputs, on the whole batch in grad mode. Each network runs in a process of its own, on one thread.
+
+- exact: the largest error |K_ab - R_ab| / sqrt(R_aa R_bb) is below 1e-10 in both (1e-5 where the network's own forward
+  computes in float32), parameters and buffers are the same bits afterwards, and a backward pass through the network
+  gives what it gave before.
+- refused: a ValueError of hpnets, whose sentence stands in the row; crashed: any other exception.
+- seconds: of `ntk`, one call without a warm-up; beside the loop's. The machine is not quiet: for timings see
+  [the foreign networks](../foreign/README.md).
+"""
+
+
+def earlier(out: Path) -> Results:
+    """What the folder holds."""
+    path = out / "sweep.json"
+    return json.loads(path.read_text()) if path.is_file() else {"networks": {}}
+
+
+def write(results: Results, out: Path) -> None:
+    """Write sweep.json, networks in the order of their names, and README.md."""
+    results = {**results, "networks": dict(sorted(results["networks"].items()))}
+    write_json(out / "sweep.json", results)
+    write_text(out / "README.md", page(results))
+
+
+def page(results: Results) -> str:
+    """The page."""
+    e, records = results["environment"], results["networks"]
+    on = f"{e['date']}, {e['cpu']}, {', '.join(f'{name} {version}' for name, version in e['versions'].items())}."
+    commits = ", ".join(sorted({record["commit"] for record in records.values()}))
+    head = ("network", "parameters", "verdict", "largest error", "algorithm", "seconds", "the loop's", "said")
+    names = sorted(records, key=lambda name: (VERDICTS.index(records[name]["verdict"]), name))
+    rows = [row(name, records[name]) for name in names]
+    parts = ["# Kernels of other people's networks", count(records), ABOUT.rstrip()]
+    parts += [f"```text\n{results['command']}\n```", f"{on} Commit {commits}.", table(head, rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def count(records: Results) -> str:
+    """ "257 networks: 0 wrong, 0 crashed, .."; how many took longer than the loop."""
+    verdicts = Counter(record["verdict"] for record in records.values())
+    slower = sum(seconds(record) > SLOWER * record["loop_seconds"] for record in records.values() if seconds(record))
+    numbers = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in VERDICTS)
+    return f"{len(records)} networks: {numbers}. {slower} took more than {SLOWER} times as long as the loop."
+
+
+def seconds(record: Results) -> float:
+    """Of the full kernel; 0 where there is none."""
+    return record.get("full", {}).get("seconds", 0.0)
+
+
+def row(name: str, record: Results) -> list[str]:
+    """One network."""
+    errors = [part["error"] for part in (record.get("full", {}), record.get("trace", {})) if "error" in part]
+    said = sorted({text.split(":")[0] for key in ("full", "trace") for text in record.get(key, {}).get("warnings", [])})
+    reason = record.get("reason", "").replace("|", "\\|")
+    said += ["float32 inside"] if record.get("precision") == "float32" else []
+    return [
+        name,
+        f"{record['parameters'] / 1e6:.2f} M" if "parameters" in record else "",
+        record["verdict"],
+        f"{max(errors):.0e}" if errors else "",
+        ", ".join(dict.fromkeys(record.get("algorithm", {}).values())),
+        number(seconds(record)) if seconds(record) else "",
+        number(record["loop_seconds"]) if "loop_seconds" in record else "",
+        "; ".join(filter(None, [reason, *said])),
+    ]

@@ -1,0 +1,120 @@
+"""Every odd module by every algorithm, in tiles of every kind, for every selection of outputs, against the oracle."""
+
+import re
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hpnets.ntk import ntk
+from tests.ntk.odd_truth import EXACT, REFUSED, inputs, kernel, refusal_allowed, selections, with_least_memory
+from tests.ntk.oracle import dense_kernel, relative, select
+from tests.ntk.snapshot import same, snapshot
+from tests.odd_modules import ODD_MODULES
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+
+ALGORITHMS = ["auto", "structured", "jacobian", "ntkvp", "loop"]
+# (output selection, whether x2 holds other rows, times the least budget; None: all that there is).
+CASES = [
+    ("full", False, None),
+    ("full", True, 2.2),
+    ("trace", False, 1.0),
+    ("sum", True, None),
+    ("logits", True, 2.2),
+    ("logit", False, 1.0),
+    ("matrix", False, None),
+]
+
+
+def cases_of(name: str, algorithm: str) -> list[tuple[str, bool, float | None]]:
+    """All for "auto"; for each of the others the first, and every second, another half for the next module."""
+    turn = EXACT.index(name) + ALGORITHMS.index(algorithm)
+    return CASES if algorithm == "auto" else [CASES[0], *CASES[1 + turn % 2 :: 2]]
+
+
+def compute(net: nn.Module, x1: Tensor, x2: Tensor | None, times: float | None, **options: Any) -> Tensor:
+    """ntk in as much memory as the case allows."""
+    if times is None:
+        return ntk(net, x1, x2, **options)
+    return with_least_memory(lambda memory: ntk(net, x1, x2, memory=memory, **options), times)
+
+
+def faults_of(name: str, algorithm: str) -> dict[str, object]:
+    """What is wrong in each case: the relative error, or the exception; and whether anything changed by the calls."""
+    net, (x1, others) = ODD_MODULES[name].net(), inputs(name)
+    faults: dict[str, object] = {}
+    outputs, before = selections(kernel(name).shape[2]), snapshot(net)
+    for selection, is_other, times in cases_of(name, algorithm):
+        case = f"{selection}{' with x2' if is_other else ''}, {times} x the least budget"
+        x2 = others.clone() if is_other else None
+        try:
+            with refusal_allowed(name, algorithm):
+                result = compute(net, x1, x2, times, outputs=outputs[selection], algorithm=algorithm)
+                error = relative(result, select(kernel(name, is_other), outputs[selection]))
+                if not error <= 1e-10:
+                    faults[case] = error
+        except Exception as error:
+            faults[case] = f"{type(error).__name__}: {error}"
+    if not same(before, snapshot(net)):
+        faults["state"] = "the net is not as before"
+    if not torch.equal(x1, inputs(name)[0]):
+        faults["x1"] = "the samples are not as before"
+    return faults
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("name", EXACT)
+def test_kernel_equals_the_oracle(name: str, algorithm: str) -> None:
+    assert not faults_of(name, algorithm)
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_kernel_in_single_precision(name: str) -> None:
+    net, (x1, others) = ODD_MODULES[name].net(torch.float32), inputs(name, torch.float32)
+    with refusal_allowed(name, "auto"):
+        assert relative(ntk(net, x1, outputs="full").double(), kernel(name)) < 1e-5
+        trace = compute(net, x1, others, 2.2, outputs="trace").double()
+        assert relative(trace, select(kernel(name, True), "trace")) < 1e-5
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_kernel_of_one_sample(name: str) -> None:
+    net, (x1, others) = ODD_MODULES[name].net(), inputs(name)
+    with refusal_allowed(name, "auto"):
+        assert relative(ntk(net, x1[-1:], outputs="full"), kernel(name)[-1:, -1:]) < 1e-10
+        assert relative(ntk(net, x1[-1:], others[:1], outputs="full"), kernel(name, True)[-1:, :1]) < 1e-10
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_kernel_at_other_parameters(name: str) -> None:
+    net, other, (x, _) = ODD_MODULES[name].net(), ODD_MODULES[name].net(), inputs(name)
+    with torch.no_grad():
+        for p in filter(lambda p: p.requires_grad, other.parameters()):
+            p.mul_(1.1).add_(0.05)
+    values = {key: p.detach().clone() for key, p in other.named_parameters() if p.requires_grad}
+    truth = select(dense_kernel(other, x.clone()), "trace")
+    before = snapshot(net)
+    with refusal_allowed(name, "params"):
+        assert relative(ntk(net, x, outputs="trace", params=values), truth) < 1e-10
+    assert same(before, snapshot(net))
+
+
+@pytest.mark.parametrize("name", [name for name in EXACT if ODD_MODULES[name].wrong_guess])
+def test_a_wrong_guess_is_said_and_named(name: str) -> None:
+    with pytest.warns(UserWarning, match=re.escape(ODD_MODULES[name].wrong_guess or "")):
+        ntk(ODD_MODULES[name].net(), inputs(name)[0], outputs="full", algorithm="structured")
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_has_no_kernel_is_refused_and_left_as_it_was(name: str) -> None:
+    module = ODD_MODULES[name]
+    net, (x1, others) = module.net(), inputs(name)
+    before = snapshot(net)
+    for algorithm in ALGORITHMS:
+        with pytest.raises(ValueError, match=module.refused):
+            ntk(net, x1, outputs="full", algorithm=algorithm)
+        with pytest.raises(ValueError, match=module.refused):
+            ntk(net, x1, others, outputs="trace", algorithm=algorithm)
+    assert same(before, snapshot(net))

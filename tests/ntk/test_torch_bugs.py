@@ -1,0 +1,136 @@
+"""torch's own faults that the kernel engine goes around: each is still there, or its detour can go."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call, jacfwd, jacrev, jvp, vmap
+
+from tests.ntk.oracle import dense_jacobian, relative
+
+
+def is_mended(what: str, detour: str) -> str:
+    """The message of a test that fails because torch no longer does."""
+    return f"torch {torch.__version__} is right on {what}: {detour} can go, and this test with it"
+
+
+NORMS = {
+    "BatchNorm2d": lambda: nn.BatchNorm2d(4),
+    "InstanceNorm2d": lambda: nn.InstanceNorm2d(4, affine=True, track_running_stats=True),
+}
+AFTER: dict[str, Callable[[Tensor], Tensor]] = {
+    "LayerNorm": lambda h: F.layer_norm(h, (4,)),
+    "product": lambda h: h * h.roll(1, 1),
+}
+
+
+class Tokens(nn.Module):
+    """A norm in eval mode, flattened to tokens, then something whose backward is not in the norm's layout."""
+
+    def __init__(self, norm: nn.Module, after: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.c, self.norm, self.after, self.out = nn.Conv2d(2, 4, 3, padding=1), norm, after, nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.after(self.norm(self.c(x)).flatten(2).transpose(1, 2)).tanh().square().mean(1))
+
+
+class Affine(nn.Module):
+    """What a norm of unit statistics does in eval mode, by a product and a sum."""
+
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        self.weight, self.bias = norm.get_parameter("weight"), norm.get_parameter("bias")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (self.weight / (1 + 1e-5) ** 0.5)[:, None, None] + self.bias[:, None, None]
+
+
+@pytest.mark.parametrize("after", AFTER)
+@pytest.mark.parametrize("norm", NORMS)
+def test_backward_of_a_norm_is_wrong_for_one_sample_alone(norm: str, after: str) -> None:
+    torch.manual_seed(0)
+    net = Tokens(NORMS[norm](), AFTER[after]).double().eval()
+    x = torch.randn(2, 2, 4, 4, dtype=torch.float64)
+    together, alone = dense_jacobian(net, x), dense_jacobian(net, x[:1])
+    net.norm = Affine(net.norm)
+    truth = dense_jacobian(net, x)
+    assert relative(together, truth) < 1e-10
+    assert relative(dense_jacobian(net, x[:1]), truth[:1]) < 1e-10
+    wrong = relative(alone, truth[:1])
+    assert wrong > 1e-2, is_mended(f"{norm} in eval mode on one sample", "the rule that no row runs alone")
+
+
+ALGEBRA: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "solve": lambda a, x: torch.linalg.solve(a, x[..., None])[..., 0],
+    "det": lambda a, x: torch.linalg.det(a)[..., None],
+    "logdet": lambda a, x: torch.logdet(a @ a.mT)[..., None],
+    "slogdet": lambda a, x: torch.linalg.slogdet(a)[1][..., None],
+}
+
+
+class Algebra(nn.Module):
+    """A function of the matrix W + diag(x^2) of each sample."""
+
+    def __init__(self, function: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.w, self.function = nn.Parameter(torch.eye(4) + torch.randn(4, 4) / 4), function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(self.w + torch.diag_embed(x.square()), x)
+
+
+@pytest.mark.parametrize("name", ALGEBRA)
+def test_vmap_of_jacrev_is_wrong_without_grad_mode(name: str) -> None:
+    torch.manual_seed(0)
+    net, x = Algebra(ALGEBRA[name]).double(), torch.randn(5, 4, dtype=torch.float64)
+    truth = dense_jacobian(net, x)
+    w = {"w": net.w.detach()}
+
+    def single(p: dict[str, Tensor], x_i: Tensor) -> Tensor:
+        return functional_call(net, p, (x_i[None],))[0]
+
+    def jacobian(transform: Callable[..., Callable[..., dict[str, Tensor]]]) -> Tensor:
+        return vmap(transform(single), (None, 0))(w, x)["w"].flatten(2)
+
+    assert relative(jacobian(jacrev), truth) < 1e-10
+    with torch.no_grad():
+        assert relative(jacobian(jacrev), truth) > 1, is_mended(
+            f"vmap(jacrev) of {name} under no_grad", "grad mode around vmap(jacrev)"
+        )
+    assert relative(jacobian(jacfwd), truth) > 1, is_mended(f"vmap(jacfwd) of {name}", "the check of J v by J^T u")
+
+
+def test_forward_mode_does_not_know_no_grad() -> None:
+    torch.manual_seed(0)
+    w, x = torch.randn(3, dtype=torch.float64), torch.randn(3, dtype=torch.float64)
+
+    def f(w: Tensor) -> Tensor:
+        with torch.no_grad():
+            scale = (w * x).sum()
+        return (w * x).sum() * scale
+
+    reverse = jacrev(f)(w) @ w
+    forward = jvp(f, (w,), (w,))[1]
+    assert relative(reverse, (w @ x) ** 2) < 1e-10
+    assert relative(forward, reverse) > 0.5, is_mended("jvp through no_grad", "the check of J v by J^T u")
+
+
+def test_functional_call_leaves_a_tensor_in_a_module_of_two_names() -> None:
+    layer = nn.Linear(2, 2)
+    net = nn.Sequential(layer, layer)
+    values = {f"{i}.{key}": p.detach() for i in range(2) for key, p in layer.named_parameters()}
+    functional_call(net, values, (torch.ones(1, 2),), tie_weights=False)
+    left = [type(layer._parameters[key]) for key in ("weight", "bias")]
+    assert left != [nn.Parameter] * 2, is_mended(
+        "functional_call of shared modules", "naming each place once in `call`"
+    )
+
+
+def test_functional_call_leaves_detached_weights_in_recurrent_layers() -> None:
+    layer = nn.LSTM(2, 3, batch_first=True)
+    functional_call(layer, {key: p.detach() for key, p in layer.named_parameters()}, (torch.ones(1, 2, 2),))
+    left = [isinstance(w, nn.Parameter) for w in layer._flat_weights]
+    assert not any(left), is_mended("functional_call of LSTM", "putting back what lies in a module's __dict__")

@@ -1,0 +1,46 @@
+"""Small networks of one oddity each, by kind: what a kernel engine meets in the wild, and must get right or refuse."""
+
+from tests.odd_modules import (
+    algebra,
+    blocks,
+    coupled,
+    cut,
+    data_dependent,
+    functional,
+    layout,
+    nested,
+    norms,
+    parametrised,
+    randomness,
+    raw,
+    recurrent,
+    reuse,
+    routed,
+    state,
+    unreachable,
+)
+from tests.odd_modules.base import FIRST, ODD_MODULES, OTHERS, OddModule
+
+__all__ = [
+    "FIRST",
+    "ODD_MODULES",
+    "OTHERS",
+    "OddModule",
+    "algebra",
+    "blocks",
+    "coupled",
+    "cut",
+    "data_dependent",
+    "functional",
+    "layout",
+    "nested",
+    "norms",
+    "parametrised",
+    "randomness",
+    "raw",
+    "recurrent",
+    "reuse",
+    "routed",
+    "state",
+    "unreachable",
+]
