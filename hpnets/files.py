@@ -8,7 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from hpnets.validate import shown
+
 PARTIAL = ".partial"
+# Of a name, and of a path with room for what is written below it; file systems allow 255 and 4096 bytes.
+NAME_BYTES, PATH_BYTES = 255, 4000
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -25,6 +31,25 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         raise
 
 
+def check_writable(name: str, folder: Path) -> None:
+    """ValueError by the option's `name` for a folder that cannot be made: of too long a name, or in no folder."""
+    whole = folder.absolute()
+    if "\0" in str(folder) or len(os.fsencode(whole)) > PATH_BYTES or max(map(_bytes, whole.parts)) > NAME_BYTES:
+        raise ValueError(
+            f"{name} is {shown(str(folder))}, of {len(str(folder))} characters; allowed: names of at most {NAME_BYTES} "
+            f"bytes, {PATH_BYTES} in all"
+        )
+    above = next(parent for parent in whole.parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise ValueError(
+            f"{name} is {shown(str(folder))}; allowed: a folder in one that can be written to, not {above}"
+        )
+
+
+def _bytes(name: str) -> int:
+    return len(os.fsencode(name))
+
+
 def remove_partial(folder: Path) -> None:
     """Remove the temporary files that a killed process left below `folder`."""
     for path in folder.rglob(f".*{PARTIAL}"):
@@ -39,6 +64,24 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write json whole, indented, with a final newline."""
     write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """What a json file holds; ValueError that names the file for one that cannot be read."""
+    try:
+        return json.loads(path.read_text())
+    except (ValueError, RecursionError, OSError) as error:
+        raise ValueError(f"{path} is not readable: {error}") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """What a yaml file holds; ValueError that names the file for one that cannot be read, or that holds itself."""
+    try:
+        content = yaml.safe_load(path.read_text())
+        json.dumps(content, default=str, skipkeys=True)  # an anchor inside itself is a circle, which this sees
+    except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
+        raise ValueError(f"{path} is not readable: {error}") from None
+    return content
 
 
 def write_tensors(path: Path, tensors: dict[str, Any], metadata: dict[str, str] | None = None) -> None:

@@ -40,8 +40,8 @@ class Registry(Generic[T]):
 
     def get(self, name: str) -> type[T]:
         """The class called `name`; raises ValueError with the nearest names."""
-        if name not in self._entries:
-            raise ValueError(f"unknown {self.kind} {name!r}: {nearest(name, self._entries)}")
+        if not isinstance(name, str) or name not in self._entries:
+            raise ValueError(f"unknown {self.kind} {name!r}: {nearest(str(name), self._entries)}")
         return self._entries[name]
 
     def summary(self, name: str) -> str:

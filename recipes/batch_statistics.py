@@ -87,7 +87,7 @@ def batch_statistics(
 def has_batch_norm(cell: "Cell") -> bool:
     """Whether the cell's network has statistics that remember their start."""
     from hpnets.ntk import statistics_remember_start
-    from hpnets.training.run_folder import build
+    from hpnets.training.build import build
 
     return statistics_remember_start(build(cell.options(0))[0])
 

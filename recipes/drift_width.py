@@ -78,7 +78,7 @@ def learning_rate(model: dict[str, object], seed: int, rate: float) -> float:
     from hpnets.linalg import spectrum
     from hpnets.ntk import ntk
     from hpnets.options import RunOptions
-    from hpnets.training.run_folder import build
+    from hpnets.training.build import build
 
     pl.seed_everything(seed, verbose=False)
     net, task = build(RunOptions(model=model, seed=seed))

@@ -1,6 +1,7 @@
 """Check a checkpoint or a finished run against what was recorded: python recipes/evaluate.py --checkpoint ccp-digits"""
 
 import math
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,8 @@ def evaluate(checkpoint: str, root: str | None = None) -> None:
     from hpnets.ntk import fingerprint
     from hpnets.training import evaluate as test
 
-    folder = Path(checkpoint)
-    net, task, recorded = from_run(folder) if folder.is_dir() else from_zoo(checkpoint, root)
+    # os.path.isdir is False for a name that is too long, where Path.is_dir raises.
+    net, task, recorded = from_run(Path(checkpoint)) if os.path.isdir(checkpoint) else from_zoo(checkpoint, root)
     measured = {
         "metrics": test(net, task),
         "fingerprint": fingerprint(net, task.probe(recorded["fingerprint"]["probe"]).x),

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from jsonargparse import auto_cli
 
 from hpnets.cli import INTERRUPTED, Parser, fail, run_main
+from hpnets.files import read_yaml
 from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions
+from hpnets.validate import shown
 
 DEFAULTS = {"model": "ccp", "task": "digits"}
 GROUPS = ("model", "task", "optim", "ntk", "trainer", "gan")
@@ -105,15 +106,18 @@ def chosen_name(kind: str, argv: list[str]) -> str | None:
 
 
 def name_in_config(kind: str, config: Path) -> str | None:
-    """The name in a config file, where it has one; ValueError for a group of options that is no mapping."""
-    try:
-        content = yaml.safe_load(config.read_text())
-    except (OSError, yaml.YAMLError):
+    """The name in a config file, where it has one; ValueError for a file that is not made of groups of options."""
+    if not os.path.isfile(config):
         return None  # the parser reports it
-    groups = {key: content[key] for key in GROUPS if key in content} if isinstance(content, dict) else {}
+    content = read_yaml(config)
+    groups = {"the configuration": content}
+    if isinstance(content, dict):
+        groups |= {key: content[key] for key in GROUPS if key in content}
     for key, group in groups.items():
         if not isinstance(group, dict):
-            raise ValueError(f"{config}: {key} is {group!r}; allowed: options by name, as --print_config shows them")
+            raise ValueError(
+                f"{config}: {key} is {shown(group)}; allowed: options by name, as --print_config shows them"
+            )
     name = groups.get(kind, {}).get("name")
     return None if name is None else str(name)
 

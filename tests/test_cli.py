@@ -1,6 +1,7 @@
 """The command line of recipes/train.py: its help, its config files, and its answers to mistakes."""
 
 import importlib.util
+import os
 import random
 import re
 import signal
@@ -192,6 +193,13 @@ CONFIGS = {
     "option.yaml": "model:\n  name: ccp\n  degre: 3\n",
     "key.yaml": "sede: 1\n",
     "value.yaml": "optim:\n  lr: hello\n",
+    "empty.yaml": "",
+    "circle.yaml": "model: &a\n  name: ccp\n  degree: *a\n",
+    "deep.yaml": "[" * 5000,
+    "null.yaml": "ntk:\n  probe: null\n",
+    "latent.yaml": "gan:\n  latent: null\n",
+    "model_null.yaml": "model:\n  name: ncp\n  skip: null\n",
+    "wandb.yaml": "wandb: off\n",
 }
 GPU = pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="there is one")
 MISTAKES = [
@@ -259,8 +267,21 @@ MISTAKES = [
     ("--resume none --seed 1", "--resume takes a run folder and no other flag"),
     ("--resume=none --seed 1", "--resume takes a run folder and no other flag"),
     ("--config none.yaml", r"--config: File does not exist: '.*none\.yaml'"),
-    ("--config broken.yaml", "Problems parsing config"),
-    ("--config list.yaml", "Unexpected config"),
+    ("--config broken.yaml", r"broken\.yaml is not readable: while parsing"),
+    ("--config list.yaml", r"list\.yaml: the configuration is \[1\]; allowed: options by name"),
+    ("--config empty.yaml", r"empty\.yaml: the configuration is None; allowed: options by name"),
+    ("--config circle.yaml", r"circle\.yaml is not readable: Circular reference"),
+    ("--config deep.yaml", r"deep\.yaml is not readable: "),
+    ("--config null.yaml", r"ntk\.probe is None; allowed: an integer"),
+    ("--config latent.yaml", r"gan\.latent is None; allowed: an integer"),
+    ("--config model_null.yaml", r"model\.skip is None; allowed: true or false"),
+    ("--config wandb.yaml", r"--wandb is false, which yaml makes of off; allowed: 'off', in quotes"),
+    ("--task sphere --task.degrees 1.5", r"degrees"),
+    ("--task line --task.train_range [a,b]", r"--task\.train_range is .*; allowed: a list of numbers, null"),
+    ("--model mlp --model.width 1099511627776", "model .* does not fit into memory"),
+    (f"--model mlp --model.width {10**30}", "model.width is 1000000000000000000000000000000; allowed: an integer"),
+    (f"--resume {'a' * 300}", "'a+' is no run folder: there is no a+/config.yaml"),
+    (f"--config {'a' * 300}", "--config: File does not exist"),
     ("--config scalar.yaml", r"scalar\.yaml: model is 'mlp'; allowed: options by name"),
     ("--config off.yaml", r"off\.yaml: ntk is False; allowed: options by name"),
     ("--config model.yaml", "unknown model 'cccp': did you mean .*ccp"),
@@ -284,6 +305,22 @@ def test_a_mistake_is_answered_in_one_line_and_leaves_nothing(
     assert stderr.count("\n") == 1
     assert re.search(message, stderr), stderr
     assert {path.name for path in tmp_path.iterdir()} == set(CONFIGS)
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("a" * 300, "out is 'a+..., of 300 characters; allowed: names of at most 255 bytes, 4000 in all"),
+        ("file/run", "out is 'file/run'; allowed: a folder in one that can be written to, not .*/file"),
+        ("file", "out is 'file', which exists already"),
+    ],
+)
+def test_a_folder_that_cannot_be_made_is_refused(run: Run, tmp_path: Path, out: str, message: str) -> None:
+    (tmp_path / "file").touch()
+    status, _, stderr = run("--out", out)
+    assert (status, stderr.count("\n")) == (2, 1)
+    assert re.search(f"^train.py: error: {message}", stderr), stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_folder_in_use_is_not_touched(run: Run, tmp_path: Path) -> None:
@@ -313,9 +350,48 @@ def test_how_a_recipe_ends(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     handler = signal.getsignal(signal.SIGTERM)
     assert end(ValueError("a\n  b")) == (2, "x.py: error: a b\n")
     assert end(KeyboardInterrupt()) == (130, "x.py: error: stopped\n")
+    assert end(OSError(28, "No space left on device", "f.csv")) == (
+        2,
+        "x.py: error: 'f.csv': No space left on device\n",
+    )
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)
     signal.signal(signal.SIGTERM, handler)
     with pytest.raises(RuntimeError, match="a bug shows its traceback"):
         run_main(lambda: (_ for _ in ()).throw(RuntimeError("a bug shows its traceback")))
     signal.signal(signal.SIGTERM, handler)
+
+
+SMALL = (
+    "--model mlp --model.width 8 --trainer.max_epochs 2 --ntk.probe 8 --wandb off --trainer.accelerator cpu --out run"
+)
+
+
+@pytest.mark.parametrize(
+    ("flags", "lines", "unbuffered"), [("--help", 1, ""), ("--help", 1, "1"), (SMALL, 1, "1"), (SMALL, 0, "")]
+)
+def test_a_reader_that_goes_away_stops_nothing(tmp_path: Path, flags: str, lines: int, unbuffered: str) -> None:
+    """As in `python recipes/train.py ... | head -1`: the run ends as it would have, in silence."""
+    process = subprocess.Popen(
+        [sys.executable, str(RECIPE), *flags.split()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    for _ in range(lines):
+        assert process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=120) == 0
+    assert (tmp_path / "run" / "summary.json").is_file() == (flags == SMALL)
+
+
+def test_output_that_no_encoding_has_is_escaped(tmp_path: Path) -> None:
+    code = "from hpnets.cli import run_main; run_main(lambda: print('run\\udcff', '\u03bb'))"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60)
+    assert (done.stdout, done.stderr) == ("run\\udcff \\u03bb\n", "")

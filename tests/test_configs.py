@@ -8,7 +8,7 @@ import yaml
 
 from hpnets import list_models
 from hpnets.models import model_options
-from hpnets.training.run_folder import build
+from hpnets.training.build import build
 from recipes.zoo.cells import CONFIGS, Cell, find_cells
 from tests.test_recipes import run_recipe
 from tests.training.runs import ROOT
@@ -62,7 +62,7 @@ def test_a_folder_without_configs_and_a_broken_config_are_refused(tmp_path: Path
     with pytest.raises(ValueError, match=r"configs is .*, which holds no <task>/<model>\.yaml"):
         find_cells("*", tmp_path)
     (tmp_path / "digits").mkdir()
-    for text in ("model: {name: ccp}\nmodle: {}\n", "model: [", "optim: {lr: '1e-3'}\n"):
+    for text in ("model: {name: ccp}\nmodle: {}\n", "model: [", "optim: {lr: fast}\n"):
         (tmp_path / "digits" / "ccp.yaml").write_text(text)
         with pytest.raises(ValueError, match=r"ccp\.yaml cannot be read"):
             find_cells("*", tmp_path)[0].options(seed=0)

@@ -10,16 +10,17 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ALLOWED = {
     "registry": set(),
-    "options": {"registry"},
-    "files": {"registry"},
-    "cli": {"registry"},
+    "validate": set(),
+    "options": {"registry", "validate"},
+    "files": {"registry", "validate"},
+    "cli": {"registry", "validate"},
     "layers": {"registry"},
     "models": {"layers", "registry"},
     "tasks": {"registry"},
     "linalg": set(),
     "ntk": {"linalg"},
     "theory": {"ntk", "linalg"},  # one eigensolver, one solver, one fit of a decay for measured and for limit kernels
-    "training": {"models", "tasks", "linalg", "ntk", "theory", "options", "files"},
+    "training": {"models", "tasks", "linalg", "ntk", "theory", "options", "files", "registry", "validate"},
     "zoo": {"models", "registry", "files"},
     "report": {"files"},
 }

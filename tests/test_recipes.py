@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import runpy
 import shutil
 import statistics
@@ -9,9 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hpnets.tasks import generation
-from hpnets.training import train
+from hpnets.training import RunFolder, train
 from hpnets.zoo import entries, list_pretrained, load_pretrained
 from recipes.zoo.record import spread
 from tests.training.runs import ROOT, small_options
@@ -84,11 +86,54 @@ def test_evaluate_says_what_differs(
 
 @pytest.mark.parametrize(
     ("checkpoint", "message"),
-    [("ccp-digit", "unknown checkpoint 'ccp-digit': did you mean ccp-digits"), ("runs/none", "no such run folder")],
+    [
+        ("ccp-digit", "unknown checkpoint 'ccp-digit': did you mean ccp-digits"),
+        ("runs/none", "no such run folder"),
+        ("a" * 300, "unknown"),
+    ],
 )
 def test_evaluate_refuses_what_is_not_there(checkpoint: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_recipe("evaluate", "--checkpoint", checkpoint) == 2
     assert message in capsys.readouterr().err
+
+
+EDITS = {
+    "another width": (
+        lambda c, s: c["model"].update(width=17),
+        r"model.safetensors is not of the network that .*config",
+    ),
+    "no task name": (
+        lambda c, s: c["task"].pop("name"),
+        "config.yaml: task.name is None; allowed: one of --list_tasks",
+    ),
+    "a null": (lambda c, s: c["ntk"].update(probe=None), "config.yaml: ntk.probe is None; allowed: an integer"),
+    "a group": (lambda c, s: c.update(gan=None), "config.yaml: gan is None; allowed: options by name"),
+    "a lost key": (lambda c, s: s["fingerprint"].pop("trace"), "summary.json: there is no fingerprint.trace"),
+    "a lost part": (lambda c, s: s.pop("metrics"), "summary.json: there is no metrics"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_evaluate_names_file_and_key_of_a_run_that_a_person_edited(
+    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], edit: str
+) -> None:
+    folder, (change, message) = RunFolder(shutil.copytree(runs[0], tmp_path / "run")), EDITS[edit]
+    config, summary = yaml.safe_load(folder.config.read_text()), json.loads(folder.summary.read_text())
+    change(config, summary)
+    folder.config.write_text(yaml.safe_dump(config))
+    folder.summary.write_text(json.dumps(summary))
+    assert run_recipe("evaluate", "--checkpoint", str(folder.path)) == 2
+    error = capsys.readouterr().err
+    assert re.search(message, error)
+    assert error.count("\n") == 1
+
+
+def test_a_number_that_yaml_takes_for_a_text_is_one(runs: list[Path], tmp_path: Path) -> None:
+    folder = RunFolder(shutil.copytree(runs[0], tmp_path / "run"))
+    folder.config.write_text(folder.config.read_text().replace("lr: 0.01", "lr: 1e-2"))
+    assert yaml.safe_load(folder.config.read_text())["optim"]["lr"] == "1e-2"
+    assert run_recipe("evaluate", "--checkpoint", str(folder.path)) == 0
+    assert run_recipe("train", "--resume", str(folder.path)) == 0
 
 
 def publish(runs: list[Path], folder: Path, *flags: str) -> int:

@@ -2,11 +2,12 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
+from torch.utils.data import DistributedSampler
 from torchmetrics import MetricCollection
 
 from hpnets.registry import Registry
@@ -88,7 +89,13 @@ class Task(LightningDataModule):
             raise ValueError(
                 f"batch_size={self.batch_size}: allowed is at most {len(self.train_set)}, the training set"
             )
-        return train_loader(self.train_set, self.batch_size, *self._ranks(), self.seed, self.num_workers)
+        loader = train_loader(self.train_set, self.batch_size, *self._ranks(), self.seed, self.num_workers)
+        if self.trainer:
+            # Lightning makes a resumed run's first iterator before it tells the sampler the epoch, and workers fetch
+            # rows at once: they would repeat the first epoch's order.
+            epoch = self.trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
+            cast(DistributedSampler[Any], loader.sampler).set_epoch(epoch)
+        return loader
 
     def val_dataloader(self) -> Loader:
         """Every validation sample once over all ranks."""

@@ -1,7 +1,8 @@
 """Infinite-width kernels, spectra on the sphere, and kernel regression, in float64."""
 
 from hpnets.theory import families
-from hpnets.theory.activations import GELU, Cosine, Erf, LeakyReLU, Monomial, Sine, activation
+from hpnets.theory.activations import activation
+from hpnets.theory.closed_forms import GELU, Cosine, Erf, LeakyReLU, Monomial, Sine
 from hpnets.theory.curves import learning_curves, steps_to_learn
 from hpnets.theory.harmonics import degree_energy, multiplicity, zonal_coefficients, zonal_harmonics
 from hpnets.theory.inputs import Points, from_covariance, inputs

@@ -16,7 +16,7 @@ from hpnets.tasks import Task
 from hpnets.tasks.generation import GenerationTask
 from hpnets.tasks.sphere import SphereTask
 from hpnets.training.batch_statistics import BATCHES, ROWS, Source
-from hpnets.training.callbacks import EpochLines, EpochPicture, SeedEpochs
+from hpnets.training.callbacks import EpochLines, EpochPicture, KeepOptions, SeedEpochs
 from hpnets.training.checkpoints import LastAndBest, WholeCheckpointIO
 from hpnets.training.harmonics import HarmonicMonitor
 from hpnets.training.loggers import MetricsCSV, MetricsState
@@ -62,7 +62,7 @@ def make_callbacks(
     progress = RichProgressBar() if sys.stdout.isatty() else EpochLines()
     best = LastAndBest(run.checkpoints, task.monitor, task.monitor_mode)
     measuring = [*([monitor] if monitor else []), *make_harmonics(task), EpochPicture(task, run.picture)]
-    return [SeedEpochs(options.seed), *measuring, MetricsState(metrics), progress, best]
+    return [SeedEpochs(options.seed), *measuring, MetricsState(metrics), KeepOptions(options), progress, best]
 
 
 def make_harmonics(task: Task) -> list[Callback]:

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_only
 
 from hpnets.files import write_png
+from hpnets.options import RunOptions
 from hpnets.tasks import Task
 from hpnets.training.evaluate import predictor
 from hpnets.training.lit import LitModel
@@ -24,6 +25,18 @@ class SeedEpochs(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         torch.manual_seed((self.seed * 1_000_003 + trainer.current_epoch) * 1_009 + trainer.global_rank)
+
+
+class KeepOptions(pl.Callback):
+    """Puts the run's options into every checkpoint: `read_back.check_unchanged` refuses others where it goes on."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self.options = options.to_dict()
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        checkpoint["options"] = self.options
 
 
 class EpochPicture(pl.Callback):

@@ -23,6 +23,7 @@ from hpnets.training.assemble import (
     make_wandb,
     quiet_lightning,
 )
+from hpnets.training.build import build, complete
 from hpnets.training.checkpoints import read_checkpoint
 from hpnets.training.errors import Interrupted, NonFiniteError
 from hpnets.training.evaluate import evaluate
@@ -31,7 +32,8 @@ from hpnets.training.lit_gan import LitGAN
 from hpnets.training.loggers import MetricsCSV
 from hpnets.training.ntk_monitor import NTKMonitor
 from hpnets.training.precision import check_half
-from hpnets.training.run_folder import RunFolder, build, complete
+from hpnets.training.read_back import check_checkpoint, check_tensors, check_unchanged
+from hpnets.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,10 @@ def train(options: RunOptions, folder: Path, resume: bool = False, features: Fea
     task.train_dataloader()  # raises now for a batch that the data or the ranks cannot share
     make_optimizer(net, options.optim)  # raises now for what the parametrisation refuses
     check_half(net, task.probe(min(16, len(task.train_set))).x, options.trainer.precision)
-    checkpoint = _checkpoint(run, options.trainer.max_epochs) if resume else None
+    module = _module(net, task, options)
+    checkpoint = _checkpoint(run, options, module) if resume else None
     if trainer.is_global_zero:
         remove_partial(run.path) if resume else run.start(options)
-    module = _module(net, task, options)
     _fit(trainer, module, task, checkpoint, run)
     net = module.deployed()
     results = evaluate(net, task, trainer.strategy.root_device)
@@ -110,11 +112,15 @@ def _fit(trainer: pl.Trainer, module: LitModel | LitGAN, task: Task, checkpoint:
         raise Interrupted(f"stopped at step {trainer.global_step}") from None
 
 
-def _checkpoint(run: RunFolder, max_epochs: int) -> Path | None:
-    """last.ckpt, checked; None where no epoch had ended."""
-    if not run.last.is_file():
+def _checkpoint(run: RunFolder, options: RunOptions, module: pl.LightningModule) -> Path | None:
+    """last.ckpt, checked to be of these options and of this module; None where no epoch had ended."""
+    if not run.last.exists():
         return None
-    trained = read_checkpoint(run.last)["epoch"] + 1
+    saved = read_checkpoint(run.last)
+    check_checkpoint(run.last, saved)
+    check_unchanged(run.config, options, saved.get("options", {}))
+    check_tensors(run.last, saved["state_dict"], module.state_dict(), run.config)
+    trained, max_epochs = saved["epoch"] + 1, options.trainer.max_epochs
     if trained > max_epochs:
         raise ValueError(f"trainer.max_epochs is {max_epochs}; allowed: >= {trained}, the epochs trained already")
     return run.last
@@ -122,7 +128,7 @@ def _checkpoint(run: RunFolder, max_epochs: int) -> Path | None:
 
 def _summary(options: RunOptions, task: Task, net: nn.Module, monitor: NTKMonitor | None) -> dict[str, Any]:
     probe = min(options.ntk.probe, len(task.train_set))
-    kernel = monitor.track.metrics[-1] if monitor else {}
+    kernel = monitor.track.metrics[-1] if monitor and monitor.track.metrics else {}
     return {
         "model": options.model["name"],
         "task": options.task["name"],

@@ -1,14 +1,12 @@
 """The run folder: where each file of a run lies, and how a finished run is read back."""
 
-import json
 import os
 import platform
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from inspect import Parameter
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,12 @@ import torch
 import yaml
 from torch import nn
 
-from hpnets.files import read_tensors, sha256_of, write_json, write_tensors, write_text
-from hpnets.models import create_model, generates_pictures, model_options
-from hpnets.options import GANOptions, RunOptions
-from hpnets.tasks import Task, create_task, task_options
-from hpnets.tasks.generation import Features, GenerationTask
+from hpnets.files import check_writable, read_tensors, sha256_of, write_json, write_tensors, write_text
+from hpnets.options import RunOptions
+from hpnets.tasks import Task
+from hpnets.tasks.generation import Features
+from hpnets.training.build import build, complete
+from hpnets.training.read_back import check_tensors, naming, read_options, read_summary
 
 PACKAGES = ("hpnets", "torch", "torchvision", "lightning", "torchmetrics", "numpy", "scipy", "scikit-learn", "wandb")
 
@@ -77,18 +76,19 @@ class RunFolder:
             raise ValueError(f"out is {str(self.path)!r}, which cannot be written: {error}") from None
 
     def check_new(self) -> None:
-        """ValueError if the folder exists and is not empty."""
+        """ValueError if the folder exists and is not empty, or cannot be made."""
+        check_writable("out", self.path)
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise ValueError(f"out is {str(self.path)!r}, which exists already; continue it with --resume {self.path}")
 
     def options(self) -> RunOptions:
-        """The options that config.yaml holds; ValueError if it is not there or not readable."""
-        if not self.config.is_file():
+        """The options that config.yaml holds; ValueError if it is not there, or does not hold options of a run."""
+        if not os.path.isfile(self.config):  # False for a name that is too long, where Path.is_file raises
             raise ValueError(f"{str(self.path)!r} is no run folder: there is no {self.config}")
-        try:
-            return RunOptions.from_dict(yaml.safe_load(self.config.read_text()))
-        except (yaml.YAMLError, TypeError, AttributeError) as error:
-            raise ValueError(f"{self.config} is not readable: {error}") from None
+        options = read_options(self.config)
+        with naming(self.config):
+            complete(options)
+        return options
 
     def finish(self, net: nn.Module, summary: dict[str, Any]) -> dict[str, Any]:
         """Write model.safetensors, then summary.json with its hash; returns the summary."""
@@ -98,43 +98,11 @@ class RunFolder:
         return summary
 
     def read_summary(self) -> dict[str, Any]:
-        """summary.json of a finished run; ValueError if the run has not ended."""
+        """summary.json of a finished run; ValueError if the run has not ended, or the file is not as a run wrote it."""
         self.options()
         if not self.summary.is_file():
             raise ValueError(f"the run in {str(self.path)!r} has not ended; continue it with --resume {self.path}")
-        return json.loads(self.summary.read_text())
-
-
-def complete(options: RunOptions) -> RunOptions:
-    """The same options with the defaults of the model and the task written out; ValueError for unknown names."""
-
-    def with_defaults(given: dict[str, Any], allowed: dict[str, Parameter]) -> dict[str, Any]:
-        return {"name": given["name"], **{key: p.default for key, p in allowed.items()}, **given}
-
-    return replace(
-        options,
-        model=with_defaults(options.model, model_options(options.model["name"])),
-        task=with_defaults(options.task, task_options(options.task["name"])),
-    )
-
-
-def build(options: RunOptions, features: Features | None = None) -> tuple[nn.Module, Task]:
-    """The network and the task (set up) that options describe; ValueError for what cannot be built.
-
-    A model that generates pictures gets the GenerationTask of the task, with these features to measure them by.
-    """
-    task_options, model_options = dict(options.task), dict(options.model)
-    task: Task = create_task(task_options.pop("name"), **task_options)
-    if generates_pictures(options.model["name"]):
-        task = GenerationTask(task, options.gan.latent, features)
-    elif options.gan != GANOptions():
-        raise ValueError(f"gan is {vars(options.gan)}; allowed for {options.model['name']!r}, no generator: no change")
-    net = create_model(
-        model_options.pop("name"), input_shape=task.input_shape, output_dim=task.output_dim, **model_options
-    )
-    task.prepare_data()
-    task.setup("fit")
-    return net, task
+        return read_summary(self.summary)
 
 
 def load_run(path: Path, features: Features | None = None) -> tuple[nn.Module, Task, dict[str, Any]]:
@@ -142,7 +110,10 @@ def load_run(path: Path, features: Features | None = None) -> tuple[nn.Module, T
     folder = RunFolder(path)
     summary = folder.read_summary()
     weights = read_tensors(folder.weights, summary["sha256"])
-    net, task = build(folder.options(), features)
+    options = folder.options()
+    with naming(folder.config):
+        net, task = build(options, features)
+    check_tensors(folder.weights, weights, net.state_dict(), folder.config)
     net.load_state_dict(weights)
     return net.eval(), task, summary
 

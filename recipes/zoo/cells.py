@@ -33,11 +33,11 @@ class Cell:
     def options(self, seed: int, twin: bool = False) -> "RunOptions":
         """All options of a run, defaults too; of the additive twin if asked. ValueError for a wrong config."""
         from hpnets.options import RunOptions
-        from hpnets.training.run_folder import complete
+        from hpnets.training.build import complete
 
         try:
             options = RunOptions.from_dict({**yaml.safe_load(self.config.read_text()), "seed": seed, "wandb": "off"})
-        except (TypeError, yaml.YAMLError) as error:
+        except (TypeError, ValueError, yaml.YAMLError) as error:
             raise ValueError(f"{self.config} cannot be read: {error}") from None
         options.model |= {"product": "sum"} if twin else {}
         return complete(options)

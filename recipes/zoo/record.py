@@ -51,7 +51,7 @@ def zero_gradient(run: "RunFolder") -> float:
     from hpnets.ntk import zero_gradient_fraction
     from hpnets.training.assemble import statistics_source
     from hpnets.training.batch_statistics import BatchStatistics
-    from hpnets.training.run_folder import build
+    from hpnets.training.build import build
 
     options = run.options()
     pl.seed_everything(options.seed, verbose=False)

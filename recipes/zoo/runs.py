@@ -64,7 +64,7 @@ class CellRuns:
 
 def check_options(run: "RunFolder", options: "RunOptions") -> None:
     """ValueError if the run's config.yaml has other options than `options`."""
-    from hpnets.training.run_folder import complete
+    from hpnets.training.build import complete
 
     if not run.config.is_file():
         return

@@ -18,7 +18,8 @@ from hpnets.tasks.loading import eval_batches
 def on_rank(world: int, rank: int, **options: Any) -> Task:
     """A task as it stands on one of `world` ranks; x is unique per sample, so it can stand for the row."""
     task = create_task("line", **({"train_size": 40, "test_size": 37, "batch_size": 6} | options))
-    task.trainer = SimpleNamespace(world_size=world, global_rank=rank)  # type: ignore[assignment]
+    loop = SimpleNamespace(epoch_progress=SimpleNamespace(current=SimpleNamespace(processed=0)))
+    task.trainer = SimpleNamespace(world_size=world, global_rank=rank, fit_loop=loop)  # type: ignore[assignment]
     return task
 
 

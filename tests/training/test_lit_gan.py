@@ -17,7 +17,7 @@ from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, Tra
 from hpnets.tasks import create_task, generation
 from hpnets.tasks.generation import GenerationTask
 from hpnets.training import LitGAN, NonFiniteError, RunFolder, load_run, train
-from hpnets.training.run_folder import build
+from hpnets.training.build import build
 from tests.training.runs import read_rows, small_options
 from tests.training.test_resume import assert_same_run
 

@@ -1,6 +1,7 @@
 """A run stopped at any step and resumed equals the run that was never stopped, bit for bit."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch.nn.functional import dropout
 
 from hpnets.models.ccp import CCP
@@ -85,6 +87,58 @@ def test_fewer_epochs_than_were_trained_are_refused(tmp_path: Path) -> None:
     fewer = small_options(trainer=TrainerOptions(max_epochs=1, accelerator="cpu"))
     with pytest.raises(ValueError, match="max_epochs is 1; allowed: >= 2, the epochs trained already"):
         train(fewer, tmp_path / "run", resume=True)
+
+
+@pytest.fixture(scope="module")
+def cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was cut in its second epoch."""
+    folder = tmp_path_factory.mktemp("cut") / "run"
+    train_until(12, small_options(), folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"optim": OptimOptions(lr=0.02)}, "optim.lr is 0.02 and was 0.01; allowed in a run that goes on: changes of"),
+        ({"seed": 1}, "seed is 1 and was 0"),
+        ({"ntk": NTKOptions(probe=21)}, "ntk.probe is 21 and was 20"),
+        ({"model": {"name": "ccp", "degree": 3, "width": 17}}, "model.width is 17 and was 16"),
+        ({"model": {"name": "mlp", "width": 16}}, "model.name is 'mlp' and was 'ccp'"),
+        ({"task": {"name": "digits", "batch_size": 66}}, "task.batch_size is 66 and was 132"),
+        ({"trainer": TrainerOptions(max_epochs=9, accelerator="cpu", precision="64-true")}, "trainer.precision is"),
+    ],
+)
+def test_a_run_does_not_go_on_with_other_options(cut: Path, changes: dict[str, Any], message: str) -> None:
+    before = {p: p.read_bytes() for p in cut.rglob("*.*")}
+    with pytest.raises(ValueError, match=f"config.yaml: {message}"):
+        train(small_options(**changes), cut, resume=True)
+    assert {p: p.read_bytes() for p in cut.rglob("*.*")} == before
+
+
+def test_a_run_goes_on_for_longer_and_elsewhere(cut: Path, tmp_path: Path) -> None:
+    longer = TrainerOptions(max_epochs=3, accelerator="auto")
+    train(small_options(trainer=longer), tmp_path / "whole")
+    shutil.copytree(cut, tmp_path / "cut")
+    # Workers fetch rows as soon as they are made, which must not be before the epoch is known.
+    more = small_options(trainer=longer, task={"name": "digits", "batch_size": 132, "num_workers": 1})
+    train(more, tmp_path / "cut", resume=True)
+    for name in ("model.safetensors", "metrics.csv", "ntk.safetensors"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "cut" / name).read_bytes()
+
+
+def test_a_checkpoint_of_another_run_is_refused(cut: Path, tmp_path: Path) -> None:
+    shutil.copytree(cut, tmp_path / "cut")
+    last = tmp_path / "cut" / "checkpoints" / "last.ckpt"
+    saved = read_checkpoint(last)
+    saved.pop("options")  # as of a version that did not keep them
+    name = next(iter(saved["state_dict"]))
+    torch.save({**saved, "state_dict": {**saved["state_dict"], name: torch.zeros(2)}}, last)
+    with pytest.raises(ValueError, match=rf"last.ckpt is not of the network .*: {name} is \(2,\)"):
+        train(small_options(), tmp_path / "cut", resume=True)
+    torch.save({"epoch": 1}, last)
+    with pytest.raises(ValueError, match=r"last.ckpt: state_dict is None; allowed: options by name"):
+        train(small_options(), tmp_path / "cut", resume=True)
 
 
 def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """The run folder: its files, reading it back, and what is refused."""
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +13,7 @@ import yaml
 from hpnets.ntk import fingerprint
 from hpnets.options import NTKOptions, TrainerOptions
 from hpnets.training import RunFolder, load_run, train
+from hpnets.training.build import build, complete
 from hpnets.training.loggers import MetricsCSV
 from tests.training.runs import small_options
 
@@ -76,11 +80,105 @@ def test_an_unfinished_run_is_refused_by_load_run(tmp_path: Path) -> None:
         load_run(tmp_path / "nothing")
 
 
-@pytest.mark.parametrize("text", ["{", "model: 3\nfoo: 1", "[]"])
-def test_an_unreadable_config_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        *(
+            (text, "config.yaml is not readable: .*")
+            for text in ("{", "a: [1", "? [1]: 2", "!!python/x {}", "[" * 9999)
+        ),
+        ("[]", r"config.yaml: the configuration is \[\]; allowed: options by name"),
+        ("", "config.yaml: the configuration is None"),
+        ("model: 3", "config.yaml: model is 3; allowed: options by name"),
+        ("foo: 1", "config.yaml: there is no option foo"),
+        ("optim: {lr: fast}", "config.yaml: optim.lr is 'fast'; allowed: a number"),
+        ("ntk: {probe: null}", "config.yaml: ntk.probe is None; allowed: an integer"),
+        ("gan: {latent: null}", "config.yaml: gan.latent is None; allowed: an integer"),
+        ("task: {batch_size: 3}", "config.yaml: task.name is None; allowed: one of --list_tasks"),
+        ("model: {name: cpp}", "config.yaml: unknown model 'cpp': did you mean"),
+        ("model: {name: ccp, degre: 3}", "config.yaml: model 'ccp' has no option 'degre': did you mean degree"),
+        ("model: {name: ccp, degree: null}", "config.yaml: model.degree is None; allowed: an integer"),
+        ("model: {name: ncp, skip: 'no'}", "config.yaml: model.skip is 'no'; allowed: true or false"),
+        ("task: {name: line, train_range: [1]}", r"task.train_range is \[1\]; allowed: a list of numbers, null"),
+    ],
+)
+def test_a_config_that_a_person_broke_is_refused_by_file_and_key(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "config.yaml").write_text(text)
-    with pytest.raises(ValueError, match=r"config.yaml is not readable"):
+    with pytest.raises(ValueError, match=message):
         RunFolder(tmp_path).options()
+
+
+def edited(run: RunFolder, tmp_path: Path, **groups: dict[str, Any]) -> RunFolder:
+    """A copy of a run folder whose config.yaml has other options."""
+    copy = RunFolder(shutil.copytree(run.path, tmp_path / "edited"))
+    config = yaml.safe_load(copy.config.read_text())
+    copy.config.write_text(
+        yaml.safe_dump({key: {**value, **groups[key]} if key in groups else value for key, value in config.items()})
+    )
+    return copy
+
+
+def test_weights_of_another_network_than_the_config_says_are_refused(run: RunFolder, tmp_path: Path) -> None:
+    message = r"model.safetensors is not of the network that .*config.yaml describes: .* is \(16, 64\), .* \(17, 64\)"
+    with pytest.raises(ValueError, match=message):
+        load_run(edited(run, tmp_path, model={"width": 17}).path)
+
+
+def test_options_that_build_nothing_are_refused_by_file(run: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"config.yaml: degree is 0; allowed: an integer >= 1"):
+        load_run(edited(run, tmp_path, model={"degree": 0}).path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: s["fingerprint"].pop("trace"), "there is no fingerprint.trace"),
+        (lambda s: s.pop("fingerprint"), "fingerprint is None; allowed: options by name"),
+        (lambda s: s.pop("sha256"), "there is no sha256"),
+        (lambda s: s.pop("metrics"), "there is no metrics"),
+        (lambda s: s["metrics"].update({"test/loss": None}), "metrics.test/loss is None; allowed: a number"),
+        (
+            lambda s: s["fingerprint"].update(eigenvalues="many"),
+            "fingerprint.eigenvalues is 'many'; allowed: a list of n",
+        ),
+        (lambda s: s["fingerprint"].update(probe=None), "fingerprint.probe is None; allowed: an integer"),
+    ],
+)
+def test_a_summary_that_lost_a_key_is_refused_by_file_and_key(
+    run: RunFolder, tmp_path: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    copy = RunFolder(shutil.copytree(run.path, tmp_path / "copy"))
+    summary = json.loads(copy.summary.read_text())
+    change(summary)
+    copy.summary.write_text(json.dumps(summary))
+    with pytest.raises(ValueError, match=rf"summary.json: {message}"):
+        load_run(copy.path)
+    copy.summary.write_text("{")
+    with pytest.raises(ValueError, match=r"summary.json is not readable: "):
+        load_run(copy.path)
+
+
+def test_sizes_that_no_memory_holds_are_refused() -> None:
+    for model in ({"name": "mlp", "width": 2**40}, {"name": "mlp", "width": 2**62}):
+        with pytest.raises(ValueError, match=r"model .*'mlp'.* on task .* does not fit into memory"):
+            build(complete(small_options(model=model)))
+
+
+@pytest.mark.parametrize("out", ["a" * 300, "b/" + "a" * 256, "x/" * 2500 + "y", "a\0b"])
+def test_a_folder_of_too_long_a_name_is_refused_at_once(tmp_path: Path, out: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"out is '.*, of \d+ characters; allowed: names of at most 255 bytes, 4000 in"
+    ):
+        RunFolder(tmp_path / out).check_new()
+    assert not RunFolder(tmp_path / ("a" * 255)).check_new()
+
+
+def test_a_folder_below_a_file_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        ValueError, match=r"out is '.*file/run'; allowed: a folder in one that can be written to, not .*file"
+    ):
+        RunFolder(tmp_path / "file" / "run").check_new()
 
 
 @pytest.mark.parametrize(

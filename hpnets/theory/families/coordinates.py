@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hpnets.theory.activations import Sine, activation
+from hpnets.theory.activations import activation
+from hpnets.theory.closed_forms import Sine
 from hpnets.theory.inputs import Points
 from hpnets.theory.laws import Laws, flat, no_limit, register_limit, uniform_bias
 from hpnets.theory.moments import Moments
