@@ -104,6 +104,7 @@ def _compute(request: Request, group: "dist.ProcessGroup | None") -> Tensor:
                 kernel = _share(group, request, distrust, crashed)
         except DisprovenError as error:
             distrust = distrust.widened(error.contractions)
+            crashed |= {"ntkvp"} & set(error.contractions.values())
             request = replace(request, algorithm="jacobian") if request.algorithm == "ntkvp" else request
         except CrashError as error:
             if error.algorithm == "loop":
