@@ -56,18 +56,25 @@ def good_parameters(
     calls: list[Call],
     at: dict[int, Tensor | None],
     truth: dict[str, Tensor | None],
+    floor: float,
     n: int,
     sample: int = 0,
 ) -> Parameters:
-    """Those of the parameters whose gradients by the rule agree with autograd's, `truth`; at: gradients by edge."""
+    """Those of the parameters whose gradients by the rule are autograd's, `truth`; at: by edge; floor: see `agree`."""
     try:
         if not all(rule.applies(call.module, call.A) for call in calls):
             return ()
         rows = row_gradients(rule, calls, at, n, sample)
     except Exception:  # a rule's guess about a foreign module may fail in any way: the slow path is left
         return ()
-    floor = FLOOR * sum(float(g.square().sum()) for g in truth.values() if g is not None) ** 0.5
     return tuple((local, name) for local, name in parameters if agree(rows.get(local), truth[name], floor))
+
+
+def noise(truth: dict[str, Tensor | None]) -> float:
+    """The size of a gradient that is rounding of all gradients together."""
+    squares = [float(g.square().sum()) for g in truth.values() if g is not None]
+    eps = next((torch.finfo(g.dtype).eps for g in truth.values() if g is not None), 0.0)
+    return FLOOR * eps * sum(squares) ** 0.5
 
 
 def agree(row: Tensor | None, truth: Tensor | None, floor: float) -> bool:
@@ -77,8 +84,7 @@ def agree(row: Tensor | None, truth: Tensor | None, floor: float) -> bool:
     if row.numel() != truth.numel():
         return False
     error, size = (torch.linalg.vector_norm(t) for t in (row - truth.flatten(), truth))
-    eps = torch.finfo(truth.dtype).eps
-    return bool(error <= TOLERANCE[truth.dtype] * size + eps * floor)
+    return bool(error <= TOLERANCE[truth.dtype] * size + floor)
 
 
 def make_layer(

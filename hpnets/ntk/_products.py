@@ -142,14 +142,19 @@ def prove_product_kernel(
     ours = u[:, 0] @ kernel @ w[:, 0] if kernel.ndim == 2 else torch.einsum("ic,cidj,jd->", u, kernel, w)
     plain, expected, size = PlainProducts(net, selection), 0.0, 0.0
     for c in range(C if traced else 1):
-        seeds = [torch.zeros(len(t), C).to(t).index_copy_(1, torch.tensor([c]).to(t.device), t) for t in (u, w)]
-        g, h = (
-            _pulled(plain, params, x, v, chunk) for x, v in zip((x1, columns), seeds if traced else (u, w), strict=True)
-        )
+        seeds = [_in_column(t, c, C) for t in (u, w)] if traced else [u, w]
+        g, h = (_pulled(plain, params, x, v, chunk) for x, v in zip((x1, columns), seeds, strict=True))
         expected += float(g @ h)
         size += float(g.norm() * h.norm())
     if abs(float(ours) - expected) > TOLERANCE[x1.dtype] * size:
         raise DisprovenError(dict.fromkeys(params, "ntkvp"))
+
+
+def _in_column(t: Tensor, c: int, C: int) -> Tensor:
+    """t (n, 1) as column c of zeros (n, C)."""
+    wide = t.new_zeros(len(t), C)
+    wide[:, c] = t[:, 0]
+    return wide
 
 
 def _pulled(plain: PlainProducts, params: Params, x: Tensor, w: Tensor, chunk: int) -> Tensor:

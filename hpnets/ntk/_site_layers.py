@@ -20,14 +20,15 @@ _Candidate = tuple[Rule, Parameters]
 
 
 def site_layers(
-    net: nn.Module, leaves: Params, names: list[str], x: Tensor, selection: OutputSelection, seen: Seen
+    net: nn.Module, leaves: Params, names: list[str], x: Tensor, selection: OutputSelection, floor: float, seen: Seen
 ) -> tuple[Layer, ...]:
-    """Layers of the parameters `names` whose sites on the samples x give autograd's gradients."""
+    """Layers of the parameters `names` whose sites on the samples x give autograd's gradients, up to `floor`."""
     tape = record(net, leaves, x, [PREFIX + name for name in names])
     calls = {name: tape.calls[PREFIX + name] for name in names}
     edges = list({id(call): call.edge for group in calls.values() for call in group}.values())
+    asked = {name: leaves[name] for name in names}
     # Of both samples: where only a few rows have a gradient, the first sample's do not show how rows are laid out.
-    passes = [random_gradients(tape, leaves, edges, selection, sample) for sample in range(len(x))]
+    passes = [random_gradients(tape, asked, edges, selection, sample) for sample in range(len(x))]
     layers = []
     for members in _connected(calls):
         own = list({id(call): call for name in members for call in calls[name]}.values())
@@ -35,7 +36,7 @@ def site_layers(
             good = parameters
             for sample, (truth, gradients) in enumerate(passes):
                 at = dict(zip(map(id, edges), gradients, strict=True))
-                good = good_parameters(rule, good, own, at, truth, len(x), sample)
+                good = good_parameters(rule, good, own, at, truth, floor, len(x), sample)
             if len(good) == len(parameters):
                 keys = [PREFIX + name for name in members]
                 layers.append(make_layer(rule, keys, good, seen, own, len(x), leaves))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hpnets.ntk._agreement import Parameters, Seen, good_parameters, make_layer, random_gradients
+from hpnets.ntk._agreement import Parameters, Seen, good_parameters, make_layer, noise, random_gradients
 from hpnets.ntk._budget import numel
 from hpnets.ntk._chain import separable_layers
 from hpnets.ntk._functional import Params, own_parameters, plain_call
@@ -60,19 +60,19 @@ def survey(net: nn.Module, theta: Params, x: Tensor, selection: OutputSelection)
         () if readout is None or not _has_weight(layers[readout], tape) else separable_layers(tape, layers, readout)
     )
     unused = tuple(name for name, gradient in truth.items() if gradient is None)
-    others = _from_sites(net, leaves, [name for name in rest if name not in unused], x, selection, seen)
+    others = _from_sites(net, leaves, [name for name in rest if name not in unused], x, selection, noise(truth), seen)
     rest = tuple(name for name in rest if not any(name in layer.names for layer in others))
     return Survey((*layers, *others), rest, readout, separable, saved.scalars // len(x), unused)
 
 
 def _from_sites(
-    net: nn.Module, leaves: Params, names: list[str], x: Tensor, selection: OutputSelection, seen: Seen
+    net: nn.Module, leaves: Params, names: list[str], x: Tensor, selection: OutputSelection, floor: float, seen: Seen
 ) -> tuple[Layer, ...]:
     """Layers of parameters that no module covers; none where a foreign net cannot be followed."""
     if not names:
         return ()
     try:
-        return site_layers(net, leaves, names, x, selection, seen)
+        return site_layers(net, leaves, names, x, selection, floor, seen)
     except Exception:  # a net may do anything with tensors that are followed: the slow path is left
         return ()
 
@@ -135,6 +135,7 @@ def _agreeing(
     for name, parameters in owners.items():
         groups[type(rule_for(net.get_submodule(name))), parameters].append(name)
     layers, agreed = [], set[str]()
+    floor = noise(truth)
     claims = [canonical for _, parameters in groups for _, canonical in parameters]
     for (_, parameters), modules in groups.items():
         calls = [call for name in modules for call in tape.calls[name]]
@@ -142,7 +143,7 @@ def _agreeing(
         assert rule is not None
         known = tuple((local, name) for local, name in parameters if claims.count(name) == 1)
         batched = all(len(call.A) % len(tape.y) == 0 for call in calls if call.A.ndim)
-        good = good_parameters(rule, known, calls, at, truth, len(tape.y)) if batched else ()
+        good = good_parameters(rule, known, calls, at, truth, floor, len(tape.y)) if batched else ()
         if good:
             agreed |= {name for _, name in good}
             layers.append(make_layer(rule, modules, good, seen, calls, len(tape.y), leaves))
