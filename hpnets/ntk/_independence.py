@@ -33,6 +33,8 @@ def check_same_outputs(net: nn.Module, params: Params, x: Tensor, y: Tensor, oth
 
     drawn: whether the RNG moved in the forward pass of y.
     """
+    if not torch.isfinite(y).all():
+        raise RefusalError("net gives outputs that hold NaN or Inf: so would its kernel")
     if drawn:
         _check_determined(net, params, x)
     if _close(y, other):

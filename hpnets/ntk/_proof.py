@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from hpnets.ntk._failures import DisprovenError
+from hpnets.ntk._failures import DisprovenError, RefusalError
 from hpnets.ntk._functional import Params, own_parameters, plain_call
 from hpnets.ntk._independence import check_same_outputs, regrouped
 from hpnets.ntk._layer import Layer
@@ -78,10 +78,12 @@ class Prover:
             y = outputs.new_empty(len(x), outputs.shape[1]) if y is None else y
             y[rows] = outputs
             for name, g in gradients.items():
-                before = total[name]
-                total[name] = g if before is None or g is None else before.add_(g)
-                total[name] = before if g is None else total[name]
+                if g is not None:
+                    # Not in place: autograd may give one tensor to two parameters, or an expanded one.
+                    before = total[name]
+                    total[name] = g if before is None else before + g
         assert y is not None
+        _check_finite(total)
         return total, y
 
     def _disagreeing(self, pulled: dict[str, Tensor], truth: dict[str, Tensor | None]) -> list[str]:
@@ -136,6 +138,13 @@ class Prover:
                 for row, v in ((0, u), (1, w))
             )
         return torch.cat([t.flatten() for t in g]).detach(), torch.cat([t.flatten() for t in h]).detach()
+
+
+def _check_finite(gradients: dict[str, Tensor | None]) -> None:
+    """RefusalError for gradients that hold NaN or Inf, of which nothing can be proven."""
+    wrong = next((name for name, g in gradients.items() if g is not None and not torch.isfinite(g).all()), None)
+    if wrong is not None:
+        raise RefusalError(f"the gradient of {wrong} holds NaN or Inf: so would the kernel")
 
 
 def plain_gradients(

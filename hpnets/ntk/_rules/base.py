@@ -17,8 +17,8 @@ class Rule(ABC):
 
     Shapes: A (rows, ...) is the layer's input, g (C, rows, ...) the gradient of C outputs at the layer's output; rows
     are samples, or k rows a sample (windows, patches) in sample-major order.
-    A rule may be wrong about a module (a subclass that changes `forward`): every use of one is checked against autograd
-    on a sample before it is trusted, so the worst that a wrong rule costs is the slow path.
+    A rule may be wrong about a module (a subclass that changes `forward`): what it gives is proven against autograd on
+    the samples that it is used for, so the worst that a wrong rule costs is the slow path.
     """
 
     parameters: tuple[str, ...] = ("weight", "bias")
