@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from hpnets.ntk._failures import RefusalError
 from hpnets.ntk._functional import Params, own_parameters, plain_call
 
-# Largest change of an output, relative to the largest output, when other samples stand beside it: rounding alone.
-TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
+# Largest change of an output, relative to the largest output, when other samples stand beside it: rounding alone. Some
+# networks compute in float32 inside, whatever they are given.
+TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-6}
 # Seeds under which a net that draws must give the same bits: stochastic depth is silent under many.
 SEEDS = 12
 _DRAWS = re.compile(r"drop|rrelu|stochastic|noise|sample", re.IGNORECASE)
