@@ -108,38 +108,42 @@ def rest_term(survey: Survey, numels: dict[str, int], names: Iterable[str], cont
 
 @dataclasses.dataclass(frozen=True)
 class Rates:
-    """What this kind of machine does a second, in float32 on two threads; float64 takes twice as long throughout.
+    """What a machine does a second, or takes, in float32 on two threads, by the names of docs/results/calibration.
 
-    Only ratios matter for a choice. docs/results/calibration has the measurement.
+    Only ratios between plans matter for a choice; in float64 all of it takes some twice as long.
     """
 
-    flops: float = 1.0e11
-    pass_flops: float = 4.0e10
-    bytes: float = 6.0e9
-    node_seconds: float = 2.0e-5
+    gram_flops: float
+    small_conv_flops: float
+    fresh_bytes_per_second: float
+    elementwise_bytes_per_second: float
+    node_seconds: float
 
 
-RATES = Rates()
+RATES = Rates(1.49e11, 4.01e10, 2.65e9, 3.81e10, 7.58e-6)
+_MOVED = RATES.elementwise_bytes_per_second
+# Operations of a forward pass for each layer with parameters, as autograd counts them.
+NODES = 3
 
 
 def predict_seconds(terms: tuple[Term, ...], survey: Survey, problem: Problem, samples: float, size: int) -> float:
     """Seconds of a kernel by `terms`, whose passes are made over `samples` samples; size: of the net's parameters.
 
-    Passes: operations and the traffic of what autograd keeps; contractions: operations; J of parameters: the traffic
-    of writing, copying and reading it, which dominates where weights are large and samples few.
+    Passes: operations, and reading and writing what autograd keeps. Contractions: operations. Factors: memory that is
+    written for the first time, which dominates where weights are large and J of them is formed.
     """
-    C = problem.C
+    C, item = problem.C, problem.item
     macs = sum(layer.macs for layer in survey.layers) + size
-    scale = problem.item / 4
-    one_pass = samples * (2.0 * macs / RATES.pass_flops + 3.0 * problem.item * survey.saved / RATES.bytes)
-    seconds = 0.0
-    if any(term.layers for term in terms):
-        seconds += one_pass * scale * (1 + C)
+    one_pass = samples * (2.0 * macs / RATES.small_conv_flops + 3.0 * item * survey.saved / _MOVED)
+    overhead = NODES * len(survey.layers) * RATES.node_seconds
+    seconds = (1 + C) * (one_pass + overhead) if any(term.layers for term in terms) else 0.0
     for term in terms:
-        seconds += scale * problem.half * term.flops(problem) / RATES.flops
-        seconds += 3.0 * problem.item * samples * sum(term.state_numels(1, C)) / RATES.bytes
+        factors = item * samples * sum(term.state_numels(1, C))
+        seconds += problem.half * term.flops(problem) / RATES.gram_flops + factors / RATES.fresh_bytes_per_second
         if isinstance(term, Functional):
-            share = 1 + 2 * C if term.contraction == "jacobian" else 2 * (1 + 2 * C)
-            seconds += one_pass * scale * share + 6.0 * problem.item * samples * C * sum(term.numels) / RATES.bytes
-            seconds += 0.0 if term.contraction == "jacobian" else samples * C * len(survey.layers) * RATES.node_seconds
-    return seconds
+            seconds += factors / RATES.fresh_bytes_per_second + 2 * factors / _MOVED  # the parts of J, and its copy
+            weighted = 1 + 2 * C
+            # A pass of the loop is over two samples, for the gradient of one of them.
+            looped = term.contraction == "loop"
+            seconds += (2 if looped else 1) * weighted * one_pass + (samples * C if looped else weighted) * overhead
+    return seconds * item / 4
