@@ -14,7 +14,7 @@ CALIBRATION = Path(__file__).parents[2] / "docs" / "results" / "calibration" / "
 
 
 def test_the_rates_are_those_of_the_committed_measurement() -> None:
-    constants = json.loads(CALIBRATION.read_text())["constants"]["float32"]
+    constants = json.loads(CALIBRATION.read_text())["results"]["constants"]["float32"]
     for name, value in dataclasses.asdict(RATES).items():
         assert abs(value / constants[name] - 1) < 0.01, name
 
