@@ -8,7 +8,7 @@ from torch.func import jvp, vjp, vmap
 
 from hpnets.ntk._failures import DisprovenError, RefusalError
 from hpnets.ntk._functional import BatchFunction, Params, batch_function, own_parameters, plain_call
-from hpnets.ntk._independence import check_same_outputs, regrouped
+from hpnets.ntk._independence import check_same_outputs, regrouped, working_dtype
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._proof import NOISE, ROUNDING, TOLERANCE, plain_gradients
 from hpnets.ntk._state import rng_state
@@ -107,7 +107,7 @@ def proven_products(net: nn.Module, params: Params, x: Tensor, selection: Output
         if error <= TOLERANCE[x.dtype]:
             continue
         noise = _error(plain, params, x[rows], w, truth)
-        if noise > ROUNDING[x.dtype]:
+        if noise > TOLERANCE[x.dtype] and noise > ROUNDING[working_dtype(net, params, x[rows])]:
             raise RefusalError(
                 "net gives a sample other gradients beside others, so it couples samples: part what couples them"
             )
@@ -148,7 +148,7 @@ def prove_product_kernel(
         g, h = (_pulled(plain, params, x, v, chunk) for x, v in zip((x1, columns), seeds, strict=True))
         expected += float(g @ h)
         size += float(g.norm() * h.norm())
-    if abs(float(ours) - expected) > ROUNDING[x1.dtype] * size:
+    if abs(float(ours) - expected) > ROUNDING[torch.float32] * size:
         raise DisprovenError(dict.fromkeys(params, "ntkvp"))
 
 

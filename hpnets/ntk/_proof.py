@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from hpnets.ntk._failures import DisprovenError, RefusalError
 from hpnets.ntk._functional import Params, own_parameters, plain_call
-from hpnets.ntk._independence import check_same_outputs, regrouped
+from hpnets.ntk._independence import check_same_outputs, regrouped, working_dtype
 from hpnets.ntk._layer import Layer
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._rules.base import OuterRule, fold_channels, fold_positions
@@ -18,9 +18,9 @@ from hpnets.ntk._terms.base import State, Term
 TOLERANCE = {torch.float32: 3e-4, torch.float64: 1e-9}
 # The same relative to the gradient of all parameters: what is below changes no digit of the kernel.
 FLOOR = {torch.float32: 1e-6, torch.float64: 1e-13}
-# The most that rounding is believed to do, in networks where plain autograd differs as much from batch to batch: badly
-# conditioned ones, and in float64 those that compute in float32 inside.
-ROUNDING = {torch.float32: 3e-2, torch.float64: 3e-4}
+# The most that rounding is believed to do, in badly conditioned networks, where plain autograd differs as much from
+# batch to batch; by the dtype that the network works in.
+ROUNDING = {torch.float32: 3e-2, torch.float64: 1e-7}
 # Times that difference which a disagreement may be.
 NOISE = 10.0
 
@@ -70,7 +70,8 @@ class Prover:
             wrong = [name for name in wrong if not _agree(pulled.get(name), truth[name], sizes.get(name, 0.0))]
         if wrong:
             again, _ = self._truth(x, u)
-            wrong = [name for name in wrong if not _is_rounding(pulled.get(name), truth[name], again[name])]
+            dtype = working_dtype(self.net, self.params, x)
+            wrong = [name for name in wrong if not _is_rounding(pulled.get(name), truth[name], again[name], dtype)]
         if wrong:
             raise DisprovenError({name: self._contractions.get(name, "unused") for name in wrong})
         self.known |= {name for name, g in truth.items() if g is not None and bool(g.any())}
@@ -120,7 +121,7 @@ class Prover:
         with the block, so that a trace too is proven by two backward passes.
         """
         # The factors are proven: what is left are faults of the contraction, which are no small ones.
-        C, tolerance = self.selection.columns, ROUNDING[x.dtype]
+        C, tolerance = self.selection.columns, ROUNDING[torch.float32]
         block = x.new_zeros(C, 1, C, 1)
         for term, l, r in zip(self.terms, left, right, strict=True):
             term.contract(block, l, r, False)
@@ -181,12 +182,12 @@ def _agree(pulled: Tensor | None, truth: Tensor | None, size: float) -> bool:
     return float((pulled - truth.flatten()).norm()) <= tolerance * max(norm, size)
 
 
-def _is_rounding(pulled: Tensor | None, truth: Tensor | None, again: Tensor | None) -> bool:
-    """Whether `pulled` is as near to the truth as the truth of other batches is, and that is near."""
+def _is_rounding(pulled: Tensor | None, truth: Tensor | None, again: Tensor | None, dtype: torch.dtype) -> bool:
+    """Whether `pulled` is as near to the truth as that of other batches is, or as the working dtype goes."""
     if pulled is None or truth is None or again is None or pulled.numel() != truth.numel():
         return False
     error, noise, size = (float(t.norm()) for t in (pulled - truth.flatten(), again - truth, truth))
-    return error <= min(NOISE * noise, ROUNDING[truth.dtype] * size)
+    return error <= max(TOLERANCE[dtype] * size, min(NOISE * noise, ROUNDING[dtype] * size))
 
 
 def _row_sizes(term: Term, state: State, u: Tensor) -> dict[str, float]:
