@@ -176,7 +176,7 @@ def test_a_folder_of_too_long_a_name_is_refused_at_once(tmp_path: Path, out: str
 def test_a_folder_below_a_file_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(
-        ValueError, match=r"out is '.*file/run'; allowed: a folder in one that can be written to, not .*file"
+        ValueError, match=r"out is '.*file.*; allowed: a folder in one that can be written to, not .*file"
     ):
         RunFolder(tmp_path / "file" / "run").check_new()
 
