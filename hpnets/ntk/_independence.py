@@ -1,6 +1,7 @@
 """Whether a network treats samples apart and draws nothing: without both, it is no function of a sample."""
 
 import copy
+import random
 import re
 from typing import Any
 
@@ -87,8 +88,6 @@ def _check_determined(net: nn.Module, params: Params, x: Tensor) -> None:
 
 
 def _seeded(net: nn.Module, params: Params, x: Tensor, seed: int) -> Tensor:
-    import random
-
     torch.manual_seed(seed)
     random.seed(seed)
     with own_parameters(net, params):
