@@ -18,11 +18,13 @@ FLOOR = 4.0
 # The tensors that rules prepared from, to see which calls share one.
 Seen = list[tuple[tuple[object, ...], Tensor]]
 Parameters = tuple[tuple[str, str], ...]
+# By parameter, None where no output depends on it.
+Gradients = dict[str, Tensor | None]
 
 
 def random_gradients(
     tape: Tape, leaves: Params, edges: list[GradientEdge], selection: OutputSelection, sample: int = 0
-) -> tuple[dict[str, Tensor | None], list[Tensor | None]]:
+) -> tuple[Gradients, list[Tensor | None]]:
     """Gradients of u . V^T f(x_sample), u random: of the parameters, and at each edge."""
     if not tape.y.requires_grad:
         return dict.fromkeys(leaves), [None] * len(edges)
@@ -55,7 +57,7 @@ def good_parameters(
     parameters: Parameters,
     calls: list[Call],
     at: dict[int, Tensor | None],
-    truth: dict[str, Tensor | None],
+    truth: Gradients,
     floor: float,
     n: int,
     sample: int = 0,
@@ -70,7 +72,7 @@ def good_parameters(
     return tuple((local, name) for local, name in parameters if agree(rows.get(local), truth[name], floor))
 
 
-def noise(truth: dict[str, Tensor | None]) -> float:
+def noise(truth: Gradients) -> float:
     """The size of a gradient that is rounding of all gradients together."""
     squares = [float(g.square().sum()) for g in truth.values() if g is not None]
     eps = next((torch.finfo(g.dtype).eps for g in truth.values() if g is not None), 0.0)

@@ -11,7 +11,7 @@ from hpnets.ntk._rules.base import BiasRule, OuterRule
 from hpnets.ntk._survey import Survey
 from hpnets.ntk._terms import Explicit, Functional, Gram, Pooled, Positions, Readout, Separable, Term
 from hpnets.ntk._terms.gram import flags
-from hpnets.ntk._terms.positions import chunks_flops, sandwich_flops
+from hpnets.ntk._terms.positions import chunks_flops, sandwich_cost
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _contraction(layer: Layer, problem: Problem) -> str:
     if not isinstance(layer.rule, OuterRule) or layer.geometry is None:
         return "gradient"
     _, S, I, H = layer.geometry
-    if sandwich_flops(layer.geometry, problem) < chunks_flops(layer.geometry, problem):
+    if sandwich_cost(layer.geometry, problem) < chunks_flops(layer.geometry, problem):
         return "sandwich"
     # The gradients at once cost the same; they are kept unless P and G are smaller.
     C = problem.C

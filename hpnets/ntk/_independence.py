@@ -20,16 +20,20 @@ SEEDS = 12
 _DRAWS = re.compile(r"drop|rrelu|stochastic|noise|sample", re.IGNORECASE)
 
 
-def regrouped(n: int, device: torch.device) -> list[Tensor]:
-    """Rows 0 to n - 1 dealt at random into two batches, each sample beside others than before; none of a single row.
+def regrouped(n: int, device: torch.device, most: int | None = None) -> list[Tensor]:
+    """Rows 0 to n - 1 in two batches or more, of `most` rows or one more, beside others than in runs of `most` rows.
 
-    Two or three rows make one batch, in which the first is repeated. A permutation alone would not do: a network that
-    takes the batch's mean from each sample gives permuted outputs for permuted samples.
+    None is of a single row: two or three rows make one batch, in which the first is repeated. A permutation alone would
+    not do: a network that takes the batch's mean from each sample gives permuted outputs for permuted samples.
     """
-    order = torch.randperm(n).to(device)
     if n < 4:
+        order = torch.randperm(n).to(device)
         return [torch.cat([order, order[:1]])]
-    return [order[: n // 2], order[n // 2 :]]
+    if most is None or n <= most:
+        return list(torch.randperm(n).to(device).tensor_split(2))
+    # Every so-many-th row: never those of one run, as a random deal of few rows may be.
+    batches = min(n // 2, max(2, -(-n // most)))
+    return [torch.arange(start, n, batches, device=device).flip(0) for start in range(batches)]
 
 
 def check_same_outputs(net: nn.Module, params: Params, x: Tensor, y: Tensor, other: Tensor, drawn: bool) -> None:

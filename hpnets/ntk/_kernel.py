@@ -7,7 +7,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from hpnets.ntk._budget import parse_bytes
-from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_types
+from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_output, check_types
 from hpnets.ntk._cost_model import Distrust
 from hpnets.ntk._failures import CrashError, DisprovenError, RefusalError, UnprovenWarning
 from hpnets.ntk._functional import Params, eager, single_output_function
@@ -18,6 +18,7 @@ from hpnets.ntk._planning import Request, make_plan, parameters_of, plain_tensor
 from hpnets.ntk._problem import Problem
 from hpnets.ntk._products import prove_product_kernel, prove_products
 from hpnets.ntk._proof import Prover
+from hpnets.ntk._remembered import forget, recall, remember
 from hpnets.ntk._ring import Ring, block_size, gather_rows, together
 from hpnets.ntk._state import undisturbed
 from hpnets.ntk._structured import TermWork
@@ -96,13 +97,17 @@ def ntk(
 
 def _compute(request: Request, group: "dist.ProcessGroup | None") -> Tensor:
     """Plan and run; after a proof that failed, or an algorithm that raised under "auto", again without what failed."""
+    alone = group is None and request.verify == "always"
+    if alone and (kernel := _recalled(request)) is not None:
+        return kernel
     distrust, crashed, asked = Distrust(), frozenset[str](), request.algorithm
     while True:
         while request.algorithm in crashed:
             request = replace(request, algorithm=NEXT[request.algorithm])
         try:
             if group is None:
-                kernel = _attempt(request, distrust, crashed)
+                made = make_plan(request, distrust, crashed)
+                kernel = run(made, request)
             else:
                 kernel = _share(group, request, distrust, crashed)
         except DisprovenError as error:
@@ -115,8 +120,28 @@ def _compute(request: Request, group: "dist.ProcessGroup | None") -> Tensor:
                 raise error.cause from None
             crashed |= {error.algorithm}
         else:
+            if alone and not distrust.rule and not crashed:
+                remember(request, made)
             _warn(distrust, asked, request.algorithm)
             return kernel
+
+
+def _recalled(request: Request) -> Tensor | None:
+    """The kernel by the plan of an earlier call, which is proven here like any; None where there is none that holds.
+
+    Whatever it fails by, a new plan refuses in its own words, or does better.
+    """
+    made = recall(request)
+    if made is None:
+        return None
+    check_inputs(request.net, request.theta, request.x1, request.x2)
+    check_eval_mode(request.net)
+    check_output(request.net, request.theta, request.x1)
+    try:
+        return run(made, request)
+    except (RefusalError, DisprovenError, CrashError):
+        forget(request)
+        return None
 
 
 def _attempt(request: Request, distrust: Distrust, crashed: frozenset[str]) -> Tensor:

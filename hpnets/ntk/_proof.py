@@ -1,5 +1,6 @@
 """The proof of a kernel on its own samples: what rules and shortcuts give, against plain autograd of the net itself."""
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 import torch
@@ -26,6 +27,17 @@ NOISE = 10.0
 
 
 @dataclass
+class Passes:
+    """The passes over the samples x that factors were made in.
+
+    made: of each its rows, its outputs (rows, O), and whether the RNG moved in it.
+    """
+
+    x: Tensor
+    made: list[tuple[slice, Tensor, bool]] = field(default_factory=list)
+
+
+@dataclass
 class Prover:
     """Proves the factors of each block of samples, and a few entries of the kernel.
 
@@ -48,39 +60,43 @@ class Prover:
     def _contractions(self) -> dict[str, str]:
         return {name: term.contraction for term in self.terms for name in term.names}
 
-    def prove_factors(self, x: Tensor, y: Tensor | None, states: list[State], drawn: bool) -> None:
+    def outputs(self, x: Tensor) -> Tensor:
+        """The net's own outputs at x, (n, O)."""
+        with own_parameters(self.net, self.params):
+            return plain_call(self.net, x)
+
+    def prove_factors(self, passes: Passes, states: list[State], chunk: int) -> None:
         """DisprovenError with the parameters whose J^T u by the factors is not autograd's, u (n, C) random.
 
-        Each sample has a cotangent of its own, so that rows in another order show. y: the outputs at x of the pass that
-        made the factors, None if there was none; `drawn` whether that pass moved the RNG. The net's outputs must be
-        the same in other company (RefusalError): the pass that gives the truth is made in other batches than x.
+        Each sample has a cotangent of its own, so that rows in another order show. The net's outputs must be those of
+        `passes`, in which the factors were made, in other company too (RefusalError): the passes that give the truth
+        are made over other batches, of `chunk` samples at most.
         """
+        x = passes.x
         u = torch.randn(len(x), self.selection.columns, dtype=x.dtype, device=x.device)
-        truth, other = self._truth(x, u)
-        if y is None:
-            with own_parameters(self.net, self.params):
-                y = plain_call(self.net, x)
-        check_same_outputs(self.net, self.params, x, y, other, drawn)
+        truth, other = self._truth(x, u, chunk)
+        for rows, y, drawn in passes.made:
+            check_same_outputs(self.net, self.params, x[rows], y, other[rows], drawn)
         pulled: Params = {}
         for term, state in zip(self.terms, states, strict=True):
             pulled |= term.pull(state, u)
         wrong = self._disagreeing(pulled, truth)
         if wrong:
-            sizes = self._sizes(x, u, wrong, states)
+            sizes = self._sizes(passes, u, wrong, states)
             wrong = [name for name in wrong if not _agree(pulled.get(name), truth[name], sizes.get(name, 0.0))]
         if wrong:
-            again, _ = self._truth(x, u)
-            dtype = working_dtype(self.net, self.params, x)
+            again, _ = self._truth(x, u, chunk)
+            dtype = working_dtype(self.net, self.params, x[passes.made[0][0]])
             wrong = [name for name in wrong if not _is_rounding(pulled.get(name), truth[name], again[name], dtype)]
         if wrong:
             raise DisprovenError({name: self._contractions.get(name, "unused") for name in wrong})
         self.known |= {name for name, g in truth.items() if g is not None and bool(g.any())}
 
-    def _truth(self, x: Tensor, u: Tensor) -> tuple[dict[str, Tensor | None], Tensor]:
+    def _truth(self, x: Tensor, u: Tensor, chunk: int) -> tuple[dict[str, Tensor | None], Tensor]:
         """By parameter the gradient of sum_i u_i . V^T f(x_i) by plain autograd, None where none; and f (n, O)."""
         total: dict[str, Tensor | None] = dict.fromkeys(self.params)
         y: Tensor | None = None
-        for rows in regrouped(len(x), x.device):
+        for rows in regrouped(len(x), x.device, chunk):
             seeds = u[rows] @ self.selection.cotangents.T
             seeds[len(x) :] = 0  # a row that is there a second time
             gradients, outputs = plain_gradients(self.net, self.params, x[rows], seeds)
@@ -101,13 +117,18 @@ class Prover:
         tolerance = TOLERANCE[self.selection.cotangents.dtype]
         return [name for name, g in truth.items() if not _agree(pulled.get(name), g, floor / tolerance)]
 
-    def _sizes(self, x: Tensor, u: Tensor, names: list[str], states: list[State]) -> dict[str, float]:
+    def _sizes(self, passes: Passes, u: Tensor, names: list[str], states: list[State]) -> dict[str, float]:
         """By parameter the root of the summed squares of the terms, by sample and position, that its gradient sums.
 
         Attention's bias of keys has gradient 0 exactly, as a sum of terms that are not.
         """
         layers = [layer for term in self.terms for layer in term.layers if not set(names).isdisjoint(layer.names)]
-        sizes = {} if not layers else _layer_sizes(self.net, self.params, x, u @ self.selection.cotangents.T, layers)
+        squares: dict[str, float] = defaultdict(float)
+        for rows, _, _ in passes.made if layers else ():
+            seeds = u[rows] @ self.selection.cotangents.T
+            for name, size in _layer_sizes(self.net, self.params, passes.x[rows], seeds, layers).items():
+                squares[name] += size**2
+        sizes = {name: square**0.5 for name, square in squares.items()}
         for term, state in zip(self.terms, states, strict=True):
             if not term.layers and not set(names).isdisjoint(term.names):
                 sizes |= _row_sizes(term, state, u)

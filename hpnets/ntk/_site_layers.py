@@ -1,11 +1,13 @@
 """The survey's second look: layers of parameters that no module's rule covers, from the sites where they are used."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge
 
-from hpnets.ntk._agreement import Parameters, Seen, good_parameters, make_layer, random_gradients
+from hpnets.ntk._agreement import Gradients, Parameters, Seen, good_parameters, make_layer, random_gradients
 from hpnets.ntk._call import Call
 from hpnets.ntk._functional import Params
 from hpnets.ntk._layer import Layer
@@ -14,34 +16,58 @@ from hpnets.ntk._rules.arranged import LAYOUTS, Rearranged, laid_out, places
 from hpnets.ntk._rules.base import OuterRule, Rule
 from hpnets.ntk._rules.site import SiteRule
 from hpnets.ntk._sites import PREFIX
-from hpnets.ntk._tape import record
+from hpnets.ntk._tape import Tape, record
 
 _Candidate = tuple[Rule, Parameters]
 
 
+@dataclass(frozen=True)
+class SecondLook:
+    """What is looked for: layers of the parameters `names` on the samples x; floor: see `agree`."""
+
+    net: nn.Module
+    leaves: Params
+    names: list[str]
+    x: Tensor
+    selection: OutputSelection
+    floor: float
+
+
 def site_layers(
-    net: nn.Module, leaves: Params, names: list[str], x: Tensor, selection: OutputSelection, floor: float, seen: Seen
+    look: SecondLook, tape: Tape | None, truth: Gradients, at: dict[int, Tensor | None], seen: Seen
 ) -> tuple[Layer, ...]:
-    """Layers of the parameters `names` whose sites on the samples x give autograd's gradients, up to `floor`."""
-    tape = record(net, leaves, x, [PREFIX + name for name in names])
-    calls = {name: tape.calls[PREFIX + name] for name in names}
+    """Layers of the parameters whose sites give autograd's gradients.
+
+    tape: a pass in which their sites were watched, with the first sample's gradients `truth`, and `at` by edge; None
+    if there was none.
+    """
+    leaves, n = look.leaves, len(look.x)
+    first = None if tape is None else (truth, at)
+    tape = tape or record(look.net, leaves, look.x, [PREFIX + name for name in look.names])
+    calls = {name: tape.calls[PREFIX + name] for name in look.names}
     edges = list({id(call): call.edge for group in calls.values() for call in group}.values())
-    asked = {name: leaves[name] for name in names}
-    # Of both samples: where only a few rows have a gradient, the first sample's do not show how rows are laid out.
-    passes = [random_gradients(tape, asked, edges, selection, sample) for sample in range(len(x))]
+    # Of all samples: where only a few rows have a gradient, the first sample's do not show how rows are laid out.
+    passes = [first or _gradients(look, tape, edges, 0), *(_gradients(look, tape, edges, i) for i in range(1, n))]
     layers = []
     for members in _connected(calls):
         own = list({id(call): call for name in members for call in calls[name]}.values())
         for rule, parameters in _candidates(own, members, leaves):
             good = parameters
-            for sample, (truth, gradients) in enumerate(passes):
-                at = dict(zip(map(id, edges), gradients, strict=True))
-                good = good_parameters(rule, good, own, at, truth, floor, len(x), sample)
+            for sample, (right, gradients) in enumerate(passes):
+                good = good_parameters(rule, good, own, gradients, right, look.floor, n, sample)
             if len(good) == len(parameters):
                 keys = [PREFIX + name for name in members]
-                layers.append(make_layer(rule, keys, good, seen, own, len(x), leaves))
+                layers.append(make_layer(rule, keys, good, seen, own, n, leaves))
                 break
     return tuple(layers)
+
+
+def _gradients(
+    look: SecondLook, tape: Tape, edges: list[GradientEdge], sample: int
+) -> tuple[Gradients, dict[int, Tensor | None]]:
+    asked = {name: look.leaves[name] for name in look.names}
+    truth, gradients = random_gradients(tape, asked, edges, look.selection, sample)
+    return truth, dict(zip(map(id, edges), gradients, strict=True))
 
 
 def _connected(calls: dict[str, list[Call]]) -> list[list[str]]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from hpnets.ntk._functional import Params
 from hpnets.ntk._output_selection import OutputSelection
-from hpnets.ntk._proof import Prover
+from hpnets.ntk._proof import Passes, Prover
 from hpnets.ntk._state import rng_state
 from hpnets.ntk._tape import Tape, output_gradients, record
 from hpnets.ntk._terms import Functional, State, Term
@@ -59,21 +59,26 @@ class TermWork:
         C = self.selection.columns
         states = [term.allocate(len(several), C, x, s) for term, s in zip(self.terms, reused, strict=True)]
         prover = self.prover if first and self.prover is not None and not self.prover.done else None
+        passes = Passes(several)
         for rows in chunks(len(several), self.schedule.chunk):
-            self._fill(several[rows], states, rows, prover)
+            before = None if prover is None else rng_state(x.device)
+            y = self._fill(several[rows], states, rows)
+            if prover is not None:
+                y = prover.outputs(several[rows]) if y is None else y
+                passes.made.append((rows, y, before != rng_state(x.device)))
+        if prover is not None:
+            prover.prove_factors(passes, states, self.schedule.chunk)
         if len(x) == 1:
             states = [term.part(state, slice(0, 1)) for term, state in zip(self.terms, states, strict=True)]
         return Factors(x, states)
 
-    def _fill(self, x: Tensor, states: list[State], rows: slice, prover: Prover | None) -> None:
-        before = None if prover is None else rng_state(x.device)
+    def _fill(self, x: Tensor, states: list[State], rows: slice) -> Tensor | None:
+        """Fill the states' rows; the outputs at x, None if no term is of layers."""
         y = self._record(x, states, rows)
         for term, state in zip(self.terms, states, strict=True):
             if isinstance(term, Functional):
                 term.fill(self.net, self.params, x, self.selection, state, rows)
-        if prover is not None:
-            parts = [term.part(state, rows) for term, state in zip(self.terms, states, strict=True)]
-            prover.prove_factors(x, y, parts, drawn=before != rng_state(x.device))
+        return y
 
     def _record(self, x: Tensor, states: list[State], rows: slice) -> Tensor | None:
         """Fill the states of terms of layers; the outputs at x, or None if there are no such terms."""

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hpnets.ntk._agreement import Parameters, Seen, good_parameters, make_layer, noise, random_gradients
+from hpnets.ntk._agreement import Gradients, Parameters, Seen, good_parameters, make_layer, noise, random_gradients
 from hpnets.ntk._budget import numel
 from hpnets.ntk._chain import separable_layers
 from hpnets.ntk._functional import Params, own_parameters, plain_call
 from hpnets.ntk._layer import Layer
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._rules.base import rule_for
-from hpnets.ntk._site_layers import site_layers
+from hpnets.ntk._site_layers import SecondLook, site_layers
+from hpnets.ntk._sites import PREFIX
 from hpnets.ntk._tape import Tape, record
 from hpnets.ntk._tiling import pair
 
@@ -49,30 +50,53 @@ def survey(net: nn.Module, theta: Params, x: Tensor, selection: OutputSelection)
     owners = {name: _covered(module, names, theta) for name, module in net.named_modules()}
     owners = {name: parameters for name, parameters in owners.items() if parameters}
     leaves = {name: p.detach().requires_grad_() for name, p in theta.items()}
-    with _counted(leaves) as saved:
-        tape = record(net, leaves, x, owners)
-    edges = [call.edge for calls in tape.calls.values() for call in calls]
+    covered = {name for parameters in owners.values() for _, name in parameters}
+    uncovered = [name for name in theta if name not in covered]
+    tape, saved = _watched_pass(net, leaves, x, owners, uncovered)
+    edges = list({id(call): call.edge for calls in tape.calls.values() for call in calls}.values())
     truth, gradients = random_gradients(tape, leaves, edges, selection)
+    at = dict(zip(map(id, edges), gradients, strict=True))
     seen: Seen = []
-    layers, rest = _agreeing(net, tape, leaves, owners, truth, dict(zip(map(id, edges), gradients, strict=True)), seen)
+    layers, rest = _agreeing(net, tape, leaves, owners, truth, at, seen)
     readout = next((i for i, layer in enumerate(layers) if _is_readout(layer, tape)), None)
     separable = (
         () if readout is None or not _has_weight(layers[readout], tape) else separable_layers(tape, layers, readout)
     )
     unused = tuple(name for name, gradient in truth.items() if gradient is None)
-    others = _from_sites(net, leaves, [name for name in rest if name not in unused], x, selection, noise(truth), seen)
+    wanted = [name for name in rest if name not in unused]
+    look = SecondLook(net, leaves, wanted, x, selection, noise(truth))
+    watched = wanted == uncovered and {PREFIX + name for name in wanted} <= tape.calls.keys()
+    others = _from_sites(look, tape if watched else None, truth, at, seen)
     rest = tuple(name for name in rest if not any(name in layer.names for layer in others))
-    return Survey((*layers, *others), rest, readout, separable, saved.scalars // len(x), unused)
+    return Survey((*layers, *others), rest, readout, separable, saved // len(x), unused)
+
+
+def _watched_pass(
+    net: nn.Module, leaves: Params, x: Tensor, owners: dict[str, Parameters], others: list[str]
+) -> tuple[Tape, int]:
+    """The pass that modules with rules and, where the net lets them be followed, sites of `others` are watched in.
+
+    And the scalars that autograd kept of it.
+    """
+    sites = [PREFIX + name for name in others]
+    try:
+        with _counted(leaves) as saved:
+            return record(net, leaves, x, [*owners, *sites]), saved.scalars
+    except Exception:  # a net may do anything with tensors that are followed; a fault of its own comes up again
+        if not sites:
+            raise
+    with _counted(leaves) as saved:
+        return record(net, leaves, x, owners), saved.scalars
 
 
 def _from_sites(
-    net: nn.Module, leaves: Params, names: list[str], x: Tensor, selection: OutputSelection, floor: float, seen: Seen
+    look: SecondLook, tape: Tape | None, truth: Gradients, at: dict[int, Tensor | None], seen: Seen
 ) -> tuple[Layer, ...]:
     """Layers of parameters that no module covers; none where a foreign net cannot be followed."""
-    if not names:
+    if not look.names:
         return ()
     try:
-        return site_layers(net, leaves, names, x, selection, floor, seen)
+        return site_layers(look, tape, truth, at, seen)
     except Exception:  # a net may do anything with tensors that are followed: the slow path is left
         return ()
 
@@ -126,7 +150,7 @@ def _agreeing(
     tape: Tape,
     leaves: Params,
     owners: dict[str, Parameters],
-    truth: dict[str, Tensor | None],
+    truth: Gradients,
     at: dict[int, Tensor | None],
     seen: Seen,
 ) -> tuple[tuple[Layer, ...], tuple[str, ...]]:

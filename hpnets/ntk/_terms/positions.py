@@ -17,6 +17,9 @@ from hpnets.ntk._rules.base import fold_channels, fold_positions
 from hpnets.ntk._tape import Tape
 from hpnets.ntk._terms.base import State, Term, add_products, block_numel
 
+# What a scalar of T costs in "sandwich", in positions: T is written and read once for each pair of samples, so that
+# few positions take as long as so many.
+LEAST_POSITIONS = 40
 # Scalars of the gradients that "chunks" forms at a time, for each of the two sides.
 CHUNK = 2**21
 
@@ -88,6 +91,13 @@ def sandwich_flops(shape: Geometry, problem: Problem) -> float:
     """Products P P'^T, then G with it, then with G'."""
     q, S, I, H = shape
     return 2.0 * problem.n1 * problem.n2 * q * S * (S * I + problem.C * H * S + problem.pairs * H)
+
+
+def sandwich_cost(shape: Geometry, problem: Problem) -> float:
+    """The operations of large products that take as long as a sandwich does, to compare with `chunks_flops`."""
+    q, S, _, H = shape
+    moved = problem.C * H * max(0, LEAST_POSITIONS - S)
+    return sandwich_flops(shape, problem) + 2.0 * problem.n1 * problem.n2 * q * S * moved
 
 
 def chunks_flops(shape: Geometry, problem: Problem) -> float:

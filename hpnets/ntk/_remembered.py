@@ -1,0 +1,56 @@
+"""Plans of earlier calls, which a later call of the same net and shapes takes over: its proof holds them to account."""
+
+from collections.abc import Hashable
+from weakref import WeakKeyDictionary
+
+from torch import Tensor, nn
+
+from hpnets.ntk._output_selection import Outputs
+from hpnets.ntk._plan import Plan
+from hpnets.ntk._planning import Request
+
+# Plans of one net; the oldest goes first.
+MOST = 8
+_PLANS: "WeakKeyDictionary[nn.Module, dict[Hashable, Plan]]" = WeakKeyDictionary()
+
+
+def recall(request: Request) -> Plan | None:
+    """The plan of an earlier call with the same shapes and options; None if there is none."""
+    return _plans_of(request.net).get(_key(request))
+
+
+def remember(request: Request, plan: Plan) -> None:
+    """Keep a plan that has been proven, for as long as the net lives."""
+    plans = _plans_of(request.net)
+    plans[_key(request)] = plan
+    if len(plans) > MOST:
+        plans.pop(next(iter(plans)))
+
+
+def forget(request: Request) -> None:
+    """Drop a plan that did not hold."""
+    _plans_of(request.net).pop(_key(request), None)
+
+
+def _plans_of(net: nn.Module) -> dict[Hashable, Plan]:
+    try:
+        return _PLANS.setdefault(net, {})
+    except TypeError:  # a module that defines __eq__ alone has no hash
+        return {}
+
+
+def _key(request: Request) -> Hashable:
+    """What a plan depends on that can be seen without a pass; what cannot, the proof sees."""
+    x1, x2 = request.x1, request.x2
+    return (
+        (x1.shape, None if x2 is None else x2.shape, x1.dtype, x1.device),
+        (_selected(request.outputs), request.algorithm, request.budget),
+        tuple((name, p.shape) for name, p in request.theta.items()),
+        tuple((type(module), module.training) for module in request.net.modules()),
+    )
+
+
+def _selected(outputs: Outputs) -> Hashable:
+    if isinstance(outputs, Tensor):
+        return outputs.shape, tuple(outputs.flatten().tolist())
+    return repr(outputs)  # of what is no selection too: that is refused later, by its name

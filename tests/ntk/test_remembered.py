@@ -1,0 +1,86 @@
+"""Plans that later calls take over: no second survey, and none that outlives what it assumed."""
+
+import gc
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from hpnets.ntk import _planning, _remembered, ntk
+
+
+class Switched(nn.Module):
+    """Linear layers, the first of which is used twice once `twice` is set: a plan for one use is wrong for two."""
+
+    twice = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.tanh(self.a(x))
+        return self.b(torch.tanh(nn.functional.linear(h, self.a.weight)) if self.twice else h)
+
+
+@pytest.fixture
+def surveys(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """Grows by one for each survey that is made."""
+    made: list[None] = []
+    survey = _planning.survey
+
+    def counted(*args, **kwargs):  # type: ignore[no-untyped-def]
+        made.append(None)
+        return survey(*args, **kwargs)
+
+    monkeypatch.setattr(_planning, "survey", counted)
+    return made
+
+
+def network() -> tuple[Switched, Tensor]:
+    torch.manual_seed(0)
+    return Switched().double(), torch.randn(5, 4, dtype=torch.float64)
+
+
+def test_a_second_call_makes_no_survey(surveys: list[None]) -> None:
+    net, x = network()
+    first = ntk(net, x, outputs="full")
+    assert torch.equal(ntk(net, x, outputs="full"), first)
+    assert len(surveys) == 1
+
+
+@pytest.mark.parametrize("other", ["shape", "outputs", "type", "params", "verify"])
+def test_another_call_makes_its_own(surveys: list[None], other: str) -> None:
+    net, x = network()
+    ntk(net, x, outputs="full")
+    options: dict[str, object] = {"outputs": "full"}
+    if other == "shape":
+        x = x[:3]
+    elif other == "type":
+        net.b = nn.Sequential(net.b)  # type: ignore[assignment]
+    else:
+        options |= {"outputs": {"outputs": "trace"}, "params": {"params": {"a.weight": net.a.weight}}}.get(
+            other, {"verify": "off"}
+        )
+    ntk(net, x, **options)  # type: ignore[arg-type]
+    assert len(surveys) == 2
+
+
+def test_a_plan_that_no_longer_holds_is_made_anew(surveys: list[None]) -> None:
+    net, x = network()
+    ntk(net, x, outputs="full")
+    net.twice = True
+    kernel = ntk(net, x, outputs="full")
+    assert len(surveys) == 2
+    torch.testing.assert_close(kernel, ntk(net, x, outputs="full", algorithm="loop"), rtol=1e-10, atol=1e-12)
+
+
+def test_a_plan_goes_with_its_net() -> None:
+    net, x = network()
+    ntk(net, x, outputs="full")
+    assert net in _remembered._PLANS
+    gc.collect()
+    before = len(_remembered._PLANS)
+    del net
+    gc.collect()
+    assert len(_remembered._PLANS) == before - 1
