@@ -1,57 +1,24 @@
 """Our limit kernel and neural-tangents' in turn, each in a process of its own on the same two cores."""
 
-import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from recipes.bench.process import Worker
+from recipes.bench.worker import Job
+
 THREADS, FEATURES = 2, 64
-HERE = Path(__file__).parent
 NETS = {"mlp": "MLP of 4 hidden ReLU layers", "pnn": "product of 4 ReLU features"}
 ABOUT = (
     f"Covariance and NTK of N normal points in R^{FEATURES} with themselves, float64. Each side is a process bound to "
     f"{THREADS} cores, started and warmed up (neural-tangents jit-compiled) before the clock; one call each in turn, A "
     "B A B. Shown is the median (least - greatest); peak is the process's largest resident memory."
 )
-
-
-class Contestant:
-    """A worker process that answers each line with the seconds of one call and its peak memory; its stderr is ours."""
-
-    def __init__(self, python: str, script: str, net: str, points: int, kernel: Path) -> None:
-        threads = {name: str(THREADS) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        environment = os.environ | threads | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(HERE.parents[1])}
-        cores = set(sorted(os.sched_getaffinity(0))[:THREADS])
-        self.process = subprocess.Popen(
-            [python, HERE / script, net, str(points), str(FEATURES), kernel],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-            preexec_fn=lambda: os.sched_setaffinity(0, cores),
-        )
-
-    def call(self) -> dict[str, float]:
-        """Seconds and peak bytes; ValueError where the process has ended."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        print("go", file=self.process.stdin, flush=True)
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise ValueError(f"{self.process.args!r} ended with {self.process.wait()}; what it printed says why")
-        return json.loads(answer)
-
-    def close(self) -> None:
-        """End the process."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def race(venv: Path, repeats: int, points: int) -> dict[str, Any]:
@@ -64,25 +31,23 @@ def race(venv: Path, repeats: int, points: int) -> dict[str, Any]:
 
 
 def one(net: str, python: Path, repeats: int, points: int, folder: Path) -> dict[str, Any]:
-    """One net, A B A B after a warm-up of both."""
-    files = {"hpnets": folder / "ours.npy", "neural-tangents": folder / "theirs.npy"}
-    sides = {
-        "hpnets": Contestant(sys.executable, "speed_ours.py", net, points, files["hpnets"]),
-        "neural-tangents": Contestant(str(python), "speed_neural_tangents.py", net, points, files["neural-tangents"]),
+    """One net, A B A B after a warm-up of both, whose results are compared; raises Failed where a side ends."""
+    np.savez(folder / "x.npz", x=np.random.RandomState(0).randn(points, FEATURES))
+    job = Job(net, str(folder / "x.npz"), points, threads=THREADS)
+    sides = {"hpnets": ("speed_ours", sys.executable), "neural-tangents": ("speed_neural_tangents", str(python))}
+    with ExitStack() as stack:
+        workers = {
+            name: stack.enter_context(Worker(module, job, its_python, package="recipes.theory"))
+            for name, (module, its_python) in sides.items()
+        }
+        first = {name: worker.call(folder / f"{name}.npy") for name, worker in workers.items()}
+        rounds = [{name: worker.call()["seconds"] for name, worker in workers.items()} for _ in range(repeats)]
+    ours, theirs = (np.load(folder / f"{name}.npy") for name in sides)
+    return {
+        "seconds": {name: [seconds[name] for seconds in rounds] for name in sides},
+        "peak_bytes": {name: answer["resident_bytes"] for name, answer in first.items()},
+        "relative_difference": float(np.abs(ours - theirs).max() / np.abs(theirs).max()),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    peaks = {}
-    for round_ in range(repeats + 1):
-        for name, side in sides.items():
-            answer = side.call()
-            peaks[name] = answer["peak_bytes"]
-            if round_:
-                seconds[name].append(answer["seconds"])
-    for side in sides.values():
-        side.close()
-    ours, theirs = (np.load(path) for path in files.values())
-    apart = float(np.abs(ours - theirs).max() / np.abs(theirs).max())
-    return {"seconds": seconds, "peak_bytes": peaks, "relative_difference": apart}
 
 
 def table(found: dict[str, Any]) -> str:

@@ -1,14 +1,16 @@
 """neural-tangents' side of the race."""
 
-import sys
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
 from neural_tangents import stax
 
-from recipes.theory.speed_serve import points, serve
+from recipes.bench.worker import Job, serve
 
 jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_platforms", "cpu")
 
 
 def feature(features: int) -> tuple:  # type: ignore[type-arg]
@@ -24,16 +26,12 @@ def network(name: str, features: int) -> tuple:  # type: ignore[type-arg]
     return stax.serial(stax.FanOut(4), stax.parallel(*branches), stax.FanInProd(), stax.Dense(1, 2**0.5))
 
 
-def main() -> None:
-    x = points()
-    kernel_fn = jax.jit(network(sys.argv[1], x.shape[1])[2], static_argnames="get")
-
-    def call() -> np.ndarray:
-        kernel = kernel_fn(x, None, get=("nngp", "ntk"))
-        return np.stack([np.asarray(kernel.nngp), np.asarray(kernel.ntk)])
-
-    serve(call)
+def setup(job: Job) -> Callable[[], Any]:
+    """The kernels of the points with themselves, compiled at the first call."""
+    x = job.arrays()[1]
+    kernel_fn = jax.jit(network(job.case, x.shape[1])[2], static_argnames="get")
+    return lambda: jax.block_until_ready(kernel_fn(x, None, get=("nngp", "ntk")))
 
 
 if __name__ == "__main__":
-    main()
+    serve(setup, ("jax", "neural-tangents"), convert=lambda k: np.stack([np.asarray(k.nngp), np.asarray(k.ntk)]))

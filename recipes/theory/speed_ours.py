@@ -1,28 +1,23 @@
 """Our side of the race."""
 
-import sys
+from collections.abc import Callable
 
-import numpy as np
 import torch
 
 from hpnets.models import create_model
-from hpnets.theory import limit_kernel
-from recipes.theory.speed_serve import points, serve
+from hpnets.theory import LimitKernel, limit_kernel
+from recipes.bench.worker import Job, serve
 
 OPTIONS = {"mlp": {"depth": 4}, "pnn": {"degree": 4}}
 
 
-def main() -> None:
-    torch.set_num_threads(2)
-    name, x = sys.argv[1], torch.from_numpy(points())
-    net = create_model(name, input_shape=tuple(x.shape[1:]), output_dim=1, width=8, **OPTIONS[name]).eval()
-
-    def call() -> np.ndarray:
-        kernel = limit_kernel(net, x)
-        return np.stack([kernel.covariance.numpy(), kernel.ntk.numpy()])
-
-    serve(call)
+def setup(job: Job) -> Callable[[], LimitKernel]:
+    """The limit kernel of the points with themselves."""
+    torch.set_num_threads(job.threads)
+    x = torch.from_numpy(job.arrays()[1])
+    net = create_model(job.case, input_shape=tuple(x.shape[1:]), output_dim=1, width=8, **OPTIONS[job.case]).eval()
+    return lambda: limit_kernel(net, x)
 
 
 if __name__ == "__main__":
-    main()
+    serve(setup, ("torch",), convert=lambda kernel: torch.stack([*kernel]).numpy())
