@@ -76,7 +76,7 @@ def serve(
 
 
 def answer(compute: Compute, convert: Callable[[Any], np.ndarray], save: str | None, device: str) -> dict[str, Any]:
-    """Compute once: seconds of the work; for a saved result also the highest memory in bytes, above that before and in all."""
+    """Compute once: seconds of the work; for a saved result also the most bytes held, above those before and in all."""
     before = start_of_peak(device) if save else 0
     start = time.perf_counter()
     result = compute()
