@@ -62,7 +62,7 @@ def batch_statistics(
         configs: <task>/<model>.yaml of every cell
         page: the page with the markers <!-- batch statistics --> and <!-- end batch statistics -->; null leaves it
     """
-    from hpnets.files import write_json, write_text
+    from hpnets.atomic_files import write_json, write_text
     from hpnets.report import check_markers, replace_between
     from hpnets.training.run_folder import environment
     from recipes.zoo.cells import find_cells
@@ -94,7 +94,7 @@ def has_batch_norm(cell: "Cell") -> bool:
 
 def measure(cell: "Cell", seed: int, runs: Path, zoo: Path) -> dict[str, float]:
     """The numbers of one seed; RuntimeError if the two ways of measuring end with different weights."""
-    from hpnets.files import read_tensors
+    from hpnets.atomic_files import read_tensors
     from hpnets.ntk.metrics import relative_drift
 
     whole = read_tensors(trained(cell.options(seed), zoo / cell.name / f"seed{seed}").kernel)

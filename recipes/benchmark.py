@@ -251,7 +251,7 @@ def earlier(path: Path) -> dict[str, Any]:
 
 def write(results: dict[str, Any], out: Path) -> None:
     """The device's json and svg, and the tables of all devices in the page."""
-    from hpnets.files import write_json, write_text
+    from hpnets.atomic_files import write_json, write_text
     from hpnets.report import replace_between
     from recipes.bench.chart import draw
     from recipes.bench.environment import file_name

@@ -36,7 +36,7 @@ def cards(
         contents: the page with the markers <!-- models --> and <!-- end models -->
         check: write nothing; exit 1 and name the pages that would change
     """
-    from hpnets.files import write_text
+    from hpnets.atomic_files import write_text
     from hpnets.report import check_markers, draw_spectra, replace_between
     from recipes.zoo.spectra import read_spectra
 

@@ -65,7 +65,7 @@ def coordinates(
         steps: of training on the one batch
         batch: training samples in it
     """
-    from hpnets.files import write_text
+    from hpnets.atomic_files import write_text
 
     file = Path(out) / RESULTS
     settings = {"widths": widths, "seeds": seeds, "steps": steps, "batch": batch}

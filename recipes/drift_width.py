@@ -37,7 +37,7 @@ def drift_width(
         rate: of the linear dynamics, times n (1 - momentum) / lambda_max the learning rate
         out: folder of width.json
     """
-    from hpnets.files import write_json
+    from hpnets.atomic_files import write_json
     from recipes.zoo.record import spread
 
     if seeds < 2:

@@ -111,7 +111,7 @@ def read(folder: Path, name: str) -> dict[str, Any]:
 
 def record(folder: Path, name: str, found: dict[str, Any], threads: int, before: str | None = None) -> None:
     """Write the json with its commands (those `before` first) and environment, and the page from the folder's jsons."""
-    from hpnets.files import write_json, write_text
+    from hpnets.atomic_files import write_json, write_text
     from recipes.bench.environment import environment
     from recipes.theory.page import SECTIONS, render
 

@@ -39,7 +39,7 @@ def publish_runs(
     name: str, runs: "list[RunFolder]", twins: "list[RunFolder]", folder: Path, command: str | None = None
 ) -> "Entry":
     """The entry that is made of the runs, written with the weights; `command` in place of the first run's own."""
-    from hpnets.files import read_tensors, sha256_of, write_tensors
+    from hpnets.atomic_files import read_tensors, sha256_of, write_tensors
     from hpnets.models.cost import cost
     from hpnets.training import load_run
     from hpnets.zoo.index import Entry, add_entry

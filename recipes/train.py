@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from jsonargparse import auto_cli
 
+from hpnets.atomic_files import read_yaml
 from hpnets.cli import INTERRUPTED, Parser, fail, run_main
-from hpnets.files import read_yaml
 from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions
 from hpnets.validate import shown
 

@@ -47,7 +47,7 @@ def zoo_page(
         page: the page
         readme: the page with the markers <!-- pretrained --> and <!-- end pretrained -->; null leaves it
     """
-    from hpnets.files import write_text
+    from hpnets.atomic_files import write_text
     from hpnets.report import best_table, by_goal, check_markers, draw_metric, draw_spectra, draw_width, replace_between
     from recipes.zoo.spectra import read_spectra
 

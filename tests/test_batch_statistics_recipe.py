@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hpnets.files import read_tensors
+from hpnets.atomic_files import read_tensors
 from recipes.batch_statistics import MARKER, PAGE, RESULTS, table, text
 from tests.training.runs import ROOT
 

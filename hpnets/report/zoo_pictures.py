@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hpnets.files import write_whole
+from hpnets.atomic_files import write_whole
 from hpnets.report.zoo import Entry, metric_of
 
 OURS, TWIN, PLAIN = "tab:blue", "tab:orange", "tab:gray"

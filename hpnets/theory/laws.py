@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from hpnets.theory import nodes
-from hpnets.theory.inputs import Points
 from hpnets.theory.moments import Moments, fresh
+from hpnets.theory.points import Points
 
 Derivation = Callable[[Any, Any, "Laws"], Moments]
 _DERIVATIONS: dict[str, Derivation] = {}

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from hpnets.linalg import tiles
 from hpnets.ntk import eager, parse_bytes
 from hpnets.theory.checks import check_points
-from hpnets.theory.inputs import Points
 from hpnets.theory.laws import Laws
 from hpnets.theory.moments import Moments
+from hpnets.theory.points import Points
 
 # Tensors of a tile held at once, of which 5 to 34 were measured; pairs of points that keep a tile within the cache.
 HELD, CACHED = 36, 2**17
@@ -34,9 +34,9 @@ def limit_kernel(net: nn.Module, x1: Tensor, x2: Tensor | None = None, *, memory
 
     var_p is the variance that parameter p is drawn with: T is the NTK of the network written with standard normal
     parameters times sqrt(var_p), the NTK parametrisation, in which a limit exists; what starts at a constant (biases
-    at 0, gates) has no share. `twin_kernel` is the same for the network at its own width. Each layer keeps the
-    W variance times fan_in and the bias variance that it has in `net`; the weights themselves are not read, only the
-    options (but for frozen features, which are taken as they are).
+    at 0, gates) has no share. `ntk_parametrised_kernel` is the same for the network at its own width. Each layer keeps
+    the W variance times fan_in and the bias variance that it has in `net`; the weights themselves are not read, only
+    the options (but for frozen features, which are taken as they are).
 
     Args:
         net: a registered model, or a module with `register_limit`, in eval mode where that matters.

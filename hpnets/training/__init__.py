@@ -1,9 +1,9 @@
 """Lightning meets the rest: the module, the kernel callback, the loggers and the run folder."""
 
-from hpnets.training.coordinates import CoordinateCheck, coordinate_check
+from hpnets.training.coordinate_checks import CoordinateCheck, coordinate_check
 from hpnets.training.errors import Interrupted, NonFiniteError
-from hpnets.training.evaluate import evaluate
-from hpnets.training.harmonics import HarmonicMonitor
+from hpnets.training.evaluation import evaluate
+from hpnets.training.harmonic_monitor import HarmonicMonitor
 from hpnets.training.linear_twin import LinearTwin
 from hpnets.training.lit import LitModel
 from hpnets.training.lit_gan import LitGAN

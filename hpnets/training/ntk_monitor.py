@@ -17,7 +17,7 @@ from hpnets.ntk.metrics import Measurement, available_metrics, check_metrics, me
 from hpnets.training.batch_statistics import BatchStatistics, Source
 from hpnets.training.errors import NonFiniteError
 from hpnets.training.log import log_now
-from hpnets.training.modes import FindNetwork, find_network
+from hpnets.training.measured_network import FindNetwork, find_network
 from hpnets.training.schedule import Every, Scheduled
 from hpnets.training.track import KernelTrack
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hpnets.files import read_json, read_yaml
+from hpnets.atomic_files import read_json, read_yaml
 from hpnets.options import RunOptions
 from hpnets.validate import read, shown
 

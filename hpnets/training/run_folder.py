@@ -14,7 +14,7 @@ import torch
 import yaml
 from torch import nn
 
-from hpnets.files import check_writable, read_tensors, sha256_of, write_json, write_tensors, write_text
+from hpnets.atomic_files import check_writable, read_tensors, sha256_of, write_json, write_tensors, write_text
 from hpnets.options import RunOptions
 from hpnets.tasks import Task
 from hpnets.tasks.generation import Features

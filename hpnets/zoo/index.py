@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from hpnets.files import write_json
+from hpnets.atomic_files import write_json
 from hpnets.registry import nearest
 
 INDEX = "index.json"

@@ -4,7 +4,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from hpnets.files import write_whole
+from hpnets.atomic_files import write_whole
 
 
 def draw(results: dict[str, Any], path: Path) -> None:

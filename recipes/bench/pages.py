@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hpnets.files import write_json, write_text
+from hpnets.atomic_files import write_json, write_text
 from recipes.bench.environment import environment, file_name
 
 

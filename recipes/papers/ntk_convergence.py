@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TITLE = "The neural tangent kernel at finite width"
 ABOUT = """Jacot, Gabriel and Hongler 2018, "Neural Tangent Kernel: Convergence and Generalization in Neural Networks"
 (arXiv 1806.07572), on its own network: depth 4, ReLU, NTK parametrisation, beta = 0.1. Kernels by `hpnets.ntk.ntk` and
-`hpnets.theory.limit_kernel`, predictions by `hpnets.theory.KernelPredictor`. In place of MNIST: scikit-learn's digits,
+`hpnets.theory.limit_kernel`, predictions by `hpnets.kernels.KernelPredictor`. In place of MNIST: scikit-learn's digits,
 standardised."""
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import torch
 
-from hpnets.theory import limit_kernel, twin_kernel
+from hpnets.theory import limit_kernel, ntk_parametrised_kernel
 from recipes.bench.slope import log_slope
 from recipes.theory.cases import CASES, OUTPUTS, WIDTHS, Case
 
 ABOUT = (
     "For each family: |K_m - K| / |K| (Frobenius), K_m the kernel of the network of width m in the NTK "
-    "parametrisation (`twin_kernel`, the mean over 4 outputs), K its limit (`limit_kernel`), on 4 normal points "
-    "times the scale shown: the root mean square over the seeds, its standard error by the jackknife, and the "
+    "parametrisation (`ntk_parametrised_kernel`, the mean over 4 outputs), K its limit (`limit_kernel`), on 4 normal "
+    "points times the scale shown: the root mean square over the seeds, its standard error by the jackknife, and the "
     "least-squares slope of log error over log m. Theory: -1/2. Seeds are 16 wherever 8 leave the slope a "
     "standard error above 0.1. Every layer grows with m: the mapping networks of film and style_classifier too, and in "
     "linear_attention the heads, of 4 channels each. The stem of the residual nets is drawn with the variance 2 / "
@@ -28,7 +28,7 @@ def error(case: Case, width: int, seed: int) -> float:
     """|K_m - K| / |K| of one network."""
     net, x = case.build(width, seed), case.points(width=width)
     K = limit_kernel(net, x).ntk
-    K_m = twin_kernel(net, x, outputs="trace") / OUTPUTS
+    K_m = ntk_parametrised_kernel(net, x, outputs="trace") / OUTPUTS
     return float((K_m - K).norm() / K.norm())
 
 

@@ -9,11 +9,11 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 
+from hpnets.kernels import KernelPredictor
 from hpnets.models import create_model
 from hpnets.ntk import ntk
 from hpnets.options import OptimOptions
 from hpnets.tasks.sphere import SphereTask, sphere_points
-from hpnets.theory import KernelPredictor
 from hpnets.training import LinearTwin, LitModel
 from recipes.bench.slope import log_slope
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, jvp, vmap
 
-from hpnets.files import read_tensors, write_tensors
+from hpnets.atomic_files import read_tensors, write_tensors
 from hpnets.models import create_model, list_models, model_options, model_summary, register_model
 from hpnets.models.cost import cost
 from hpnets.models.registry import _MODELS

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hpnets.files import read_tensors, write_tensors
+from hpnets.atomic_files import read_tensors, write_tensors
 from hpnets.models import create_model
 from hpnets.ntk import ntk
 from hpnets.theory import limit_kernel

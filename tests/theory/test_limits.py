@@ -19,8 +19,8 @@ from hpnets.theory import (
     init_variances,
     inputs,
     limit_kernel,
+    ntk_parametrised_kernel,
     register_limit,
-    twin_kernel,
 )
 from hpnets.theory.laws import _DERIVATIONS
 from tests.theory.oracle import jacobian_kernel, pnn_ntk, pnn_skip_ntk, points
@@ -68,15 +68,15 @@ def test_the_exact_kernel_at_finite_width(name: str, activation_name: str) -> No
         expected = expected + (X @ X.T) * (D @ D.T)
     expected = 2 / 32 * expected.detach()
     torch.testing.assert_close(ntk(net, X, outputs=0), expected, **EXACT)
-    torch.testing.assert_close(twin_kernel(net, X, outputs=0), expected, **EXACT)
+    torch.testing.assert_close(ntk_parametrised_kernel(net, X, outputs=0), expected, **EXACT)
 
 
 def test_the_twin_is_the_weighted_sum_of_the_parameters_shares() -> None:
     for name in ("mlp", "ccp", "siren"):
         net = make(name)
         expected = jacobian_kernel(net, X, init_variances(net, X))
-        torch.testing.assert_close(twin_kernel(net, X, outputs=0), expected, **EXACT)
-    full = twin_kernel(make("mlp"), X, X[:2], outputs="full")
+        torch.testing.assert_close(ntk_parametrised_kernel(net, X, outputs=0), expected, **EXACT)
+    full = ntk_parametrised_kernel(make("mlp"), X, X[:2], outputs="full")
     assert full.shape == (6, 2, 1, 1)
 
 
@@ -355,7 +355,10 @@ def test_the_ntk_parametrisation_has_the_same_limit_and_twin(name: str) -> None:
     standard, scaled = make(name, width=16), make(name, width=16, parametrisation="ntk")
     torch.testing.assert_close(tuple(limit_kernel(scaled, X)), tuple(limit_kernel(standard, X)))
     torch.testing.assert_close(
-        twin_kernel(scaled, X, outputs=0), twin_kernel(standard, X, outputs=0), rtol=1e-5, atol=1e-5
+        ntk_parametrised_kernel(scaled, X, outputs=0),
+        ntk_parametrised_kernel(standard, X, outputs=0),
+        rtol=1e-5,
+        atol=1e-5,
     )
     with pytest.raises(ValueError, match="mup; allowed: standard or ntk"):
         limit_kernel(make(name, width=16, parametrisation="mup", base_width=4), X)

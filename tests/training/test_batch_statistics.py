@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, SubsetRandomSampler, TensorDataset
 
-from hpnets.files import read_tensors
+from hpnets.atomic_files import read_tensors
 from hpnets.ntk import estimated_statistics, ntk
 from hpnets.options import NTKOptions, TrainerOptions
 from hpnets.tasks.sphere import SphereTask

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hpnets.files import read_tensors
+from hpnets.atomic_files import read_tensors
 from hpnets.models import create_model
 from hpnets.options import NTKOptions, OptimOptions, TrainerOptions
 from hpnets.tasks import create_task

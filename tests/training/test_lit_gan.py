@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from hpnets.files import read_tensors
+from hpnets.atomic_files import read_tensors
 from hpnets.ntk import ntk
 from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions
 from hpnets.tasks import create_task, generation

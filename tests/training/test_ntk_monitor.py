@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from hpnets.files import read_tensors
+from hpnets.atomic_files import read_tensors
 from hpnets.ntk import estimated_statistics, ntk, plan
 from hpnets.training import NonFiniteError, NTKMonitor, ntk_monitor
 from hpnets.training.batch_statistics import training_inputs

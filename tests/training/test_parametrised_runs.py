@@ -7,12 +7,12 @@ import pytest
 import torch
 import yaml
 
-from hpnets.files import read_tensors
+from hpnets.atomic_files import read_tensors
 from hpnets.models import create_model
 from hpnets.options import OptimOptions
 from hpnets.training import Interrupted, LitModel, RunFolder, load_run, train
 from hpnets.training.checkpoints import read_checkpoint
-from hpnets.training.evaluate import evaluate
+from hpnets.training.evaluation import evaluate
 from hpnets.training.lit import make_optimizer
 from tests.training.runs import small_options
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hpnets.files import read_tensors
+from hpnets.atomic_files import read_tensors
 from hpnets.training import RunFolder
 from tests.training.runs import ROOT, finish, read_rows, start_train
 

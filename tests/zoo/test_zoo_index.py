@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from hpnets import zoo
-from hpnets.files import sha256_of, write_tensors
+from hpnets.atomic_files import sha256_of, write_tensors
 from hpnets.models import create_model, model_options
 from hpnets.models.cost import cost
 from hpnets.tasks import create_task

@@ -4,9 +4,9 @@ from typing import Any
 
 from hpnets.theory import nodes
 from hpnets.theory.activations import activation
-from hpnets.theory.inputs import Points
 from hpnets.theory.laws import Laws, flat, register_limit, uniform_bias
 from hpnets.theory.moments import Moments
+from hpnets.theory.points import Points
 
 
 @register_limit("hpnets.models.mlp.MLP")

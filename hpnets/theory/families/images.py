@@ -6,9 +6,9 @@ from torch import nn
 
 from hpnets.theory import nodes
 from hpnets.theory.activations import activation
-from hpnets.theory.inputs import Points
 from hpnets.theory.laws import Laws, no_limit, register_limit, uniform_bias
 from hpnets.theory.moments import Moments
+from hpnets.theory.points import Points
 
 
 def he(laws: Laws, h: Moments, layer: nn.Conv2d) -> Moments:

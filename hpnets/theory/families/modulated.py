@@ -8,9 +8,9 @@ from torch import nn
 from hpnets.theory import nodes
 from hpnets.theory.activations import activation
 from hpnets.theory.families.images import he, shortcut, stem
-from hpnets.theory.inputs import Points
 from hpnets.theory.laws import Laws, no_limit, register_limit
 from hpnets.theory.moments import Moments
+from hpnets.theory.points import Points
 
 no_limit(
     "hpnets.layers.modulation.SpatialModulation",

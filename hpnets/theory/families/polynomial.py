@@ -5,9 +5,9 @@ from typing import Any
 from torch import nn
 
 from hpnets.theory.activations import activation
-from hpnets.theory.inputs import Points
 from hpnets.theory.laws import Laws, flat, register_limit, uniform_bias
 from hpnets.theory.moments import Moments
+from hpnets.theory.points import Points
 
 Input = Points | Moments
 

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from hpnets.theory import nodes
 from hpnets.theory.activations import activation
-from hpnets.theory.inputs import Points
 from hpnets.theory.laws import Laws, register_limit
 from hpnets.theory.moments import Moments
+from hpnets.theory.points import Points
 
 
 @register_limit("hpnets.models.linear_attention.LinearAttention")

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hpnets.files import write_whole
+from hpnets.atomic_files import write_whole
 
 
 @contextmanager

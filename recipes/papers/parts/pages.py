@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from hpnets.files import write_json, write_text, write_whole
+from hpnets.atomic_files import write_json, write_text, write_whole
 from recipes.bench.slope import log_slope
 
 Verdict = Literal["reproduced", "not reproduced", "contradicted"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hpnets.files import remove_partial, write_json
+from hpnets.atomic_files import remove_partial, write_json
 
 Found = dict[str, Any]
 

@@ -6,9 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hpnets.kernels import KernelPredictor
 from hpnets.ntk import ntk
 from hpnets.tasks import create_task
-from hpnets.theory import KernelPredictor, limit_kernel
+from hpnets.theory import limit_kernel
 from recipes.papers.parts.convergence.jacot import JacotNet
 from recipes.papers.parts.descent import descend
 

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from hpnets import create_model
+from hpnets.kernels import KernelPredictor
 from hpnets.ntk import ntk
 from hpnets.tasks import create_task
 from hpnets.tasks.sphere import SphereTask
-from hpnets.theory import KernelPredictor, dot_product, limit_kernel, multiplicity, sphere_spectrum, zonal_coefficients
+from hpnets.theory import dot_product, limit_kernel, multiplicity, sphere_spectrum, zonal_coefficients
 from recipes.papers.parts.descent import descend_from_start
 
 Found = dict[str, Any]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hpnets.files import (
+from hpnets.atomic_files import (
     read_tensors,
     remove_partial,
     sha256_of,

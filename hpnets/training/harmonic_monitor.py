@@ -10,7 +10,7 @@ from torch import Tensor
 from hpnets.theory import zonal_coefficients
 from hpnets.training.batch_statistics import BatchStatistics, Source
 from hpnets.training.log import log_now
-from hpnets.training.modes import FindNetwork, find_network
+from hpnets.training.measured_network import FindNetwork, find_network
 from hpnets.training.schedule import Every, Scheduled
 
 ROWS = 4096  # at once
@@ -21,7 +21,7 @@ class HarmonicMonitor(Scheduled):
 
         f(x_i) - y_i ~ sum_k a_k P_k(<x_i, u>),   least squares over the points: `zonal_coefficients`
 
-    A target a P_k starts near -a where f starts near 0, and is learnt when a_k is 0. `hpnets.theory.learning_curves`
+    A target a P_k starts near -a where f starts near 0, and is learnt when a_k is 0. `hpnets.kernels.learning_curves`
     predicts its course.
 
     Args:

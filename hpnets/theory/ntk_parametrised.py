@@ -7,14 +7,14 @@ from hpnets.ntk import Outputs, Params, eager, ntk
 from hpnets.theory.limits import init_variances
 
 
-def twin_kernel(
+def ntk_parametrised_kernel(
     net: nn.Module, x1: Tensor, x2: Tensor | None = None, *, outputs: Outputs, memory: str | float = "1GiB"
 ) -> Tensor:
-    r"""The NTK of the network's NTK-parametrised twin, sum_p var_p J_p J_p^T, at its own width and weights.
+    r"""The NTK of the NTK-parametrised network, sum_p var_p J_p J_p^T, at its own width and weights.
 
-    The twin is the same function with each parameter written as sqrt(var_p) times a standard normal one, var_p as in
-    `init_variances`. As the width grows, it tends to limit_kernel(net, x1, x2).ntk for each output, and to 0 between
-    two. Arguments and shapes are those of `hpnets.ntk.ntk`.
+    That network is the same function with each parameter written as sqrt(var_p) times a standard normal one, var_p as
+    in `init_variances`. As the width grows, the kernel tends to limit_kernel(net, x1, x2).ntk for each output, and to 0
+    between two. Arguments and shapes are those of `hpnets.ntk.ntk`.
 
     Raises ValueError as `limit_kernel` and `hpnets.ntk.ntk` do.
     """

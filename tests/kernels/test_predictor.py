@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from hpnets.kernels import KernelPredictor
 from hpnets.models import create_model
 from hpnets.ntk import NTKOperator, ntk
-from hpnets.theory import KernelPredictor
 
 G = torch.Generator().manual_seed(0)
 FACTOR = torch.randn(30, 40, generator=G, dtype=torch.float64) / 6
@@ -115,8 +115,8 @@ def test_full_kernels_couple_outputs() -> None:
 
 def test_kernels_above_the_dense_limit_are_solved_by_products(monkeypatch: pytest.MonkeyPatch) -> None:
     decomposed = KernelPredictor(K, Y, START, ridge=0.1)
-    monkeypatch.setattr("hpnets.theory.regression.DENSE_ROWS", 23)
-    monkeypatch.setattr("hpnets.theory.regression.spectrum", None)  # calling it would fail
+    monkeypatch.setattr("hpnets.kernels.predictor.DENSE_ROWS", 23)
+    monkeypatch.setattr("hpnets.kernels.predictor.spectrum", None)  # calling it would fail
     predictor = KernelPredictor(K, Y, START, ridge=0.1, tol=1e-10)
     for time in (1.0, math.inf):
         torch.testing.assert_close(predictor.flow(time).values, decomposed.flow(time).values, rtol=1e-7, atol=1e-7)

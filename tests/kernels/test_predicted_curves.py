@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
+from hpnets.kernels import learning_curves, steps_to_learn
 from hpnets.tasks.sphere import sphere_points
-from hpnets.theory import learning_curves, sphere_spectrum, steps_to_learn, zonal_coefficients, zonal_harmonics
+from hpnets.theory import sphere_spectrum, zonal_coefficients, zonal_harmonics
 from tests.theory import kappas
 
 

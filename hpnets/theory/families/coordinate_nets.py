@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from hpnets.theory.activations import activation
 from hpnets.theory.closed_forms import Sine
-from hpnets.theory.inputs import Points
 from hpnets.theory.laws import Laws, flat, no_limit, register_limit, uniform_bias
 from hpnets.theory.moments import Moments
+from hpnets.theory.points import Points
 
 Pairwise = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from hpnets.models import create_model, list_models
 from hpnets.options import OptimOptions
-from hpnets.training.coordinates import CoordinateCheck, coordinate_check
+from hpnets.training.coordinate_checks import CoordinateCheck, coordinate_check
 from tests.models.nets import image_families, samples
 
 SLOW = [*image_families(), "style_generator"]
