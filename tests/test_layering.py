@@ -3,24 +3,27 @@
 import ast
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 ALLOWED = {
     "registry": set(),
-    "validate": set(),
+    "validate": {"registry"},
     "options": {"registry", "validate"},
     "atomic_files": {"registry", "validate"},
     "cli": {"registry", "validate"},
-    "layers": {"registry"},
-    "models": {"layers", "registry"},
-    "tasks": {"registry"},
+    "layers": {"validate"},
+    "models": {"layers", "registry", "validate"},
+    "tasks": {"registry", "validate"},
     "linalg": set(),
     "ntk": {"linalg"},
-    "theory": {"ntk", "linalg"},  # one eigensolver, one solver, one fit of a decay for measured and for limit kernels
-    "kernels": {"ntk", "linalg"},
+    # One eigensolver, one solver, one fit of a decay for measured and for limit kernels.
+    "theory": {"ntk", "linalg", "validate"},
+    "kernels": {"ntk", "linalg", "validate"},
     "training": {"models", "tasks", "linalg", "ntk", "theory", "options", "registry", "validate"}
     | {"kernels", "atomic_files"},
     "zoo": {"models", "registry", "atomic_files"},
@@ -48,6 +51,18 @@ def test_imports_point_one_way(path: Path) -> None:
     part = path.relative_to(ROOT / "hpnets").parts[0].removesuffix(".py")
     for name in imports(path):
         assert name.split(".")[1] in ALLOWED[part] | {part}, f"{path} imports {name}"
+
+
+PACKAGES = sorted(path.parent for path in (ROOT / "hpnets").rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("folder", PACKAGES, ids=lambda folder: folder.name)
+def test_no_public_name_hides_a_submodule(folder: Path) -> None:
+    """`import hpnets.training.evaluation as e` binds the module, as no name of the package takes its place."""
+    package = import_module(".".join(folder.relative_to(ROOT).parts))
+    for name in getattr(package, "__all__", ()):
+        inside = (folder / f"{name}.py").exists() or (folder / name).is_dir()
+        assert not inside or isinstance(getattr(package, name), ModuleType), f"{package.__name__}.{name}"
 
 
 LIBRARIES = {"torch", "numpy", "scipy"}

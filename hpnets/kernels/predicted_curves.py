@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from hpnets.validate import require
+
 
 def learning_curves(eigenvalues: Tensor, lr: float, steps: Tensor) -> Tensor:
     r"""What is left of each component's residual after s steps, (1 - 2 lr lambda_k)^s, shape (S, K) float64.
@@ -24,8 +26,7 @@ def learning_curves(eigenvalues: Tensor, lr: float, steps: Tensor) -> Tensor:
     """
     l = eigenvalues.double()
     _check(l, lr)
-    if not bool((steps >= 0).all()):
-        raise ValueError(f"steps is {steps.tolist()}; allowed: numbers >= 0")
+    require(bool((steps >= 0).all()), "steps", steps.tolist(), "numbers >= 0")
     return (1 - 2 * lr * l) ** steps.to(l)[:, None]
 
 
@@ -36,8 +37,7 @@ def steps_to_learn(eigenvalues: Tensor, lr: float, left: float = 0.5) -> Tensor:
     """
     l = eigenvalues.double()
     _check(l, lr)
-    if not 0 < left < 1:
-        raise ValueError(f"left is {left}; allowed: above 0 and below 1")
+    require(0 < left < 1, "left", left, "> 0 and < 1")
     rate = 2 * lr * l.clamp_min(0)
     # log1p keeps the digits of small rates, of which the higher degrees have nothing else.
     return math.log(left) / torch.where(rate < 1, torch.log1p(-rate.clamp(max=1)), (1 - rate).abs().log())
@@ -46,6 +46,6 @@ def steps_to_learn(eigenvalues: Tensor, lr: float, left: float = 0.5) -> Tensor:
 def _check(l: Tensor, lr: float) -> None:
     if not torch.isfinite(l).all():
         raise ValueError("eigenvalues holds NaN or Inf; allowed: finite numbers")
-    if not 0 < lr < math.inf or bool((lr * l >= 1).any()):
-        bound = 1 / float(l.max())
-        raise ValueError(f"lr is {lr}; allowed: > 0 and < {bound:.4g}, 1 / lambda_max, or descent diverges")
+    bound = 1 / max(float(l.max()), 1e-300)
+    converges = 0 < lr < math.inf and not bool((lr * l >= 1).any())
+    require(converges, "lr", lr, f"> 0 and < {bound:.4g}, 1 / lambda_max, or descent diverges")

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from hpnets.kernels._arguments import check_cross, check_targets
 from hpnets.linalg import (
     DENSE_ROWS,
     Spectrum,
@@ -21,12 +22,13 @@ from hpnets.linalg import (
     spectrum,
 )
 from hpnets.ntk import parse_bytes
+from hpnets.validate import at_least, finite, one_of, positive, require
 
 # What is held at once of rows x rows doubles while a kernel is decomposed: K, its vectors, LAPACK's copies.
 DENSE_COPIES = 5
 # Krylov steps at most: enough for t l_max / N up to some 10^4, and 2.4 GB for 10^5 rows and 10 columns.
 KRYLOV_STEPS = 300
-# A negative eigenvalue beyond this many times the rounding of the largest is none of rounding.
+# A negative eigenvalue beyond this many times the rounding of the largest eigenvalue is not due to rounding.
 NEGATIVE = 100.0
 
 Method = Literal["auto", "dense", "iterative"]
@@ -93,7 +95,9 @@ class KernelPredictor:
         tol: float = 1e-6,
     ) -> None:
         rows = rows_of(kernel)
-        _check_arguments(rows, targets, start, ridge, method, tol)
+        check_targets(rows, targets, start)
+        one_of("method", method, ("auto", "dense", "iterative"))
+        ridge, tol = finite("ridge", ridge, minimum=0), positive("tol", tol)
         self.kernel, self.ridge, self.tol, self.samples = kernel, ridge, tol, len(targets)
         self.targets = targets.to(kernel.device, torch.float64)
         self.start = torch.zeros_like(self.targets) if start is None else start.to(self.targets)
@@ -108,8 +112,7 @@ class KernelPredictor:
 
     def flow(self, time: float) -> Coefficients:
         """c_t after gradient flow for `time` on L, of `math.inf` for kernel regression; ValueError for time < 0."""
-        if not time >= 0:
-            raise ValueError(f"time is {time}; allowed: >= 0 or inf")
+        require(time >= 0, "time", time, ">= 0 or inf")
         if time == math.inf:
             return self._regression()
         scaled = time / self.samples
@@ -118,13 +121,12 @@ class KernelPredictor:
 
     def descent(self, steps: int, lr: float) -> Coefficients:
         """c after `steps` of descent on L at rate lr; ValueError for steps < 0, lr <= 0 or lr >= 2 N / l_max."""
-        if not steps >= 0 or steps % 1 or not 0 < lr < math.inf:
-            raise ValueError(f"steps is {steps} and lr {lr}; allowed: an integer steps >= 0 and a finite lr > 0")
+        steps, lr = at_least("steps", steps, 0), positive("lr", lr)
         eta = lr / self.samples
 
         def phi(l: Tensor) -> Tensor:
-            if bool((eta * l >= 2).any()):
-                raise ValueError(f"lr is {lr}; allowed: < {2 * self.samples / float(l.max()):.4g}, or descent diverges")
+            bound = 2 * self.samples / max(float(l.max()), 1e-300)
+            require(not bool((eta * l >= 2).any()), "lr", lr, f"< {bound:.4g}, or descent diverges")
             # (1 - (1 - h)^s) / l, h = eta l; for small h by log1p, which keeps its digits there.
             h = eta * l
             small = torch.expm1(steps * torch.log1p(-h.clamp(max=0.5)))
@@ -145,15 +147,7 @@ class KernelPredictor:
         (M, O), the network's own outputs there; None is zero, right only where f0 is zero everywhere. Raises ValueError
         for other shapes.
         """
-        n, o = self.targets.shape
-        full = self._right.shape[1] != o
-        if cross.shape[1:] != ((n, o, o) if cross.ndim == 4 else (n,)) or (o > 1 and full != (cross.ndim == 4)):
-            wanted = f"(M, {n}, {o}, {o})" if full else f"(M, {n})"
-            raise ValueError(f"cross has shape {tuple(cross.shape)}; allowed: {wanted}, test points by training points")
-        if not torch.isfinite(cross).all():
-            raise ValueError("cross holds NaN or Inf; allowed: finite numbers")
-        if start is not None and (start.shape != (len(cross), o) or not torch.isfinite(start).all()):
-            raise ValueError(f"start has shape {tuple(start.shape)}; allowed: ({len(cross)}, {o}), without NaN or Inf")
+        check_cross(cross, start, self.targets, full=self._right.shape[1] != self.targets.shape[1])
         equation = "mnop,np->mo" if cross.ndim == 4 else "mn,no->mo"
         move = torch.einsum(equation, cross.double(), c.values.to(cross.device))
         return move if start is None else start.to(move) + move
@@ -167,17 +161,17 @@ class KernelPredictor:
         floor = torch.finfo(self._operator.dtype).eps * len(self._right)
 
         def checked(l: Tensor) -> Tensor:
-            _check_positive(float(l.min()), float(l.max()) * floor)
+            _check_semi_definite(float(l.min()), float(l.max()) * floor)
             return phi(l.clamp_min(0) + self.ridge)
 
-        found = apply_function(self._operator, self._right, checked, tol=self.tol, max_steps=self._steps)
-        return self._coefficients(found.values, float(found.residual.max()))
+        applied = apply_function(self._operator, self._right, checked, tol=self.tol, max_steps=self._steps)
+        return self._coefficients(applied.values, float(applied.residual.max()))
 
     def _regression(self) -> Coefficients:
         """(K + ridge)^-1 (y - f0), of least norm where K + ridge is singular."""
         if self._spectrum is None:
-            found = solve(self._operator, self._right, ridge=self.ridge, tol=self.tol)
-            return self._coefficients(found.x, float(found.residual.max()))
+            solution = solve(self._operator, self._right, ridge=self.ridge, tol=self.tol)
+            return self._coefficients(solution.x, float(solution.residual.max()))
         l, v = self._spectrum.eigenvalues.clamp_min(0) + self.ridge, self._spectrum.vectors
         inverse = torch.where(l > self._spectrum.floor, 1 / l, 0)
         c = v @ (inverse[:, None] * (v.T @ self._right))
@@ -193,47 +187,28 @@ def _decompose(kernel: Tensor | SymmetricOperator, rows: int, budget: int) -> Sp
     needed = DENSE_COPIES * 8 * rows**2
     if needed > budget:
         raise ValueError(
-            f"an eigendecomposition of {rows} rows takes {needed / 2**30:.3g} GiB, memory is {budget / 2**30:.3g} GiB: "
-            "raise memory, take fewer points, or use method='iterative' with an NTKOperator, which stores no kernel"
+            f"memory is {budget / 2**30:.3g} GiB; allowed: {needed / 2**30:.3g} GiB, which an eigendecomposition of "
+            f"{rows} rows takes, or fewer points, or method='iterative' with an NTKOperator, which stores no kernel"
         )
-    found = spectrum(kernel, method="dense")
-    _check_positive(float(found.eigenvalues[-1]), found.floor)
-    return found
+    decomposed = spectrum(kernel, method="dense")
+    _check_semi_definite(float(decomposed.eigenvalues[-1]), decomposed.floor)
+    return decomposed
 
 
 def _krylov_steps(right: Tensor, budget: int) -> int:
     steps = min(KRYLOV_STEPS, budget // (8 * right.numel()))
     if steps < 2:
         raise ValueError(
-            f"two Krylov vectors of {right.numel()} numbers take {16 * right.numel()} bytes, memory is {budget}: raise "
-            "memory, or predict some of the outputs at a time"
+            f"memory is {budget} bytes; allowed: {16 * right.numel()}, which two Krylov vectors of {right.numel()} "
+            "numbers take, or fewer outputs at a time"
         )
     return steps
 
 
-def _check_positive(smallest: float, floor: float) -> None:
+def _check_semi_definite(smallest: float, floor: float) -> None:
     """ValueError for an eigenvalue below zero that the rounding of the largest, `floor`, does not explain."""
     if smallest < -NEGATIVE * floor:
         raise ValueError(
             f"the kernel is not positive semi-definite: it has the eigenvalue {smallest:.3g}, where rounding is "
             f"{floor:.1g}; allowed: K(X, X) of one set of points; compute it in float64 if it is one"
         )
-
-
-def _check_arguments(rows: int, targets: Tensor, start: Tensor | None, ridge: float, method: str, tol: float) -> None:
-    for name, value in (("targets", targets), ("start", start)):
-        if value is not None and not isinstance(value, Tensor):
-            raise ValueError(f"{name} is a {type(value).__name__}; allowed: a tensor (N, O): torch.as_tensor({name})")
-    shape = tuple(targets.shape)
-    if targets.ndim != 2 or rows not in (len(targets), targets.numel()) or not torch.isfinite(targets).all():
-        raise ValueError(
-            f"targets has shape {shape}; allowed: (N, O) with N or N O = {rows}, the kernel's rows, without NaN or Inf"
-        )
-    if start is not None and (start.shape != targets.shape or not torch.isfinite(start).all()):
-        raise ValueError(f"start has shape {tuple(start.shape)}; allowed: {shape}, without NaN or Inf")
-    if not 0 <= ridge < math.inf:
-        raise ValueError(f"ridge is {ridge}; allowed: finite and >= 0")
-    if not 0 < tol < math.inf:
-        raise ValueError(f"tol is {tol}; allowed: finite and > 0")
-    if method not in ("auto", "dense", "iterative"):
-        raise ValueError(f"method is {method!r}; allowed: 'auto', 'dense', 'iterative'")

@@ -5,7 +5,7 @@ from functools import partial
 
 from torch import nn
 
-from hpnets.layers.checks import one_of
+from hpnets.validate import one_of
 
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "none": nn.Identity,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers.checks import one_of
+from hpnets.validate import one_of
 
 Pair = tuple[Tensor, Tensor]
 _TINY = 1e-12  # under the root of |z|, whose gradient at z = 0 has no value

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hpnets.layers.activations import make_activation
-from hpnets.layers.checks import at_least, one_of
 from hpnets.layers.products import Product, hadamard, make_product
+from hpnets.validate import at_least, one_of
 
 _BARE_NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": lambda channels: nn.BatchNorm2d(channels, affine=False),

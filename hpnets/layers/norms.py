@@ -4,7 +4,7 @@ import math
 
 from torch import nn
 
-from hpnets.layers.checks import one_of
+from hpnets.validate import one_of
 
 
 def norm1d(name: str, features: int) -> nn.Module:

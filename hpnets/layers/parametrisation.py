@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hpnets.layers.modulation import ModulatedConv2d
+from hpnets.validate import one_of
 
 PARAMETRISATIONS = ("standard", "ntk", "mup")
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, ModulatedConv2d)
@@ -196,8 +197,7 @@ def parameter_groups(net: nn.Module, optimizer: str, lr: float, weight_decay: fl
     Raises ValueError for another optimizer, and for "adam" with weight decay where factors differ: there it is part of
     the gradient that Adam divides by its size, which no factor mends.
     """
-    if optimizer not in ("sgd", "adam", "adamw"):
-        raise ValueError(f"optimizer is {optimizer!r}; allowed: sgd, adam, adamw")
+    one_of("optimizer", optimizer, ("sgd", "adam", "adamw"))
     groups: dict[float, list[nn.Parameter]] = {}
     for p, factor in _factors(net, "sgd" if optimizer == "sgd" else "adam"):
         groups.setdefault(factor, []).append(p)

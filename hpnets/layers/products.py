@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from hpnets.layers.checks import one_of
+from hpnets.validate import one_of
 
 Product = Callable[[Tensor, Tensor], Tensor]
 

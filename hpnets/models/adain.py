@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from hpnets.layers import image_shape
 from hpnets.layers.modulation import ChannelModulation, ImageStyles
 from hpnets.models.backbone import size_of
 from hpnets.models.conditional import ConditionalNet, smallest_modulated
 from hpnets.models.registry import register_model
+from hpnets.validate import image_shape
 
 
 @register_model("adain")

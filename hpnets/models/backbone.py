@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, image_shape, make_activation, norm2d, one_of
+from hpnets.layers import make_activation, norm2d
+from hpnets.validate import at_least, image_shape, one_of
 
 MakeBlock = Callable[[int, int, int], nn.Module]
 SIZES: dict[str, tuple[int, tuple[int, ...]]] = {"mini": (16, (1, 1, 1)), "18": (64, (2, 2, 2, 2))}

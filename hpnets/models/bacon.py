@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, positive
 from hpnets.models.mfn import MFN
 from hpnets.models.registry import register_model
+from hpnets.validate import at_least, positive
 
 
 class FrozenFilter(nn.Module):

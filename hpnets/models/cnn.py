@@ -2,8 +2,9 @@
 
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, image_shape, make_activation, norm2d
+from hpnets.layers import make_activation, norm2d
 from hpnets.models.registry import register_model
+from hpnets.validate import at_least, image_shape
 
 
 @register_model("cnn")

@@ -6,8 +6,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import ComplexActivation, ComplexLinear, at_least, boolean
+from hpnets.layers import ComplexActivation, ComplexLinear
 from hpnets.models.registry import register_model
+from hpnets.validate import at_least, boolean
 
 _GAINS = {"split_relu": 2.0, "zrelu": 4.0, "cardioid": 8 / 3}  # E|z|^2 / E|s(z)|^2 for z of uniform phase
 

@@ -5,8 +5,9 @@ import math
 
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, boolean, make_activation, make_product, norm1d
+from hpnets.layers import make_activation, make_product, norm1d
 from hpnets.models.registry import register_model
+from hpnets.validate import at_least, boolean
 
 
 @register_model("cope")

@@ -3,10 +3,11 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, image_shape, make_activation, make_product, one_of
+from hpnets.layers import make_activation, make_product
 from hpnets.layers.patches import LayerNorm2d
 from hpnets.models.pyramid import depths_of
 from hpnets.models.registry import register_model
+from hpnets.validate import at_least, image_shape, one_of
 
 # size: width of the first stage, blocks of each stage, focal levels, patch
 SIZES: dict[str, tuple[int, tuple[int, ...], int, int]] = {

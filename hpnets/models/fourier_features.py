@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, positive
 from hpnets.models.mlp import MLP
 from hpnets.models.registry import register_model
+from hpnets.validate import at_least, positive
 
 
 @register_model("fourier_features")

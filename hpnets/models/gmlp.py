@@ -2,9 +2,10 @@
 
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, make_activation, make_product, one_of
+from hpnets.layers import make_activation, make_product
 from hpnets.layers.patches import Patches
 from hpnets.models.registry import register_model
+from hpnets.validate import at_least, one_of
 
 # size: width, depth, patch
 SIZES = {"mini": (32, 3, 4), "ti16": (128, 30, 16), "s16": (256, 30, 16), "b16": (512, 30, 16)}

@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, hadamard, make_activation, make_product, one_of
+from hpnets.layers import hadamard, make_activation, make_product
 from hpnets.layers.patches import Patches
 from hpnets.models.registry import register_model
+from hpnets.validate import at_least, one_of
 
 
 def token_norm(name: str, width: int) -> nn.Module:

@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import image_shape, make_activation, make_product, one_of
+from hpnets.layers import make_activation, make_product
 from hpnets.models.pyramid import depths_of, widths_of
 from hpnets.models.registry import register_model
+from hpnets.validate import image_shape, one_of
 
 # size: width and blocks of each stage, stride of each of the stem's two convolutions
 SIZES: dict[str, tuple[tuple[int, ...], tuple[int, ...], int]] = {

@@ -5,8 +5,9 @@ import math
 
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, boolean, make_activation
+from hpnets.layers import make_activation
 from hpnets.models.registry import register_model
+from hpnets.validate import at_least, boolean
 
 
 @register_model("mlp")

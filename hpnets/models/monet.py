@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import boolean, finite, image_shape, make_product, one_of
+from hpnets.layers import make_product
 from hpnets.models.pyramid import depths_of, widths_of
 from hpnets.models.registry import register_model
+from hpnets.validate import boolean, finite, image_shape, one_of
 
 # size: width and blocks of each stage, patch, shrink
 SIZES: dict[str, tuple[tuple[int, ...], tuple[int, ...], int, int]] = {

@@ -5,9 +5,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import finite, make_product, norm2d
+from hpnets.layers import make_product, norm2d
 from hpnets.models.backbone import BasicBlock, ResidualNet, size_of
 from hpnets.models.registry import register_model
+from hpnets.validate import finite
 
 
 class PDCBlock(BasicBlock):

@@ -4,9 +4,10 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from hpnets.layers import boolean, make_product, norm2d
+from hpnets.layers import make_product, norm2d
 from hpnets.models.backbone import BasicBlock, ResidualNet, size_of
 from hpnets.models.registry import register_model
+from hpnets.validate import boolean
 
 
 class PiBlock(BasicBlock):

@@ -5,8 +5,9 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, boolean, make_activation, make_product
+from hpnets.layers import make_activation, make_product
 from hpnets.models.registry import register_model
+from hpnets.validate import at_least, boolean
 
 
 @register_model("pnn")

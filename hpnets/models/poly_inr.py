@@ -5,8 +5,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, make_product, one_of, positive
+from hpnets.layers import make_product
 from hpnets.models.registry import register_model
+from hpnets.validate import at_least, one_of, positive
 
 _SLOPE = 0.2
 

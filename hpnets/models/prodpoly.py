@@ -5,9 +5,10 @@ import math
 
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, norm1d
+from hpnets.layers import norm1d
 from hpnets.models.ccp import CCP
 from hpnets.models.registry import register_model
+from hpnets.validate import at_least
 
 
 @register_model("prodpoly")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hpnets.layers import at_least
+from hpnets.validate import at_least
 
 
 def widths_of(own: Sequence[int], width: int | None) -> list[int]:

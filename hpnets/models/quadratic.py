@@ -5,8 +5,9 @@ import math
 
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, make_activation, make_product, norm1d, one_of
+from hpnets.layers import make_activation, make_product, norm1d
 from hpnets.models.registry import register_model
+from hpnets.validate import at_least, one_of
 
 # form: which of W_1, W_2, W_3 it has
 FORMS = {"full": (1, 2, 3), "product": (1, 2), "squared": (1, 3), "residual": (1, 2), "powers": (1, 2, 3)}

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from hpnets.layers import SampleShape, at_least, one_of
+from hpnets.layers import SampleShape
 from hpnets.layers.init import INITS, redraw
 from hpnets.layers.parametrisation import (
     PARAMETRISATIONS,
@@ -19,6 +19,7 @@ from hpnets.layers.parametrisation import (
     ntk_scalings,
 )
 from hpnets.registry import Registry
+from hpnets.validate import at_least, one_of
 
 _MODELS: Registry[nn.Module] = Registry("model")
 _FROM_TASK = ("input_shape", "output_dim")

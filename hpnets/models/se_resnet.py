@@ -4,10 +4,10 @@ from functools import partial
 
 from torch import Tensor
 
-from hpnets.layers import at_least
 from hpnets.layers.gates import SqueezeExcitation
 from hpnets.models.backbone import BasicBlock, ResidualNet, size_of
 from hpnets.models.registry import register_model
+from hpnets.validate import at_least
 
 
 class SEBlock(BasicBlock):

@@ -6,8 +6,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, positive
 from hpnets.models.registry import register_model
+from hpnets.validate import at_least, positive
 
 
 @register_model("siren")

@@ -4,11 +4,11 @@ from functools import partial
 
 from torch import nn
 
-from hpnets.layers import at_least, image_shape
 from hpnets.layers.modulation import SpatialModulation
 from hpnets.models.backbone import size_of
 from hpnets.models.conditional import ConditionalNet, smallest_modulated
 from hpnets.models.registry import register_model
+from hpnets.validate import at_least, image_shape
 
 
 @register_model("spade")

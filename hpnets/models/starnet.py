@@ -2,9 +2,10 @@
 
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, image_shape, make_activation, make_product, one_of
+from hpnets.layers import make_activation, make_product
 from hpnets.models.pyramid import depths_of
 from hpnets.models.registry import register_model
+from hpnets.validate import at_least, image_shape, one_of
 
 # size: width of the first stage, blocks of each stage, channels and stride of the stem
 SIZES: dict[str, tuple[int, tuple[int, ...], int, int]] = {

@@ -5,9 +5,9 @@ import itertools
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, boolean, image_shape
 from hpnets.layers.modulation import ImageStyles, StyleBlock
 from hpnets.models.registry import register_model
+from hpnets.validate import at_least, boolean, image_shape
 
 
 @register_model("style_classifier")

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, boolean, one_of
 from hpnets.layers.modulation import MappingNetwork, StyleBlock
 from hpnets.layers.resample import Resample2d
 from hpnets.models.registry import register_model
+from hpnets.validate import at_least, boolean, one_of
 
 # size: channels at the full resolution, most channels, width and depth of the mapping network
 SIZES: dict[str, tuple[int, int, int, int]] = {

@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import image_shape, make_activation, make_product, one_of
+from hpnets.layers import make_activation, make_product
 from hpnets.layers.patches import LayerNorm2d
 from hpnets.models.pyramid import depths_of, widths_of
 from hpnets.models.registry import register_model
+from hpnets.validate import image_shape, one_of
 
 # size: width, blocks and MLP ratio of each stage, stride of the stem
 SIZES: dict[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int]] = {

@@ -7,9 +7,9 @@ from scipy.special import eval_chebyt, eval_gegenbauer
 from torch import Tensor
 
 from hpnets.tasks.base import register_task
-from hpnets.tasks.checks import integer, number
 from hpnets.tasks.kinds import RegressionTask
 from hpnets.tasks.samples import Splits, splits_of
+from hpnets.validate import at_least, finite, require
 
 
 def zonal(k: int, d: int, t: ArrayLike) -> NDArray[np.float64]:
@@ -21,8 +21,8 @@ def zonal(k: int, d: int, t: ArrayLike) -> NDArray[np.float64]:
     t is in [-1, 1], any shape. Raises ValueError if k < 0 or d < 2.
     Source: K. Atkinson and W. Han, Spherical Harmonics and Approximations on the Unit Sphere, 2012, section 2.7.
     """
-    integer("k", k, 0)
-    index = (integer("d", d, 2) - 2) / 2
+    at_least("k", k, 0)
+    index = (at_least("d", d, 2) - 2) / 2
     t64 = np.asarray(t, dtype=np.float64)
     return eval_chebyt(k, t64) if d == 2 else eval_gegenbauer(k, index, t64) / eval_gegenbauer(k, index, 1.0)
 
@@ -57,12 +57,12 @@ class SphereTask(RegressionTask):
         num_workers: int = 0,
     ) -> None:
         super().__init__(batch_size, seed, num_workers)
-        self.dim = integer("dim", dim, 2)
+        self.dim = at_least("dim", dim, 2)
         self.input_shape = (self.dim,)
         self.degrees = _degrees(degrees)
-        self.amplitude = number("amplitude", amplitude)
-        self.train_size = integer("train_size", train_size, 1)
-        self.test_size = integer("test_size", test_size, 1)
+        self.amplitude = finite("amplitude", amplitude)
+        self.train_size = at_least("train_size", train_size, 1)
+        self.test_size = at_least("test_size", test_size, 1)
 
     def splits(self) -> Splits:
         """Draw u and the points; train comes last, so that u, val and test do not change with train_size."""
@@ -82,9 +82,9 @@ class SphereTask(RegressionTask):
 def _degrees(degrees: list[int] | tuple[int, ...] | str) -> tuple[int, ...]:
     parts = degrees.split(",") if isinstance(degrees, str) else degrees
     try:
-        checked = tuple(integer("degrees", int(k) if isinstance(k, str) else k, 0) for k in parts)
+        checked = tuple(at_least("degrees", int(k) if isinstance(k, str) else k, 0) for k in parts)
     except ValueError:
         checked = ()
-    if not checked or len(set(checked)) < len(checked):
-        raise ValueError(f"degrees={degrees!r}: allowed are different integers of at least 0, such as 1,3,4")
+    different = bool(checked) and len(set(checked)) == len(checked)
+    require(different, "degrees", degrees, "different integers >= 0, such as 1,3,4")
     return checked

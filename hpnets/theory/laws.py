@@ -129,7 +129,7 @@ class Laws:
                 "makes certain, so that there is no limit in closed form; allowed: norm 'batch' or 'none'"
             )
         if layer.training:
-            raise ValueError("BatchNorm in train mode couples the points; call net.eval() first")
+            raise ValueError("BatchNorm is in train mode, which couples the points; allowed: eval mode, net.eval()")
         mean, variance = layer.running_mean, layer.running_var
         if mean is None or variance is None or bool((mean != 0).any()) or bool((variance != 1).any()):
             raise ValueError(
@@ -145,7 +145,7 @@ class Laws:
         self.draw(bias, 0.0)
         first = 1.0 if weight is None else float(weight.detach().flatten()[0])
         if weight is not None and not bool((weight == first).all()):
-            raise ValueError("a norm's weights differ, so they are trained; allowed: a network as it is built")
+            raise ValueError("the weights of a norm differ, so they are trained; allowed: a network as it is built")
         return first
 
     def alike(self, h: Moments, first: nn.Linear, others: Iterable[nn.Linear]) -> Iterator[Moments]:
@@ -176,10 +176,10 @@ def _square(layer: nn.Conv2d) -> tuple[int, int, int]:
     found = {name: getattr(layer, name) for name in ("kernel_size", "stride", "padding")}
     for name, pair in found.items():
         if isinstance(pair, str) or pair[0] != pair[1]:
-            raise ValueError(f"{name} of a Conv2d is {pair!r}; its limit is derived for two equal numbers only")
+            raise ValueError(f"{name} of a Conv2d is {pair!r}; allowed where it has a limit: two equal numbers")
     for name, only in (("dilation", (1, 1)), ("groups", 1), ("padding_mode", "zeros")):
         if getattr(layer, name) != only:
-            raise ValueError(f"{name} of a Conv2d is {getattr(layer, name)!r}; its limit is derived for {only!r} only")
+            raise ValueError(f"{name} of a Conv2d is {getattr(layer, name)!r}; allowed where it has a limit: {only!r}")
     return found["kernel_size"][0], found["stride"][0], found["padding"][0]
 
 

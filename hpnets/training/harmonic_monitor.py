@@ -12,6 +12,7 @@ from hpnets.training.batch_statistics import BatchStatistics, Source
 from hpnets.training.log import log_now
 from hpnets.training.measured_network import FindNetwork, find_network
 from hpnets.training.schedule import Every, Scheduled
+from hpnets.validate import require_shape
 
 ROWS = 4096  # at once
 
@@ -46,8 +47,7 @@ class HarmonicMonitor(Scheduled):
     ) -> None:
         super().__init__(every)
         zonal_coefficients(y, x, direction, degrees)
-        if y.shape[1] != 1:
-            raise ValueError(f"y has shape {tuple(y.shape)}; allowed: ({len(x)}, 1), one output")
+        require_shape(y.shape[1] == 1, "y", y, f"({len(x)}, 1), one output")
         self.x, self.y, self.direction, self.degrees = x, y, direction, tuple(degrees)
         self.net, self.statistics = net, BatchStatistics(batch_statistics, x)
         self.steps: list[int] = []

@@ -5,14 +5,16 @@ from typing import Any, Literal
 
 import lightning.pytorch as pl
 
+from hpnets.validate import require
+
 Every = int | Literal["epoch", "log"]
 
 
 def check_every(every: Every) -> Every:
     """`every`, if it is an int >= 1, "epoch" or "log"; else ValueError."""
-    if every in ("epoch", "log") or (isinstance(every, int) and not isinstance(every, bool) and every >= 1):
-        return every
-    raise ValueError(f"every is {every!r}; allowed: an integer >= 1 (steps), 'epoch' or 'log'")
+    number = isinstance(every, int) and not isinstance(every, bool) and every >= 1
+    require(number or every in ("epoch", "log"), "every", every, "an integer >= 1 (steps), 'epoch' or 'log'")
+    return every
 
 
 def is_due(every: Every, since: int, step: int) -> bool:

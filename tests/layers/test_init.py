@@ -114,7 +114,7 @@ def test_a_model_without_a_width_has_it(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_refusals() -> None:
-    with pytest.raises(ValueError, match="init is 'orthogonl': did you mean orthogonal"):
+    with pytest.raises(ValueError, match="init is 'orthogonl'; did you mean orthogonal"):
         small("ccp", init="orthogonl")
     with pytest.raises(ValueError, match="net is drawn with init 'uniform', not as its model says; allowed"):
         limit_kernel(small("ccp", init="uniform"), samples(2))

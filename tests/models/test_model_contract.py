@@ -235,8 +235,8 @@ def test_wrong_values_are_refused_by_name(name: str, key: str, value: Any) -> No
     [
         ("ccp", "degree", 0, "degree is 0; allowed: an integer >= 1"),
         ("ncp", "degree", 0, "degree is 0; allowed: an integer >= 1"),
-        ("ccp", "activation", "rellu", "activation is 'rellu': did you mean relu"),
-        ("resnet18", "norm", "bach", "norm is 'bach': did you mean batch"),
+        ("ccp", "activation", "rellu", "activation is 'rellu'; did you mean relu"),
+        ("resnet18", "norm", "bach", "norm is 'bach'; did you mean batch"),
         ("ncp", "skip", "no", "skip is 'no'; allowed: true or false"),
         ("ccp", "degre", 3, "model 'ccp' has no option 'degre': did you mean degree"),
         ("ccp", "output_dim", 0, "output_dim is 0; allowed: an integer >= 1"),

@@ -96,7 +96,7 @@ def test_shared_factors_are_one_tensor_at_any_degree(name: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", SKIPS)
 def test_an_unknown_norm_is_refused_at_degree_one_too(name: str) -> None:
-    with pytest.raises(ValueError, match="norm is 'bach': did you mean batch"):
+    with pytest.raises(ValueError, match="norm is 'bach'; did you mean batch"):
         small(name, degree=1, norm="bach")
 
 

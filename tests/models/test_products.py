@@ -38,7 +38,7 @@ def test_by_name() -> None:
     assert make_product("hadamard") is hadamard
     assert make_product("hadamard")(a, b).tolist() == [10, 21]
     assert make_product("sum")(a, b).tolist() == [7, 10]
-    with pytest.raises(ValueError, match="product is 'hadamar': did you mean hadamard"):
+    with pytest.raises(ValueError, match="product is 'hadamar'; did you mean hadamard"):
         make_product("hadamar")
 
 

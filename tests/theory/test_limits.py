@@ -220,7 +220,7 @@ def test_options_without_a_limit_are_refused(name: str, options: dict[str, Any],
 
 
 def test_batch_norm_in_train_mode_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"couples the points; call net.eval\(\)"):
+    with pytest.raises(ValueError, match=r"couples the points; allowed: eval mode, net.eval\(\)"):
         limit_kernel(make("cnn", (1, 8, 8)).train(), points(2, 1, 8, 8))
 
 

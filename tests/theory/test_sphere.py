@@ -168,7 +168,7 @@ def nothing(t: Tensor) -> Tensor:
     ("kappa", "dim", "k_max", "message"),
     [
         (lambda t: -t, 3, 4, r"not positive semi-definite on the sphere in R\^3: its eigenvalue of degree 1 is -0.333"),
-        (kappas.k1, 1, 4, "dim 1; allowed: k >= 0 and dim >= 2"),
+        (kappas.k1, 1, 4, "dim is 1; allowed: an integer >= 2"),
         (kappas.k1, 3, -1, "k is -1"),
         (lambda t: t[:3], 3, 4, r"to torch.float64 \(3,\); allowed: float64 of the same shape"),
         (lambda t: t.float(), 3, 4, "to torch.float32"),

@@ -241,12 +241,12 @@ def test_pairs_that_do_not_fit_are_refused_and_leave_nothing(
 @pytest.mark.parametrize(
     ("key", "value", "allowed"),
     [
-        ("latent", 0, ">= 1"),
-        ("r1", -1.0, "finite and >= 0"),
-        ("r1", float("inf"), "finite and >= 0"),
-        ("r1_every", 0, ">= 1"),
+        ("latent", 0, "an integer >= 1"),
+        ("r1", -1.0, "a finite number >= 0"),
+        ("r1", float("inf"), "a finite number >= 0"),
+        ("r1_every", 0, "an integer >= 1"),
         ("ema", 1.0, ">= 0 and < 1"),
-        ("critic_width", 0, ">= 1"),
+        ("critic_width", 0, "an integer >= 1"),
     ],
 )
 def test_options_out_of_range_are_named(key: str, value: float, allowed: str) -> None:
