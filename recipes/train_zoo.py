@@ -130,8 +130,8 @@ def publish(runs: CellRuns, checkpoints: Path, results: Path) -> str:
 
 def record_call(out: Path, results: Path, jobs: int, runs: int, seconds: float) -> None:
     """Add this call to <out>/calls.json, and write the total since `out` was new into <results>/training.json."""
+    from hpnets.environment import environment
     from hpnets.files import write_json
-    from hpnets.training.run_folder import environment
 
     file, here = out / CALLS, environment()
     call = {"command": shlex.join(["python", "recipes/train_zoo.py", *sys.argv[1:]]), "jobs": jobs}

@@ -11,6 +11,8 @@ ROOT = Path(__file__).parents[1]
 ALLOWED = {
     "registry": set(),
     "validate": set(),
+    "statistics": set(),
+    "environment": set(),
     "options": {"registry", "validate"},
     "files": {"registry", "validate"},
     "cli": {"registry", "validate"},
@@ -22,8 +24,9 @@ ALLOWED = {
     "theory": {"ntk", "linalg"},  # one eigensolver, one solver, one fit of a decay for measured and for limit kernels
     "training": {"models", "tasks", "linalg", "ntk", "theory", "options", "files", "registry", "validate"},
     "zoo": {"models", "registry", "files"},
-    "report": {"files"},
+    "report": {"files", "statistics"},
 }
+ALLOWED["training"].add("environment")
 FOLDERS = {".ci", "hpnets", "recipes", "tests", "checkpoints", "docs"}
 SOURCES = sorted(path for path in (ROOT / "hpnets").rglob("*.py") if path.parent.name != "hpnets")
 SOURCES += sorted(path for path in (ROOT / "hpnets").glob("*.py") if path.stem != "__init__")

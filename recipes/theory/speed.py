@@ -2,7 +2,6 @@
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -10,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from hpnets.statistics import middle
+from hpnets.statistics import table as markdown
 
 THREADS, FEATURES = 2, 64
 HERE = Path(__file__).parent
@@ -87,11 +89,15 @@ def one(net: str, python: Path, repeats: int, points: int, folder: Path) -> dict
 
 def table(found: dict[str, Any]) -> str:
     """A row a net and side."""
-    lines = [f"N = {found['points']:,}.", "", "| net | | seconds | peak MB | kernels apart |", "| --- " * 5 + "|"]
-    for net, one in found["nets"].items():
-        for name, s in one["seconds"].items():
-            lines.append(
-                f"| {NETS[net]} | {name} | {statistics.median(s):.3g} ({min(s):.3g} - {max(s):.3g}) | "
-                f"{one['peak_bytes'][name] / 1e6:,.0f} | {one['relative_difference']:.1e} |"
-            )
-    return "\n".join(lines)
+    rows = [
+        (
+            NETS[net],
+            name,
+            middle(seconds, ".3g"),
+            f"{one['peak_bytes'][name] / 1e6:,.0f}",
+            f"{one['relative_difference']:.1e}",
+        )
+        for net, one in found["nets"].items()
+        for name, seconds in one["seconds"].items()
+    ]
+    return f"N = {found['points']:,}.\n\n{markdown(('net', 'by', 'seconds', 'peak MB', 'kernels apart'), rows)}"
