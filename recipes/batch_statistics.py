@@ -63,8 +63,8 @@ def batch_statistics(
         page: the page with the markers <!-- batch statistics --> and <!-- end batch statistics -->; null leaves it
     """
     from hpnets.atomic_files import write_json, write_text
+    from hpnets.environment import environment
     from hpnets.report import check_markers, replace_between
-    from hpnets.training.run_folder import environment
     from recipes.zoo.cells import find_cells
 
     if seeds < 2:
@@ -148,10 +148,10 @@ def table(record: dict[str, Any]) -> str:
 
 def row(name: str, numbers: list[dict[str, float]]) -> str:
     """The numbers of one network, mean +- standard deviation over its seeds."""
-    from hpnets.report import spread as shown
-    from recipes.zoo.record import spread
+    from hpnets.report import spread
+    from hpnets.statistics import mean_std
 
-    return f"| `{name}` | {' | '.join(shown(spread([one[column] for one in numbers])) for column in COLUMNS)} |"
+    return f"| `{name}` | {' | '.join(spread(mean_std([one[column] for one in numbers])) for column in COLUMNS)} |"
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from jsonargparse import auto_cli
 
 from hpnets.cli import Parser, run_main
+from hpnets.environment import device_of
 from hpnets.registry import nearest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -208,15 +209,6 @@ def names(kind: str, text: str, allowed: tuple[str, ...]) -> list[str]:
         if name not in allowed:
             raise ValueError(f"unknown {kind} {name!r}: {nearest(name, allowed)}")
     return found
-
-
-def device_of(name: str) -> str:
-    """cpu or cuda; ValueError if there is no GPU."""
-    import torch
-
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device is 'cuda', but torch finds no GPU; allowed: auto, cpu")
-    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def measure(cases: list[str], peers: list[Any], s: Any, out: Path, keep: bool) -> dict[str, Any]:

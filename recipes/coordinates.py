@@ -1,7 +1,6 @@
 """The coordinate check of models, as a page: python recipes/coordinates.py --models '[mlp,ccp]' --out coordinates"""
 
 import json
-import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import auto_cli
 
 from hpnets.cli import Parser, run_main
+from hpnets.statistics import mean, spread
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -150,10 +150,10 @@ def page(rows: list[dict[str, Any]], out: str) -> str:
 def line(rows: list[dict[str, Any]]) -> str:
     """One row of the table: a model with an optimiser, its parametrisations in the order of KINDS."""
     row, widths, mup = rows[0], rows[0]["widths"], slopes(rows[-1])
-    steepest = max(mup.keys() - {"f"}, key=lambda name: (statistics.mean(mup[name]), name))
+    steepest = max(mup.keys() - {"f"}, key=lambda name: (mean(mup[name]), name))
     cells = [row["model"], row["task"], f"{widths[0]} to {widths[-1]}", row["optimizer"]]
-    cells += [spread(slopes(each)["f"]) for each in rows]
-    return f"| {' | '.join(cells)} | `{steepest}` {spread(mup[steepest])} |"
+    cells += [spread(slopes(each)["f"], "+.2f", ".2f") for each in rows]
+    return f"| {' | '.join(cells)} | `{steepest}` {spread(mup[steepest], '+.2f', '.2f')} |"
 
 
 def slopes(row: dict[str, Any]) -> dict[str, list[float]]:
@@ -162,11 +162,6 @@ def slopes(row: dict[str, Any]) -> dict[str, list[float]]:
 
     runs = [CoordinateCheck(tuple(row["widths"]), changes).slopes for changes in row["runs"]]
     return {name: [run[name] for run in runs] for name in runs[0]}
-
-
-def spread(values: list[float]) -> str:
-    """mean +- standard deviation."""
-    return f"{statistics.mean(values):+.2f} +- {statistics.stdev(values) if len(values) > 1 else 0:.2f}"
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def drift_width(
         out: folder of width.json
     """
     from hpnets.atomic_files import write_json
-    from recipes.zoo.record import spread
+    from hpnets.statistics import mean_std
 
     if seeds < 2:
         raise ValueError(f"seeds is {seeds}; allowed: >= 2, for a spread")
@@ -46,7 +46,7 @@ def drift_width(
     for model in models.split(","):
         found[model] = {}
         for width in widths.split(","):
-            found[model][width] = spread([drift(model, int(width), seed, epochs, rate) for seed in range(seeds)])
+            found[model][width] = mean_std([drift(model, int(width), seed, epochs, rate) for seed in range(seeds)])
             print(model, width, found[model][width], flush=True)
     command = shlex.join(["python", "recipes/drift_width.py", *sys.argv[1:]])
     record = {"command": command, "about": ABOUT.format(epochs=epochs, seeds=seeds, rate=rate), "drift": found}

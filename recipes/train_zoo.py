@@ -131,7 +131,7 @@ def publish(runs: CellRuns, checkpoints: Path, results: Path) -> str:
 def record_call(out: Path, results: Path, jobs: int, runs: int, seconds: float) -> None:
     """Add this call to <out>/calls.json, and write the total since `out` was new into <results>/training.json."""
     from hpnets.atomic_files import write_json
-    from hpnets.training.run_folder import environment
+    from hpnets.environment import environment
 
     file, here = out / CALLS, environment()
     call = {"command": shlex.join(["python", "recipes/train_zoo.py", *sys.argv[1:]]), "jobs": jobs}

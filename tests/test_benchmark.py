@@ -15,7 +15,6 @@ from recipes.bench.measure import Settings, against, difference
 from recipes.bench.monitor import monitor_table
 from recipes.bench.peers import PACKAGES, Peer, make_peers
 from recipes.bench.process import Failed, Worker
-from recipes.bench.slope import log_slope
 from recipes.bench.table import render, seconds, target_row, verdict
 from recipes.bench.throughput import OPTIONS, TWINS, ours, throughput_table, timms
 from tests.models.nets import image_families
@@ -99,10 +98,6 @@ def test_the_bound_is_that_of_the_formula() -> None:
     assert layer_shapes("conv", {})[1] == (1024, 288, 32)
     assert len(layer_shapes("resnet18", {"width": 8})) == 20
     assert noisy_digits(5).shape == (5, 64)
-
-
-def test_slope() -> None:
-    assert log_slope([1.0, 2.0, 4.0, 8.0], [3.0, 12.0, 48.0, 192.0]) == pytest.approx(2.0)
 
 
 def case(**peers: dict[str, Any]) -> dict[str, Any]:

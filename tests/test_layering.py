@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[1]
 ALLOWED = {
     "registry": set(),
     "validate": {"registry"},
+    "statistics": set(),
+    "environment": set(),
     "options": {"registry", "validate"},
     "atomic_files": {"registry", "validate"},
     "cli": {"registry", "validate"},
@@ -25,9 +27,9 @@ ALLOWED = {
     "theory": {"ntk", "linalg", "validate"},
     "kernels": {"ntk", "linalg", "validate"},
     "training": {"models", "tasks", "linalg", "ntk", "theory", "options", "registry", "validate"}
-    | {"kernels", "atomic_files"},
+    | {"kernels", "atomic_files", "environment", "statistics"},
     "zoo": {"models", "registry", "atomic_files"},
-    "report": {"atomic_files"},
+    "report": {"atomic_files", "statistics"},
 }
 FOLDERS = {".ci", "hpnets", "recipes", "tests", "checkpoints", "docs"}
 SOURCES = sorted(path for path in (ROOT / "hpnets").rglob("*.py") if path.parent.name != "hpnets")

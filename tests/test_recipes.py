@@ -15,7 +15,6 @@ import yaml
 from hpnets.tasks import generation
 from hpnets.training import RunFolder, train
 from hpnets.zoo import entries, list_pretrained, load_pretrained
-from recipes.zoo.record import spread
 from tests.training.runs import ROOT, small_options
 
 
@@ -193,9 +192,3 @@ def test_twins_are_compared_seed_by_seed(runs: list[Path], tmp_path: Path, capsy
     for wrong in (twins[::-1], runs):
         assert publish(runs, tmp_path, "--twins", json.dumps([*map(str, wrong)])) == 2
         assert "allowed: the runs with model.product: sum, seed by seed" in capsys.readouterr().err
-
-
-def test_a_number_that_a_run_lacks_has_no_spread() -> None:
-    assert spread([1.0, 3.0]) == {"mean": 2.0, "std": pytest.approx(2**0.5)}
-    assert spread([1.0, None]) is None
-    assert spread([1.0, float("nan")]) is None

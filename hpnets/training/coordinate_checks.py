@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from hpnets.options import OptimOptions
+from hpnets.statistics import log_slope
 from hpnets.training.lit import make_optimizer
 
 Activations = dict[str, Tensor]
@@ -25,8 +25,7 @@ class CoordinateCheck:
     @property
     def slopes(self) -> dict[str, float]:
         """Per layer d log(change) / d log(width), by least squares: 0 where a step moves it as far at any width."""
-        logs = np.log(self.widths)
-        return {name: float(np.polyfit(logs, np.log(values), 1)[0]) for name, values in self.changes.items()}
+        return {name: log_slope(self.widths, values) for name, values in self.changes.items()}
 
 
 def coordinate_check(

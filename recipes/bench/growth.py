@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
+from hpnets.statistics import log_slope, median
 from recipes.bench.measure import Settings, alone
 from recipes.bench.process import Worker
-from recipes.bench.slope import log_slope
 
 BUDGET = "128MiB"
 AXES: dict[str, dict[str, tuple[int, ...]]] = {
@@ -54,7 +54,7 @@ def run_large(name: str, s: Settings) -> dict[str, Any]:
         if name == "top20":
             about |= eigen(s)
     print(f"  {name}: {min(times):.3g} s", flush=True)
-    return {"samples": samples, **about, "peak_bytes": found["peak_bytes"], "seconds": times, "median": middle(times)}
+    return {"samples": samples, **about, "peak_bytes": found["peak_bytes"], "seconds": times, "median": median(times)}
 
 
 def eigen(s: Settings) -> dict[str, Any]:
@@ -67,8 +67,3 @@ def eigen(s: Settings) -> dict[str, Any]:
         "largest_residual": float(values[1].max()),
         "products": int(values[2, 0]),
     }
-
-
-def middle(times: list[float]) -> float:
-    """Median."""
-    return sorted(times)[len(times) // 2]

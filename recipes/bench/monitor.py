@@ -1,11 +1,12 @@
 """What tracking the kernel costs the default run."""
 
 import json
-import statistics
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from hpnets.statistics import median, middle, table
 
 ABOUT = (
     "The default run (CCP of degree 4 on digits, 20 epochs, the kernel of 100 samples at the start and each epoch) "
@@ -44,14 +45,9 @@ def train(out: Path, seed: int, flags: tuple[str, ...]) -> dict[str, Any]:
 
 def monitor_table(found: dict[str, Any]) -> str:
     """By way and kernel the median over the seeds, and its cost over that of the same way without tracking."""
-    lines = ["| run, kernel | seconds | over none | test accuracy |", "| --- | --- | --- | --- |"]
+    rows = []
     for name, values in found.items():
-        base = statistics.median(found[f"{name.split(', ')[0]}, off"]["seconds"])
-        cost = f"{statistics.median(values['seconds']) / base - 1:+.1%}"
-        lines.append(f"| {name} | {spread(values['seconds'], 2)} | {cost} | {spread(values['accuracy'], 4)} |")
-    return "\n".join(lines)
-
-
-def spread(values: list[float], digits: int) -> str:
-    """Median (least - greatest)."""
-    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} - {max(values):.{digits}f})"
+        base = median(found[f"{name.split(', ')[0]}, off"]["seconds"])
+        cost = f"{median(values['seconds']) / base - 1:+.1%}"
+        rows.append((name, middle(values["seconds"], ".2f"), cost, middle(values["accuracy"], ".4f")))
+    return table(("run, kernel", "seconds", "over none", "test accuracy"), rows)

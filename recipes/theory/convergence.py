@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 
+from hpnets.statistics import log_slope, plus_minus, root_mean_square
+from hpnets.statistics import table as markdown
 from hpnets.theory import limit_kernel, ntk_parametrised_kernel
-from recipes.bench.slope import log_slope
 from recipes.theory.cases import CASES, OUTPUTS, WIDTHS, Case
 
 ABOUT = (
@@ -30,11 +31,6 @@ def error(case: Case, width: int, seed: int) -> float:
     K = limit_kernel(net, x).ntk
     K_m = ntk_parametrised_kernel(net, x, outputs="trace") / OUTPUTS
     return float((K_m - K).norm() / K.norm())
-
-
-def root_mean_square(errors: list[float]) -> float:
-    """sqrt(mean e^2)."""
-    return math.sqrt(sum(e * e for e in errors) / len(errors))
 
 
 def slope(errors: dict[str, list[float]]) -> float:
@@ -71,14 +67,12 @@ def measure(name: str, seeds: int | None = None, widths: tuple[int, ...] = ()) -
 
 def table(found: dict[str, Any]) -> str:
     """A row a family: points' scale, seeds, error at the least and greatest width, slope, verdict."""
-    head = "| family | options | points times | seeds | m | error | m | error | slope | in [-0.65, -0.35] |"
-    lines = [head, "| --- " * 10 + "|"]
+    head = ("family", "options", "points times", "seeds", "m", "error", "m", "error", "slope", "in [-0.65, -0.35]")
+    rows = []
     for name, one in found.items():
         (first, *_, last), errors = list(one["errors"]), one["errors"]
         inside = "yes" if BAND[0] <= one["slope"] <= BAND[1] else "no"
-        lines.append(
-            f"| {name} | {one['options']} | {one['points']} | {len(errors[first])} | "
-            f"{first} | {root_mean_square(errors[first]):.3f} | {last} | "
-            f"{root_mean_square(errors[last]):.3f} | {one['slope']:.2f} +- {one['slope_error']:.2f} | {inside} |"
-        )
-    return "\n".join(lines)
+        ends = [text for m in (first, last) for text in (m, f"{root_mean_square(errors[m]):.3f}")]
+        exponent = plus_minus(one["slope"], one["slope_error"], ".2f", ".2f")
+        rows.append((name, one["options"], str(one["points"]), str(len(errors[first])), *ends, exponent, inside))
+    return markdown(head, rows)

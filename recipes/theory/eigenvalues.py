@@ -4,6 +4,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+from hpnets.statistics import table as markdown
 from hpnets.theory import sphere_spectrum
 from tests.theory.kappas import multiplicative, skip, two_layer
 from tests.theory.sphere_oracle import DEGREES, DIMS, FILE
@@ -41,11 +42,14 @@ def compare() -> dict[str, Any]:
 
 def table(found: dict[str, Any]) -> str:
     """A row a kernel, dimension and degree."""
-    lines = ["| kernel | d | k | ours | 40 digits | error | reported |", "| --- " * 7 + "|"]
-    for key, one in found.items():
-        name, dim, k = key.split()
-        lines.append(
-            f"| {name} | {dim} | {k} | {one['ours']:.16e} | {Decimal(one['exact']):.20e} | "
-            f"{one['relative_error']:.1e} | {one['reported_error']:.1e} |"
+    rows = [
+        (
+            *key.split(),
+            f"{one['ours']:.16e}",
+            f"{Decimal(one['exact']):.20e}",
+            f"{one['relative_error']:.1e}",
+            f"{one['reported_error']:.1e}",
         )
-    return "\n".join(lines)
+        for key, one in found.items()
+    ]
+    return markdown(("kernel", "d", "k", "ours", "40 digits", "error", "reported"), rows)

@@ -1,6 +1,5 @@
 """The trained network beside the predictor of its own kernel at the start, on held-out points, over width."""
 
-import math
 import statistics
 from collections.abc import Callable
 from typing import Any
@@ -13,9 +12,10 @@ from hpnets.kernels import KernelPredictor
 from hpnets.models import create_model
 from hpnets.ntk import ntk
 from hpnets.options import OptimOptions
+from hpnets.statistics import log_slope, spread
+from hpnets.statistics import table as markdown
 from hpnets.tasks.sphere import SphereTask, sphere_points
 from hpnets.training import LinearTwin, LitModel
-from recipes.bench.slope import log_slope
 
 WIDTHS, SEEDS, TOLERANCE = (1024, 4096, 16384), 8, 0.005
 ABOUT = (
@@ -77,9 +77,9 @@ def measure(widths: tuple[int, ...] = WIDTHS, seeds: int = SEEDS) -> dict[str, A
 def table(found: dict[str, Any]) -> str:
     """A row a width, then the slope."""
     keys = {"lazy/moved": "moved", "lazy/net_kernel": "from the predictor", "lazy/net_linear": "from its linearisation"}
-    lines = [f"| m | seeds | {' | '.join(keys.values())} |", "| --- " * 5 + "|"]
-    for width, each in found["distances"].items():
-        cells = [[one[key] for one in each] for key in keys]
-        texts = [f"{statistics.fmean(c):.2g} +- {statistics.stdev(c) if len(c) > 1 else math.nan:.1g}" for c in cells]
-        lines.append(f"| {int(width):,} | {len(each)} | {' | '.join(texts)} |")
-    return "\n".join([*lines, "", f"Slope of the gap to the predictor: {found['slope']:.2f}."])
+    rows = [
+        (f"{int(width):,}", str(len(each)), *(spread([one[key] for one in each], ".2g") for key in keys))
+        for width, each in found["distances"].items()
+    ]
+    table_text = markdown(("m", "seeds", *keys.values()), rows)
+    return f"{table_text}\n\nSlope of the gap to the predictor: {found['slope']:.2f}."

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from hpnets.statistics import table as markdown
 from tests.theory.test_reference import NETS, REFERENCE, kernels_of
 
 ABOUT = (
@@ -26,5 +27,5 @@ def compare() -> dict[str, Any]:
 def table(found: dict[str, Any]) -> str:
     """A row a net."""
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    lines = [f"{versions}.", "", "| net | S | T |", "| --- | --- | --- |"]
-    return "\n".join(lines + [f"| {name} | {S:.1e} | {T:.1e} |" for name, (S, T) in found["differences"].items()])
+    rows = [(name, f"{S:.1e}", f"{T:.1e}") for name, (S, T) in found["differences"].items()]
+    return f"{versions}.\n\n{markdown(('net', 'S', 'T'), rows)}"

@@ -1,6 +1,5 @@
 """Our limit kernel and neural-tangents' in turn, each in a process of its own on the same two cores."""
 
-import statistics
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -9,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from hpnets.statistics import middle
+from hpnets.statistics import table as markdown
 from recipes.bench.process import Worker
 from recipes.bench.worker import Job
 
@@ -52,11 +53,15 @@ def one(net: str, python: Path, repeats: int, points: int, folder: Path) -> dict
 
 def table(found: dict[str, Any]) -> str:
     """A row a net and side."""
-    lines = [f"N = {found['points']:,}.", "", "| net | | seconds | peak MB | kernels apart |", "| --- " * 5 + "|"]
-    for net, one in found["nets"].items():
-        for name, s in one["seconds"].items():
-            lines.append(
-                f"| {NETS[net]} | {name} | {statistics.median(s):.3g} ({min(s):.3g} - {max(s):.3g}) | "
-                f"{one['peak_bytes'][name] / 1e6:,.0f} | {one['relative_difference']:.1e} |"
-            )
-    return "\n".join(lines)
+    rows = [
+        (
+            NETS[net],
+            name,
+            middle(seconds, ".3g"),
+            f"{one['peak_bytes'][name] / 1e6:,.0f}",
+            f"{one['relative_difference']:.1e}",
+        )
+        for net, one in found["nets"].items()
+        for name, seconds in one["seconds"].items()
+    ]
+    return f"N = {found['points']:,}.\n\n{markdown(('net', 'by', 'seconds', 'peak MB', 'kernels apart'), rows)}"

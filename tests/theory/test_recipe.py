@@ -116,7 +116,7 @@ def test_the_table_of_speed() -> None:
     assert speed.table({"points": 2000, "nets": {"mlp": mlp}}).splitlines() == [
         "N = 2,000.",
         "",
-        "| net | | seconds | peak MB | kernels apart |",
+        "| net | by | seconds | peak MB | kernels apart |",
         "| --- | --- | --- | --- | --- |",
         "| MLP of 4 hidden ReLU layers | hpnets | 2 (1 - 3) | 1,500 | 2.5e-15 |",
         "| MLP of 4 hidden ReLU layers | neural-tangents | 5 (4 - 8) | 2,000 | 2.5e-15 |",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hpnets.atomic_files import write_json, write_text, write_whole
-from recipes.bench.slope import log_slope
+from hpnets.statistics import log_slope
 
 Verdict = Literal["reproduced", "not reproduced", "contradicted"]
 

@@ -5,7 +5,7 @@ import math
 import statistics
 from typing import TYPE_CHECKING, Any
 
-from recipes.bench.slope import log_slope
+from hpnets.statistics import log_slope
 from recipes.papers.parts.pages import Claim, mean_slope, spread, verdict
 
 if TYPE_CHECKING:
