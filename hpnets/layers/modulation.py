@@ -134,7 +134,7 @@ class ModulatedConv2d(nn.Module):
 
     def forward(self, x: Tensor, s: Tensor) -> Tensor:
         W = self.weight * self.scale
-        if self.product is not hadamard:
+        if self.product.additive:
             return self._additive(x, s, W)
         if self.demodulate:
             s = s / s.abs().amax(1, keepdim=True).clamp_min(1e-12)

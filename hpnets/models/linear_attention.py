@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import hadamard, make_activation, make_product
+from hpnets.layers import make_activation, make_product
 from hpnets.layers.patches import Patches
 from hpnets.models.registry import register_model
 from hpnets.validate import at_least, one_of
@@ -25,7 +25,7 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int, product: str = "hadamard") -> None:
         super().__init__()
         self.heads, self.product = heads, make_product(product)
-        self.contracted = ("W_Q.weight",) if self.product is hadamard else ()  # a sum of q and k is over no width
+        self.contracted = () if self.product.additive else ("W_Q.weight",)  # a sum of q and k is over no width
         self.W_Q, self.W_K, self.W_V, self.O = (nn.Linear(width, width, bias=False) for _ in range(4))
         for layer in (self.W_Q, self.W_K, self.W_V, self.O):
             nn.init.normal_(layer.weight, std=width**-0.5)
@@ -35,7 +35,7 @@ class Attention(nn.Module):
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.product is not hadamard:
+        if self.product.additive:
             context = self.product(self.W_K(x), self.W_V(x)).mean(1, keepdim=True)
             return self.O(self.product(self.W_Q(x), context.expand_as(x)))
         Q, K, V = self.split(self.W_Q(x)), self.split(self.W_K(x)), self.split(self.W_V(x))

@@ -66,6 +66,7 @@ def create_model(
     width = _MODELS.options(name).get("width")
     _check_parametrisation(name, parametrisation, base_width, width)
     net = build()
+    net.scalings, net.drawn = {}, init  # type: ignore[assignment]  # read by `hpnets.theory`
     if init != "own":
         redraw(net, init, drawn(build))
     checked = SampleShape(tuple(input_shape), getattr(net, "least_side", None))

@@ -30,7 +30,7 @@ def size(weight: Tensor) -> float:
 def test_the_default_changes_nothing(name: str) -> None:
     own, net = small(name), small(name, init="own")
     assert all(torch.equal(value, net.state_dict()[key]) for key, value in own.state_dict().items())
-    assert not hasattr(net, "redrawn")
+    assert net.drawn == "own"
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -34,7 +34,7 @@ def test_a_run_is_read_back_with_its_init(tmp_path: Path) -> None:
     train(small_options(model={"name": "ccp", "degree": 2, "width": 8, "init": "orthogonal"}), tmp_path / "run")
     assert yaml.safe_load(RunFolder(tmp_path / "run").config.read_text())["model"]["init"] == "orthogonal"
     net, _, _ = load_run(tmp_path / "run")
-    assert net.redrawn == "orthogonal"
+    assert net.drawn == "orthogonal"
 
 
 def test_the_default_run_says_that_it_is_standard(tmp_path: Path) -> None:

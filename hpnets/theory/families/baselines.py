@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from torch import nn
+
 from hpnets.theory import nodes
 from hpnets.theory.activations import activation
 from hpnets.theory.laws import Laws, flat, register_limit, uniform_bias
@@ -13,7 +15,7 @@ from hpnets.theory.points import Points
 def mlp(net: Any, x: Points | Moments, laws: Laws) -> Moments:
     """h_l = s(W_l h_{l-1} + b_l);   f = V h_depth + c;   W_l of gain 2 for ReLU, else 1; biases 0."""
     h = flat(x)
-    gain = 2.0 if type(net.act).__name__ == "ReLU" else 1.0
+    gain = 2.0 if isinstance(net.act, nn.ReLU) else 1.0
     for W_l in net.W:
         h = activation(laws.dense(h, W_l, gain), net.act)
     return laws.dense(h, net.V)

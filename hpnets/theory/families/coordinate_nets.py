@@ -132,7 +132,7 @@ def poly_inr(net: Any, x: Points, laws: Laws) -> Moments:
     gain = 2 / (1 + net.act.negative_slope**2) if isinstance(net.act, nn.LeakyReLU) else 1.0
     for A_n, F_n in zip(net.A, net.F, strict=True):
         level = activation(laws.dense(g, A_n, gain, uniform_bias(A_n)), net.act)
-        one = level if net.product.__name__ == "hadamard" else 1 + level
+        one = 1 + level if net.product.additive else level
         product = one if h is None else net.product(h, level)
         h = activation(laws.dense(product, F_n, gain, uniform_bias(F_n)), net.act)
         check_clamp(h, net.clamp)
