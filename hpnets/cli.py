@@ -48,24 +48,24 @@ def wrong_type(message: str) -> str:
         r"Expected a (<class '\w+'>)\. Got",
         r"Does not validate against any .* Subtypes: \[(.+)\] Errors: .* Given",
     )
-    found = re.search(rf"(--[\w.]+): (?:{one}|{several}) value:(.*)", message)
-    if not found:
+    match = re.search(rf"(--[\w.]+): (?:{one}|{several}) value:(.*)", message)
+    if not match:
         return ""
-    allowed = re.sub(r"typing\.Literal\[(.+?)\]", r"\1", found[2] or found[3])
+    allowed = re.sub(r"typing\.Literal\[(.+?)\]", r"\1", match[2] or match[3])
     for name, words in TYPES.items():
         allowed = allowed.replace(name, words)
     allowed = ", ".join(dict.fromkeys(allowed.split(", ")))
-    return f"{found[1]} is {found[4].strip()!r}; allowed: {allowed}"
+    return f"{match[1]} is {match[4].strip()!r}; allowed: {allowed}"
 
 
 def wrong_flag(message: str) -> str:
     """The flag, or the key of a config file as a flag, that jsonargparse complains of; "" for other complaints."""
-    if found := re.search(r"[Uu]nrecognized arguments: ([^\s=]+)", message):
-        return "--" + found[1].lstrip("-")
-    if found := re.search(r"Group '([\w.]+)' does not accept option '([\w.]+)'", message):
-        return f"--{found[1]}.{found[2]}"
-    found = re.search(r"Option '([\w.]+)' is not accepted", message)
-    return f"--{found[1]}" if found else ""
+    if match := re.search(r"[Uu]nrecognized arguments: ([^\s=]+)", message):
+        return "--" + match[1].lstrip("-")
+    if match := re.search(r"Group '([\w.]+)' does not accept option '([\w.]+)'", message):
+        return f"--{match[1]}.{match[2]}"
+    match = re.search(r"Option '([\w.]+)' is not accepted", message)
+    return f"--{match[1]}" if match else ""
 
 
 def fail(message: str, status: int = USER_ERROR) -> NoReturn:

@@ -121,11 +121,11 @@ def mup_scalings(net: nn.Module, own: dict[str, Drawn], base: dict[str, Drawn]) 
     heads' width instead of the root of it.
     """
     layers, scaled, contracted = layers_of(net), _declared(net, "scaled_by_fan_in"), _declared(net, "contracted")
-    found = {name: mup_scaling(drawn, base[name], name in layers, name in scaled) for name, drawn in own.items()}
+    scalings = {name: mup_scaling(drawn, base[name], name in layers, name in scaled) for name, drawn in own.items()}
     for name in contracted:
         r_out = own[name].shape[0] / base[name].shape[0]
-        found[name] = replace(found[name], multiplier=found[name].multiplier / r_out)
-    return found
+        scalings[name] = replace(scalings[name], multiplier=scalings[name].multiplier / r_out)
+    return scalings
 
 
 def _declared(net: nn.Module, attribute: str) -> set[str]:

@@ -100,9 +100,9 @@ def _parametrise(net: nn.Module, parametrisation: str, build: Build, width: int 
 
 def _elsewhere(build: Build, own: dict[str, Drawn], width: int | None) -> dict[str, Drawn]:
     """The parameters at another width than that of `own`: twice `width`, or 16, or 32 where 16 is the size's own."""
-    found = drawn(partial(build, width=2 * width if width else 16))
-    same = all(found[name].shape == own[name].shape for name in own)
-    return drawn(partial(build, width=32)) if same and width is None else found
+    wider = drawn(partial(build, width=2 * width if width else 16))
+    same = all(wider[name].shape == own[name].shape for name in own)
+    return drawn(partial(build, width=32)) if same and width is None else wider
 
 
 def list_models(pattern: str = "*", option: str | None = None) -> list[str]:

@@ -173,14 +173,14 @@ def uniform_bias(layer: Layer) -> float:
 
 def _square(layer: nn.Conv2d) -> tuple[int, int, int]:
     """Kernel, stride and padding, each one number; ValueError for a convolution that they do not describe."""
-    found = {name: getattr(layer, name) for name in ("kernel_size", "stride", "padding")}
-    for name, pair in found.items():
+    pairs = {name: getattr(layer, name) for name in ("kernel_size", "stride", "padding")}
+    for name, pair in pairs.items():
         if isinstance(pair, str) or pair[0] != pair[1]:
             raise ValueError(f"{name} of a Conv2d is {pair!r}; allowed where it has a limit: two equal numbers")
     for name, only in (("dilation", (1, 1)), ("groups", 1), ("padding_mode", "zeros")):
         if getattr(layer, name) != only:
             raise ValueError(f"{name} of a Conv2d is {getattr(layer, name)!r}; allowed where it has a limit: {only!r}")
-    return found["kernel_size"][0], found["stride"][0], found["padding"][0]
+    return pairs["kernel_size"][0], pairs["stride"][0], pairs["padding"][0]
 
 
 def flat(x: Points | Moments) -> Moments:

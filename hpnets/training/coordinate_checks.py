@@ -45,12 +45,12 @@ def coordinate_check(
 
     Source: Yang et al. 2022, "Tensor Programs V" (arXiv 2203.03466), appendix D.1.
     """
-    found: dict[str, list[float]] = defaultdict(list)
+    changes: dict[str, list[float]] = defaultdict(list)
     for width in widths:
         runs = [_changes(_seeded(build, width, seed), x, loss, optim, steps) for seed in seeds]
         for name in runs[0]:
-            found[name].append(mean(run[name] for run in runs))
-    return CoordinateCheck(tuple(widths), {name: values for name, values in found.items() if min(values) > 0})
+            changes[name].append(mean(run[name] for run in runs))
+    return CoordinateCheck(tuple(widths), {name: values for name, values in changes.items() if min(values) > 0})
 
 
 def _seeded(build: Callable[[int], nn.Module], width: int, seed: int) -> nn.Module:
@@ -77,10 +77,10 @@ def _changes(
 
 def activations(net: nn.Module, x: Tensor) -> Activations:
     """The outputs of the linear layers and convolutions of `net` on x, by name, and "f", that of the net."""
-    found: Activations = {}
+    outputs: Activations = {}
 
     def keep(name: str) -> Callable[..., None]:
-        return lambda module, args, output: found.update({name: output})
+        return lambda module, args, output: outputs.update({name: output})
 
     kinds = (nn.Linear, nn.modules.conv._ConvNd)
     handles = [m.register_forward_hook(keep(n)) for n, m in net.named_modules() if isinstance(m, kinds)]
@@ -89,4 +89,4 @@ def activations(net: nn.Module, x: Tensor) -> Activations:
     finally:
         for handle in handles:
             handle.remove()
-    return {**found, "f": y}
+    return {**outputs, "f": y}
