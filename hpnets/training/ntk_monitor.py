@@ -109,6 +109,7 @@ class NTKMonitor(Scheduled):
         self._write(trainer)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        super().on_exception(trainer, pl_module, exception)
         self._write(trainer)
 
     def measure(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
