@@ -1,31 +1,57 @@
-"""What the recipes' command lines share: one-line errors with the nearest valid flags. Imports no torch."""
+"""A function's signature as a command line, with one-line errors that name the nearest valid flags. Imports no torch."""
 
-import io
-import os
+import inspect
 import re
-import signal
 import sys
-from collections.abc import Callable
-from typing import Any, NoReturn, TextIO, get_args
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, get_args
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, auto_cli
 
+from hpnets.commands.process import fail, program, run_main
 from hpnets.registry import nearest
-from hpnets.validate import WORDS, list_in_words, shown
+from hpnets.validate import WORDS, list_in_words
 
-USER_ERROR = 2
-INTERRUPTED = 130
 LISTS = (list[int], list[float], list[str], tuple[int, ...], tuple[float, float])
 # Types of options as jsonargparse names them, in words.
 TYPES = {repr(kind): word for kind, (word, _) in WORDS.items()}
 TYPES |= {repr(kind): list_in_words(get_args(kind)[0]) for kind in LISTS}
+Function = Callable[..., object]
+
+
+def run_command(function: Function | dict[str, Function]) -> None:
+    """Run a function, or the one of several that the first word names, with the options of this process's command."""
+    run_main(lambda: call(function, sys.argv[1:]))
+
+
+def call(
+    function: Function | dict[str, Function], argv: list[str], parser_class: type[ArgumentParser] | None = None
+) -> None:
+    """Call a function, or one of several by name, with the options in `argv`; a flag alone stands for true."""
+    functions = list(function.values()) if isinstance(function, dict) else [function]
+    words = with_values(argv, {name for each in functions for name in flags_of(each)})
+    auto_cli(function, args=words, parser_class=parser_class or Parser, as_positional=False)
+
+
+def flags_of(function: Function) -> list[str]:
+    """The options of a function that are true or false."""
+    return [name for name, option in inspect.signature(function).parameters.items() if option.annotation is bool]
+
+
+def with_values(argv: list[str], flags: Iterable[str]) -> list[str]:
+    """`argv` with --flag=true for each --flag that no true or false follows."""
+    alone = {f"--{flag}" for flag in flags}
+    pairs = zip(argv, [*argv, ""][1:], strict=True)
+    return [
+        f"{word}=true" if word in alone and after.lower() not in ("true", "false") else word for word, after in pairs
+    ]
 
 
 class Parser(ArgumentParser):
     """An ArgumentParser without abbreviations, whose errors are one line and exit 2."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{**kwargs, "allow_abbrev": False})
+        super().__init__(*args, **{"prog": program(), **kwargs, "allow_abbrev": False})
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         message = re.sub(r'Parser key "([\w.]+)"', r"--\1", " ".join(message.split()))
@@ -66,57 +92,3 @@ def wrong_flag(message: str) -> str:
         return f"--{found[1]}.{found[2]}"
     found = re.search(r"Option '([\w.]+)' is not accepted", message)
     return f"--{found[1]}" if found else ""
-
-
-def fail(message: str, status: int = USER_ERROR) -> NoReturn:
-    """Print one line on stderr and exit."""
-    print(f"{sys.argv[0].rsplit('/', 1)[-1]}: error: {message}", file=sys.stderr)
-    sys.exit(status)
-
-
-def run_main(main: Callable[[], object]) -> None:
-    """Run a recipe: a ValueError is the user's mistake (exit 2, one line); SIGTERM stops it as Ctrl-C does (130).
-
-    So is a file that the system refuses. A reader of the output that goes away, as `head` does, stops nothing.
-    """
-    signal.signal(signal.SIGTERM, _stop)
-    sys.stdout, sys.stderr = outlasting(sys.stdout), outlasting(sys.stderr)
-    try:
-        main()
-    except ValueError as error:
-        fail(" ".join(str(error).split()))
-    except OSError as error:
-        if error.filename is None:
-            raise
-        fail(f"{shown(str(error.filename))}: {error.strerror}")
-    except KeyboardInterrupt:
-        fail("stopped", INTERRUPTED)
-
-
-def outlasting(stream: TextIO) -> TextIO:
-    """The stream, or if it is of a file descriptor one that goes on in silence once its reader has gone."""
-    buffer = getattr(stream, "buffer", None)
-    raw = getattr(buffer, "raw", buffer)  # with PYTHONUNBUFFERED set, the buffer is the descriptor itself
-    if not isinstance(raw, io.FileIO) or isinstance(raw, _Outlet):
-        return stream
-    stream.flush()
-    outlet = io.BufferedWriter(_Outlet(raw.fileno(), "w", closefd=False))
-    # Names of files need not be text: what has no encoding is shown escaped.
-    return io.TextIOWrapper(outlet, encoding=stream.encoding, errors="backslashreplace", line_buffering=True)
-
-
-class _Outlet(io.FileIO):
-    """A file descriptor that leads nowhere from the first write on that finds no reader: the process goes on."""
-
-    def write(self, data: Any) -> int:
-        try:
-            return super().write(data) or 0
-        except BrokenPipeError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.fileno())
-            os.close(nowhere)
-            return len(data)
-
-
-def _stop(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
