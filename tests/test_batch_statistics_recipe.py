@@ -1,4 +1,4 @@
-"""recipes/batch_statistics.py: its pages are what its results say, and the shipped ones show what was wrong."""
+"""recipes/bench/batch_statistics.py: its pages are what its results say, and the shipped ones show what was wrong."""
 
 import json
 import runpy
@@ -9,16 +9,16 @@ import pytest
 import yaml
 
 from hpnets.files import read_tensors
-from recipes.batch_statistics import MARKER, PAGE, RESULTS, table, text
+from recipes.bench.batch_statistics import MARKER, PAGE, RESULTS, table, text
 from tests.training.runs import ROOT
 
 SHIPPED = ROOT / "docs" / "results" / "batch-statistics"
 
 
 def run(*flags: str) -> int:
-    """Exit status of `python recipes/batch_statistics.py`, run in this process."""
+    """Exit status of `python -m recipes.bench.batch_statistics`, run in this process."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["recipes/batch_statistics.py", *flags])
+        patch.setattr(sys, "argv", ["recipes/bench/batch_statistics.py", *flags])
         try:
             runpy.run_path(str(ROOT / "recipes" / "batch_statistics.py"), run_name="__main__")
         except SystemExit as stop:

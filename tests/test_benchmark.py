@@ -1,4 +1,4 @@
-"""recipes/benchmark.py: what it writes, its table, its bound, its mistakes. No timings are asserted."""
+"""recipes/bench/__main__.py: what it writes, its table, its bound, its mistakes. No timings are asserted."""
 
 import json
 import xml.etree.ElementTree
@@ -13,7 +13,7 @@ from hpnets.ntk import parse_bytes
 from recipes.bench.cases import CASES, contraction_flops, layer_shapes, noisy_digits
 from recipes.bench.measure import Settings, against, difference
 from recipes.bench.monitor import monitor_table
-from recipes.bench.peers import PACKAGES, Peer, make_peers
+from recipes.bench.packages import PACKAGES, Peer, make_peers
 from recipes.bench.process import Failed, Worker
 from recipes.bench.slope import log_slope
 from recipes.bench.table import render, seconds, target_row, verdict
@@ -37,7 +37,7 @@ def test_a_quick_run_writes_json_svg_and_table(tmp_path: Path) -> None:
     assert set(case["modes"]) == {"trace", "0", "sum"}
     assert min(case["stages"]["seconds"].values()) > 0
     assert sum(case["stages"]["shares"].values()) == pytest.approx(1.0, abs=0.01)
-    assert results["command"].startswith("python recipes/benchmark.py ntk --quick")
+    assert results["command"].startswith("python -m recipes.bench ntk --quick")
     assert {"cpu", "threads", "versions", "commit"} <= set(results["environment"])
     svg = xml.etree.ElementTree.parse(path.with_suffix(".svg")).getroot()
     assert svg.tag.endswith("svg")

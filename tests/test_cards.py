@@ -1,4 +1,4 @@
-"""docs/reference/models is what recipes/cards.py writes, and says of each network what code and index say."""
+"""docs/reference/models is what recipes/zoo/cards.py writes, and says of each network what code and index say."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ import pytest
 from hpnets import list_models
 from hpnets.models import model_options
 from hpnets.models.cost import cost
-from recipes.cards import card, escaped, families, markdown
+from recipes.zoo.cards import card, escaped, families, markdown
 from recipes.zoo.sizes import IMAGE, allowed, build, sizes, type_name
 from tests.report.test_zoo_report import entry
 from tests.test_recipes import run_recipe
@@ -59,7 +59,7 @@ def test_what_changed_is_named(docs: Path, capsys: pytest.CaptureFixture[str], w
     (docs / file).write_text(text)
     assert run_recipe("cards", "--check", "true") == 1
     error = capsys.readouterr().err
-    assert f"stale: docs/{file}; run: python recipes/cards.py" in error
+    assert f"stale: docs/{file}; run: python -m recipes.zoo.cards" in error
     assert error.count("\n") == 1
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import torch
 import yaml
-
 from hpnets.cli import run_main
+
 from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
 
 ROOT = Path(__file__).parents[1]

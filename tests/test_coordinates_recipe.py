@@ -1,4 +1,4 @@
-"""recipes/coordinates.py: its page is what its results say, here and in docs/results/parametrisation."""
+"""recipes/checks/coordinates.py: its page is what its results say, here and in docs/results/parametrisation."""
 
 import json
 import runpy
@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from hpnets import list_models
-from recipes.coordinates import KINDS, PAGE, RESULTS, line, of_config, page, problem, slopes
+from recipes.checks.coordinates import KINDS, PAGE, RESULTS, line, of_config, page, problem, slopes
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "docs" / "results" / "parametrisation"
@@ -23,9 +23,9 @@ OWN_IS_BOUNDED = {  # models whose output does not grow under "standard", as the
 
 
 def run(*flags: str) -> int:
-    """Exit status of `python recipes/coordinates.py`, run in this process."""
+    """Exit status of `python -m recipes.checks.coordinates`, run in this process."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["recipes/coordinates.py", *flags])
+        patch.setattr(sys, "argv", ["recipes/checks/coordinates.py", *flags])
         try:
             runpy.run_path(str(ROOT / "recipes" / "coordinates.py"), run_name="__main__")
         except SystemExit as stop:

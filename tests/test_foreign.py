@@ -15,10 +15,10 @@ from recipes.bench.calibrate import measure
 from recipes.bench.contenders import LOOP, OURS, UNPROVEN, algorithm_names
 from recipes.bench.foreign import NETS, Race, patience, run_selection
 from recipes.bench.foreign_page import page, regret, slowness, targets
+from recipes.bench.peers.torch_func_jacobian import JacobianKernel, Way
 from recipes.bench.rates import RATES, Rate
 from recipes.checks.networks import NETWORKS, build
 from recipes.checks.reference import contract, loop_jacobian
-from recipes.peers.torch_func_jacobian import JacobianKernel, Way
 from tests.test_recipes import run_recipe
 
 RACE = Race("", samples=4, outputs=3, repeats=2, threads=1, budget=60.0, limit=60.0, venvs=".")

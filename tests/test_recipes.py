@@ -1,4 +1,4 @@
-"""recipes/evaluate.py and recipes/publish.py, run as their users run them."""
+"""recipes/evaluate.py and recipes/zoo/publish.py, run as their users run them."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""docs/reference/ntk.md is what recipes/reference.py writes, and every public name explains itself."""
+"""docs/reference/ntk.md is what recipes/docs/reference.py writes, and every public name explains itself."""
 
 import dataclasses
 import runpy
@@ -9,7 +9,7 @@ import pytest
 
 from hpnets import linalg, ntk
 from hpnets.report import check_markers
-from recipes.reference import MARKER, arguments, escaped, first_line, rows, table
+from recipes.docs.reference import MARKER, arguments, escaped, first_line, rows, table
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "ntk.md"
@@ -17,8 +17,8 @@ MODULES = [(ntk, ""), (ntk.metrics, "metrics."), (linalg, "hpnets.linalg.")]
 
 
 def run(page: Path, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Exit status of `python recipes/reference.py --page PAGE`, run in this process."""
-    monkeypatch.setattr(sys, "argv", ["recipes/reference.py", "--page", str(page)])
+    """Exit status of `python -m recipes.docs.reference --page PAGE`, run in this process."""
+    monkeypatch.setattr(sys, "argv", ["recipes/docs/reference.py", "--page", str(page)])
     try:
         runpy.run_path(str(ROOT / "recipes" / "reference.py"), run_name="__main__")
     except SystemExit as end:
@@ -29,7 +29,7 @@ def run(page: Path, monkeypatch: pytest.MonkeyPatch) -> int:
 def test_the_page_is_up_to_date() -> None:
     begin, end = check_markers(PAGE, MARKER)
     written = PAGE.read_text().partition(begin)[2].partition(end)[0]
-    assert written == f"\n{table()}\n", "run: python recipes/reference.py --page docs/reference/ntk.md"
+    assert written == f"\n{table()}\n", "run: python -m recipes.docs.reference --page docs/reference/ntk.md"
 
 
 def test_the_recipe_writes_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

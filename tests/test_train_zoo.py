@@ -1,4 +1,4 @@
-"""recipes/train_zoo.py on cells of a second: what it trains, keeps, resumes, publishes and refuses."""
+"""recipes/zoo/train.py on cells of a second: what it trains, keeps, resumes, publishes and refuses."""
 
 import json
 import os
@@ -15,10 +15,10 @@ import yaml
 
 from hpnets.training import RunFolder, train
 from hpnets.zoo import entries
-from recipes.train_zoo import phases
 from recipes.zoo.cells import CONFIGS, Cell, find_cells
 from recipes.zoo.runs import CellRuns, train_cell
 from recipes.zoo.spectra import read_spectra
+from recipes.zoo.train import phases
 from tests.test_recipes import run_recipe
 from tests.training.runs import ROOT, small_options
 
@@ -87,7 +87,7 @@ def test_spectra_and_the_total_time_are_recorded(trained: Path) -> None:
     assert all(len(values) == 12 for values in spectra["ccp-digits"]["twin"])
     found = json.loads((trained / "results" / "training.json").read_text())
     assert found["runs"] == 9
-    assert found["calls"][0]["command"].startswith("python recipes/train_zoo.py --out ")
+    assert found["calls"][0]["command"].startswith("python -m recipes.zoo.train --out ")
     runs = [json.loads(path.read_text())["seconds"] for path in trained.glob("out/*/*/summary.json")]
     assert found["seconds"] >= 0.9 * sum(runs)
 

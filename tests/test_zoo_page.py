@@ -1,4 +1,4 @@
-"""recipes/zoo_page.py and recipes/drift_width.py, run as their users run them; the shipped page is of the index."""
+"""recipes/zoo/page.py and recipes/zoo/drift_width.py, run as their users run them; the shipped page is of the index."""
 
 import json
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from hpnets.report import by_goal, check_markers
-from recipes.zoo_page import text
+from recipes.zoo.page import text
 from tests.report.test_zoo_report import ENTRIES
 from tests.test_recipes import run_recipe
 from tests.training.runs import ROOT
 
 README = "# Page\n<!-- pretrained -->\nold\n<!-- end pretrained -->\nend\n"
-CALL = {"command": "python recipes/train_zoo.py", "jobs": 2, "runs": 9, "seconds": 90.0}
+CALL = {"command": "python -m recipes.zoo.train", "jobs": 2, "runs": 9, "seconds": 90.0}
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_shipped_page_is_of_the_index() -> None:
     page, folder = ROOT / "docs" / "results" / "zoo.md", ROOT / "docs" / "results" / "zoo"
     wanted = text(by_goal(ROOT / "checkpoints" / "index.json"), folder, page)
-    assert page.read_text() == wanted, "run: python recipes/zoo_page.py"
+    assert page.read_text() == wanted, "run: python -m recipes.zoo.page"
 
 
 def test_page_pictures_and_readme_are_written(zoo: Path) -> None:
@@ -50,12 +50,12 @@ def test_times_and_widths_are_shown_once_measured(zoo: Path) -> None:
     training = {"seconds": 90.0, "runs": 9, "calls": [CALL], "environment": environment}
     (results / "training.json").write_text(json.dumps(training))
     points = {"64": {"mean": 0.5, "std": 0.1}, "128": {"mean": 0.25, "std": 0.1}}
-    width = {"command": "python recipes/drift_width.py", "about": "About.", "drift": {"ccp": points}}
+    width = {"command": "python -m recipes.zoo.drift_width", "about": "About.", "drift": {"ccp": points}}
     (results / "width.json").write_text(json.dumps(width))
     assert run_recipe("zoo_page", "--readme", "null") == 0
     page = (zoo / "docs" / "results" / "zoo.md").read_text()
     assert "Trained in 1.5 minutes of wall time (9 runs, 2 cores, torch 2.0)" in page
-    assert "python recipes/train_zoo.py  # 9 runs, 90 s" in page
+    assert "python -m recipes.zoo.train  # 9 runs, 90 s" in page
     assert "| drift at width | 64 | 128 |\n| --- | --- | --- |\n| ccp | 0.5 +- 0.1 | 0.25 +- 0.1 |" in page
     assert (zoo / "README.md").read_text() == README
 

@@ -1,4 +1,4 @@
-"""recipes/limits.py, run as its users run it."""
+"""recipes/bench/limits/__main__.py, run as its users run it."""
 
 import json
 import runpy
@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from hpnets.theory import init_variances, limit_kernel
-from recipes.theory import convergence, equivalence, speed
-from recipes.theory.cases import CASES
+from recipes.bench.limits import convergence, equivalence, speed
+from recipes.bench.limits.cases import CASES
 
 ROOT = Path(__file__).parents[2]
 
 
 def run(*flags: str) -> object:
-    """Exit status of `python recipes/limits.py flags`, run in this process."""
+    """Exit status of `python -m recipes.bench.limits flags`, run in this process."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["recipes/limits.py", *flags])
+        patch.setattr(sys, "argv", ["recipes/bench/limits/__main__.py", *flags])
         try:
             runpy.run_path(str(ROOT / "recipes" / "limits.py"), run_name="__main__")
         except SystemExit as end:
@@ -39,7 +39,7 @@ def test_a_quick_run_writes_numbers_and_a_page_and_keeps_other_families(tmp_path
     assert "| bilinear |  | 1 | 2 | 16 |" in page
     first, second = (f"convergence --families {names}" for names in ("ccp", "bilinear,pnn"))
     assert found["command"].index(first) < found["command"].index(" && ") < found["command"].index(second)
-    assert f"{first} --out {tmp_path} --quick --seeds 2 &&\npython recipes/limits.py {second}" in page
+    assert f"{first} --out {tmp_path} --quick --seeds 2 &&\npython recipes/bench/limits/__main__.py {second}" in page
     assert "| gelu | " in page
     worst = max(
         max(pair) for pair in json.loads((tmp_path / "parity.json").read_text())["found"]["differences"].values()

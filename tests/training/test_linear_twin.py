@@ -15,7 +15,7 @@ from hpnets.options import OptimOptions
 from hpnets.tasks import create_task
 from hpnets.tasks.sphere import SphereTask
 from hpnets.training import LinearTwin, LitModel, NTKMonitor
-from recipes.theory.equivalence import TOLERANCE, gaps, measure, predictor_of, setting
+from recipes.bench.limits.equivalence import TOLERANCE, gaps, measure, predictor_of, setting
 from tests.training.runs import ROOT
 from tests.training.sphere_runs import fit, plain
 

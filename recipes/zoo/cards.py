@@ -1,20 +1,15 @@
-"""Write one page for each family of networks, from code and index: python recipes/cards.py"""
+"""Write one page for each family of networks, from code and index: python -m recipes.zoo.cards"""
 
 import importlib
 import inspect
 import json
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import auto_cli
-
-from hpnets.cli import Parser, fail, run_main
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # `recipes` is not installed
+from hpnets.commands.parser import run_command
+from hpnets.commands.process import fail
 
 MARKER = "models"
 Entry = dict[str, Any]
@@ -49,7 +44,7 @@ def cards(
         stale += [str(path) for path in Path(pages).glob("*.md") if path not in wanted]
         listed = Path(contents).read_text().partition(begin)[2].partition(end)[0]
         stale += [contents] if listed != f"\n{links}\n" else []
-        return fail(f"stale: {', '.join(stale)}; run: python recipes/cards.py", status=1) if stale else None
+        return fail(f"stale: {', '.join(stale)}; run: python -m recipes.zoo.cards", status=1) if stale else None
     for path, text in wanted.items():
         write_text(path, text)
         shown = {e["name"]: spectra[e["name"]] for e in of(families()[path.stem], entries) if e["name"] in spectra}
@@ -81,7 +76,9 @@ def card(family: str, models: list[str], entries: list[Entry], spectra: dict[str
     found = of(models, entries)
     module = importlib.import_module(f"hpnets.models.{family}")
     parts = [f"# {', '.join(models)}", markdown((module.__doc__ or "").strip())]
-    parts += [f"Code: `hpnets/models/{family}.py`. Written by `recipes/cards.py` from the code and the index."]
+    parts += [
+        f"Code: `hpnets/models/{family}.py`. Written by `python -m recipes.zoo.cards` from the code and the index."
+    ]
     for name in models:
         parts += [f"## `{name}`", markdown(inspect.getdoc(model_class(name)) or "")]
         parts += [options_table(name), *size_table(name)]
@@ -147,4 +144,4 @@ def link_list(pages: Path, contents: Path) -> str:
 
 
 if __name__ == "__main__":
-    run_main(lambda: auto_cli(cards, parser_class=Parser, as_positional=False))
+    run_command(cards)

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from recipes import ROOT
+
 THREADS, FEATURES = 2, 64
-HERE = Path(__file__).parent
 NETS = {"mlp": "MLP of 4 hidden ReLU layers", "pnn": "product of 4 ReLU features"}
 ABOUT = (
     f"Covariance and NTK of N normal points in R^{FEATURES} with themselves, float64. Each side is a process bound to "
@@ -24,15 +25,16 @@ ABOUT = (
 class Contestant:
     """A worker process that answers each line with the seconds of one call and its peak memory; its stderr is ours."""
 
-    def __init__(self, python: str, script: str, net: str, points: int, kernel: Path) -> None:
+    def __init__(self, python: str, module: str, net: str, points: int, kernel: Path) -> None:
         threads = {name: str(THREADS) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        environment = os.environ | threads | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(HERE.parents[1])}
+        environment = os.environ | threads | {"JAX_PLATFORMS": "cpu"}
         cores = set(sorted(os.sched_getaffinity(0))[:THREADS])
         self.process = subprocess.Popen(
-            [python, HERE / script, net, str(points), str(FEATURES), kernel],
+            [python, "-m", f"recipes.bench.{module}", net, str(points), str(FEATURES), kernel],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            cwd=ROOT,
             env=environment,
             preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
@@ -67,8 +69,10 @@ def one(net: str, python: Path, repeats: int, points: int, folder: Path) -> dict
     """One net, A B A B after a warm-up of both."""
     files = {"hpnets": folder / "ours.npy", "neural-tangents": folder / "theirs.npy"}
     sides = {
-        "hpnets": Contestant(sys.executable, "speed_ours.py", net, points, files["hpnets"]),
-        "neural-tangents": Contestant(str(python), "speed_neural_tangents.py", net, points, files["neural-tangents"]),
+        "hpnets": Contestant(sys.executable, "ours.limit", net, points, files["hpnets"]),
+        "neural-tangents": Contestant(
+            str(python), "peers.neural_tangents_limit", net, points, files["neural-tangents"]
+        ),
     }
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     peaks = {}

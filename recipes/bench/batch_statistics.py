@@ -1,22 +1,17 @@
-"""Measure drift with BatchNorm's running statistics and with estimated ones: python recipes/batch_statistics.py"""
+"""Drift with BatchNorm's running statistics and with estimated ones: python -m recipes.bench.batch_statistics"""
 
 import dataclasses
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jsonargparse import auto_cli
-
-from hpnets.cli import Parser, run_main
+from hpnets.commands.parser import run_command
+from recipes.command_line import command_of
 
 if TYPE_CHECKING:
     from hpnets.options import RunOptions
     from hpnets.training import RunFolder
     from recipes.zoo.cells import Cell
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # `recipes` is not installed
 
 EARLY, EPOCHS = 20, 2  # steps at which statistics still remember their start, and epochs that reach them
 MARKER = "batch statistics"
@@ -24,8 +19,8 @@ RESULTS, PAGE = "results.json", "README.md"
 ABOUT = """# BatchNorm before data: drift with running and with estimated statistics
 
 The networks of the zoo that have BatchNorm, each with its own config (`recipes/configs`) and {seeds} seeds. The whole
-run is the zoo's (`recipes/train_zoo.py`). Its first {epochs} epochs are trained twice more, with the trace kernel of
-its probe set at step {early}: with `--ntk.batch_statistics running`, and with `estimate`, the default
+run is the zoo's (`python -m recipes.zoo.train`). Its first {epochs} epochs are trained twice more, with the trace
+kernel of its probe set at step {early}: with `--ntk.batch_statistics running`, and with `estimate`, the default
 ([what that is](../../concepts/tracking.md#batchnorm-before-data)). Both end with the same weights, bit for bit, which
 the recipe compares. Mean +- standard deviation over the seeds.
 
@@ -57,7 +52,7 @@ def batch_statistics(
         cells: names or patterns parted by commas, such as 'starnet-digits,se_resnet-*'
         seeds: runs of each cell and way
         runs: where the run folders of the first epochs lie
-        zoo: where those of recipes/train_zoo.py lie; a run that is missing is trained
+        zoo: where those of recipes/zoo/train.py lie; a run that is missing is trained
         out: folder of the results
         configs: <task>/<model>.yaml of every cell
         page: the page with the markers <!-- batch statistics --> and <!-- end batch statistics -->; null leaves it
@@ -75,7 +70,7 @@ def batch_statistics(
     for cell in filter(has_batch_norm, find_cells(cells, Path(configs))):
         measured[cell.name] = [measure(cell, seed, Path(runs), Path(zoo)) for seed in range(seeds)]
         print(row(cell.name, measured[cell.name]), flush=True)
-    command = shlex.join(["python", "recipes/batch_statistics.py", *sys.argv[1:]])
+    command = command_of("recipes.bench.batch_statistics")
     kept = {key: environment()[key] for key in ("platform", "device", "cores", "versions", "commit")}
     record = {"command": command, "seeds": seeds, "environment": kept, "measured": measured}
     write_json(Path(out) / RESULTS, record)
@@ -155,4 +150,4 @@ def row(name: str, numbers: list[dict[str, float]]) -> str:
 
 
 if __name__ == "__main__":
-    run_main(lambda: auto_cli(batch_statistics, parser_class=Parser, as_positional=False))
+    run_command(batch_statistics)

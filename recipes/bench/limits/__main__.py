@@ -1,18 +1,12 @@
-"""Measure the limit kernels: python recipes/limits.py convergence | equivalence | parity | eigenvalues | speed"""
+"""Measure the limit kernels: python -m recipes.bench.limits convergence | equivalence | parity | eigenvalues | speed"""
 
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import auto_cli
-
-from hpnets.cli import Parser, run_main
+from hpnets.commands.parser import run_command
 from hpnets.registry import nearest
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # `recipes` is not installed
+from recipes.command_line import command_of
 
 OUT = "docs/results/limits"
 
@@ -24,13 +18,13 @@ def convergence(
 
     Args:
         out: folder of convergence.json, and of README.md
-        families: all, or names parted by commas (recipes/theory/cases.py)
+        families: all, or names parted by commas (recipes/bench/limits/cases.py)
         seeds: networks of each width; each family's own number, 8 or 16, if not given
         quick: two small widths; the slopes mean nothing, so another --out must be given
         keep: keep the json's other families and commands; each family is written as soon as it is measured
     """
-    from recipes.theory.cases import CASES
-    from recipes.theory.convergence import measure
+    from recipes.bench.limits.cases import CASES
+    from recipes.bench.limits.convergence import measure
 
     chosen = list(CASES) if families == "all" else [name.strip() for name in families.split(",")]
     for name in chosen:
@@ -54,7 +48,7 @@ def equivalence(out: str = OUT, quick: bool = False) -> None:
         out: folder of equivalence.json, and of README.md
         quick: two small widths and two seeds; they mean nothing, so another --out must be given
     """
-    from recipes.theory.equivalence import measure
+    from recipes.bench.limits.equivalence import measure
 
     not_the_record(out, quick)
     record(Path(out), "equivalence", measure((16, 64), 2) if quick else measure(), threads=1)
@@ -66,7 +60,7 @@ def parity(out: str = OUT) -> None:
     Args:
         out: folder of parity.json, and of README.md
     """
-    from recipes.theory.parity import compare
+    from recipes.bench.limits.parity import compare
 
     record(Path(out), "parity", compare(), threads=1)
 
@@ -77,7 +71,7 @@ def eigenvalues(out: str = OUT) -> None:
     Args:
         out: folder of eigenvalues.json, and of README.md
     """
-    from recipes.theory.eigenvalues import compare
+    from recipes.bench.limits.eigenvalues import compare
 
     record(Path(out), "eigenvalues", compare(), threads=1)
 
@@ -91,7 +85,7 @@ def speed(out: str = OUT, venv: str = ".venvs/neural-tangents", repeats: int = 5
         repeats: rounds of A B
         quick: 100 points; the seconds mean nothing, so another --out must be given
     """
-    from recipes.theory.speed import THREADS, race
+    from recipes.bench.limits.speed import THREADS, race
 
     not_the_record(out, quick)
     record(Path(out), "speed", race(Path(venv), repeats, 100 if quick else 2000), threads=THREADS)
@@ -113,9 +107,9 @@ def record(folder: Path, name: str, found: dict[str, Any], threads: int, before:
     """Write the json with its commands (those `before` first) and environment, and the page from the folder's jsons."""
     from hpnets.files import write_json, write_text
     from recipes.bench.environment import environment
-    from recipes.theory.page import SECTIONS, render
+    from recipes.bench.limits.page import SECTIONS, render
 
-    command = shlex.join(["python", "recipes/limits.py", *sys.argv[1:]])
+    command = command_of("recipes.bench.limits")
     earlier = [one for one in (before or "").split(" && ") if one and one != command]
     command = " && ".join([*earlier, command])
     write_json(
@@ -124,12 +118,6 @@ def record(folder: Path, name: str, found: dict[str, Any], threads: int, before:
     write_text(folder / "README.md", render({key: read(folder, key) for key in SECTIONS}))
 
 
-def main() -> None:
-    """The command line; --quick and --keep need no value."""
-    argv = [f"{word}=true" if word in ("--quick", "--keep") else word for word in sys.argv[1:]]
-    commands = {f.__name__: f for f in (convergence, equivalence, parity, eigenvalues, speed)}
-    auto_cli(commands, args=argv, parser_class=Parser, as_positional=False)
-
-
 if __name__ == "__main__":
-    run_main(main)
+    functions = (convergence, equivalence, parity, eigenvalues, speed)
+    run_command({function.__name__: function for function in functions})

@@ -1,23 +1,19 @@
-"""The coordinate check of models, as a page: python recipes/coordinates.py --models '[mlp,ccp]' --out coordinates"""
+"""The coordinate check, as a page: python -m recipes.checks.coordinates --models '[mlp,ccp]' --out coordinates"""
 
 import json
 import statistics
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jsonargparse import auto_cli
-
-from hpnets.cli import Parser, run_main
+from hpnets.commands.parser import run_command
+from recipes import ROOT
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from hpnets.tasks import Task
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # `recipes` is not installed
 
 RATES = {"adam": 0.01, "sgd": 0.03}
 KINDS = ("standard", "ntk", "mup")
@@ -139,7 +135,7 @@ def page(rows: list[dict[str, Any]], out: str) -> str:
     for row in rows:
         flags = f"--widths '{row['widths']}' --batch {row['batch']} --steps {row['steps']} --seeds '{row['seeds']}'"
         models.setdefault(flags, {})[row["model"]] = None
-    recipe = "python recipes/coordinates.py"
+    recipe = "python -m recipes.checks.coordinates"
     commands = [f"{recipe} --models '[{','.join(m)}]' {flags} --out {out}" for flags, m in models.items()]
     columns = ["model", "task", "widths", "optimiser", *KINDS, "steepest under mup"]
     table = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
@@ -170,4 +166,4 @@ def spread(values: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    run_main(lambda: auto_cli(coordinates, parser_class=Parser, as_positional=False))
+    run_command(coordinates)

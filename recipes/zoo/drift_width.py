@@ -1,16 +1,10 @@
-"""Measure kernel drift against width: python recipes/drift_width.py --widths 64,128,256,512,1024"""
+"""Measure kernel drift against width: python -m recipes.zoo.drift_width --widths 64,128,256,512,1024"""
 
-import shlex
-import sys
 import tempfile
 from pathlib import Path
 
-from jsonargparse import auto_cli
-
-from hpnets.cli import Parser, run_main
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # `recipes` is not installed
+from hpnets.commands.parser import run_command
+from recipes.command_line import command_of
 
 PROBE, MOMENTUM = 50, 0.9
 ABOUT = """Networks of growing width on digits, {epochs} epochs of SGD with momentum 0.9, {seeds} seeds each. The
@@ -48,7 +42,7 @@ def drift_width(
         for width in widths.split(","):
             found[model][width] = spread([drift(model, int(width), seed, epochs, rate) for seed in range(seeds)])
             print(model, width, found[model][width], flush=True)
-    command = shlex.join(["python", "recipes/drift_width.py", *sys.argv[1:]])
+    command = command_of("recipes.zoo.drift_width")
     record = {"command": command, "about": ABOUT.format(epochs=epochs, seeds=seeds, rate=rate), "drift": found}
     write_json(Path(out) / "width.json", record)
 
@@ -87,4 +81,4 @@ def learning_rate(model: dict[str, object], seed: int, rate: float) -> float:
 
 
 if __name__ == "__main__":
-    run_main(lambda: auto_cli(drift_width, parser_class=Parser, as_positional=False))
+    run_command(drift_width)

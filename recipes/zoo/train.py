@@ -1,10 +1,8 @@
-"""Train and publish the zoo, or some of its cells: python recipes/train_zoo.py --cells 'ccp-digits,starnet-*'"""
+"""Train and publish the zoo, or some of its cells: python -m recipes.zoo.train --cells 'ccp-digits,starnet-*'"""
 
 import json
 import multiprocessing as mp
 import os
-import shlex
-import sys
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import wait
@@ -12,15 +10,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import auto_cli
-
-from hpnets.cli import Parser, fail, run_main
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # `recipes` is not installed
-
-from recipes.zoo.cells import CONFIGS, SEEDS, find_cells  # noqa: E402
-from recipes.zoo.runs import CellRuns, train_cell, train_in_process  # noqa: E402
+from hpnets.commands.parser import run_command
+from hpnets.commands.process import fail
+from recipes.command_line import command_of
+from recipes.zoo.cells import CONFIGS, SEEDS, find_cells
+from recipes.zoo.runs import CellRuns, train_cell, train_in_process
 
 CALLS = "calls.json"
 Job = tuple[CellRuns, BaseProcess]
@@ -115,7 +109,7 @@ def start(runs: CellRuns) -> Job:
 
 def publish(runs: CellRuns, checkpoints: Path, results: Path) -> str:
     """Publish a cell whose runs have ended; the line that says what came out."""
-    from recipes.publish import publish_runs
+    from recipes.zoo.publish import publish_runs
     from recipes.zoo.spectra import record_spectra
 
     ours, twins = runs.runs(), runs.twins()
@@ -134,7 +128,7 @@ def record_call(out: Path, results: Path, jobs: int, runs: int, seconds: float) 
     from hpnets.training.run_folder import environment
 
     file, here = out / CALLS, environment()
-    call = {"command": shlex.join(["python", "recipes/train_zoo.py", *sys.argv[1:]]), "jobs": jobs}
+    call = {"command": command_of("recipes.zoo.train"), "jobs": jobs}
     call |= {"started": here["started"], "runs": runs, "seconds": round(seconds, 1)}
     calls = [*(json.loads(file.read_text()) if file.is_file() else []), call]
     write_json(file, calls)
@@ -144,4 +138,4 @@ def record_call(out: Path, results: Path, jobs: int, runs: int, seconds: float) 
 
 
 if __name__ == "__main__":
-    run_main(lambda: auto_cli(train_zoo, parser_class=Parser, as_positional=False))
+    run_command(train_zoo)

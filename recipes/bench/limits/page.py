@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from recipes.theory import convergence, eigenvalues, equivalence, parity, speed
+from recipes.bench.limits import convergence, eigenvalues, equivalence, parity, speed
 
 SECTIONS = {
     "convergence": ("Finite networks tend to their limits", convergence),

@@ -1,4 +1,4 @@
-"""Write the table of hpnets.ntk's public names: python recipes/reference.py --page docs/reference/ntk.md"""
+"""Write the table of hpnets.ntk's public names: python -m recipes.docs.reference --page docs/reference/ntk.md"""
 
 import dataclasses
 import inspect
@@ -7,9 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import get_origin
 
-from jsonargparse import auto_cli
-
-from hpnets.cli import Parser, run_main
+from hpnets.commands.parser import run_command
 
 MARKER = "hpnets.ntk"
 
@@ -80,4 +78,4 @@ def escaped(text: str) -> str:
 
 
 if __name__ == "__main__":
-    run_main(lambda: auto_cli(reference, parser_class=Parser, as_positional=False))
+    run_command(reference)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Peer:
-    """A library to compare with; `recipes/peers/<module>.py` runs in `python`, which the command `make` makes."""
+    """A library to compare with; `recipes.bench.<module>` runs in `python`, which the command `make` makes."""
 
     name: str
     python: Path
@@ -15,7 +15,7 @@ class Peer:
 
     @property
     def module(self) -> str:
-        return self.name.replace("-", "_")
+        return f"peers.{self.name.replace('-', '_')}"
 
 
 # numpy is named because torch does not bring it.

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from neural_tangents import stax
 
-from recipes.theory.speed_serve import points, serve
+from recipes.bench.limits.serve import points, serve
 
 jax.config.update("jax_enable_x64", True)
 
@@ -17,7 +17,7 @@ def feature(features: int) -> tuple:  # type: ignore[type-arg]
 
 
 def network(name: str, features: int) -> tuple:  # type: ignore[type-arg]
-    """The networks of speed_ours.py."""
+    """The networks of ours/limit.py."""
     if name == "mlp":
         return stax.serial(*[stax.Dense(1, 2**0.5), stax.Relu()] * 4, stax.Dense(1))
     branches = [feature(features) for _ in range(4)]

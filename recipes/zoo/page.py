@@ -1,23 +1,17 @@
-"""Write the zoo's results page, its pictures and the README's best rows: python recipes/zoo_page.py --sort metric"""
+"""Write the zoo's results page, its pictures and the README's best rows: python -m recipes.zoo.page --sort metric"""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import auto_cli
-
-from hpnets.cli import Parser, run_main
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # `recipes` is not installed
+from hpnets.commands.parser import run_command
 
 MARKER = "pretrained"
 ABOUT = """# The zoo
 
 Every registered model has a config, `recipes/configs/<task>/<model>.yaml`. It is trained with the seeds 0, 1 and 2 on
 one split, and so is its additive twin, the same config with `--model.product sum`, where the model has a product. Read
-from `checkpoints/index.json` by `recipes/zoo_page.py` (`--sort` orders the tables by another column).
+from `checkpoints/index.json` by `python -m recipes.zoo.page` (`--sort` orders the tables by another column).
 
 - Metrics are of the test split, mean +- standard deviation over the seeds. The difference is ours minus the twin's,
   seed by seed. The twin has the same width, optimiser and schedule, which were chosen for ours.
@@ -86,7 +80,7 @@ with the sum in its place. The raw ones are in [spectra.json]({here}/spectra.jso
 
 
 def trained_in(file: Path) -> str:
-    """How long everything took, as recipes/train_zoo.py recorded it; "" before it has."""
+    """How long everything took, as recipes/zoo/train.py recorded it; "" before it has."""
     if not file.is_file():
         return ""
     found = json.loads(file.read_text())
@@ -124,4 +118,4 @@ def width_section(file: Path, here: Path) -> str:
 
 
 if __name__ == "__main__":
-    run_main(lambda: auto_cli(zoo_page, parser_class=Parser, as_positional=False))
+    run_command(zoo_page)

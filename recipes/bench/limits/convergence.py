@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from hpnets.theory import limit_kernel, twin_kernel
+from recipes.bench.limits.cases import CASES, OUTPUTS, WIDTHS, Case
 from recipes.bench.slope import log_slope
-from recipes.theory.cases import CASES, OUTPUTS, WIDTHS, Case
 
 ABOUT = (
     "For each family: |K_m - K| / |K| (Frobenius), K_m the kernel of the network of width m in the NTK "

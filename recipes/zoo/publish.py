@@ -1,16 +1,10 @@
-"""Publish finished runs: python recipes/publish.py --name ccp-digits --runs '[runs/a,runs/b,runs/c]'"""
+"""Publish finished runs: python -m recipes.zoo.publish --name ccp-digits --runs '[runs/a,runs/b,runs/c]'"""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jsonargparse import auto_cli
-
-from hpnets.cli import Parser, run_main
-
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # `recipes` is not installed
+from hpnets.commands.parser import run_command
 
 if TYPE_CHECKING:
     from hpnets.training import RunFolder
@@ -110,4 +104,4 @@ def check_twins(runs: "list[RunFolder]", twins: "list[RunFolder]") -> None:
 
 
 if __name__ == "__main__":
-    run_main(lambda: auto_cli(publish, parser_class=Parser, as_positional=False))
+    run_command(publish)

@@ -7,7 +7,7 @@ import torch
 
 from hpnets.models import create_model
 from hpnets.theory import limit_kernel
-from recipes.theory.speed_serve import points, serve
+from recipes.bench.limits.serve import points, serve
 
 OPTIONS = {"mlp": {"depth": 4}, "pnn": {"degree": 4}}
 
