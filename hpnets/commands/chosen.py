@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,5 @@ def options_type(kind: str, name: str, ask: bool) -> type:
         from hpnets.tasks import task_options
 
         for key, p in (model_options if kind == "model" else task_options)(name).items():
-            default = dataclasses.field(default_factory=lambda value=p.default: value)
-            fields.append((key, p.annotation, default))
+            fields.append((key, p.annotation, dataclasses.field(default_factory=partial(copy, p.default))))
     return dataclasses.make_dataclass(kind.capitalize(), fields)

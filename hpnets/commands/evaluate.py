@@ -34,7 +34,7 @@ def evaluate(checkpoint: str, root: str | None = None) -> None:
 
     # os.path.isdir is False for a name that is too long, where Path.is_dir raises.
     net, task, recorded = from_run(Path(checkpoint)) if os.path.isdir(checkpoint) else from_zoo(checkpoint, root)
-    measured = {
+    measured: dict[str, Any] = {
         "metrics": test(net, task),
         "fingerprint": fingerprint(net, task.probe(recorded["fingerprint"]["probe"]).x),
     }

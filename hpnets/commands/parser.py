@@ -1,4 +1,4 @@
-"""A function's signature as a command line, with one-line errors that name the nearest valid flags. Imports no torch."""
+"""A function's signature as a command line; errors are one line and name the nearest flags. Imports no torch."""
 
 import inspect
 import re
@@ -29,8 +29,9 @@ def call(
 ) -> None:
     """Call a function, or one of several by name, with the options in `argv`; a flag alone stands for true."""
     functions = list(function.values()) if isinstance(function, dict) else [function]
+    components: Any = function  # its own annotation knows a dict of Any alone
     words = with_values(argv, {name for each in functions for name in flags_of(each)})
-    auto_cli(function, args=words, parser_class=parser_class or Parser, as_positional=False)
+    auto_cli(components, args=words, parser_class=parser_class or Parser, as_positional=False)
 
 
 def flags_of(function: Function) -> list[str]:

@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 from hpnets.commands import training_run
 from hpnets.commands.chosen import DEFAULTS, chosen_names, is_flag, options_type
@@ -15,12 +15,12 @@ from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, Tra
 class TrainParser(Parser):
     """Shows --model NAME and --task NAME (`main` rewrites them to --model.name NAME) in place of the group's file."""
 
-    def format_help(self) -> str:
+    def format_help(self, *args: Any, **kwargs: Any) -> str:
         for kind in DEFAULTS:
             self._option_string_actions[f"--{kind}"].metavar = "NAME"
             self._option_string_actions[f"--{kind}"].help = f"one of --list_{kind}s (default: {DEFAULTS[kind]})"
             self._option_string_actions[f"--{kind}.name"].help = argparse.SUPPRESS
-        return super().format_help()
+        return super().format_help(*args, **kwargs)
 
 
 def typed_train(model_type: type, task_type: type) -> Callable[..., None]:

@@ -76,9 +76,7 @@ def card(family: str, models: list[str], entries: list[Entry], spectra: dict[str
     found = of(models, entries)
     module = importlib.import_module(f"hpnets.models.{family}")
     parts = [f"# {', '.join(models)}", markdown((module.__doc__ or "").strip())]
-    parts += [
-        f"Code: `hpnets/models/{family}.py`. Written by `python -m recipes.zoo.cards` from the code and the index."
-    ]
+    parts += [f"Code: `hpnets/models/{family}.py`. Written by `python -m recipes.zoo.cards` from code and index."]
     for name in models:
         parts += [f"## `{name}`", markdown(inspect.getdoc(model_class(name)) or "")]
         parts += [options_table(name), *size_table(name)]
