@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hpnets.commands.parser import run_command
 from recipes.command_line import command_of
@@ -31,7 +31,8 @@ the recipe compares. Mean +- standard deviation over the seeds.
 HEAD = f"""| network | norm of K_0, running / estimated | drift at step {EARLY}: running | K_0 alone estimated \
 | estimated | drift at the end: running | estimated |
 | --- | --- | --- | --- | --- | --- | --- |"""
-WAYS = ("running", "estimate")
+Way = Literal["running", "estimate"]
+WAYS: tuple[Way, ...] = ("running", "estimate")
 COLUMNS = ("start", "early_running", "early_first", "early", "end_running", "end")
 
 
@@ -108,7 +109,7 @@ def measure(cell: "Cell", seed: int, runs: Path, zoo: Path) -> dict[str, float]:
     }
 
 
-def early(cell: "Cell", seed: int, way: str) -> "RunOptions":
+def early(cell: "Cell", seed: int, way: Way) -> "RunOptions":
     """The options of a run of the first epochs, measured in this way."""
     options = cell.options(seed)
     ntk = dataclasses.replace(options.ntk, every=EARLY, save_kernels=True, batch_statistics=way)

@@ -12,7 +12,7 @@ from recipes import ROOT
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from hpnets.tasks import Task
+    from hpnets.tasks.base import SupervisedTask
 
 
 RATES = {"adam": 0.01, "sgd": 0.03}
@@ -78,7 +78,7 @@ def coordinates(
     write_text(Path(out) / PAGE, page(rows, out))
 
 
-def of_config(model: str) -> "tuple[dict[str, Any], Task]":
+def of_config(model: str) -> "tuple[dict[str, Any], SupervisedTask]":
     """The options of a model and its task, as its config has them; ValueError for a model without one."""
     from hpnets import create_task
     from hpnets.models.registry import model_class
@@ -90,7 +90,7 @@ def of_config(model: str) -> "tuple[dict[str, Any], Task]":
     return {key: value for key, value in own.items() if key != "base_width"}, create_task(**options.task)
 
 
-def measure(row: dict[str, Any], options: dict[str, Any], task: "Task") -> list[dict[str, list[float]]]:
+def measure(row: dict[str, Any], options: dict[str, Any], task: "SupervisedTask") -> list[dict[str, list[float]]]:
     """One coordinate check a seed: the changes at each width by layer, to 4 digits."""
     from hpnets.options import OptimOptions
     from hpnets.training import coordinate_check
@@ -102,7 +102,7 @@ def measure(row: dict[str, Any], options: dict[str, Any], task: "Task") -> list[
     return [{name: [float(f"{c:.4g}") for c in changes] for name, changes in check.changes.items()} for check in checks]
 
 
-def problem(model: str, task: "Task", batch: int) -> "tuple[Tensor, int, Callable[[Tensor], Tensor]]":
+def problem(model: str, task: "SupervisedTask", batch: int) -> "tuple[Tensor, int, Callable[[Tensor], Tensor]]":
     """Inputs spread over the training set, the size of the outputs, and a loss of them."""
     import torch
     from torch.nn.functional import mse_loss
@@ -123,7 +123,7 @@ def builder(
     """width -> the row's model."""
     from hpnets import create_model
 
-    shape = {"input_shape": input_shape, "output_dim": output_dim}
+    shape: dict[str, Any] = {"input_shape": input_shape, "output_dim": output_dim}
     base = {"base_width": row["widths"][0]} if row["parametrisation"] == "mup" else {}
     kind = {"parametrisation": row["parametrisation"], **base}
     return lambda width: create_model(row["model"], width=width, **shape, **kind, **options)

@@ -1,6 +1,7 @@
 """Our side of the race."""
 
 import sys
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from hpnets.models import create_model
 from hpnets.theory import limit_kernel
 from recipes.bench.limits.serve import points, serve
 
-OPTIONS = {"mlp": {"depth": 4}, "pnn": {"degree": 4}}
+OPTIONS: dict[str, dict[str, Any]] = {"mlp": {"depth": 4}, "pnn": {"degree": 4}}
 
 
 def main() -> None:

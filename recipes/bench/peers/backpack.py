@@ -30,7 +30,7 @@ def setup(job: Job) -> Callable[[], Tensor]:
             gradients.append([p.grad_batch.flatten(1) for p in net.parameters()])  # type: ignore[attr-defined]
             for p in net.parameters():
                 p.grad = None
-        total = 0
+        total = torch.zeros(())
         for parts in zip(*gradients, strict=True):
             j = torch.stack(parts, dim=1)
             total = total + torch.einsum("noq,mpq->nmop", j, j)

@@ -11,12 +11,12 @@ from recipes.bench.limits.serve import points, serve
 jax.config.update("jax_enable_x64", True)
 
 
-def feature(features: int) -> tuple:  # type: ignore[type-arg]
+def feature(features: int) -> tuple:
     """relu(W x), W ~ N(0, 1)."""
     return stax.serial(stax.Dense(1, features**0.5), stax.Relu())
 
 
-def network(name: str, features: int) -> tuple:  # type: ignore[type-arg]
+def network(name: str, features: int) -> tuple:
     """The networks of ours/limit.py."""
     if name == "mlp":
         return stax.serial(*[stax.Dense(1, 2**0.5), stax.Relu()] * 4, stax.Dense(1))

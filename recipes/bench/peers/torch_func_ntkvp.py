@@ -22,7 +22,7 @@ def setup(job: Job) -> Callable[[], Tensor]:
         return functional_call(net, params, (x,))
 
     def column(xm: Tensor) -> Tensor:
-        y, pull = vjp(lambda p: f(p, xm[None])[0], params)
+        y, pull, *_ = vjp(lambda p: f(p, xm[None])[0], params)
 
         def product(e: Tensor) -> Tensor:
             return jvp(lambda p: f(p, x), (params,), pull(e))[1]

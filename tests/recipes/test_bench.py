@@ -11,15 +11,16 @@ import torch
 
 from hpnets.ntk import parse_bytes
 from recipes.bench.cases import CASES, contraction_flops, layer_shapes, noisy_digits
-from recipes.bench.measure import Settings, against, difference
+from recipes.bench.measure import against, difference
 from recipes.bench.monitor import monitor_table
 from recipes.bench.packages import PACKAGES, Peer, make_peers
 from recipes.bench.process import Failed, Worker
+from recipes.bench.settings import Settings
 from recipes.bench.slope import log_slope
 from recipes.bench.table import render, seconds, target_row, verdict
 from recipes.bench.throughput import OPTIONS, TWINS, ours, throughput_table, timms
+from tests.in_process import ROOT, run_module
 from tests.models.nets import image_families
-from tests.test_recipes import ROOT, run_recipe
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def test_a_quick_run_writes_json_svg_and_table(tmp_path: Path) -> None:
     flags = ("--quick", "--peers", "none", "--cases", "ccp", "--repeats", "1", "--threads", "1")
-    assert run_recipe("benchmark", "ntk", *flags, "--out", str(tmp_path)) == 0
+    assert run_module("recipes.bench", "ntk", *flags, "--out", str(tmp_path)) == 0
     (path,) = tmp_path.glob("*.json")
     results = json.loads(path.read_text())
     case = results["cases"]["ccp"]
@@ -55,7 +56,7 @@ def test_a_quick_run_writes_json_svg_and_table(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_is_one_line(flags: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_recipe("benchmark", "ntk", *flags) == 2
+    assert run_module("recipes.bench", "ntk", *flags) == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
@@ -63,7 +64,7 @@ def test_a_mistake_is_one_line(flags: tuple[str, ...], message: str, capsys: pyt
 
 def test_the_peers_of_torch_agree_with_ours(settings: Settings) -> None:
     job = settings.job("ccp", 3, {"width": 8, "outputs": 2})
-    with Worker("ours", job) as ours:
+    with Worker("ours.kernel", job) as ours:
         ours.call(settings.folder / "ours.npy")
         assert {"predicted_bytes", "kernel_bytes", "algorithm"} <= set(ours.about)
         for peer in make_peers(["torch-func-jacobian", "torch-func-ntkvp"], settings.folder):
@@ -77,8 +78,8 @@ def test_the_peers_of_torch_agree_with_ours(settings: Settings) -> None:
 def test_a_worker_that_fails_or_is_late_says_so(settings: Settings) -> None:
     job = settings.job("ccp", 2, {"width": 4, "outputs": 2})
     with pytest.raises(Failed, match="No module named"):
-        Worker("none", job)
-    with Worker("ours", job) as worker:
+        Worker("ours.none", job)
+    with Worker("ours.kernel", job) as worker:
         worker.limit = 0.0
         with pytest.raises(Failed, match="stopped after 0 s"):
             worker.call()
@@ -144,19 +145,19 @@ def test_verdict_at_its_border() -> None:
 
 
 def test_every_peer_has_a_script() -> None:
-    scripts = {path.stem for path in (Path(__file__).parents[1] / "recipes" / "peers").glob("*.py")}
+    scripts = {f"peers.{path.stem}" for path in (ROOT / "recipes" / "bench" / "peers").glob("*.py")}
     assert {Peer(name, Path()).module for name in PACKAGES} <= scripts
 
 
 def test_the_page_gives_the_command_of_every_environment() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "results" / "ntk-engine" / "README.md").read_text()
+    page = (ROOT / "docs" / "results" / "ntk-engine" / "README.md").read_text()
     for found in make_peers(list(PACKAGES), Path(".venvs")):
         assert found.make in page
 
 
 def test_two_processes_are_measured_against_one(tmp_path: Path) -> None:
     flags = ("--cases", "mlp", "--repeats", "1", "--quick", "--out", str(tmp_path))
-    assert run_recipe("benchmark", "sharing", *flags) == 0
+    assert run_module("recipes.bench", "sharing", *flags) == 0
     (path,) = tmp_path.glob("*.json")
     case = json.loads(path.read_text())["results"]["mlp"]
     assert case["relative_difference"] < 1e-6
@@ -180,7 +181,7 @@ def test_the_table_in_the_readme_is_that_of_the_results() -> None:
 
 def test_throughput_is_measured_beside_timms_networks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ("--models", "gmlp,pinet", "--sides", "32", "--batch", "1", "--repeats", "2", "--threads", "1")
-    assert run_recipe("benchmark", "throughput", *flags, "--out", str(tmp_path)) == 0
+    assert run_module("recipes.bench", "throughput", *flags, "--out", str(tmp_path)) == 0
     (path,) = tmp_path.glob("*.json")
     rows = json.loads(path.read_text())["results"]
     assert [(row["model"], row["dtype"], "timm" in row) for row in rows] == [
@@ -188,7 +189,7 @@ def test_throughput_is_measured_beside_timms_networks(tmp_path: Path, capsys: py
     ]
     assert all(len(row["ours"]) == 2 and min(row["ours"]) > 0 for row in rows)
     assert throughput_table(rows) in (tmp_path / "README.md").read_text()
-    assert run_recipe("benchmark", "throughput", "--models", "mlp") == 2
+    assert run_module("recipes.bench", "throughput", "--models", "mlp") == 2
     assert "unknown model 'mlp': " in capsys.readouterr().err
 
 

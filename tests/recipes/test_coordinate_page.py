@@ -1,9 +1,7 @@
 """recipes/checks/coordinates.py: its page is what its results say, here and in docs/results/parametrisation."""
 
 import json
-import runpy
 import statistics
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,8 @@ import torch
 
 from hpnets import list_models
 from recipes.checks.coordinates import KINDS, PAGE, RESULTS, line, of_config, page, problem, slopes
+from tests.in_process import ROOT, run_module
 
-ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "docs" / "results" / "parametrisation"
 HALVED = {"pnn": "v", "pnn_skip": "v"}  # layers that a factor of width^(-1/2) follows
 OWN_IS_BOUNDED = {  # models whose output does not grow under "standard", as the page says
@@ -24,13 +22,7 @@ OWN_IS_BOUNDED = {  # models whose output does not grow under "standard", as the
 
 def run(*flags: str) -> int:
     """Exit status of `python -m recipes.checks.coordinates`, run in this process."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["recipes/checks/coordinates.py", *flags])
-        try:
-            runpy.run_path(str(ROOT / "recipes" / "coordinates.py"), run_name="__main__")
-        except SystemExit as stop:
-            return int(stop.code or 0)
-    return 0
+    return run_module("recipes.checks.coordinates", *flags)
 
 
 def test_the_recipe_writes_results_and_page_and_keeps_other_models(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from hpnets.models import model_options
 from hpnets.models.cost import cost
 from recipes.zoo.cards import card, escaped, families, markdown
 from recipes.zoo.sizes import IMAGE, allowed, build, sizes, type_name
+from tests.in_process import run_module
 from tests.report.test_zoo_report import entry
-from tests.test_recipes import run_recipe
 from tests.training.runs import ROOT
 
 PAGES = ROOT / "docs" / "reference" / "models"
@@ -34,15 +34,15 @@ def docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_pages_are_up_to_date(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(ROOT)
-    assert run_recipe("cards", "--check", "true") == 0, capsys.readouterr().err
+    assert run_module("recipes.zoo.cards", "--check", "true") == 0, capsys.readouterr().err
 
 
 def test_pages_are_written_and_then_not_stale(docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_recipe("cards", "--check", "true") == 1
+    assert run_module("recipes.zoo.cards", "--check", "true") == 1
     assert "stale: docs/reference/models/adain.md, " in capsys.readouterr().err
     assert not (docs / "reference").exists()
-    assert run_recipe("cards") == 0
-    assert run_recipe("cards", "--check", "true") == 0
+    assert run_module("recipes.zoo.cards") == 0
+    assert run_module("recipes.zoo.cards", "--check", "true") == 0
     assert {path.stem for path in (docs / "reference" / "models").glob("*.md")} == set(families())
     assert [path.name for path in (docs / "reference" / "models").glob("*.svg")] == ["glu.svg"]
     contents = (docs / "README.md").read_text()
@@ -53,11 +53,11 @@ def test_pages_are_written_and_then_not_stale(docs: Path, capsys: pytest.Capture
 
 @pytest.mark.parametrize("what", ["page", "contents", "left over"])
 def test_what_changed_is_named(docs: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
-    run_recipe("cards")
+    run_module("recipes.zoo.cards")
     file = {"page": "reference/models/ccp.md", "contents": "README.md", "left over": "reference/models/old.md"}[what]
     text = (docs / file).read_text().replace("ccp", "cpp") if what != "left over" else ""
     (docs / file).write_text(text)
-    assert run_recipe("cards", "--check", "true") == 1
+    assert run_module("recipes.zoo.cards", "--check", "true") == 1
     error = capsys.readouterr().err
     assert f"stale: docs/{file}; run: python -m recipes.zoo.cards" in error
     assert error.count("\n") == 1
@@ -65,7 +65,7 @@ def test_what_changed_is_named(docs: Path, capsys: pytest.CaptureFixture[str], w
 
 def test_contents_without_markers_are_refused(docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (docs / "README.md").write_text("nothing\n")
-    assert run_recipe("cards") == 2
+    assert run_module("recipes.zoo.cards") == 2
     assert "lacks the markers" in capsys.readouterr().err
     shutil.rmtree(docs / "reference", ignore_errors=True)
 

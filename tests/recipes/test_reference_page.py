@@ -1,8 +1,6 @@
 """docs/reference/ntk.md is what recipes/docs/reference.py writes, and every public name explains itself."""
 
 import dataclasses
-import runpy
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,20 +8,15 @@ import pytest
 from hpnets import linalg, ntk
 from hpnets.report import check_markers
 from recipes.docs.reference import MARKER, arguments, escaped, first_line, rows, table
+from tests.in_process import ROOT, run_module
 
-ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "ntk.md"
 MODULES = [(ntk, ""), (ntk.metrics, "metrics."), (linalg, "hpnets.linalg.")]
 
 
-def run(page: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+def run(page: Path) -> int:
     """Exit status of `python -m recipes.docs.reference --page PAGE`, run in this process."""
-    monkeypatch.setattr(sys, "argv", ["recipes/docs/reference.py", "--page", str(page)])
-    try:
-        runpy.run_path(str(ROOT / "recipes" / "reference.py"), run_name="__main__")
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
+    return run_module("recipes.docs.reference", "--page", str(page))
 
 
 def test_the_page_is_up_to_date() -> None:
@@ -32,19 +25,17 @@ def test_the_page_is_up_to_date() -> None:
     assert written == f"\n{table()}\n", "run: python -m recipes.docs.reference --page docs/reference/ntk.md"
 
 
-def test_the_recipe_writes_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_recipe_writes_the_page(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"before\n<!-- {MARKER} -->\nold\n<!-- end {MARKER} -->\nafter\n")
-    assert run(page, monkeypatch) == 0
+    assert run(page) == 0
     assert page.read_text() == f"before\n<!-- {MARKER} -->\n{table()}\n<!-- end {MARKER} -->\nafter\n"
 
 
-def test_a_page_without_the_markers_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_page_without_the_markers_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "page.md"
     page.write_text("nothing\n")
-    assert run(page, monkeypatch) == 2
+    assert run(page) == 2
     assert "lacks the markers" in capsys.readouterr().err
     assert page.read_text() == "nothing\n"
 

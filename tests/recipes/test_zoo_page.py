@@ -7,8 +7,8 @@ import pytest
 
 from hpnets.report import by_goal, check_markers
 from recipes.zoo.page import text
+from tests.in_process import run_module
 from tests.report.test_zoo_report import ENTRIES
-from tests.test_recipes import run_recipe
 from tests.training.runs import ROOT
 
 README = "# Page\n<!-- pretrained -->\nold\n<!-- end pretrained -->\nend\n"
@@ -32,7 +32,7 @@ def test_the_shipped_page_is_of_the_index() -> None:
 
 
 def test_page_pictures_and_readme_are_written(zoo: Path) -> None:
-    assert run_recipe("zoo_page") == 0
+    assert run_module("recipes.zoo.page") == 0
     page = (zoo / "docs" / "results" / "zoo.md").read_text()
     assert page.index("`cc-digits`") < page.index("`a-digits`") < page.index("`bbb-digits`")
     for picture in ("digits-accuracy", "line-mse", "spectra"):
@@ -52,7 +52,7 @@ def test_times_and_widths_are_shown_once_measured(zoo: Path) -> None:
     points = {"64": {"mean": 0.5, "std": 0.1}, "128": {"mean": 0.25, "std": 0.1}}
     width = {"command": "python -m recipes.zoo.drift_width", "about": "About.", "drift": {"ccp": points}}
     (results / "width.json").write_text(json.dumps(width))
-    assert run_recipe("zoo_page", "--readme", "null") == 0
+    assert run_module("recipes.zoo.page", "--readme", "null") == 0
     page = (zoo / "docs" / "results" / "zoo.md").read_text()
     assert "Trained in 1.5 minutes of wall time (9 runs, 2 cores, torch 2.0)" in page
     assert "python -m recipes.zoo.train  # 9 runs, 90 s" in page
@@ -65,20 +65,20 @@ def test_times_and_widths_are_shown_once_measured(zoo: Path) -> None:
     [(["--sort", "size"], "sort is 'size'; allowed: metric, name"), (["--readme", "none.md"], "lacks the markers")],
 )
 def test_mistakes_write_nothing(zoo: Path, capsys: pytest.CaptureFixture[str], flags: list[str], message: str) -> None:
-    assert run_recipe("zoo_page", *flags) == 2
+    assert run_module("recipes.zoo.page", *flags) == 2
     assert message in capsys.readouterr().err
     assert not (zoo / "docs").exists()
 
 
 def test_another_order_changes_the_page(zoo: Path) -> None:
-    assert run_recipe("zoo_page", "--sort", "name", "--readme", "null") == 0
+    assert run_module("recipes.zoo.page", "--sort", "name", "--readme", "null") == 0
     page = (zoo / "docs" / "results" / "zoo.md").read_text()
     assert page.index("`a-digits`") < page.index("`bbb-digits`") < page.index("`cc-digits`")
 
 
 def test_drift_is_measured_at_each_width(zoo: Path) -> None:
     flags = ("--models", "mlp,pnn", "--widths", "8,16", "--seeds", "2", "--epochs", "1", "--out", str(zoo))
-    assert run_recipe("drift_width", *flags) == 0
+    assert run_module("recipes.zoo.drift_width", *flags) == 0
     found = json.loads((zoo / "width.json").read_text())
     assert {model: list(points) for model, points in found["drift"].items()} == {
         "mlp": ["8", "16"],
@@ -89,5 +89,5 @@ def test_drift_is_measured_at_each_width(zoo: Path) -> None:
 
 
 def test_one_seed_has_no_spread(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_recipe("drift_width", "--seeds", "1") == 2
+    assert run_module("recipes.zoo.drift_width", "--seeds", "1") == 2
     assert "seeds is 1; allowed: >= 2" in capsys.readouterr().err

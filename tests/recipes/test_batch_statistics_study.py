@@ -1,8 +1,6 @@
 """recipes/bench/batch_statistics.py: its pages are what its results say, and the shipped ones show what was wrong."""
 
 import json
-import runpy
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,20 +8,14 @@ import yaml
 
 from hpnets.files import read_tensors
 from recipes.bench.batch_statistics import MARKER, PAGE, RESULTS, table, text
-from tests.training.runs import ROOT
+from tests.in_process import ROOT, run_module
 
 SHIPPED = ROOT / "docs" / "results" / "batch-statistics"
 
 
 def run(*flags: str) -> int:
     """Exit status of `python -m recipes.bench.batch_statistics`, run in this process."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["recipes/bench/batch_statistics.py", *flags])
-        try:
-            runpy.run_path(str(ROOT / "recipes" / "batch_statistics.py"), run_name="__main__")
-        except SystemExit as stop:
-            return int(stop.code or 0)
-    return 0
+    return run_module("recipes.bench.batch_statistics", *flags)
 
 
 def configs(folder: Path) -> Path:

@@ -1,7 +1,6 @@
 """recipes/bench/limits/__main__.py, run as its users run it."""
 
 import json
-import runpy
 import sys
 from pathlib import Path
 
@@ -11,19 +10,12 @@ import torch
 from hpnets.theory import init_variances, limit_kernel
 from recipes.bench.limits import convergence, equivalence, speed
 from recipes.bench.limits.cases import CASES
+from tests.in_process import ROOT, run_module
 
-ROOT = Path(__file__).parents[2]
 
-
-def run(*flags: str) -> object:
+def run(*flags: str) -> int:
     """Exit status of `python -m recipes.bench.limits flags`, run in this process."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["recipes/bench/limits/__main__.py", *flags])
-        try:
-            runpy.run_path(str(ROOT / "recipes" / "limits.py"), run_name="__main__")
-        except SystemExit as end:
-            return end.code
-    return 0
+    return run_module("recipes.bench.limits", *flags)
 
 
 def test_a_quick_run_writes_numbers_and_a_page_and_keeps_other_families(tmp_path: Path) -> None:
@@ -39,7 +31,7 @@ def test_a_quick_run_writes_numbers_and_a_page_and_keeps_other_families(tmp_path
     assert "| bilinear |  | 1 | 2 | 16 |" in page
     first, second = (f"convergence --families {names}" for names in ("ccp", "bilinear,pnn"))
     assert found["command"].index(first) < found["command"].index(" && ") < found["command"].index(second)
-    assert f"{first} --out {tmp_path} --quick --seeds 2 &&\npython recipes/bench/limits/__main__.py {second}" in page
+    assert f"{first} --out {tmp_path} --quick --seeds 2 &&\npython -m recipes.bench.limits {second}" in page
     assert "| gelu | " in page
     worst = max(
         max(pair) for pair in json.loads((tmp_path / "parity.json").read_text())["found"]["differences"].values()

@@ -19,7 +19,7 @@ from recipes.bench.peers.torch_func_jacobian import JacobianKernel, Way
 from recipes.bench.rates import RATES, Rate
 from recipes.checks.networks import NETWORKS, build
 from recipes.checks.reference import contract, loop_jacobian
-from tests.test_recipes import run_recipe
+from tests.in_process import run_module
 
 RACE = Race("", samples=4, outputs=3, repeats=2, threads=1, budget=60.0, limit=60.0, venvs=".")
 
@@ -131,7 +131,7 @@ def test_the_foreign_networks_are_those_of_the_sweep() -> None:
     ],
 )
 def test_a_mistake_is_one_line(flags: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_recipe("benchmark", "foreign", *flags) == 2
+    assert run_module("recipes.bench", "foreign", *flags) == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
@@ -145,7 +145,7 @@ def test_a_rate_is_in_its_unit(unit: str, least: float, greatest: float) -> None
 
 
 def test_calibration_writes_constants_for_both_dtypes(tmp_path: Path) -> None:
-    assert run_recipe("benchmark", "calibrate", "--quick", "--threads", "1", "--out", str(tmp_path)) == 0
+    assert run_module("recipes.bench", "calibrate", "--quick", "--threads", "1", "--out", str(tmp_path)) == 0
     (path,) = tmp_path.glob("*.json")
     record = json.loads(path.read_text())
     assert set(record["results"]["constants"]) == {"float32", "float64"}

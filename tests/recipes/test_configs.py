@@ -10,7 +10,7 @@ from hpnets import list_models
 from hpnets.models import model_options
 from hpnets.training.build import build
 from recipes.zoo.cells import CONFIGS, Cell, find_cells
-from tests.test_recipes import run_recipe
+from tests.in_process import run_script
 from tests.training.runs import ROOT
 
 CELLS = find_cells("*", ROOT / CONFIGS)
@@ -35,7 +35,7 @@ def test_a_config_builds_what_its_path_says(cell: Cell) -> None:
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
 def test_the_command_line_reads_the_same_options(cell: Cell, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_recipe("train", "--config", str(cell.config), "--seed", "2", "--wandb", "off", "--print_config") == 0
+    assert run_script("train", "--config", str(cell.config), "--seed", "2", "--wandb", "off", "--print_config") == 0
     printed = yaml.safe_load(capsys.readouterr().out)
     wanted = yaml.safe_load(yaml.safe_dump(cell.options(seed=2).to_dict()))
     assert {key: printed[key] for key in wanted} == wanted

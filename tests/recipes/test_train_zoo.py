@@ -19,7 +19,7 @@ from recipes.zoo.cells import CONFIGS, Cell, find_cells
 from recipes.zoo.runs import CellRuns, train_cell
 from recipes.zoo.spectra import read_spectra
 from recipes.zoo.train import phases
-from tests.test_recipes import run_recipe
+from tests.in_process import run_module, run_script
 from tests.training.runs import ROOT, small_options
 
 TINY = {
@@ -45,7 +45,7 @@ def flags(folder: Path, *more: str) -> list[str]:
 
 
 def train_zoo(folder: Path, *more: str) -> int:
-    return run_recipe("train_zoo", *flags(folder, "--jobs", "0", *more))
+    return run_module("recipes.zoo.train", *flags(folder, "--jobs", "0", *more))
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_spectra_and_the_total_time_are_recorded(trained: Path) -> None:
 def test_the_same_weights_come_from_the_command_line(trained: Path, tmp_path: Path) -> None:
     config = trained / "configs" / "digits" / "ccp.yaml"
     out = tmp_path / "run"
-    assert run_recipe("train", "--config", str(config), "--seed", "1", "--wandb", "off", "--out", str(out)) == 0
+    assert run_script("train", "--config", str(config), "--seed", "1", "--wandb", "off", "--out", str(out)) == 0
     ours = RunFolder(trained / "out" / "ccp-digits" / "seed1").read_summary()
     assert RunFolder(out).read_summary()["sha256"] == ours["sha256"]
 
@@ -199,7 +199,7 @@ def wait_for(holds: Callable[[], bool], seconds: float) -> None:
 
 def test_ctrl_c_leaves_no_process_and_a_cell_that_fails_is_named(tmp_path: Path) -> None:
     write_configs(tmp_path, trainer={"max_epochs": 400, "accelerator": "cpu"})
-    command = [sys.executable, str(ROOT / "recipes" / "train_zoo.py"), *flags(tmp_path, "--jobs", "1")]
+    command = [sys.executable, "-m", "recipes.zoo.train", *flags(tmp_path, "--jobs", "1")]
     started = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, text=True)
     wait_for((tmp_path / "out" / "ccp-digits" / "seed0" / "checkpoints" / "last.ckpt").is_file, seconds=200)
     os.killpg(started.pid, signal.SIGINT)
@@ -210,5 +210,5 @@ def test_ctrl_c_leaves_no_process_and_a_cell_that_fails_is_named(tmp_path: Path)
     write_configs(tmp_path, optim={"lr": 1e30})
     again = subprocess.run([*command, "--cells", "mlp-digits"], cwd=ROOT, capture_output=True, text=True, timeout=200)
     assert again.returncode == 1
-    assert "train_zoo.py: error: failed: mlp-digits" in again.stderr
+    assert "train.py: error: failed: mlp-digits" in again.stderr
     assert "NonFiniteError" in (tmp_path / "out" / "mlp-digits" / "log.txt").read_text()

@@ -1,6 +1,5 @@
 """The command line of recipes/train.py: its help, its config files, and its answers to mistakes."""
 
-import importlib.util
 import os
 import random
 import re
@@ -9,33 +8,26 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
 import yaml
-from hpnets.cli import run_main
 
+from hpnets.commands import training_run
 from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
+from tests.in_process import ROOT, run_script
 
-ROOT = Path(__file__).parents[1]
 RECIPE = ROOT / "recipes" / "train.py"
 
 
 @pytest.fixture
-def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """recipes/train.py as a module, in an empty working directory."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty working directory; the handler of SIGTERM and random states are put back."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HPNETS_OUT", "unused")
     handler, state = signal.getsignal(signal.SIGTERM), (random.getstate(), torch.get_rng_state())
-    spec = importlib.util.spec_from_file_location("train_recipe", RECIPE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "train_recipe", module)  # jsonargparse looks the signature's module up
-    spec.loader.exec_module(module)
-    yield module
+    yield tmp_path
     signal.signal(signal.SIGTERM, handler)
     random.setstate(state[0])
     torch.set_rng_state(state[1])
@@ -45,28 +37,22 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(recipe: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the recipe with some flags: exit status, stdout, stderr."""
+def run(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run recipes/train.py with some flags: exit status, stdout, stderr."""
 
     def run_with(*flags: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["recipes/train.py", *flags])
-        status = 0
-        try:
-            run_main(recipe.main)
-        except SystemExit as error:
-            status = int(error.code or 0)
-        return status, *capsys.readouterr()
+        return run_script("train", *flags), *capsys.readouterr()
 
     return run_with
 
 
 @pytest.fixture
-def options(run: Run, recipe: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Callable[..., RunOptions]:
+def options(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., RunOptions]:
     """The RunOptions that some flags stand for, with nothing run."""
 
     def options_of(*flags: str) -> RunOptions:
         seen: list[RunOptions] = []
-        monkeypatch.setattr(recipe, "run", lambda options, folder, resume: seen.append(options))
+        monkeypatch.setattr(training_run, "run", lambda options, folder, resume: seen.append(options))
         status, _, error = run(*flags)
         assert status == 0, error
         return seen[0]
@@ -172,11 +158,9 @@ def test_the_config_of_a_run_folder_can_be_fed_back(options: Callable[..., RunOp
     assert options("--config", "config.yaml") == meant
 
 
-def test_resume_takes_its_options_from_the_run(
-    run: Run, recipe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_resume_takes_its_options_from_the_run(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    monkeypatch.setattr(recipe, "run", lambda *args, **named: seen.append((*args, *named.values())))
+    monkeypatch.setattr(training_run, "run", lambda *args, **named: seen.append((*args, *named.values())))
     for name in ("old", "a=b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.yaml").write_text(yaml.safe_dump(MEANT.to_dict()))
@@ -340,28 +324,6 @@ def test_under_a_launcher_out_is_needed(run: Run, monkeypatch: pytest.MonkeyPatc
     assert "--out is needed under a launcher" in stderr
 
 
-def test_how_a_recipe_ends(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def end(error: BaseException) -> tuple[int, str]:
-        with pytest.raises(SystemExit) as stopped:
-            run_main(lambda: (_ for _ in ()).throw(error))
-        return int(stopped.value.code or 0), capsys.readouterr().err
-
-    monkeypatch.setattr(sys, "argv", ["recipes/x.py"])
-    handler = signal.getsignal(signal.SIGTERM)
-    assert end(ValueError("a\n  b")) == (2, "x.py: error: a b\n")
-    assert end(KeyboardInterrupt()) == (130, "x.py: error: stopped\n")
-    assert end(OSError(28, "No space left on device", "f.csv")) == (
-        2,
-        "x.py: error: 'f.csv': No space left on device\n",
-    )
-    with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGTERM)
-    signal.signal(signal.SIGTERM, handler)
-    with pytest.raises(RuntimeError, match="a bug shows its traceback"):
-        run_main(lambda: (_ for _ in ()).throw(RuntimeError("a bug shows its traceback")))
-    signal.signal(signal.SIGTERM, handler)
-
-
 SMALL = (
     "--model mlp --model.width 8 --trainer.max_epochs 2 --ntk.probe 8 --wandb off --trainer.accelerator cpu --out run"
 )
@@ -388,10 +350,3 @@ def test_a_reader_that_goes_away_stops_nothing(tmp_path: Path, flags: str, lines
     assert process.stderr.read() == ""
     assert process.wait(timeout=120) == 0
     assert (tmp_path / "run" / "summary.json").is_file() == (flags == SMALL)
-
-
-def test_output_that_no_encoding_has_is_escaped(tmp_path: Path) -> None:
-    code = "from hpnets.cli import run_main; run_main(lambda: print('run\\udcff', '\u03bb'))"
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60)
-    assert (done.stdout, done.stderr) == ("run\\udcff \\u03bb\n", "")
