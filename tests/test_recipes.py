@@ -138,7 +138,7 @@ def test_publish_makes_a_checkpoint_with_the_spread_of_its_seeds(runs: list[Path
     assert entry.metrics["test/accuracy"]["mean"] == pytest.approx(sum(accuracies) / 3)
     net, preprocess = load_pretrained("small", tmp_path)
     assert dict(net.named_parameters())["C.weight"].shape == (10, 16)
-    assert preprocess.mean == entry.preprocessing["mean"]  # type: ignore[union-attr]
+    assert preprocess.mean == entry.preprocessing["mean"]
     assert (entry.parameters, entry.twin) == (sum(p.numel() for p in net.parameters()), None)
     drifts = [json.loads((run / "summary.json").read_text())["kernel"]["drift"] for run in runs]
     assert entry.kernel["drift"]["mean"] == pytest.approx(sum(drifts) / 3)

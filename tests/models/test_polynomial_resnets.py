@@ -1,6 +1,7 @@
 """Pi-net, PDC, R-PolyNet, D-PolyNet: their blocks' formulas, their degrees, the residual nets they reduce to."""
 
 from functools import partial
+from typing import cast
 
 import pytest
 import torch
@@ -28,7 +29,8 @@ def second_degree_term(b: BasicBlock, x: Tensor) -> Tensor:
     if isinstance(b, PiBlock):
         return b.bn(b.mix(o * sc))
     if isinstance(b, PDCBlock):
-        u_1, u_2 = (bn(conv(x)) for conv, bn in b.u)
+        pairs = cast(list[tuple[nn.Module, nn.Module]], b.u)
+        u_1, u_2 = (bn(conv(x)) for conv, bn in pairs)
         return b.alpha * (u_1 * u_2)
     assert isinstance(b, RPolyBlock)
     return b.alpha * b.bn(b.mix(o * b.norm(sc)))

@@ -73,7 +73,7 @@ class TwoOptimizers(Plain):
         self.automatic_optimization = False
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> None:  # type: ignore[override]
-        for optimizer in self.optimizers():  # type: ignore[union-attr]
+        for optimizer in self.optimizers():
             optimizer.zero_grad()
             self.manual_backward(self.net(batch[0]).square().mean())
             optimizer.step()
