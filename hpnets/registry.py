@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatch
 from typing import Any, Generic, TypeVar
 
+from hpnets.option_sets import plain, said
+
 T = TypeVar("T")
 
 
@@ -50,8 +52,14 @@ class Registry(Generic[T]):
         return " ".join(paragraph.split()).split(". ")[0].rstrip(".")
 
     def options(self, name: str) -> dict[str, inspect.Parameter]:
-        """The constructor's parameters of `name`, in order."""
-        return dict(inspect.signature(self.get(name)).parameters)
+        """The constructor's parameters of `name`, in order, with their plain types."""
+        parameters = inspect.signature(self.get(name)).parameters
+        return {key: p.replace(annotation=plain(p.annotation)) for key, p in parameters.items()}
+
+    def texts(self, name: str) -> dict[str, str]:
+        """A line on each option of `name` that says what it is."""
+        parameters = inspect.signature(self.get(name)).parameters
+        return {key: option.text for key, p in parameters.items() if (option := said(p.annotation))}
 
     def create(self, name: str, **kwargs: Any) -> T:
         """Build `name`; raises ValueError for an option that it does not have."""

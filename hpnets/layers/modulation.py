@@ -12,7 +12,7 @@ from hpnets.layers.activations import make_activation
 from hpnets.layers.checks import at_least, one_of
 from hpnets.layers.products import Product, hadamard, make_product
 
-_BARE_NORMS: dict[str, Callable[[int], nn.Module]] = {
+BARE_NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": lambda channels: nn.BatchNorm2d(channels, affine=False),
     "instance": nn.InstanceNorm2d,
     "none": lambda channels: nn.Identity(),
@@ -21,7 +21,7 @@ _BARE_NORMS: dict[str, Callable[[int], nn.Module]] = {
 
 def bare_norm2d(name: str, channels: int) -> nn.Module:
     """ "batch", "instance" or "none" without weight and bias, which a modulation puts in their place."""
-    return _BARE_NORMS[one_of("norm", name, _BARE_NORMS)](channels)
+    return BARE_NORMS[one_of("norm", name, BARE_NORMS)](channels)
 
 
 def modulate(x: Tensor, gamma: Tensor, beta: Tensor, product: Product = hadamard) -> Tensor:
