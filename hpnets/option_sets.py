@@ -23,6 +23,7 @@ P = ParamSpec("P")
 Options = TypeVar("Options", bound="OptionSet")
 Net = TypeVar("Net")
 Shape = tuple[int, ...]
+Constructor = Callable[[Net, Shape, int, Options], None]
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,10 @@ class OptionSet:
 
 def takes(
     options: Callable[P, Options],
-) -> Callable[[Callable[[Net, Shape, int, Options], None]], Callable[Concatenate[Net, Shape, int, P], None]]:
+) -> Callable[[Constructor[Net, Options]], Callable[Concatenate[Net, Shape, int, P], None]]:
     """Decorator of a constructor (input_shape, output_dim, options): its caller gives the fields, by place or name."""
 
-    def decorate(construct: Callable[[Net, Shape, int, Options], None]) -> Callable[Concatenate[Net, Shape, int, P], None]:
+    def decorate(construct: Constructor[Net, Options]) -> Callable[Concatenate[Net, Shape, int, P], None]:
         @wraps(construct)
         def flat(self: Net, input_shape: Shape, output_dim: int, *args: P.args, **kwargs: P.kwargs) -> None:
             construct(self, input_shape, output_dim, options(*args, **kwargs))

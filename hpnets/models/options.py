@@ -53,20 +53,15 @@ Depth = Annotated[int, count("hidden layers")]
 Width = Annotated[int, count("units of a hidden layer")]
 Degree = Annotated[int, count("degree N of the polynomial: one layer each")]
 Activation = Annotated[str, choice("activation s; none keeps a polynomial", ACTIVATIONS)]
-Norm1d = Annotated[str, choice("normalisation of features; layer is no polynomial, batch is one in eval mode", NORMS_1D)]
+Norm1d = Annotated[
+    str, choice("normalisation of features; layer is no polynomial, batch is one in eval mode", NORMS_1D)
+]
 Norm2d = Annotated[str, choice("normalisation of maps; group is no polynomial, batch is one in eval mode", NORMS_2D)]
 Skip = Annotated[bool, flag("add the previous layer to each product")]
 Shared = Annotated[bool, flag("use the same weights in all layers, but for the first")]
 Bias = Annotated[bool, flag("have biases, 0 at the start")]
 Gate = Annotated[float, number("value of the gate alpha at the start; 0 closes it")]
 Product = Annotated[str, choice("hadamard, or sum for the additive twin, where + takes the place of *", PRODUCTS)]
-StageWidth = Annotated[int | None, count("channels of the first stage, which scales the others; null is the size's own")]
-StageDepth = Annotated[int | None, count("blocks of each stage; null is the size's own")]
-
-
-def size(text: str, sizes: Iterable[str]) -> Option:
-    """A named size of a family; `text` says what the sizes are."""
-    return choice(text, sizes)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,8 @@ class PDCBlock(BasicBlock):
     def __init__(self, inputs: int, channels: int, stride: int, o: PDCOptions) -> None:
         super().__init__(inputs, channels, stride, o.norm, o.activation)
         self.u = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(inputs, channels, 1, stride, bias=False), norm2d(o.norm, channels)) for _ in range(2)
+            nn.Sequential(nn.Conv2d(inputs, channels, 1, stride, bias=False), norm2d(o.norm, channels))
+            for _ in range(2)
         )
         self.product = make_product(o.product)
         self.alpha = nn.Parameter(torch.full((1,), float(o.alpha0)))
