@@ -71,6 +71,18 @@ def parameters(options: Any) -> list[Parameter]:
     return [Parameter(f.name, kind, default=f.default, annotation=hints[f.name]) for f in fields(options)]
 
 
+def declared(function: Callable[..., object]) -> dict[str, Parameter]:
+    """The parameters of a function or class, in order, with their plain types."""
+    given = inspect.signature(function).parameters
+    return {name: p.replace(annotation=plain(p.annotation)) for name, p in given.items()}
+
+
+def texts(function: Callable[..., object]) -> dict[str, str]:
+    """A line on each parameter of a function or class whose annotation has an `Option`."""
+    given = inspect.signature(function).parameters
+    return {name: option.text for name, p in given.items() if (option := said(p.annotation))}
+
+
 def plain(annotation: Any) -> Any:
     """The type of an annotation, without what is said of it."""
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatch
 from typing import Any, Generic, TypeVar
 
-from hpnets.option_sets import plain, said
+from hpnets.option_sets import declared, texts
 
 T = TypeVar("T")
 
@@ -53,13 +53,11 @@ class Registry(Generic[T]):
 
     def options(self, name: str) -> dict[str, inspect.Parameter]:
         """The constructor's parameters of `name`, in order, with their plain types."""
-        parameters = inspect.signature(self.get(name)).parameters
-        return {key: p.replace(annotation=plain(p.annotation)) for key, p in parameters.items()}
+        return declared(self.get(name))
 
     def texts(self, name: str) -> dict[str, str]:
-        """A line on each option of `name` that says what it is."""
-        parameters = inspect.signature(self.get(name)).parameters
-        return {key: option.text for key, p in parameters.items() if (option := said(p.annotation))}
+        """A line on each option of `name` that is declared with one."""
+        return texts(self.get(name))
 
     def create(self, name: str, **kwargs: Any) -> T:
         """Build `name`; raises ValueError for an option that it does not have."""

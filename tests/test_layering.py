@@ -9,13 +9,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ALLOWED = {
-    "registry": set(),
+    "option_sets": set(),
+    "registry": {"option_sets"},
     "validate": set(),
     "options": {"registry", "validate"},
     "files": {"registry", "validate"},
     "cli": {"registry", "validate"},
     "layers": {"registry"},
-    "models": {"layers", "registry"},
+    "models": {"layers", "option_sets", "registry"},
     "tasks": {"registry"},
     "linalg": set(),
     "ntk": {"linalg"},

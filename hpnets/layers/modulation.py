@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hpnets.layers.activations import make_activation
-from hpnets.layers.checks import at_least, one_of
+from hpnets.layers.checks import one_of
 from hpnets.layers.products import Product, hadamard, make_product
 
 BARE_NORMS: dict[str, Callable[[int], nn.Module]] = {
@@ -74,7 +74,6 @@ class MappingNetwork(nn.Module):
 
     def __init__(self, inputs: int, width: int, depth: int) -> None:
         super().__init__()
-        at_least("mapping_depth", depth, 1), at_least("style_width", width, 1)
         sizes = [inputs] + [width] * depth
         self.W = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
         for layer, fan_in in zip(self.W, sizes, strict=False):

@@ -37,9 +37,7 @@ class FourierMFNOptions(_Frequencies):
 class GaborMFNOptions(_Frequencies):
     """The filters, their windows and the product."""
 
-    locality: Annotated[float, above_0("shape of the Gamma law of the windows: the larger, the narrower they are")] = (
-        2.0
-    )
+    locality: Annotated[float, above_0("shape of the windows' Gamma law; the larger, the narrower they are")] = 2.0
     product: Product = "hadamard"
 
 

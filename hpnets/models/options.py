@@ -28,8 +28,8 @@ def counts(text: str) -> Option:
 
 
 def _counts(name: str, value: Any) -> list[int]:
-    plain = isinstance(value, list | tuple) and all(type(n) is int and n >= 1 for n in value)
-    if not plain or not value:
+    integers = isinstance(value, list | tuple) and all(type(n) is int and n >= 1 for n in value)
+    if not integers or not value:
         raise ValueError(f"{name} is {value!r}; allowed: a list of integers >= 1, one a stage")
     return value
 
@@ -52,14 +52,14 @@ def above_0(text: str) -> Option:
 Depth = Annotated[int, count("hidden layers")]
 Width = Annotated[int, count("units of a hidden layer")]
 Degree = Annotated[int, count("degree N of the polynomial: one layer each")]
-Activation = Annotated[str, choice("activation s; none keeps a polynomial", ACTIVATIONS)]
-Norm1d = Annotated[
-    str, choice("normalisation of features; layer is no polynomial, batch is one in eval mode", NORMS_1D)
-]
-Norm2d = Annotated[str, choice("normalisation of maps; group is no polynomial, batch is one in eval mode", NORMS_2D)]
+Activation = Annotated[str, choice("activation s; none for a polynomial", ACTIVATIONS)]
+Norm1d = Annotated[str, choice("normalisation of features; layer breaks a polynomial", NORMS_1D)]
+Norm2d = Annotated[str, choice("normalisation of maps; group breaks a polynomial", NORMS_2D)]
 Skip = Annotated[bool, flag("add the previous layer to each product")]
 Shared = Annotated[bool, flag("use the same weights in all layers, but for the first")]
 Bias = Annotated[bool, flag("have biases, 0 at the start")]
+Demodulate = Annotated[bool, flag("divide the weights that a style scales by their norm")]
+Fused = Annotated[bool, flag("compute the modulation as one grouped convolution: the same numbers, more memory")]
 Gate = Annotated[float, number("value of the gate alpha at the start; 0 closes it")]
 Product = Annotated[str, choice("hadamard, or sum for the additive twin, where + takes the place of *", PRODUCTS)]
 

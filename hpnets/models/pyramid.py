@@ -7,7 +7,7 @@ from typing import Annotated
 from hpnets.models.options import Activation, Product, count
 from hpnets.option_sets import OptionSet
 
-Depth = Annotated[int | None, count("blocks of each stage; null is the size's own")]
+Scaling = Annotated[int | None, count("channels of the first stage, which scale the others; null is the size's own")]
 Doubling = Annotated[int | None, count("channels of the first stage, doubled at each next one; null is the size's own")]
 
 
@@ -16,10 +16,8 @@ class PyramidOptions(OptionSet):
     """The stages of a pyramid; each family says which sizes it has."""
 
     size: str = "mini"
-    width: Annotated[
-        int | None, count("channels of the first stage, which scale the others; null is the size's own")
-    ] = None
-    depth: Depth = None
+    width: Scaling = None
+    depth: Annotated[int | None, count("blocks of each stage; null is the size's own")] = None
 
     def widths(self, own: Sequence[int]) -> list[int]:
         """The widths of the stages, scaled so that the first is `width`, if it is given."""
