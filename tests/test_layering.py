@@ -10,12 +10,13 @@ import pytest
 from tests.imports import ROOT, cycles, graph, imports
 
 ALLOWED = {
-    "registry": set(),
+    "option_sets": set(),
+    "registry": {"option_sets"},
     "validate": set(),
     "options": {"registry", "validate"},
     "files": {"registry", "validate"},
     "layers": {"registry"},
-    "models": {"layers", "registry"},
+    "models": {"layers", "option_sets", "registry"},
     "tasks": {"registry"},
     "linalg": set(),
     "ntk": {"linalg"},

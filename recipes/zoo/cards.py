@@ -87,15 +87,16 @@ def card(family: str, models: list[str], entries: list[Entry], spectra: dict[str
 
 
 def options_table(name: str) -> str:
-    """The options of a model, as --model.<option>: type, what is allowed, default; None stands for the size's own."""
-    from hpnets.models import model_options
+    """The options of a model, as --model.<option>: what it is, type, what is allowed, default."""
+    from hpnets.models import model_option_texts, model_options
     from recipes.zoo.sizes import allowed, type_name
 
+    texts = model_option_texts(name)
     rows = [
-        f"| `--model.{key}` | {type_name(p)} | {allowed(name, key)} | `{p.default}` |"
+        f"| `--model.{key}` | {escaped(texts.get(key, ''))} | {type_name(p)} | {allowed(name, key)} | `{p.default}` |"
         for key, p in model_options(name).items()
     ]
-    return "\n".join(["| option | type | allowed | default |", "| --- | --- | --- | --- |", *rows])
+    return "\n".join(["| option | what it is | type | allowed | default |", "| --- | --- | --- | --- | --- |", *rows])
 
 
 def size_table(name: str) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hpnets.models.backbone import BasicBlock, ResidualNet, size_of
+from hpnets.models.backbone import BasicBlock, ResidualNet, StageOptions
 from hpnets.models.pdc import PDCBlock
 from hpnets.models.pinet import PiBlock
 from hpnets.models.polynet import DPolyBlock, RPolyBlock
@@ -94,7 +94,7 @@ def test_the_papers_size_has_eighteen_layers(name: str) -> None:
     net = small(name, size="18", width=2)
     assert [len(net.get_submodule(f"layer{i}")) for i in (1, 2, 3, 4)] == [2, 2, 2, 2]
     assert net.get_parameter("fc.weight").shape == (3, 16)
-    assert size_of("18", None) == (64, (2, 2, 2, 2))
+    assert StageOptions("18").stages() == (64, (2, 2, 2, 2))
 
 
 SECOND_ORDER = ["pinet", "rpolynet", "dpolynet"]
