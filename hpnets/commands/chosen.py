@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hpnets.commands.option_help import docstring, option_help
 from hpnets.files import read_yaml
 from hpnets.validate import shown
 
@@ -52,13 +53,14 @@ def name_in_config(kind: str, config: Path) -> str | None:
     return None if name is None else str(name)
 
 
-def options_type(kind: str, name: str, ask: bool) -> type:
-    """A dataclass with `name` and the options of that model or task, as its constructor declares them."""
+def options_type(kind: str, name: str, ask: bool, explain: bool) -> type:
+    """A dataclass with `name` and, if asked for, the options of that model or task, which its docstring explains."""
     fields: list[Any] = [("name", str, name)]
+    text = docstring(option_help(kind, name)) if ask and explain else ""
     if ask:
         from hpnets.models import model_options
         from hpnets.tasks import task_options
 
         for key, p in (model_options if kind == "model" else task_options)(name).items():
             fields.append((key, p.annotation, dataclasses.field(default_factory=partial(copy, p.default))))
-    return dataclasses.make_dataclass(kind.capitalize(), fields)
+    return dataclasses.make_dataclass(kind.capitalize(), fields, namespace={"__doc__": text or None})
