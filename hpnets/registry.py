@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatch
 from typing import Any, Generic, TypeVar
 
+from hpnets.option_sets import declared, texts
+
 T = TypeVar("T")
 
 
@@ -50,8 +52,12 @@ class Registry(Generic[T]):
         return " ".join(paragraph.split()).split(". ")[0].rstrip(".")
 
     def options(self, name: str) -> dict[str, inspect.Parameter]:
-        """The constructor's parameters of `name`, in order."""
-        return dict(inspect.signature(self.get(name)).parameters)
+        """The constructor's parameters of `name`, in order, with their plain types."""
+        return declared(self.get(name))
+
+    def texts(self, name: str) -> dict[str, str]:
+        """A line on each option of `name` that is declared with one."""
+        return texts(self.get(name))
 
     def create(self, name: str, **kwargs: Any) -> T:
         """Build `name`; raises ValueError for an option that it does not have."""

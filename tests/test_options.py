@@ -47,9 +47,10 @@ def test_an_unknown_part_or_option_is_refused() -> None:
         RunOptions.from_dict({"sede": 1})
     with pytest.raises(ValueError, match=r"there is no option optim.lrr; did you mean lr\?"):
         RunOptions.from_dict({"optim": {"lrr": 1}})
-    for config in (None, [], 3, {"optim": None}, {"optim": 0.1}, {"model": "mlp"}, {"task": None}):
+    wrong: tuple[Any, ...] = (None, [], 3, {"optim": None}, {"optim": 0.1}, {"model": "mlp"}, {"task": None})
+    for config in wrong:
         with pytest.raises(ValueError, match="allowed: options by name"):
-            RunOptions.from_dict(config)  # type: ignore[arg-type]
+            RunOptions.from_dict(config)
 
 
 def test_a_model_or_task_without_a_name_is_refused() -> None:

@@ -39,9 +39,9 @@ def added(a: Tensor, b: Tensor) -> Tensor:
     return a + b
 
 
-_PRODUCTS: dict[str, Product] = {"hadamard": hadamard, "sum": added}
+PRODUCTS: dict[str, Product] = {"hadamard": hadamard, "sum": added}
 
 
 def make_product(name: str) -> Product:
     """The function called "hadamard" or "sum"; ValueError for another name."""
-    return _PRODUCTS[one_of("product", name, _PRODUCTS)]
+    return PRODUCTS[one_of("product", name, PRODUCTS)]

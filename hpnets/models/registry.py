@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from functools import partial
 from inspect import Parameter
-from typing import Any
+from typing import Annotated, Any
 
 from torch import nn
 
@@ -18,12 +18,17 @@ from hpnets.layers.parametrisation import (
     mup_scalings,
     ntk_scalings,
 )
+from hpnets.models.options import choice, count
+from hpnets.option_sets import declared, texts
 from hpnets.registry import Registry
-from hpnets.validate import at_least, one_of
+from hpnets.validate import at_least
 
 _MODELS: Registry[nn.Module] = Registry("model")
 _FROM_TASK = ("input_shape", "output_dim")
 Build = Callable[..., nn.Module]
+_PARAMETRISATION = choice("standard is the model's own; ntk and mup change with the width", PARAMETRISATIONS)
+_BASE_WIDTH = count("with mup, the width at which it is the model's own; null is the default width")
+_INIT = choice("how weights are drawn; own is as the model says", INITS)
 
 
 def register_model(name: str) -> Callable[[type], type]:
@@ -43,9 +48,9 @@ def create_model(
     *,
     input_shape: tuple[int, ...] | list[int],
     output_dim: int,
-    parametrisation: str = "standard",
-    base_width: int | None = None,
-    init: str = "own",
+    parametrisation: Annotated[str, _PARAMETRISATION] = "standard",
+    base_width: Annotated[int | None, _BASE_WIDTH] = None,
+    init: Annotated[str, _INIT] = "own",
     **options: Any,
 ) -> nn.Module:
     """Build the model `name` for samples of `input_shape` (no batch axis) and outputs (N, output_dim).
@@ -61,7 +66,7 @@ def create_model(
     if not sizes or any(isinstance(size, bool) or not isinstance(size, int) or size < 1 for size in sizes):
         raise ValueError(f"input_shape is {input_shape!r}; allowed: one or more sizes >= 1")
     at_least("output_dim", output_dim, 1)
-    one_of("init", init, INITS)
+    _INIT.check("init", init)
     build = partial(_MODELS.create, name, input_shape=tuple(input_shape), output_dim=output_dim, **options)
     width = _MODELS.options(name).get("width")
     _check_parametrisation(name, parametrisation, base_width, width)
@@ -78,9 +83,9 @@ def create_model(
 
 def _check_parametrisation(name: str, kind: str, base_width: int | None, width: Parameter | None) -> None:
     """ValueError for an unknown one, one of a model without a width, or a base width that it would not use."""
-    one_of("parametrisation", kind, PARAMETRISATIONS)
+    _PARAMETRISATION.check("parametrisation", kind)
     if base_width is not None:
-        at_least("base_width", base_width, 1)
+        _BASE_WIDTH.check("base_width", base_width)
     if width is None and (kind != "standard" or base_width is not None):
         raise ValueError(f"parametrisation is {kind!r}; allowed for {name!r}, which has no width: standard")
     if width is not None and kind != "mup" and base_width not in (None, width.default):
@@ -131,8 +136,14 @@ def generates_pictures(name: str) -> bool:
 def model_options(name: str) -> dict[str, Parameter]:
     """The options of `name` beside the two that a task fills in, and those of `create_model` that go with it."""
     options = {key: p for key, p in _MODELS.options(name).items() if key not in _FROM_TASK}
-    extra = inspect.signature(create_model).parameters
+    extra = declared(create_model)
     if "width" not in options:
         return {**options, "init": extra["init"]}
     base = extra["base_width"].replace(default=options["width"].default)
     return {**options, "parametrisation": extra["parametrisation"], "base_width": base, "init": extra["init"]}
+
+
+def model_option_texts(name: str) -> dict[str, str]:
+    """A line on each of `model_options`, where its declaration has one."""
+    said = {**_MODELS.texts(name), **texts(create_model)}
+    return {key: said[key] for key in model_options(name) if key in said}

@@ -10,7 +10,7 @@ from recipes.bench.contenders import find_torchjd
 from recipes.bench.environment import environment, file_name
 from recipes.bench.foreign import NETS, SELECTIONS, Race, run_race
 from recipes.bench.foreign_page import page, slowness, targets
-from recipes.bench.peers import make_peers
+from recipes.bench.packages import make_peers
 from recipes.checks.processes import outcomes
 
 # Calls of one network: a race that takes longer is stopped, and keeps what it told.

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from recipes import ROOT
 from recipes.bench.worker import Job
 
-ROOT = Path(__file__).resolve().parents[2]
 # Imports, weights, a kernel of two samples; JAX compiles the whole kernel here.
 START_SECONDS = 180.0
 
@@ -24,16 +24,14 @@ class Failed(Exception):
 
 
 class Worker:
-    """A process that computes one job, a module of `package` that serves; `about` is what it says of itself."""
+    """A process that computes one job, `recipes/bench/<module>`; `about` is what it says of itself."""
 
-    def __init__(
-        self, module: str, job: Job, python: str = sys.executable, limit: float = 600.0, package: str = "recipes.peers"
-    ) -> None:
+    def __init__(self, module: str, job: Job, python: str = sys.executable, limit: float = 600.0) -> None:
         self.limit, self.module = limit, module
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed by stop
         threads = {key: str(job.threads) for key in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
         self._process = subprocess.Popen(
-            [python, "-m", f"{package}.{module}", json.dumps(dataclasses.asdict(job))],
+            [python, "-m", f"recipes.bench.{module}", json.dumps(dataclasses.asdict(job))],
             cwd=ROOT,
             env={**os.environ, **threads, "TF_CPP_MIN_LOG_LEVEL": "3"},
             stdin=subprocess.PIPE,

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jsonargparse import auto_cli
-
 from hpnets.cli import Parser, run_main
+from jsonargparse import auto_cli
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # `recipes` is not installed

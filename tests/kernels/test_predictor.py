@@ -40,7 +40,7 @@ def both(t: float, ridge: float = 0.0) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("time", TIMES)
 @pytest.mark.parametrize("ridge", [0.0, 0.3])
 def test_flow_against_the_matrix_exponential(time: float, method: str, ridge: float) -> None:
-    predictor = KernelPredictor(K, Y, START, method=method, ridge=ridge, tol=1e-10)  # type: ignore[arg-type]
+    predictor = KernelPredictor(K, Y, START, method=method, ridge=ridge, tol=1e-10)
     c = predictor.flow(time)
     assert c.converged
     train, test = both(time, ridge)
@@ -60,7 +60,7 @@ def test_the_formula_of_the_training_points() -> None:
 @pytest.mark.parametrize("lr", [0.5, 0.9 * 2 * 24 / float(torch.linalg.eigvalsh(K)[-1])])
 def test_descent_against_steps(lr: float, method: str) -> None:
     """Steps of the outputs themselves, on and off the training points; the second rate overshoots (1 - lr l/N < 0)."""
-    predictor = KernelPredictor(K, Y, START, method=method, tol=1e-10)  # type: ignore[arg-type]
+    predictor = KernelPredictor(K, Y, START, method=method, tol=1e-10)
     f, held_out = START, TEST_START
     for step in range(41):
         if step in (0, 1, 7, 40):
@@ -201,9 +201,9 @@ def test_bad_calls(call, message: str) -> None:  # type: ignore[no-untyped-def]
 def test_kernels_and_targets_of_any_size(method: str, kernel: int, targets: int) -> None:
     """Powers of two whose squares leave float64: coefficients scale with targets / kernel, residuals not at all."""
     options = {"method": method, "tol": 1e-10}
-    plain = KernelPredictor(K, Y, ridge=0.1, **options)  # type: ignore[arg-type]
+    plain = KernelPredictor(K, Y, ridge=0.1, **options)
     k = 2.0**kernel
-    scaled = KernelPredictor(K * k, Y * 2.0**targets, ridge=0.1 * k, **options)  # type: ignore[arg-type]
+    scaled = KernelPredictor(K * k, Y * 2.0**targets, ridge=0.1 * k, **options)
     pairs = [(plain.flow(t), scaled.flow(t / k)) for t in (1.0, math.inf)]
     for a, b in [*pairs, (plain.descent(7, 0.5), scaled.descent(7, 0.5 / k))]:
         torch.testing.assert_close(b.values * k * 2.0**-targets, a.values, rtol=1e-8, atol=1e-12)
@@ -213,10 +213,10 @@ def test_kernels_and_targets_of_any_size(method: str, kernel: int, targets: int)
 
 @pytest.mark.parametrize("method", METHODS)
 def test_targets_that_are_met_already_and_one_output(method: str) -> None:
-    predictor = KernelPredictor(K, Y, Y, method=method)  # type: ignore[arg-type]
+    predictor = KernelPredictor(K, Y, Y, method=method)
     for time in (1.0, math.inf):
         assert predictor.flow(time).converged
         assert float(predictor.flow(time).values.abs().max()) == 0
-    one = KernelPredictor(K[:, :, None, None], Y[:, :1], method=method)  # type: ignore[arg-type]
+    one = KernelPredictor(K[:, :, None, None], Y[:, :1], method=method)
     c = one.flow(1.0)
     torch.testing.assert_close(one.test(c, CROSS[:, :, None, None]), one.test(c, CROSS))

@@ -183,7 +183,7 @@ def test_transforms_agree_with_autograd(name: str) -> None:
     jacobian = vmap(jacrev(lambda p, xi: functional_call(net, p, (xi[None],))[0]), (None, 0))(params, x)
     expected = autograd_jacobian(net, x)
     tangents = {key: torch.randn_like(p) for key, p in params.items()}
-    _, forward = jvp(lambda p: functional_call(net, p, (x,)), (params,), (tangents,))
+    _, forward, *_ = jvp(lambda p: functional_call(net, p, (x,)), (params,), (tangents,))
     for key in params:
         assert torch.allclose(jacobian[key], expected[key], rtol=1e-10, atol=1e-10)
     product = sum((expected[key] * tangents[key]).reshape(2, outputs(name), -1).sum(2) for key in params)

@@ -1,12 +1,13 @@
 """Pi-net, PDC, R-PolyNet, D-PolyNet: their blocks' formulas, their degrees, the residual nets they reduce to."""
 
 from functools import partial
+from typing import cast
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from hpnets.models.backbone import BasicBlock, ResidualNet, size_of
+from hpnets.models.backbone import BasicBlock, ResidualNet, StageOptions
 from hpnets.models.pdc import PDCBlock
 from hpnets.models.pinet import PiBlock
 from hpnets.models.polynet import DPolyBlock, RPolyBlock
@@ -28,7 +29,8 @@ def second_degree_term(b: BasicBlock, x: Tensor) -> Tensor:
     if isinstance(b, PiBlock):
         return b.bn(b.mix(o * sc))
     if isinstance(b, PDCBlock):
-        u_1, u_2 = (bn(conv(x)) for conv, bn in b.u)
+        pairs = cast(list[tuple[nn.Module, nn.Module]], b.u)
+        u_1, u_2 = (bn(conv(x)) for conv, bn in pairs)
         return b.alpha * (u_1 * u_2)
     assert isinstance(b, RPolyBlock)
     return b.alpha * b.bn(b.mix(o * b.norm(sc)))
@@ -92,7 +94,7 @@ def test_the_papers_size_has_eighteen_layers(name: str) -> None:
     net = small(name, size="18", width=2)
     assert [len(net.get_submodule(f"layer{i}")) for i in (1, 2, 3, 4)] == [2, 2, 2, 2]
     assert net.get_parameter("fc.weight").shape == (3, 16)
-    assert size_of("18", None) == (64, (2, 2, 2, 2))
+    assert StageOptions("18").stages() == (64, (2, 2, 2, 2))
 
 
 SECOND_ORDER = ["pinet", "rpolynet", "dpolynet"]

@@ -132,8 +132,8 @@ def test_modulations_shift(kind: type[nn.Module]) -> None:
 @pytest.mark.parametrize("demodulate", [False, True])
 def test_a_style_is_added_to_what_is_convolved(demodulate: bool, fused: bool) -> None:
     conv, x, s = layer(ModulatedConv2d, 4, 5, 3, demodulate, fused), *styled()
-    W = conv.get_parameter("weight")
-    W = W / (W.square().sum((1, 2, 3), keepdim=True).sqrt() if demodulate else 6)  # fan_in 4 * 9
+    weight = conv.get_parameter("weight")
+    W = weight / (weight.square().sum((1, 2, 3), keepdim=True).sqrt() if demodulate else 6)  # fan_in 4 * 9
     assert torch.allclose(conv(x, s), F.conv2d(x + s[:, :, None, None], W, padding=1), rtol=1e-6)
 
 

@@ -150,7 +150,7 @@ def test_listing_and_options() -> None:
 
 def test_a_taken_name_cannot_be_registered_again() -> None:
     with pytest.raises(ValueError, match="task 'digits' is registered already"):
-        register_task("digits")(Task)
+        register_task("digits")(Task)  # type: ignore[type-var, type-abstract]
     assert Task.name is None
     assert type(create_task("digits")) is not Task
 

@@ -243,7 +243,7 @@ def test_points_of_another_shape_than_the_inputs_are_refused(
     net, x = make(name, shape), points(2, *wrong)
     for call in (limit_kernel, init_variances):
         with pytest.raises(ValueError, match=rf"x1 holds points of shape \({wrong[0]},.*allowed: those that"):
-            call(net, x)  # type: ignore[operator]
+            call(net, x)
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_memory_is_kept_or_refused() -> None:
     with pytest.raises(ValueError, match=r"x1 has dtype torch\.int64"):
         limit_kernel(make("mlp"), torch.ones(2, 4).long())
     with pytest.raises(ValueError, match=r"x1 is a list; allowed: a tensor \(N, ...\)"):
-        limit_kernel(make("mlp"), [[1.0, 2.0]])  # type: ignore[arg-type]
+        limit_kernel(make("mlp"), [[1.0, 2.0]])
 
 
 @pytest.mark.parametrize("size", [1e-120, 1e-80, 1e80, 1e120])
@@ -366,7 +366,7 @@ def test_the_ntk_parametrisation_has_the_same_limit_and_twin(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["pinet", "rpolynet", "monet", "linear_attention", "film", "se_resnet", "pdc"])
 def test_additive_twins_have_limits_of_their_own(name: str) -> None:
-    linear = {} if name in ("monet", "linear_attention") else {"activation": "none"}
+    linear: dict[str, Any] = {} if name in ("monet", "linear_attention") else {"activation": "none"}
     linear |= {"alpha0": 1.0} if name == "pdc" else {}
     x = points(2, 1, 8, 8)
     product, twin = (limit_kernel(make(name, (1, 8, 8), product=p, **linear), x).ntk for p in ("hadamard", "sum"))

@@ -76,7 +76,7 @@ class TwoOptimizers(Plain):
     def training_step(self, batch: list[Tensor], batch_idx: int) -> None:  # type: ignore[override]
         if batch_idx == self.broken_at:
             raise self.error("broken")
-        for optimizer in self.optimizers():  # type: ignore[union-attr]
+        for optimizer in self.optimizers():
             optimizer.zero_grad()
             self.manual_backward(self.net(batch[0]).square().mean())
             optimizer.step()
