@@ -33,10 +33,7 @@ class Task(LightningDataModule):
     ClassificationTask or RegressionTask in `hpnets.tasks.kinds`, the kinds of SupervisedTask. Use it with
     `Trainer(use_distributed_sampler=False)`: the loaders deal the samples to ranks themselves.
 
-    Args:
-        batch_size: samples of a batch, over all processes
-        seed: of the split, the probe set and the shuffling
-        num_workers: processes that load, in each process that trains; 0 loads in that one
+    batch_size: the batch over all ranks; seed: of the split, the probe and the shuffling; num_workers: of each loader.
     """
 
     name: str

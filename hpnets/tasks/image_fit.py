@@ -47,11 +47,8 @@ class ImageFitTask(RegressionTask):
     """y(x) is the colour, (3,) in [-1, 1], of the pixel with its centre at x = (right, down) in [-1, 1]^2.
 
     train: every second pixel of every second row; val: a seeded quarter of the other pixels; test: the rest of them.
+    image: china or flower, scikit-learn's sample images, the middle square of size x size averaged pixels.
     Metrics: psnr = 10 log10(2^2 / MSE) in dB, and over the whole picture those of `band_errors`.
-
-    Args:
-        image: one of scikit-learn's sample images, of which the middle square is taken
-        size: of the square, in averaged pixels
     """
 
     input_shape, output_dim = (2,), 3

@@ -19,16 +19,8 @@ class LineTask(RegressionTask):
     """y = target(x) for x uniform in a box of R^input_dim; `hpnets.tasks.targets` has the formulas.
 
     train and val: points of the box train_range^input_dim; test: points of test_range^input_dim outside it.
-
-    Args:
-        target: the function
-        input_dim: coordinates of x; some targets take 1 only
-        train_size: training points
-        test_size: test points, and validation points
-        noise: standard deviation of Gaussian noise on the training y only
-        train_range: low and high for every coordinate of training points; null is the target's own
-        test_range: the same of test points, which lie outside the training box
-
+    noise is the standard deviation of Gaussian noise on the training y only. val has test_size points, too.
+    The ranges are (low, high) for every coordinate, and default to the target's own.
     Source: the 1-D experiments of "Extrapolation and Spectral Bias of Neural Nets with Hadamard Product".
     """
 

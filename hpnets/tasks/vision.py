@@ -25,11 +25,8 @@ def _raw(mean: list[float], std: list[float]) -> dict[str, list[float]]:
 class VisionTask(ClassificationTask):
     """A torchvision data set of labelled images; a seeded 10% of each class of its training part is for validation.
 
-    Missing or damaged files raise a ValueError that names where they should be.
-
-    Args:
-        root: the folder under which torchvision looks for the files
-        download: fetch them if they are not there, in `prepare_data`, never elsewhere
+    root: the folder under which torchvision looks for the files; download: fetch them if they are not there
+    (in `prepare_data`, never elsewhere). Missing or damaged files raise a ValueError that names where they should be.
     """
 
     source: type[VisionDataset]

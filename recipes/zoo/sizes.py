@@ -1,16 +1,26 @@
-"""What the named sizes of a model cost."""
+"""What a model's options may be, as its own errors say, and what its named sizes cost."""
 
-from functools import cache, partial
+from functools import cache
 from inspect import Parameter
 from typing import Any
 
 import torch
 
-from hpnets.commands.option_help import allowed
 from hpnets.models import create_model, generates_pictures, model_options
 from hpnets.models.cost import Cost, cost
 
 IMAGE, CLASSES = (3, 32, 32), 10
+NONSENSE = "?"  # no option takes it
+
+
+@cache
+def allowed(name: str, key: str) -> str:
+    """What the model `name` answers to nonsense for its option `key`: "an integer >= 1", or the words that it knows."""
+    try:
+        build(name, **{key: NONSENSE})
+    except ValueError as error:
+        return str(error).partition("allowed: ")[2]
+    raise AssertionError(f"{name} takes {NONSENSE!r} for {key}")
 
 
 def type_name(option: Parameter) -> str:
@@ -25,7 +35,7 @@ def sizes(name: str) -> dict[str, Cost]:
     if "size" not in model_options(name):
         return {}
     found = {}
-    for size in allowed(partial(build, name), "size").split(", "):
+    for size in allowed(name, "size").split(", "):
         # weights without memory, but for a generator, whose demodulation turns off an autocast that knows no "meta"
         with torch.device("cpu" if generates_pictures(name) else "meta"):
             found[size] = cost(build(name, size=size), IMAGE)
