@@ -133,15 +133,19 @@ def listing(kind: str) -> list[str]:
 
 def options_type(kind: str, name: str, ask: bool) -> type:
     """A dataclass with `name` and the options of that model or task, as its constructor declares them."""
-    fields: list[Any] = [("name", str, name)]
+    fields, docs = [("name", str, name)], {}
     if ask:
-        from hpnets.models import model_options
-        from hpnets.tasks import task_options
+        from hpnets.models import model_option_docs, model_options
+        from hpnets.tasks import task_option_docs, task_options
 
+        docs = (model_option_docs if kind == "model" else task_option_docs)(name)
         for key, p in (model_options if kind == "model" else task_options)(name).items():
             default = dataclasses.field(default_factory=lambda value=p.default: value)
             fields.append((key, p.annotation, default))
-    return dataclasses.make_dataclass(kind.capitalize(), fields)
+    # jsonargparse reads what an option is from the docstring.
+    lines = [f"    {key}: {option.line}" for key, option in docs.items()]
+    text = "\n".join([f"The options of {name}.", "", "Args:", *lines])
+    return dataclasses.make_dataclass(kind.capitalize(), fields, namespace={"__doc__": text})
 
 
 def new_folder(out: str | None, options: RunOptions) -> Path:

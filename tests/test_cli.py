@@ -105,6 +105,9 @@ def test_help_of_a_model_and_a_task(run: Run) -> None:
         assert there in text
         assert absent not in text
         assert "model.name" not in text
+    words = " ".join(run("--model", "mlp", "--task", "line", "--help")[1].split())
+    assert "--model.bias {true,false} have biases, 0 at the start; allowed: true or false (type: bool" in words
+    assert "--task.input_dim INPUT_DIM dimension of x (type: int, default: 1)" in words
 
 
 def test_lists(run: Run) -> None:
