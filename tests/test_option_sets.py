@@ -1,6 +1,7 @@
 """Options that are said once: what a constructor that takes a set of them looks like from outside."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
@@ -41,7 +42,8 @@ def test_the_fields_are_taken_by_place_and_by_name() -> None:
     assert Net((3,), 2, 4, 5, "square").given == expected
     assert Net((3,), 2, form="square", width=5, depth=4).given == expected
     by_name: dict[str, Any] = {"output_dim": 2, "form": "square", "input_shape": (3,), "width": 5, "depth": 4}
-    assert Net(**by_name).given == expected
+    construct: Callable[..., Net] = Net  # the types want the first two by place
+    assert construct(**by_name).given == expected
     assert Net((3,), 2).given == ((3,), 2, NetOptions(3, None, "round", 0.0))
     with pytest.raises(TypeError, match="unexpected keyword argument 'widht'"):
         Net((3,), 2, widht=5)  # type: ignore[call-arg]
