@@ -17,7 +17,7 @@ ALLOWED = {
     "files": {"registry", "validate"},
     "layers": {"registry"},
     "models": {"layers", "option_sets", "registry"},
-    "tasks": {"registry"},
+    "tasks": {"option_sets", "registry"},
     "linalg": set(),
     "ntk": {"linalg"},
     "theory": {"ntk", "linalg"},  # one eigensolver, one solver, one fit of a decay for measured and for limit kernels

@@ -88,12 +88,12 @@ def card(family: str, models: list[str], entries: list[Entry], spectra: dict[str
 
 def options_table(name: str) -> str:
     """The options of a model, as --model.<option>: what it is, type, what is allowed, default."""
-    from hpnets.models import model_option_texts, model_options
-    from recipes.zoo.sizes import allowed, type_name
+    from hpnets.models import model_option_docs, model_options
+    from recipes.zoo.sizes import type_name
 
-    texts = model_option_texts(name)
+    docs = model_option_docs(name)
     rows = [
-        f"| `--model.{key}` | {escaped(texts.get(key, ''))} | {type_name(p)} | {allowed(name, key)} | `{p.default}` |"
+        f"| `--model.{key}` | {escaped(docs[key].text)} | {type_name(p)} | {docs[key].allowed} | `{p.default}` |"
         for key, p in model_options(name).items()
     ]
     return "\n".join(["| option | what it is | type | allowed | default |", "| --- | --- | --- | --- | --- |", *rows])

@@ -71,13 +71,16 @@ def test_help_of_a_model_and_a_task(run: Run) -> None:
         assert there in text
         assert absent not in text
         assert "model.name" not in text
+    words = " ".join(run("--model", "mlp", "--task", "line", "--help")[1].split())
+    assert "--model.bias {true,false} have biases, 0 at the start; allowed: true or false (type: bool" in words
+    assert "--task.input_dim INPUT_DIM dimension of x (type: int, default: 1)" in words
 
 
 def test_help_of_a_model_says_what_each_option_is_and_allows(run: Run) -> None:
     text = " ".join(run("--model", "ccp", "--task", "line", "--help")[1].split())
     assert "--model.activation ACTIVATION activation s; none for a polynomial; allowed: " in text
     assert "relu6, sigmoid, silu, tanh (type: str, default: none)" in text
-    assert "--task.noise NOISE standard deviation of Gaussian noise on the training y only" in text
+    assert "--task.noise NOISE standard deviation of Gaussian noise on the training y (type" in text
 
 
 def test_general_help_names_all_groups(run: Run) -> None:
