@@ -23,15 +23,34 @@ P = ParamSpec("P")
 Options = TypeVar("Options", bound="OptionSet")
 Net = TypeVar("Net")
 Shape = tuple[int, ...]
+NONSENSE = "?"  # no option takes it
 Constructor = Callable[[Net, Shape, int, Options], None]
 
 
 @dataclass(frozen=True)
 class Option:
-    """What an option is, in a line, and its check: `check(name, value)` returns the value, or raises ValueError."""
+    """What an option is, in a line, and its check: `check(name, value)` returns the value, or raises ValueError.
+
+    Without a check the constructor refuses what is wrong itself.
+    """
 
     text: str
-    check: Callable[[str, Any], Any]
+    check: Callable[[str, Any], Any] | None = None
+
+    @property
+    def allowed(self) -> str:
+        """What the check allows, in the words of its own error; "" without a check."""
+        try:
+            if self.check:
+                self.check("option", NONSENSE)
+        except ValueError as error:
+            return str(error).partition("allowed: ")[2]
+        return ""
+
+    @property
+    def line(self) -> str:
+        """The text, and what is allowed."""
+        return f"{self.text}; allowed: {self.allowed}" if self.allowed else self.text
 
 
 class OptionSet:
@@ -43,7 +62,7 @@ class OptionSet:
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self), include_extras=True).items():
             value, option = getattr(self, name), said(hint)
-            if option and not (value is None and NoneType in get_args(plain(hint))):
+            if option and option.check and not (value is None and NoneType in get_args(plain(hint))):
                 object.__setattr__(self, name, option.check(name, value))  # frozen, for all others
 
 
@@ -77,10 +96,10 @@ def declared(function: Callable[..., object]) -> dict[str, Parameter]:
     return {name: p.replace(annotation=plain(p.annotation)) for name, p in given.items()}
 
 
-def texts(function: Callable[..., object]) -> dict[str, str]:
-    """A line on each parameter of a function or class whose annotation has an `Option`."""
+def option_docs(function: Callable[..., object]) -> dict[str, Option]:
+    """What is said of the parameters of a function or class, of those whose annotation has an `Option`."""
     given = inspect.signature(function).parameters
-    return {name: option.text for name, p in given.items() if (option := said(p.annotation))}
+    return {name: option for name, p in given.items() if (option := said(p.annotation))}
 
 
 def plain(annotation: Any) -> Any:

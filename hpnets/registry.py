@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatch
 from typing import Any, Generic, TypeVar
 
-from hpnets.option_sets import declared, texts
+from hpnets.option_sets import Option, declared, option_docs
 
 T = TypeVar("T")
 
@@ -55,9 +55,9 @@ class Registry(Generic[T]):
         """The constructor's parameters of `name`, in order, with their plain types."""
         return declared(self.get(name))
 
-    def texts(self, name: str) -> dict[str, str]:
-        """A line on each option of `name` that is declared with one."""
-        return texts(self.get(name))
+    def option_docs(self, name: str) -> dict[str, Option]:
+        """What each option of `name` is, of those that are declared with a text."""
+        return option_docs(self.get(name))
 
     def create(self, name: str, **kwargs: Any) -> T:
         """Build `name`; raises ValueError for an option that it does not have."""

@@ -21,7 +21,7 @@ ALLOWED = {
     "atomic_files": {"registry", "validate"},
     "layers": {"validate"},
     "models": {"layers", "option_sets", "registry", "validate"},
-    "tasks": {"registry", "validate"},
+    "tasks": {"option_sets", "registry", "validate"},
     "linalg": set(),
     "ntk": {"linalg"},
     # One eigensolver, one solver, one fit of a decay for measured and for limit kernels.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hpnets.atomic_files import read_yaml
-from hpnets.commands.option_help import docstring, option_help
+from hpnets.option_sets import Option
 from hpnets.validate import shown
 
 DEFAULTS = {"model": "ccp", "task": "digits"}
@@ -53,14 +53,18 @@ def name_in_config(kind: str, config: Path) -> str | None:
     return None if name is None else str(name)
 
 
-def options_type(kind: str, name: str, ask: bool, explain: bool) -> type:
-    """A dataclass with `name` and, if asked for, the options of that model or task, which its docstring explains."""
+def options_type(kind: str, name: str, ask: bool) -> type:
+    """A dataclass with `name` and, if asked for, the options of that model or task; its docstring says what each is."""
     fields: list[Any] = [("name", str, name)]
-    text = docstring(option_help(kind, name)) if ask and explain else ""
+    docs: dict[str, Option] = {}
     if ask:
-        from hpnets.models import model_options
-        from hpnets.tasks import task_options
+        from hpnets.models import model_option_docs, model_options
+        from hpnets.tasks import task_option_docs, task_options
 
+        docs = (model_option_docs if kind == "model" else task_option_docs)(name)
         for key, p in (model_options if kind == "model" else task_options)(name).items():
             fields.append((key, p.annotation, dataclasses.field(default_factory=partial(copy, p.default))))
-    return dataclasses.make_dataclass(kind.capitalize(), fields, namespace={"__doc__": text or None})
+    # jsonargparse reads what an option is from the docstring.
+    lines = [f"    {key}: {option.line}" for key, option in docs.items()]
+    text = "\n".join([f"The options of {name}.", "", "Args:", *lines])
+    return dataclasses.make_dataclass(kind.capitalize(), fields, namespace={"__doc__": text})

@@ -73,11 +73,9 @@ def main(argv: list[str]) -> None:
     if any(word == "--resume" or word.startswith("--resume=") for word in argv):
         return training_run.resume(argv)
     # General help must answer at once, so it does not import torch to ask the default model for its options.
-    explain = bool({"-h", "--help"} & set(argv))
+    general_help = bool({"-h", "--help"} & set(argv))
     names = chosen_names(argv)
-    types = [
-        options_type(kind, name or DEFAULTS[kind], bool(name) or not explain, explain) for kind, name in names.items()
-    ]
+    types = [options_type(kind, name or DEFAULTS[kind], bool(name) or not general_help) for kind, name in names.items()]
     for kind in DEFAULTS:
         argv = [word.replace(f"--{kind}", f"--{kind}.name", 1) if is_flag(word, kind) else word for word in argv]
     call(typed_train(*types), argv, TrainParser)

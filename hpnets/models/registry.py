@@ -19,7 +19,7 @@ from hpnets.layers.parametrisation import (
     ntk_scalings,
 )
 from hpnets.models.options import choice, count
-from hpnets.option_sets import declared, texts
+from hpnets.option_sets import Option, declared, option_docs
 from hpnets.registry import Registry
 from hpnets.validate import at_least
 
@@ -66,7 +66,7 @@ def create_model(
     if not sizes or any(isinstance(size, bool) or not isinstance(size, int) or size < 1 for size in sizes):
         raise ValueError(f"input_shape is {input_shape!r}; allowed: one or more sizes >= 1")
     at_least("output_dim", output_dim, 1)
-    _INIT.check("init", init)
+    one_of("init", init, INITS)
     build = partial(_MODELS.create, name, input_shape=tuple(input_shape), output_dim=output_dim, **options)
     width = _MODELS.options(name).get("width")
     _check_parametrisation(name, parametrisation, base_width, width)
@@ -83,9 +83,9 @@ def create_model(
 
 def _check_parametrisation(name: str, kind: str, base_width: int | None, width: Parameter | None) -> None:
     """ValueError for an unknown one, one of a model without a width, or a base width that it would not use."""
-    _PARAMETRISATION.check("parametrisation", kind)
+    one_of("parametrisation", kind, PARAMETRISATIONS)
     if base_width is not None:
-        _BASE_WIDTH.check("base_width", base_width)
+        at_least("base_width", base_width, 1)
     if width is None and (kind != "standard" or base_width is not None):
         raise ValueError(f"parametrisation is {kind!r}; allowed for {name!r}, which has no width: standard")
     if width is not None and kind != "mup" and base_width not in (None, width.default):
@@ -143,7 +143,7 @@ def model_options(name: str) -> dict[str, Parameter]:
     return {**options, "parametrisation": extra["parametrisation"], "base_width": base, "init": extra["init"]}
 
 
-def model_option_texts(name: str) -> dict[str, str]:
-    """A line on each of `model_options`, where its declaration has one."""
-    said = {**_MODELS.texts(name), **texts(create_model)}
-    return {key: said[key] for key in model_options(name) if key in said}
+def model_option_docs(name: str) -> dict[str, Option]:
+    """What each of `model_options` is, in a line, and what it allows, of those that are declared with a text."""
+    docs = {**_MODELS.option_docs(name), **option_docs(create_model)}
+    return {key: docs[key] for key in model_options(name) if key in docs}

@@ -1,16 +1,21 @@
 """Regression of a named function on an interval (or box), tested on the extrapolation region around it."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
+from hpnets.option_sets import Option
 from hpnets.tasks.base import register_task
 from hpnets.tasks.kinds import RegressionTask
+from hpnets.tasks.options import BatchSize, NumWorkers, Seed, TestSize, TrainSize
 from hpnets.tasks.samples import Splits, splits_of
 from hpnets.tasks.targets import TARGETS, Interval
 from hpnets.validate import at_least, finite, one_of, require
 
 # Below this ratio of the widths too few of the drawn test points lie outside the training box.
 MIN_WIDTH_RATIO = 1.1
+Range = tuple[float, float] | None
 
 
 @register_task("line")
@@ -25,16 +30,16 @@ class LineTask(RegressionTask):
 
     def __init__(
         self,
-        target: str = "cubic",
-        input_dim: int = 1,
-        train_size: int = 2048,
-        test_size: int = 512,
-        noise: float = 0.0,
-        train_range: tuple[float, float] | None = None,
-        test_range: tuple[float, float] | None = None,
-        batch_size: int = 512,
-        seed: int = 0,
-        num_workers: int = 0,
+        target: Annotated[str, Option("the function, one of those in hpnets/tasks/targets.py")] = "cubic",
+        input_dim: Annotated[int, Option("dimension of x")] = 1,
+        train_size: TrainSize = 2048,
+        test_size: TestSize = 512,
+        noise: Annotated[float, Option("standard deviation of Gaussian noise on the training y")] = 0.0,
+        train_range: Annotated[Range, Option("low and high of each coordinate; null is the target's")] = None,
+        test_range: Annotated[Range, Option("the same of the test, outside the training box")] = None,
+        batch_size: BatchSize = 512,
+        seed: Seed = 0,
+        num_workers: NumWorkers = 0,
     ) -> None:
         super().__init__(batch_size, seed, num_workers)
         self.target = one_of("target", target, TARGETS)

@@ -1,15 +1,21 @@
 """Regression of a sum of zonal harmonics on the sphere: which frequencies are learnt first?"""
 
+from typing import Annotated
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import eval_chebyt, eval_gegenbauer
 from torch import Tensor
 
+from hpnets.option_sets import Option
 from hpnets.tasks.base import register_task
 from hpnets.tasks.kinds import RegressionTask
+from hpnets.tasks.options import BatchSize, NumWorkers, Seed, TestSize, TrainSize
 from hpnets.tasks.samples import Splits, splits_of
 from hpnets.validate import at_least, finite, require
+
+Degrees = list[int] | tuple[int, ...] | str
 
 
 def zonal(k: int, d: int, t: ArrayLike) -> NDArray[np.float64]:
@@ -47,14 +53,14 @@ class SphereTask(RegressionTask):
 
     def __init__(
         self,
-        dim: int = 10,
-        degrees: list[int] | tuple[int, ...] | str = (1, 3, 4, 5, 8, 12),
-        amplitude: float = 0.1,
-        train_size: int = 1000,
-        test_size: int = 1000,
-        batch_size: int = 1000,
-        seed: int = 0,
-        num_workers: int = 0,
+        dim: Annotated[int, Option("dimension of the space that the sphere lies in")] = 10,
+        degrees: Annotated[Degrees, Option("degrees k of the target, as [1, 3] or '1,3'")] = (1, 3, 4, 5, 8, 12),
+        amplitude: Annotated[float, Option("amplitude of each harmonic")] = 0.1,
+        train_size: TrainSize = 1000,
+        test_size: TestSize = 1000,
+        batch_size: BatchSize = 1000,
+        seed: Seed = 0,
+        num_workers: NumWorkers = 0,
     ) -> None:
         super().__init__(batch_size, seed, num_workers)
         self.dim = at_least("dim", dim, 2)

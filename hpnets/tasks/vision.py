@@ -2,14 +2,17 @@
 
 import os
 from pickle import UnpicklingError
+from typing import Annotated
 
 import torch
 from torch import Tensor
 from torchvision import datasets
 from torchvision.datasets import VisionDataset
 
+from hpnets.option_sets import Option
 from hpnets.tasks.base import register_task
 from hpnets.tasks.kinds import ClassificationTask
+from hpnets.tasks.options import BatchSize, NumWorkers, Seed
 from hpnets.tasks.samples import Samples, Splits, stratified_split
 from hpnets.validate import boolean
 
@@ -34,7 +37,12 @@ class VisionTask(ClassificationTask):
     preprocessing: dict[str, list[float]]
 
     def __init__(
-        self, root: str = "data", download: bool = False, batch_size: int = 128, seed: int = 0, num_workers: int = 0
+        self,
+        root: Annotated[str, Option("folder that holds the data set's own folder")] = "data",
+        download: Annotated[bool, Option("fetch the files if they are not there")] = False,
+        batch_size: BatchSize = 128,
+        seed: Seed = 0,
+        num_workers: NumWorkers = 0,
     ) -> None:
         super().__init__(batch_size, seed, num_workers)
         self.root, self.download = root, boolean("download", download)

@@ -5,11 +5,9 @@ import inspect
 import json
 import re
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hpnets.commands.option_help import allowed
 from hpnets.commands.parser import run_command
 from hpnets.commands.process import fail
 
@@ -90,13 +88,12 @@ def card(family: str, models: list[str], entries: list[Entry], spectra: dict[str
 
 def options_table(name: str) -> str:
     """The options of a model, as --model.<option>: what it is, type, what is allowed, default."""
-    from hpnets.models import model_option_texts, model_options
-    from recipes.zoo.sizes import build, type_name
+    from hpnets.models import model_option_docs, model_options
+    from recipes.zoo.sizes import type_name
 
-    texts = model_option_texts(name)
-    answers = {key: allowed(partial(build, name), key) for key in model_options(name)}
+    docs = model_option_docs(name)
     rows = [
-        f"| `--model.{key}` | {escaped(texts.get(key, ''))} | {type_name(p)} | {answers[key]} | `{p.default}` |"
+        f"| `--model.{key}` | {escaped(docs[key].text)} | {type_name(p)} | {docs[key].allowed} | `{p.default}` |"
         for key, p in model_options(name).items()
     ]
     return "\n".join(["| option | what it is | type | allowed | default |", "| --- | --- | --- | --- | --- |", *rows])

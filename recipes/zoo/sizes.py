@@ -1,13 +1,12 @@
-"""What the named sizes of a model cost."""
+"""The types of a model's options, and what its named sizes cost."""
 
-from functools import cache, partial
+from functools import cache
 from inspect import Parameter
 from typing import Any
 
 import torch
 
-from hpnets.commands.option_help import allowed
-from hpnets.models import create_model, generates_pictures, model_options
+from hpnets.models import create_model, generates_pictures, model_option_docs, model_options
 from hpnets.models.cost import Cost, cost
 
 IMAGE, CLASSES = (3, 32, 32), 10
@@ -25,7 +24,7 @@ def sizes(name: str) -> dict[str, Cost]:
     if "size" not in model_options(name):
         return {}
     found = {}
-    for size in allowed(partial(build, name), "size").split(", "):
+    for size in model_option_docs(name)["size"].allowed.split(", "):
         # weights without memory, but for a generator, whose demodulation turns off an autocast that knows no "meta"
         with torch.device("cpu" if generates_pictures(name) else "meta"):
             found[size] = cost(build(name, size=size), IMAGE)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacrev, jvp, vmap
 
 from hpnets.atomic_files import read_tensors, write_tensors
-from hpnets.models import create_model, list_models, model_options, model_summary, register_model
+from hpnets.models import create_model, list_models, model_option_docs, model_options, model_summary, register_model
 from hpnets.models.cost import cost
 from hpnets.models.registry import _MODELS
 from tests.models.nets import IMAGE, ZERO_GATES, open_gates, outputs, samples, small
@@ -222,6 +222,15 @@ def test_options_are_plain_and_have_defaults(name: str, key: str, option: inspec
     assert json.loads(json.dumps(option.default)) == option.default
     if isinstance(option.annotation, type):
         assert type(option.default) is option.annotation
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_each_option_says_what_it_is_and_what_it_allows(name: str) -> None:
+    docs = model_option_docs(name)
+    assert list(docs) == list(model_options(name))
+    for key, option in docs.items():
+        assert 2 <= len(option.text.split()) <= 20, key
+        assert option.allowed, key
 
 
 @pytest.mark.parametrize(("name", "key", "value"), WRONG)

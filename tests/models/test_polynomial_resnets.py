@@ -1,26 +1,28 @@
 """Pi-net, PDC, R-PolyNet, D-PolyNet: their blocks' formulas, their degrees, the residual nets they reduce to."""
 
+from dataclasses import replace
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from hpnets.models.backbone import BasicBlock, ResidualNet, StageOptions
-from hpnets.models.pdc import PDCBlock
-from hpnets.models.pinet import PiBlock
-from hpnets.models.polynet import DPolyBlock, RPolyBlock
+from hpnets.models.pdc import PDCBlock, PDCOptions
+from hpnets.models.pinet import PiBlock, PiNetOptions
+from hpnets.models.polynet import DPolyBlock, RPolyBlock, RPolyNetOptions
 from hpnets.ntk import ntk
+from hpnets.option_sets import OptionSet
 from tests.models.nets import IMAGE, line, samples, scramble, small
 
 FAMILIES = ["pinet", "pdc", "rpolynet", "dpolynet"]
 MAPS = (4, 6, 6)
 
 
-def block(kind: type[BasicBlock], activation: str = "none", stride: int = 2, **options: float) -> BasicBlock:
+def block(kind: Any, options: Any, activation: str = "none") -> Any:
     torch.manual_seed(0)
-    return scramble(kind(4, 5, stride, "batch", activation, **options).double().eval())  # type: ignore[return-value]
+    return scramble(kind(4, 5, 2, replace(options, activation=activation)).double().eval())
 
 
 def second_degree_term(b: BasicBlock, x: Tensor) -> Tensor:
@@ -37,24 +39,25 @@ def second_degree_term(b: BasicBlock, x: Tensor) -> Tensor:
 
 
 KINDS = [
-    (PiBlock, {"conv1x1": False}),
-    (PiBlock, {"conv1x1": True}),
-    (PDCBlock, {"alpha0": 0.7}),
-    (RPolyBlock, {"alpha0": 0.7}),
+    (PiBlock, PiNetOptions(conv1x1=False)),
+    (PiBlock, PiNetOptions(conv1x1=True)),
+    (PDCBlock, PDCOptions(alpha0=0.7)),
+    (RPolyBlock, RPolyNetOptions(alpha0=0.7)),
 ]
 
 
 @pytest.mark.parametrize("activation", ["none", "relu"])
 @pytest.mark.parametrize(("kind", "options"), KINDS)
-def test_block_is_its_formula(kind: type[BasicBlock], options: dict[str, float], activation: str) -> None:
-    b, x = block(kind, activation, **options), samples(2, MAPS, torch.float64)
+def test_block_is_its_formula(kind: type[BasicBlock], options: OptionSet, activation: str) -> None:
+    b, x = block(kind, options, activation), samples(2, MAPS, torch.float64)
     o, sc = b.bn2(b.conv2(b.act(b.bn1(b.conv1(x))))), b.downsample(x)
     assert torch.allclose(b(x), b.act(o + sc + second_degree_term(b, x)), rtol=1e-12, atol=1e-12)
     assert (b(x) - b.act(o + sc)).abs().max() > 1e-2
 
 
 def test_d_polynet_block_multiplies_with_the_previous_term() -> None:
-    b, x, p = block(DPolyBlock, alpha0=0.7), samples(2, MAPS, torch.float64), torch.randn(2, *MAPS, dtype=torch.float64)
+    b, x = block(DPolyBlock, RPolyNetOptions(alpha0=0.7)), samples(2, MAPS, torch.float64)
+    p = torch.randn(2, *MAPS, dtype=torch.float64)
     o, sc = b.branch(x), b.downsample(x)
     q = o * b.norm(sc)
     t = q * b.dense[1](b.dense[0](p))
@@ -64,8 +67,8 @@ def test_d_polynet_block_multiplies_with_the_previous_term() -> None:
 
 
 @pytest.mark.parametrize(("kind", "options"), KINDS)
-def test_block_has_degree_two(kind: type[BasicBlock], options: dict[str, float]) -> None:
-    values = block(kind, **options)(line(4, MAPS)).detach()
+def test_block_has_degree_two(kind: type[BasicBlock], options: OptionSet) -> None:
+    values = block(kind, options)(line(4, MAPS)).detach()
     assert values.diff(n=3, dim=0).abs().max() < 1e-11 * values.abs().max()
     assert values.diff(n=2, dim=0).abs().max() > 1e-3 * values.abs().max()
 

@@ -1,15 +1,14 @@
 """docs/reference/models is what recipes/zoo/cards.py writes, and says of each network what code and index say."""
 
 import json
+import re
 import shutil
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from hpnets import list_models
-from hpnets.commands.option_help import allowed
-from hpnets.models import model_option_texts, model_options
+from hpnets.models import model_option_docs, model_options
 from hpnets.models.cost import cost
 from recipes.zoo.cards import card, escaped, families, markdown
 from recipes.zoo.sizes import IMAGE, build, sizes, type_name
@@ -83,11 +82,10 @@ def test_a_card_has_formula_source_and_options(family: str) -> None:
     text = card(family, models, [], {})
     for name in models:
         assert f"## `{name}`\n" in text
+        docs = model_option_docs(name)
         for key, p in model_options(name).items():
-            said = escaped(model_option_texts(name)[key])
-            answer = allowed(partial(build, name), key)
-            assert answer
-            assert f"\n| `--model.{key}` | {said} | {type_name(p)} | {answer} | `{p.default}` |\n" in text
+            said = f"{escaped(docs[key].text)} | {type_name(p)} | {docs[key].allowed}"
+            assert f"\n| `--model.{key}` | {said} | `{p.default}` |\n" in text
     assert "Raises ValueError" in text
     if family not in ("cnn", "mlp", "resnet"):  # baselines that no paper of ours states
         assert "Source: " in text
@@ -105,8 +103,10 @@ def test_a_card_has_formula_source_and_options(family: str) -> None:
         ("ccp", "base_width", "an integer >= 1"),
     ],
 )
-def test_what_is_allowed_is_read_from_the_models_errors(name: str, key: str, expected: str) -> None:
-    assert allowed(partial(build, name), key) == expected
+def test_what_is_allowed_is_what_the_models_errors_say(name: str, key: str, expected: str) -> None:
+    assert model_option_docs(name)[key].allowed == expected
+    with pytest.raises(ValueError, match=re.escape(f"; allowed: {expected}") + "|: allowed: " + re.escape(expected)):
+        build(name, **{key: "?"})
 
 
 def test_sizes_are_those_of_the_networks_themselves() -> None:

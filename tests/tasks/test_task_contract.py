@@ -9,7 +9,7 @@ from torchmetrics import MetricCollection
 from torchvision.transforms import v2
 
 import hpnets.tasks
-from hpnets.tasks import Task, create_task, list_tasks, register_task, task_options
+from hpnets.tasks import Task, create_task, list_tasks, register_task, task_option_docs, task_options
 from hpnets.tasks.base import TASKS
 from hpnets.tasks.kinds import ClassificationTask, RegressionTask
 from hpnets.tasks.samples import Splits, splits_of
@@ -144,7 +144,8 @@ def test_listing_and_options() -> None:
     for name in ALL:
         options = task_options(name).values()
         assert all(option.default is not option.empty and option.annotation is not option.empty for option in options)
-    names = {"Task", "register_task", "create_task", "list_tasks", "task_options", "task_summary"}
+        assert list(task_option_docs(name)) == list(task_options(name))
+    names = {"Task", "register_task", "create_task", "list_tasks", "task_option_docs", "task_options", "task_summary"}
     assert set(hpnets.tasks.__all__) == names
 
 
