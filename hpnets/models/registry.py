@@ -21,7 +21,7 @@ from hpnets.layers.parametrisation import (
 from hpnets.models.options import choice, count
 from hpnets.option_sets import Option, declared, option_docs
 from hpnets.registry import Registry
-from hpnets.validate import at_least
+from hpnets.validate import at_least, one_of
 
 _MODELS: Registry[nn.Module] = Registry("model")
 _FROM_TASK = ("input_shape", "output_dim")
