@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from hpnets.commands import COMMANDS
+from hpnets.environment import runs_hpnets
 from hpnets.validate import shown
 
 USER_ERROR = 2
@@ -18,13 +19,14 @@ INTERRUPTED = 130
 def program() -> str:
     """The running command as its errors name it: "hpnets train", or the name of the script or folder that runs."""
     path, words = Path(sys.argv[0]), sys.argv[1:]
-    name = path.parent.name if path.stem == "__main__" else path.name
-    return f"{name} {words[0]}" if name == "hpnets" and words and words[0] in COMMANDS else name
+    if runs_hpnets():
+        return f"hpnets {words[0]}" if words and words[0] in COMMANDS else "hpnets"
+    return path.parent.name if path.stem == "__main__" else path.name
 
 
 def other_command(name: str) -> str:
     """What a user types for another command: "hpnets evaluate", or that of a checkout if this one is of a checkout."""
-    return f"hpnets {name}" if program().startswith("hpnets") else f"python recipes/{name}.py"
+    return f"hpnets {name}" if runs_hpnets() else f"python recipes/{name}.py"
 
 
 def fail(message: str, status: int = USER_ERROR) -> NoReturn:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hpnets.commands.process import other_command, program, run_main
+from hpnets.environment import command
 from tests.in_process import ROOT
 
 
@@ -28,6 +29,9 @@ def test_a_command_knows_what_it_was_called(
 ) -> None:
     monkeypatch.setattr(sys, "argv", argv)
     assert (program(), other_command("evaluate")) == (name, evaluate)
+    assert command() == " ".join(
+        ["hpnets" if "hpnets" in evaluate else f"{Path(sys.executable).name} {argv[0]}", *argv[1:]]
+    )
 
 
 def test_how_a_recipe_ends(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
