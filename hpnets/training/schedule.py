@@ -72,10 +72,10 @@ class Scheduled(pl.Callback):
         self._measured, self._checked = None, -1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._checked = trainer.global_step
         if self._measured is None:
             self.begin(trainer, pl_module)
             self._measure_once(trainer, pl_module)
+        self._checked = trainer.global_step
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         due, self._checked = is_due(self.every, self._checked, trainer.global_step), trainer.global_step
