@@ -27,6 +27,10 @@ ALLOWED = {
     "report": {"files", "statistics"},
 }
 ALLOWED["training"].add("environment")
+ALLOWED["study"] = {"files", "validate", "environment", "statistics"}
+ALLOWED["papers"] = {"layers", "models", "tasks", "linalg", "ntk", "theory", "kernels", "training", "zoo", "study"}
+ALLOWED["papers"] |= {"registry", "statistics"}
+ALLOWED["commands"] = set(ALLOWED)
 FOLDERS = {".ci", "hpnets", "recipes", "tests", "checkpoints", "docs"}
 SOURCES = sorted(path for path in (ROOT / "hpnets").rglob("*.py") if path.parent.name != "hpnets")
 SOURCES += sorted(path for path in (ROOT / "hpnets").glob("*.py") if path.stem != "__init__")
