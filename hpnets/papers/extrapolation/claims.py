@@ -7,10 +7,17 @@ from typing import Any
 
 from hpnets.papers.extrapolation.arithmetic import fit_sums
 from hpnets.papers.extrapolation.cells import FASTER_LR, SCALAR, STATED, STATED_LR
-from hpnets.papers.extrapolation.lines import fit_lines, missing_sector, paper_setting, polynomials
+from hpnets.papers.extrapolation.lines import (
+    STATED_BATCH,
+    STATED_POINTS,
+    fit_lines,
+    missing_sector,
+    paper_setting,
+    polynomials,
+)
 from hpnets.papers.extrapolation.networks import degree_outside
 from hpnets.papers.extrapolation.sizes import Sizes
-from hpnets.statistics import mean, middle, spread
+from hpnets.statistics import estimate, mean, middle, spread
 from hpnets.study import Above, Below, Claim, Less, Paired, Results
 
 Quantities = dict[str, Any]
@@ -29,11 +36,17 @@ def claims(sizes: Sizes) -> list[Claim]:
     box = partial(Claim, where="experiments in 1, 2 and 8 dimensions", formula=ERROR, seeds=n)
     gap = partial(Claim, where="experiments with a missing direction, |x| = 2", formula=ERROR, seeds=n)
     sums = partial(Claim, where="experiments on arithmetic", formula="round(f(x_1, x_2)) = s_1 + s_2", seeds=n)
-    stated = f"Adam {STATED_LR:g}, weight decay 1e-3, batch 512, {first} epochs (of 2,048 points, which we chose)"
+    steps = first * STATED_POINTS // STATED_BATCH
+    stated = (
+        f"Adam {STATED_LR:g}, weight decay 1e-3, batch {STATED_BATCH}, {first} epochs (of {STATED_POINTS:,} points, a "
+        f"number that we chose and from which the verdict follows: in {steps} steps Adam moves a weight by about "
+        f"{steps * STATED_LR:.3f})"
+    )
     more = "a PNN of degree 4 is right more often than an MLP (whether by its product: see the twin)"
     kinds: dict[str, Callable[[str], bool]] = {
         "Far outside, a ReLU MLP is linear": lambda net: net == "mlp",
-        "Far outside, a network of N Hadamard factors is a polynomial of degree N": lambda net: net[-1].isdigit(),
+        "Far outside, a network of N Hadamard factors is a polynomial of degree N (pnn-N is homogeneous, so exactly of "
+        "degree N, trained or not)": lambda net: net[-1].isdigit(),
         "Without the product (its additive twin) it is linear": is_twin,
     }
     at_once = Below(OFF, 0.05, each=True).contradicted_if(Above(OFF, 0.5))
@@ -171,7 +184,8 @@ def sum_gaps(results: Results, fold: str) -> Quantities:
     words = {"reproduced": "the product helps", "contradicted": "the twin is better"}
     judged = words.get(verdict, "no difference that the product makes")
     rights = {f"{metric}, {net}": of[net][metric] for metric in of["mlp"] for net in ("pnn1-4", "mlp")}
-    return {**gaps, "by two standard errors, at one rate, not tuned": judged, **rights}
+    twin = f"{estimate(gaps[TWIN], '.3f')}, {judged} (at one rate, not tuned)"
+    return {ROUND: gaps[ROUND], TWIN: twin, **rights}
 
 
 def abstract(results: Results, sizes: Sizes) -> list[str]:

@@ -178,7 +178,7 @@ def order(results: Results, chosen: tuple[int, ...]) -> Quantities:
     worst = max(a / b for row in rows for a, b in itertools.pairwise(row))
     return {
         ORDERED: [row == sorted(row) for row in rows],
-        "worst inversion, a factor": worst,
+        "worst inversion, a factor": f"{worst:.3f}",
         "means in order": means == sorted(means),
     }
 

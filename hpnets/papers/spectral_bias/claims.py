@@ -118,8 +118,8 @@ def decay(results: Results, sizes: Sizes) -> Quantities:
 
 def odd(results: Results, sizes: Sizes) -> Quantities:
     of = {n: spectrum(results, 10, n) for n in sizes.degrees}
-    odds = {n: [abs(each["eigenvalues"][k]) / each["trace"] for k in (3, 5)] for n, each in of.items()}
-    made = {f"{ODD}, N = {n}": odds[n] for n in (min(of), max(of))}
+    odds = {n: {k: abs(each["eigenvalues"][k]) / each["trace"] for k in (3, 5)} for n, each in of.items()}
+    made = {f"{ODD}, N = {n}": labelled("k", odds[n]) for n in (min(of), max(of))}
     return {**made, SHARE: labelled("N", {n: above(each, 2) for n, each in of.items()})}
 
 
