@@ -43,6 +43,11 @@ def spread(values: Sequence[float], form: str = ".3g", width_form: str = ".1g") 
     return plus_minus(statistics.fmean(finite), deviation(finite), form, width_form) + lost
 
 
+def estimate(values: Sequence[float], form: str = ".2f") -> str:
+    """ "mean +- standard error (standard error)"."""
+    return f"{plus_minus(statistics.fmean(values), standard_error(values), form, '.2g')} (standard error)"
+
+
 def mean_std(values: Sequence[float | None]) -> dict[str, float] | None:
     """{"mean", "std"} of values, at least two; None where one is missing or not finite."""
     finite = [value for value in values if value is not None and math.isfinite(value)]

@@ -31,6 +31,9 @@ ALLOWED = {
     | {"kernels", "atomic_files", "environment", "statistics"},
     "zoo": {"models", "registry", "atomic_files"},
     "report": {"atomic_files", "statistics"},
+    "study": {"atomic_files", "validate", "environment", "statistics"},
+    "papers": {"layers", "models", "tasks", "linalg", "ntk", "theory", "kernels", "training", "zoo", "study"}
+    | {"registry", "statistics"},
 }
 ANYTHING = {"commands", "__main__"}
 FOLDERS = {".ci", "hpnets", "recipes", "tests", "checkpoints", "docs"}
