@@ -3,10 +3,16 @@
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from hpnets.optimisers import OPTIMISERS
 from hpnets.registry import nearest
 from hpnets.validate import read, shown
+
+if TYPE_CHECKING:
+    OptimiserName = str
+else:
+    OptimiserName = Literal[tuple(OPTIMISERS.names())]
 
 
 @dataclass
@@ -14,13 +20,13 @@ class OptimOptions:
     """Optimiser.
 
     Args:
-        name: adam, adamw, or sgd
+        name: one of those in hpnets/optimisers.py
         lr: learning rate
         weight_decay: of the optimiser's own kind
         momentum: of sgd; 0 is plain gradient descent
     """
 
-    name: Literal["adam", "adamw", "sgd"] = "adam"
+    name: OptimiserName = "adam"
     lr: float = 1e-3
     weight_decay: float = 0.0
     momentum: float = 0.9

@@ -12,16 +12,19 @@ ALLOWED = {
     "option_sets": set(),
     "registry": {"option_sets"},
     "validate": set(),
-    "options": {"registry", "validate"},
+    "optimisers": {"registry"},
+    "options": {"optimisers", "registry", "validate"},
     "files": {"registry", "validate"},
     "cli": {"registry", "validate"},
-    "layers": {"registry"},
+    "layers": {"optimisers", "registry"},
     "models": {"layers", "option_sets", "registry"},
     "tasks": {"option_sets", "registry"},
     "linalg": set(),
-    "ntk": {"linalg"},
-    "theory": {"ntk", "linalg"},  # one eigensolver, one solver, one fit of a decay for measured and for limit kernels
-    "training": {"models", "tasks", "linalg", "ntk", "theory", "options", "files", "registry", "validate"},
+    "ntk": {"linalg", "registry"},
+    # One eigensolver, one solver and one fit of a decay serve measured and limit kernels.
+    "theory": {"ntk", "linalg", "registry"},
+    "training": {"models", "tasks", "linalg", "ntk", "theory"}
+    | {"optimisers", "options", "files", "registry", "validate"},
     "zoo": {"models", "registry", "files"},
     "report": {"files"},
 }
