@@ -49,18 +49,23 @@ METRICS = _METRICS.entries
 
 def register_metric(
     name: str,
-    reads: Callable[[Measurement], tuple[Any, ...]] = lambda m: (m,),
-    part: Callable[[Any], float] = float,
-    possible: Callable[[Tensor | None], bool] = lambda targets: True,
+    reads: Callable[[Measurement], tuple[Any, ...]] | None = None,
+    part: Callable[[Any], float] | None = None,
+    possible: Callable[[Tensor | None], bool] | None = None,
 ) -> Callable[[F], F]:
     """Decorator: enter a function as the metric `name`, its value being part(function(*reads(measurement))).
 
-    reads: the function's arguments, by default the measurement itself. part: the number in what it returns.
-    possible: whether the metric exists with these targets (None: there are none). Raises ValueError for a taken name.
+    reads: the function's arguments, by default the measurement itself. part: the number in what it returns, by default
+    all of it. possible: whether the metric exists with these targets (None: there are none), by default with any.
+    Raises ValueError for a taken name.
     """
 
     def enter(function: F) -> F:
-        _METRICS.register(name)(Metric(lambda m: part(function(*reads(m))), possible))
+        def value(m: Measurement) -> float:
+            result = function(*(reads(m) if reads else (m,)))
+            return part(result) if part else result
+
+        _METRICS.register(name)(Metric(value, possible or (lambda targets: True)))
         return function
 
     return enter
