@@ -19,7 +19,7 @@ def environment() -> dict[str, Any]:
 
     return {
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "command": " ".join([Path(sys.executable).name, *sys.argv]),
+        "command": command(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": {name: _version(name) for name in PACKAGES},
@@ -28,6 +28,17 @@ def environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "commit": commit(),
     }
+
+
+def command() -> str:
+    """The command of this process, as one types it."""
+    return " ".join(["hpnets" if runs_hpnets() else f"{Path(sys.executable).name} {sys.argv[0]}", *sys.argv[1:]])
+
+
+def runs_hpnets() -> bool:
+    """Whether this process is `hpnets ...` or `python -m hpnets ...`, not a script or module of a checkout."""
+    path = Path(sys.argv[0])
+    return path.name == "hpnets" or path.parts[-2:] == ("hpnets", "__main__.py")
 
 
 def device_of(name: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatch
 from typing import Any, Generic, TypeVar
 
+from hpnets.option_sets import Option, declared, option_docs
+
 T = TypeVar("T")
 
 
@@ -50,8 +52,12 @@ class Registry(Generic[T]):
         return " ".join(paragraph.split()).split(". ")[0].rstrip(".")
 
     def options(self, name: str) -> dict[str, inspect.Parameter]:
-        """The constructor's parameters of `name`, in order."""
-        return dict(inspect.signature(self.get(name)).parameters)
+        """The constructor's parameters of `name`, in order, with their plain types."""
+        return declared(self.get(name))
+
+    def option_docs(self, name: str) -> dict[str, Option]:
+        """What each option of `name` is, of those that are declared with a text."""
+        return option_docs(self.get(name))
 
     def create(self, name: str, **kwargs: Any) -> T:
         """Build `name`; raises ValueError for an option that it does not have."""

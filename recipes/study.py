@@ -1,9 +1,6 @@
 """Measure a paper's statements: python recipes/study.py extrapolation --quick"""
 
-import sys
-
-from hpnets.cli import run_main
-from hpnets.commands.study import main
+from hpnets.commands.main import run
 
 if __name__ == "__main__":
-    run_main(lambda: main(sys.argv[1:]))
+    run("study")

@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from hpnets.cli import Parser
+from hpnets.commands.parser import Parser
+from hpnets.commands.process import program
 from hpnets.papers import list_papers, load_paper
 from hpnets.study.paper import Paper
 
@@ -45,7 +46,7 @@ def run(paper: Paper, words: list[str]) -> None:
 def parser_of(paper: Paper) -> Parser:
     """The options that all studies have, and those of the paper's own."""
     name, page = paper.name, f"docs/results/papers/{paper.name}"
-    parser = Parser(prog=f"study {name}", description=f"{paper.title}: {paper.source}.")
+    parser = Parser(prog=f"{program()} {name}", description=f"{paper.title}: {paper.source}.")
     out = "the run folder; cells that are finished in it are not computed again"
     parser.add_argument("--out", type=str, default=f"runs/{name}", help=out)
     parser.add_argument("--quick", action="store_true", help="small sizes, minutes")

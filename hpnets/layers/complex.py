@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers.checks import one_of
+from hpnets.validate import one_of
 
 Pair = tuple[Tensor, Tensor]
 _TINY = 1e-12  # under the root of |z|, whose gradient at z = 0 has no value
@@ -55,6 +55,7 @@ _ACTIVATIONS: dict[str, Callable[[Pair], Pair]] = {
     "zrelu": zrelu,
     "phase_tanh": lambda z: scaled(z, modulus(z).tanh() / modulus(z)),
 }
+COMPLEX_ACTIVATIONS = (*_ACTIVATIONS, "modrelu")
 
 
 class ComplexActivation(nn.Module):
@@ -70,7 +71,7 @@ class ComplexActivation(nn.Module):
 
     def __init__(self, name: str, features: int) -> None:
         super().__init__()
-        self.name = one_of("activation", name, (*_ACTIVATIONS, "modrelu"))
+        self.name = one_of("activation", name, COMPLEX_ACTIVATIONS)
         if name == "modrelu":
             self.b = nn.Parameter(torch.zeros(features))
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hpnets.layers.modulation import ModulatedConv2d
+from hpnets.validate import one_of
 
 PARAMETRISATIONS = ("standard", "ntk", "mup")
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, ModulatedConv2d)
@@ -120,11 +121,11 @@ def mup_scalings(net: nn.Module, own: dict[str, Drawn], base: dict[str, Drawn]) 
     heads' width instead of the root of it.
     """
     layers, scaled, contracted = layers_of(net), _declared(net, "scaled_by_fan_in"), _declared(net, "contracted")
-    found = {name: mup_scaling(drawn, base[name], name in layers, name in scaled) for name, drawn in own.items()}
+    scalings = {name: mup_scaling(drawn, base[name], name in layers, name in scaled) for name, drawn in own.items()}
     for name in contracted:
         r_out = own[name].shape[0] / base[name].shape[0]
-        found[name] = replace(found[name], multiplier=found[name].multiplier / r_out)
-    return found
+        scalings[name] = replace(scalings[name], multiplier=scalings[name].multiplier / r_out)
+    return scalings
 
 
 def _declared(net: nn.Module, attribute: str) -> set[str]:
@@ -196,8 +197,7 @@ def parameter_groups(net: nn.Module, optimizer: str, lr: float, weight_decay: fl
     Raises ValueError for another optimizer, and for "adam" with weight decay where factors differ: there it is part of
     the gradient that Adam divides by its size, which no factor mends.
     """
-    if optimizer not in ("sgd", "adam", "adamw"):
-        raise ValueError(f"optimizer is {optimizer!r}; allowed: sgd, adam, adamw")
+    one_of("optimizer", optimizer, ("sgd", "adam", "adamw"))
     groups: dict[float, list[nn.Parameter]] = {}
     for p, factor in _factors(net, "sgd" if optimizer == "sgd" else "adam"):
         groups.setdefault(factor, []).append(p)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from hpnets.layers import at_least
+from hpnets.validate import at_least
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpnets.layers import at_least
 from hpnets.layers.resample import Resample2d
+from hpnets.validate import at_least
 
 
 def spread(x: Tensor) -> Tensor:

@@ -52,10 +52,10 @@ def by_goal(index: Path, sort: str = "metric") -> dict[str, list[Entry]]:
     """
     if sort not in SORTS:
         raise ValueError(f"sort is {sort!r}; allowed: {', '.join(SORTS)}")
-    found: dict[str, list[Entry]] = {}
+    goals: dict[str, list[Entry]] = {}
     for entry in sorted(json.loads(index.read_text()), key=SORTS[sort]):
-        found.setdefault(f"{entry['task']['name']}-{metric_of(entry).removeprefix('test/')}", []).append(entry)
-    return dict(sorted(found.items()))
+        goals.setdefault(f"{entry['task']['name']}-{metric_of(entry).removeprefix('test/')}", []).append(entry)
+    return dict(sorted(goals.items()))
 
 
 def zoo_table(entries: list[Entry]) -> str:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hpnets.atomic_files import read_json, remove_partial, write_json
 from hpnets.environment import commit, environment
-from hpnets.files import read_json, remove_partial, write_json
 from hpnets.study.results import Result, Results, as_json
 
 Compute = Callable[..., dict[str, Any]]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hpnets.files import write_whole
+from hpnets.atomic_files import write_whole
 from hpnets.statistics import mean
 
 # Of Okabe and Ito: eight categories that people with any colour vision tell apart.

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hpnets.atomic_files import read_json, write_json, write_text, write_whole
 from hpnets.environment import short_commit
-from hpnets.files import read_json, write_json, write_text, write_whole
 from hpnets.statistics import table
 from hpnets.study.cells import Cell, distinct
 from hpnets.study.results import Result, Results, as_json

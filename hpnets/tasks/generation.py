@@ -8,10 +8,10 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from hpnets.tasks.base import Predict, Probe, Task
-from hpnets.tasks.checks import integer
 from hpnets.tasks.frechet import frechet_distance
 from hpnets.tasks.kinds import ClassificationTask
 from hpnets.tasks.samples import Samples, Splits
+from hpnets.validate import at_least
 
 EPOCH = 12_000  # pictures, about
 GRID, SHOWN_SIDE = 8, 32
@@ -41,7 +41,7 @@ class GenerationTask(Task):
             raise ValueError(f"task {source.name!r} has no pictures to generate; allowed: tasks of square pictures")
         self.name, self.source = source.name, source
         self.features, self.featured = features or ("pixels", lambda x: F.adaptive_avg_pool2d(x, 8).flatten(1))
-        self.input_shape = (integer("latent", latent, 1),)
+        self.input_shape = (at_least("latent", latent, 1),)
         self.picture_shape, self.output_dim = shape, math.prod(shape)
 
     def prepare_data(self) -> None:
@@ -62,7 +62,7 @@ class GenerationTask(Task):
 
     def probe(self, n: int) -> Probe:
         """n fixed latents, for which there is no target."""
-        return Probe(self.latents(integer("n", n, 1)), None, None)
+        return Probe(self.latents(at_least("n", n, 1)), None, None)
 
     def distances(self, predict: Predict, reference: Samples) -> dict[str, float]:
         """frechet and frechet_floor to the pictures of `reference`, the val or the test set."""

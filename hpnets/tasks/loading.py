@@ -45,7 +45,7 @@ def eval_batches(n: int, size: int, world: int, rank: int) -> list[list[int]]:
     Raises ValueError if n < world, since a rank without rows could not take part.
     """
     if n < world:
-        raise ValueError(f"{world} ranks cannot share {n} evaluation samples: allowed are at most {n} ranks")
+        raise ValueError(f"devices is {world} in all; allowed: at most {n}, the evaluation samples that ranks share")
     largest, smallest = -(-n // world), n // world
     rows = torch.arange(rank, n, world)
     return [part.tolist() for part in rows.tensor_split(min(-(-largest // size), smallest))]

@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from hpnets.theory import nodes
-from hpnets.theory.inputs import Points
 from hpnets.theory.moments import Moments, fresh
+from hpnets.theory.points import Points
 
 Derivation = Callable[[Any, Any, "Laws"], Moments]
 _DERIVATIONS: dict[str, Derivation] = {}
@@ -129,7 +129,7 @@ class Laws:
                 "makes certain, so that there is no limit in closed form; allowed: norm 'batch' or 'none'"
             )
         if layer.training:
-            raise ValueError("BatchNorm in train mode couples the points; call net.eval() first")
+            raise ValueError("BatchNorm is in train mode, which couples the points; allowed: eval mode, net.eval()")
         mean, variance = layer.running_mean, layer.running_var
         if mean is None or variance is None or bool((mean != 0).any()) or bool((variance != 1).any()):
             raise ValueError(
@@ -145,7 +145,7 @@ class Laws:
         self.draw(bias, 0.0)
         first = 1.0 if weight is None else float(weight.detach().flatten()[0])
         if weight is not None and not bool((weight == first).all()):
-            raise ValueError("a norm's weights differ, so they are trained; allowed: a network as it is built")
+            raise ValueError("the weights of a norm differ, so they are trained; allowed: a network as it is built")
         return first
 
     def alike(self, h: Moments, first: nn.Linear, others: Iterable[nn.Linear]) -> Iterator[Moments]:
@@ -173,14 +173,14 @@ def uniform_bias(layer: Layer) -> float:
 
 def _square(layer: nn.Conv2d) -> tuple[int, int, int]:
     """Kernel, stride and padding, each one number; ValueError for a convolution that they do not describe."""
-    found = {name: getattr(layer, name) for name in ("kernel_size", "stride", "padding")}
-    for name, pair in found.items():
+    pairs = {name: getattr(layer, name) for name in ("kernel_size", "stride", "padding")}
+    for name, pair in pairs.items():
         if isinstance(pair, str) or pair[0] != pair[1]:
-            raise ValueError(f"{name} of a Conv2d is {pair!r}; its limit is derived for two equal numbers only")
+            raise ValueError(f"{name} of a Conv2d is {pair!r}; allowed where it has a limit: two equal numbers")
     for name, only in (("dilation", (1, 1)), ("groups", 1), ("padding_mode", "zeros")):
         if getattr(layer, name) != only:
-            raise ValueError(f"{name} of a Conv2d is {getattr(layer, name)!r}; its limit is derived for {only!r} only")
-    return found["kernel_size"][0], found["stride"][0], found["padding"][0]
+            raise ValueError(f"{name} of a Conv2d is {getattr(layer, name)!r}; allowed where it has a limit: {only!r}")
+    return pairs["kernel_size"][0], pairs["stride"][0], pairs["padding"][0]
 
 
 def flat(x: Points | Moments) -> Moments:

@@ -43,7 +43,7 @@ def check_weights(module: pl.LightningModule) -> None:
 
 
 def log_validation(module: pl.LightningModule, values: dict[str, float]) -> None:
-    """Log what a validation epoch found, at the step that the weights have reached."""
+    """Log the results of a validation epoch, at the step that the weights have reached."""
     module.log_dict(values, logger=False)
     log_now(module.trainer, values)
 

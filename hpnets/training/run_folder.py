@@ -1,4 +1,4 @@
-"""The run folder: where each file of a run lies, and how a finished run is read back."""
+"""The run folder: where each file of a run lies, how it is begun and finished."""
 
 import os
 from dataclasses import dataclass
@@ -8,13 +8,10 @@ from typing import Any
 import yaml
 from torch import nn
 
+from hpnets.atomic_files import check_writable, sha256_of, write_json, write_tensors, write_text
 from hpnets.environment import environment
-from hpnets.files import check_writable, read_tensors, sha256_of, write_json, write_tensors, write_text
 from hpnets.options import RunOptions
-from hpnets.tasks import Task
-from hpnets.tasks.generation import Features
-from hpnets.training.build import build, complete
-from hpnets.training.read_back import check_tensors, naming, read_options, read_summary
+from hpnets.training.read_back import read_options, read_summary
 
 
 @dataclass(frozen=True)
@@ -78,10 +75,7 @@ class RunFolder:
         """The options that config.yaml holds; ValueError if it is not there, or does not hold options of a run."""
         if not os.path.isfile(self.config):  # False for a name that is too long, where Path.is_file raises
             raise ValueError(f"{str(self.path)!r} is no run folder: there is no {self.config}")
-        options = read_options(self.config)
-        with naming(self.config):
-            complete(options)
-        return options
+        return read_options(self.config)
 
     def finish(self, net: nn.Module, summary: dict[str, Any]) -> dict[str, Any]:
         """Write model.safetensors, then summary.json with its hash; returns the summary."""
@@ -96,16 +90,3 @@ class RunFolder:
         if not self.summary.is_file():
             raise ValueError(f"the run in {str(self.path)!r} has not ended; continue it with --resume {self.path}")
         return read_summary(self.summary)
-
-
-def load_run(path: Path, features: Features | None = None) -> tuple[nn.Module, Task, dict[str, Any]]:
-    """Network (eval mode, its weights checked against their hash), task and summary of a finished run."""
-    folder = RunFolder(path)
-    summary = folder.read_summary()
-    weights = read_tensors(folder.weights, summary["sha256"])
-    options = folder.options()
-    with naming(folder.config):
-        net, task = build(options, features)
-    check_tensors(folder.weights, weights, net.state_dict(), folder.config)
-    net.load_state_dict(weights)
-    return net.eval(), task, summary

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hpnets.files import write_tensors
+from hpnets.atomic_files import write_tensors
 
 
 @dataclass

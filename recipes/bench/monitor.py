@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hpnets.statistics import median, middle, table
+from recipes import ROOT
 
 ABOUT = (
     "The default run (CCP of degree 4 on digits, 20 epochs, the kernel of 100 samples at the start and each epoch) "
@@ -14,7 +15,7 @@ ABOUT = (
     "(`auto`), in turn; each as the command runs it, with wandb in its folder, and bare, with `--wandb off`; median "
     "(least - greatest) over the seeds. Seconds are those of summary.json: all but imports."
 )
-TRAIN = Path(__file__).parents[1] / "train.py"
+TRAIN = ROOT / "recipes" / "train.py"
 # Off; as it was before the structured engine; as it is.
 VARIANTS = {
     "off": ("--ntk.every", "off"),

@@ -1,6 +1,7 @@
 """Metrics of kernels with known values, their invariances, and the table by name."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -247,6 +248,6 @@ def test_measure_refuses_what_it_cannot_know() -> None:
         (lambda: metrics.local_elasticity(psd(0), torch.zeros(12, dtype=torch.long)), "no pair of one class, or none"),
     ],
 )
-def test_bad_arguments_are_named(call, message: str) -> None:
+def test_bad_arguments_are_named(call: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

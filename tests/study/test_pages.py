@@ -51,7 +51,7 @@ def paper(monkeypatch: pytest.MonkeyPatch) -> Paper:
     module = ModuleType("parts")
     for name, part in {"cells": cells, "claims": claims, "figures": figures}.items():
         setattr(module, name, part)
-    module.abstract = lambda results, sizes: ["One.", "Two.", "Three.", "Four."]  # type: ignore[attr-defined]
+    module.abstract = lambda results, sizes: ["One.", "Two.", "Three.", "Four."]
     monkeypatch.setattr(Paper, "_module", lambda self, name: module)
     return Paper("somewhere.mine", "Title", "Someone 2020", "Width {width}.", Sizes(), Sizes(), Sizes())
 

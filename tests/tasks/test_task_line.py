@@ -42,7 +42,7 @@ def test_formulas(name: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_regions_of_the_splits(target: str, input_dim: int) -> None:
     if TARGETS[target].only_1d and input_dim > 1:
-        with pytest.raises(ValueError, match=f"input_dim={input_dim}: target '{target}' allows only 1"):
+        with pytest.raises(ValueError, match=f"input_dim is {input_dim}; allowed: 1 for target '{target}'"):
             create_task("line", target=target, input_dim=input_dim)
         return
     task = create_task("line", target=target, input_dim=input_dim, train_size=300, test_size=200)

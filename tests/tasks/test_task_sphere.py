@@ -68,9 +68,9 @@ def test_known_cases() -> None:
 
 
 def test_harmonics_that_do_not_exist_are_refused() -> None:
-    with pytest.raises(ValueError, match="k=-1: allowed are integers of at least 0"):
+    with pytest.raises(ValueError, match="k is -1; allowed: an integer >= 0"):
         zonal(-1, 3, 0.0)
-    with pytest.raises(ValueError, match="d=1: allowed are integers of at least 2"):
+    with pytest.raises(ValueError, match="d is 1; allowed: an integer >= 2"):
         zonal(1, 1, 0.0)
 
 

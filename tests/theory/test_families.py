@@ -8,8 +8,8 @@ import torch
 from hpnets import list_models
 from hpnets.models import create_model
 from hpnets.theory import init_variances, limit_kernel
-from recipes.theory.cases import CASES, IMAGE, OUTPUTS, VECTOR
-from recipes.theory.convergence import BAND, jackknife, measure, slope, table
+from recipes.bench.limits.cases import CASES, IMAGE, OUTPUTS, VECTOR
+from recipes.bench.limits.convergence import BAND, jackknife, measure, slope, table
 from tests.theory.oracle import jacobian_kernel
 from tests.theory.test_limits import REFUSED
 

@@ -6,13 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hpnets.kernels import KernelPredictor
 from hpnets.ntk import ntk
 from hpnets.papers.descent import descend
 from hpnets.papers.ntk_convergence.jacot import JacotNet
 from hpnets.papers.ntk_convergence.sizes import Sizes
 from hpnets.study import Cell, grid
 from hpnets.tasks import create_task
-from hpnets.theory import KernelPredictor, limit_kernel
+from hpnets.theory import limit_kernel
 
 Measured = dict[str, Any]
 ANGLES = 60

@@ -6,12 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hpnets.kernels import KernelPredictor
 from hpnets.models import create_model
 from hpnets.ntk import ntk
 from hpnets.papers.descent import descend_from_start
 from hpnets.tasks.label_noise import noisy_parity
 from hpnets.tasks.sphere import SphereTask
-from hpnets.theory import KernelPredictor, dot_product, limit_kernel, multiplicity, sphere_spectrum, zonal_coefficients
+from hpnets.theory import dot_product, limit_kernel, multiplicity, sphere_spectrum, zonal_coefficients
 
 Measured = dict[str, Any]
 HARMONICS = (1, 3, 4, 5, 8, 12)

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from hpnets.theory import nodes
 from hpnets.theory.activations import activation
-from hpnets.theory.inputs import Points
 from hpnets.theory.laws import Laws, register_limit
 from hpnets.theory.moments import Moments
+from hpnets.theory.points import Points
 
 
 @register_limit("hpnets.models.linear_attention.LinearAttention")
@@ -40,7 +40,7 @@ def attention(layer: Any, x: Moments, laws: Laws) -> Moments:
     Source: Hron et al. 2020, "Infinite attention" (arXiv 2006.10540), there with scores of its scaling.
     """
     Q, K, V = (laws.dense(x, W) for W in (layer.W_Q, layer.W_K, layer.W_V))
-    if layer.product.__name__ != "hadamard":
+    if layer.product.additive:
         return laws.dense(Q + nodes.average(K + V), layer.O)
     channels = layer.W_Q.in_features / layer.heads
     return laws.dense(channels**0.5 * (Q * nodes.average(K * V)), layer.O)
@@ -67,8 +67,7 @@ def mu_layer(layer: Any, x: Moments, laws: Laws) -> Moments:
     a = laws.norm(shifted(layer, laws.default(x, layer.U_1)), layer.norm_a)
     b = laws.norm(laws.default(shifted(layer, laws.default(x, layer.U_2)), layer.U_3), layer.norm_b)
     alpha = float(layer.alpha.detach())
-    twin = layer.product.__name__ != "hadamard"
-    return laws.default((1 + alpha) * a + alpha * b if twin else a * (1 + alpha * b), layer.C)
+    return laws.default((1 + alpha) * a + alpha * b if layer.product.additive else a * (1 + alpha * b), layer.C)
 
 
 def shifted(layer: Any, x: Moments) -> Moments:
