@@ -60,7 +60,7 @@ class Registry(Generic[T]):
     def get(self, name: str) -> T:
         """The entry called `name`; raises ValueError with the nearest names."""
         if not isinstance(name, str) or name not in self._entries:
-            raise ValueError(f"unknown {self.kind} {name!r}: {nearest(str(name), self._entries)}")
+            raise ValueError(f"unknown {self.kind} {name!r}; {nearest(str(name), self._entries)}")
         return self._entries[name]
 
     def summary(self, name: str) -> str:
@@ -85,5 +85,5 @@ class ClassRegistry(Registry[type[T]]):
         allowed = self.options(name)
         for key in kwargs:
             if key not in allowed:
-                raise ValueError(f"{self.kind} {name!r} has no option {key!r}: {nearest(key, allowed)}")
+                raise ValueError(f"{self.kind} {name!r} has no option {key!r}; {nearest(key, allowed)}")
         return self.get(name)(**kwargs)

@@ -41,7 +41,7 @@ def test_nearest() -> None:
 def test_summary_is_the_first_sentence_of_the_docstring(animals: ClassRegistry[object]) -> None:
     assert animals.summary("cat") == "A cat of nine lives, as all cats have"
     assert animals.summary("dog") == ""
-    with pytest.raises(ValueError, match="unknown animal 'cta': did you mean cat"):
+    with pytest.raises(ValueError, match="unknown animal 'cta'; did you mean cat"):
         animals.summary("cta")
 
 
@@ -63,9 +63,9 @@ def test_names_are_sorted_and_match_a_pattern(animals: ClassRegistry[object]) ->
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(animals: ClassRegistry[object]) -> None:
-    with pytest.raises(ValueError, match="unknown animal 'cta': did you mean cat"):
+    with pytest.raises(ValueError, match="unknown animal 'cta'; did you mean cat"):
         animals.get("cta")
-    with pytest.raises(ValueError, match="unknown animal 'xyz': allowed: cat, dog, house_cat"):
+    with pytest.raises(ValueError, match="unknown animal 'xyz'; allowed: cat, dog, house_cat"):
         animals.create("xyz")
 
 
@@ -77,7 +77,7 @@ def test_options_and_create(animals: ClassRegistry[object]) -> None:
 
 
 def test_an_unknown_option_is_answered_with_the_nearest(animals: ClassRegistry[object]) -> None:
-    with pytest.raises(ValueError, match="animal 'cat' has no option 'live': did you mean lives"):
+    with pytest.raises(ValueError, match="animal 'cat' has no option 'live'; did you mean lives"):
         animals.create("cat", live=1)
 
 
