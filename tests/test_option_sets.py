@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import pytest
 
-from hpnets.layers import at_least, one_of
 from hpnets.option_sets import Option, OptionSet, declared, option_docs, takes
+from hpnets.validate import at_least, one_of
 
 COUNT = partial(at_least, minimum=1)
 
