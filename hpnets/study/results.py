@@ -55,15 +55,15 @@ class Results:
 
     def by(self, option: str, *path: str | int) -> dict[Any, list[Any]]:
         """{value of an option: what lies at `path` in each result with it}, in the order of the cells."""
-        made: dict[Any, list[Any]] = {}
-        for result in self:
-            made.setdefault(result.options[option], []).append(result.at(*path))
-        return made
+        return {key: part.values(*path) for key, part in self.split(option).items()}
 
-    def split(self, option: str) -> dict[Any, "Results"]:
-        """{value of an option: the results with it}, in the order of the cells."""
-        values = dict.fromkeys(result.options[option] for result in self)
-        return {value: Results(tuple(r for r in self if r.options[option] == value)) for value in values}
+    def split(self, *options: str) -> "dict[Any, Results]":
+        """{value of an option, or a tuple of those of several: the results with it}; a list is a key as a tuple."""
+        parts: dict[Any, list[Result]] = {}
+        for result in self:
+            key = tuple(_as_key(result.options[option]) for option in options)
+            parts.setdefault(key[0] if len(options) == 1 else key, []).append(result)
+        return {key: Results(tuple(part)) for key, part in parts.items()}
 
     def _summary(self, name: str) -> str:
         options = [r.options for r in self if r.function == name]
@@ -73,6 +73,10 @@ class Results:
 def as_json(value: Any) -> Any:
     """The value as json gives it back: tuples as lists."""
     return json.loads(json.dumps(value))
+
+
+def _as_key(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _is(result: Result, key: str, value: Any) -> bool:

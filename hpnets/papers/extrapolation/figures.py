@@ -13,7 +13,7 @@ from hpnets.papers.extrapolation.lines import fit_lines, missing_sector, paper_s
 from hpnets.papers.extrapolation.networks import degree_outside
 from hpnets.papers.extrapolation.sizes import Sizes
 from hpnets.statistics import deviation, mean, spread
-from hpnets.study import Figure, Picture, Results
+from hpnets.study import Figure, Picture, Results, spread_table
 from hpnets.study.charts import band, categories, without_marker
 from hpnets.tasks.targets import TARGETS
 
@@ -73,40 +73,31 @@ def stated(results: Results) -> Figure:
         "Relative errors. Adam at 1e-4, and at 1e-2, which is not the paper's; weight decay 1e-3, batches of 512 of "
         "2,048 points, x and y as they are; ccp of width 1, mlp of two hidden layers."
     )
-    rows = [
-        (
-            *(f"{r.options[key]}" for key in ("target", "network", "lr", "epochs")),
-            *(spread(r.value[key]) for key in ("before", "inside", "outside")),
-        )
-        for r in results.of(paper_setting)
-    ]
-    head = ("target", "network", "lr", "epochs", "inside, at first", "inside", "outside")
-    return Figure("The stated setting", text, head, tuple(rows))
+    columns = {"inside, at first": ("before",), "inside": ("inside",), "outside": ("outside",)}
+    table = spread_table(results.of(paper_setting), ("target", "network", "lr", "epochs"), columns)
+    return Figure("The stated setting", text, *table)
 
 
 def sectors(results: Results, sizes: Sizes) -> Figure:
-    of: dict[tuple[str, str], dict[int, Any]] = {}
-    for r in results.of(missing_sector):
-        of.setdefault((r.options["target"], r.options["network"]), {})[r.options["missing"]] = r.value
+    of = {key: part.split("missing") for key, part in results.of(missing_sector).split("target", "network").items()}
     text = (
         "Trained on the ring 1/2 <= |x| <= 1 of the plane without a sector, tested at |x| = 2: relative error in the "
         "directions seen / not seen (with nothing missing, the second is that of a quarter of the circle)."
     )
-    rows = [(*key, *(pair(got[s], "covered", "missing") for s in sizes.sectors)) for key, got in of.items()]
+    rows = [(*key, *(pair(got.one(), "covered", "missing") for got in part.values())) for key, part in of.items()]
     head = ("target", "network", *(f"{sector} degrees missing" for sector in sizes.sectors))
 
     def draw(axes: list[Any]) -> None:
-        for a, ((target, net), got) in zip(axes, of.items(), strict=False):
+        for a, ((target, net), part) in zip(axes, of.items(), strict=False):
             for key, style in categories(["missing", "covered"]).items():
                 shift = 4 if key == "missing" else -4  # so that points do not hide each other
-                points = [(s + shift, error) for s in sizes.sectors for error in got[s][key]]
+                points = [(sector + shift, error) for sector, got in part.items() for error in got.one(key)]
                 a.plot(*zip(*points, strict=True), label=f"directions {WORDS[key]}", **style | {"linestyle": ""})
             a.set(title=f"{target}, {net}", xlabel="missing sector, degrees", ylabel="relative error at |x| = 2")
             a.set(yscale="log", ylim=(1e-3, 10), xticks=sizes.sectors)
 
-    return Figure(
-        "Missing directions", text, head, tuple(rows), Picture("sectors.svg", SECTORS, draw, 3, math.ceil(len(of) / 3))
-    )
+    picture = Picture("sectors.svg", SECTORS, draw, 3, math.ceil(len(of) / 3))
+    return Figure("Missing directions", text, head, tuple(rows), picture)
 
 
 def sums(results: Results) -> Figure:
@@ -116,13 +107,9 @@ def sums(results: Results) -> Figure:
         "floor or ceil: |f - sum| < 1; within 1: round(f) is off by 1 at most. Batches of 256; lr 0.001, of the "
         "NTK-parametrised networks 0.01."
     )
-    of = results.of(fit_sums)
-    head = [f"{part}: {metric}" for part, got in of.items[0].value.items() for metric in got]
-    rows = [
-        (r.options["fold"], r.options["network"], *(spread(v, ".2g") for got in r.value.values() for v in got.values()))
-        for r in of
-    ]
-    return Figure("Arithmetic", text, ("held out", "network", *head), tuple(rows))
+    metrics = ("round", "floor or ceil", "within 1")
+    columns = {f"{part}: {metric}": (part, metric) for part in ("seen", "held out") for metric in metrics}
+    return Figure("Arithmetic", text, *spread_table(results.of(fit_sums), ("fold", "network"), columns, ".2g"))
 
 
 def curves(results: Results, axes: list[Any]) -> None:

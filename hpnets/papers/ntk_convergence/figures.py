@@ -31,63 +31,50 @@ TRAINED = {
 
 def figures(results: Results, sizes: Sizes) -> list[Figure]:
     """All figures, in order."""
-    kernels = Picture(
-        "kernels.svg",
-        "The kernel K((1, 0), .) over width n; mean and range over seeds",
-        partial(draw_kernels, results),
-        3,
-    )
-    fours = Picture("four.svg", "Trained on four points", partial(draw_four, results), len(sizes.four_widths))
-    along = Picture(
-        "components.svg", "Digits: training along principal components", partial(draw_components, results, sizes), 2
-    )
     initial = spread_table(results.of(initial_kernel), ("width",), {f"{sizes.init_seeds} draws": ("error",)})
     trained = spread_table(results.of(trained_kernel), ("width",), TRAINED)
+    kernels, fours, along = (
+        Picture(f"{name}.svg", title, partial(draw, results, sizes), columns)
+        for name, title, draw, columns in (
+            ("kernels", "The kernel K((1, 0), .) over width n; mean and range over seeds", draw_kernels, 3),
+            ("four", "Trained on four points", draw_four, len(sizes.four_widths)),
+            ("components", "Digits: training along principal components", draw_components, 2),
+        )
+    )
+    distance = "|K - limit| / |limit| of the row K((1, 0), .) on the circle."
+    in_training = (
+        f"Row K((1, 0), .) on the circle before and after {sizes.steps} steps of lr 1 on x1 x2 at {sizes.points} "
+        "points; then how far the trained network is, on the circle, off the predictions of kernels."
+    )
+    text = (
+        f"{sizes.samples} digits; f* = f_0 + 1/2 f(c) for the components c named. t in units of 1 / l, l the "
+        "eigenvalue of the last; what is left of each component (1/2 at first), the same of the limit kernel, and "
+        "the root mean square of what was learnt outside of them."
+    )
+    head = ("components", "n", "t l", "left", "left, limit kernel", "h_t")
     return [
-        Figure(
-            "The kernel at initialisation",
-            "|K - limit| / |limit| of the row K((1, 0), .) on the circle.",
-            *initial,
-        ),
-        Figure(
-            "In training",
-            f"Row K((1, 0), .) on the circle before and after {sizes.steps} steps of lr 1 on x1 x2 at {sizes.points} "
-            "points; then how far the trained network is, on the circle, off the predictions of kernels.",
-            *trained,
-            kernels,
-        ),
+        Figure("The kernel at initialisation", distance, *initial),
+        Figure("In training", in_training, *trained, kernels),
         Figure("Four points", "Networks, and the limit's mean with 10th and 90th percentiles.", picture=fours),
-        Figure(
-            "Principal components",
-            f"{sizes.samples} digits; f* = f_0 + 1/2 f(c) for the components c named. t in units of 1 / l, l the "
-            "eigenvalue of the last; what is left of each component (1/2 at first), the same of the limit kernel, and "
-            "the root mean square of what was learnt outside of them.",
-            ("components", "n", "t l", "left", "left, limit kernel", "h_t"),
-            tuple(component_rows(results)),
-            along,
-        ),
+        Figure("Principal components", text, head, tuple(component_rows(results)), along),
     ]
 
 
 def component_rows(results: Results) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
-    for chosen in ([2], None):
-        of = [r for r in results.of(components) if (r.options["chosen"] == [2]) == (chosen == [2])]
-        for width in dict.fromkeys(r.options["width"] for r in of):
-            cells = [r.value for r in of if r.options["width"] == width]
-            names = of[0].options["chosen"]
-            for i, t in enumerate(cells[0]["times"]):
-                left = "; ".join(spread([c["left"][i][j] for c in cells], ".2g") for j in range(len(names)))
-                theory = "; ".join(f"{p:.2g}" for p in cells[0]["predicted"][i])
-                h = spread([c["h"][i] for c in cells], ".2g")
-                rows.append((", ".join(map(str, names)), str(width), f"{t:.2f}", left, theory, h))
+    for (chosen, width), of in results.of(components).split("chosen", "width").items():
+        for i, t in enumerate(of.items[0].at("times")):
+            left = "; ".join(spread(of.values("left", i, j), ".2g") for j in range(len(chosen)))
+            theory = "; ".join(f"{p:.2g}" for p in of.items[0].at("predicted", i))
+            names, h = ", ".join(map(str, chosen)), spread(of.values("h", i), ".2g")
+            rows.append((names, str(width), f"{t:.2f}", left, theory, h))
     return rows
 
 
-def draw_kernels(results: Results, axes: list[Any]) -> None:
+def draw_kernels(results: Results, sizes: Sizes, axes: list[Any]) -> None:
     row, size, off = axes
     of = results.of(trained_kernel)
-    for width, style in shades(list(of.by("width"))).items():
+    for width, style in shades(sizes.widths).items():
         for key, label, dashes in (("before", "at first", "-"), ("after", "trained", "--")):
             curves = of.by("width", key)[width]
             band(row, ANGLE, curves, f"n = {width}, {label}", without_marker(style) | {"linestyle": dashes})
@@ -104,10 +91,10 @@ def draw_kernels(results: Results, axes: list[Any]) -> None:
     )
 
 
-def draw_four(results: Results, axes: list[Any]) -> None:
+def draw_four(results: Results, sizes: Sizes, axes: list[Any]) -> None:
     limit = results.of(four_limit).one()
-    for a, (width, networks) in zip(axes, results.of(four_points).by("width", "f").items(), strict=True):
-        for i, f in enumerate(networks):
+    for a, width in zip(axes, sizes.four_widths, strict=True):
+        for i, f in enumerate(results.of(four_points, width=width).values("f")):
             a.plot(ANGLE, f, color="tab:blue", lw=0.7, label="networks" if i == 0 else None)
         a.plot(ANGLE, limit["mean"], color="black", lw=2, label="limit: mean")
         for sign in (-1, 1):

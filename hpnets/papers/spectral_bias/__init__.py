@@ -8,10 +8,10 @@ of zonal harmonics of degree k = 1, 3, 4, 5, 8, 12 with amplitude 0.1, full-batc
 error, lr 0.0016. What was run of the paper's 30,000 steps at width 32,768: the whole schedule, and beyond it, of the
 network linearised at its start, that is with its exact kernel at width {paper_width:,} (N in {paper_degrees}; all N,
 and d = 3, at width {width:,}); of the network itself {net_steps} steps at widths {net_widths}, and {wide_steps} at
-width {paper_width:,}, at lr = 0.5 / lambda_max. It is f - f_0 that is trained: f_0 alone is many times as large as the target
-(see the table of steps). Eigenvalues are those of the infinitely wide network, by `hpnets.theory`; k counts as learnt
-when half of its zonal coefficient is left in the residual, as "memorised" when that is so on training points and not on
-held-out ones."""
+width {paper_width:,}, at lr = 0.5 / lambda_max. It is f - f_0 that is trained: f_0 alone is many times as large as the
+target (see the table of steps). Eigenvalues are those of the infinitely wide network, by `hpnets.theory`; k counts as
+learnt when half of its zonal coefficient is left in the residual, as "memorised" when that is so on training points and
+not on held-out ones."""
 
 PAPER = Paper(
     package=__name__,

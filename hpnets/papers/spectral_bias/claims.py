@@ -216,7 +216,7 @@ def abstract(results: Results, sizes: Sizes) -> list[str]:
         "apart, at the times that the eigenvalues of their kernels predict.",
         f"The degree N does not change how eigenvalues fall in the end (trap 1: k^-{a:.2f} at N = {low}, k^-{b:.2f} at "
         f"N = {high}, in R^{dim}), it moves trace to higher k: {first:.3f} to {last:.3f} of it to k > 2 in R^10.",
-        f"The raw gain in speed is mostly scale (trap 2): degree {high} fits k = 5 faster than degree {low} by a factor "
+        f"The raw gain in speed is mostly scale (trap 2): degree {high} fits k = 5 faster than {low} by a factor "
         f"of {raw} at one learning rate, of {scaled} at rates scaled by 1 / lambda_max.",
         "What vanishes from the training residual need not have been learnt: on held-out points only the harmonics of "
         "the lowest degrees are.",

@@ -64,10 +64,9 @@ def eigenvalue_figure(results: Results, sizes: Sizes, dim: int) -> Figure:
 
 
 def steps_figure(results: Results, sizes: Sizes, scaled: bool) -> Figure:
-    runs, last = results.of(linear_training, dim=10), sizes.paper_degrees[-1]
-    rows = []
-    for n, width in dict.fromkeys((r.options["degree"], r.options["width"]) for r in runs):
-        start = [r.value["start"] / r.value["size"] for r in runs.of(linear_training, degree=n, width=width)]
+    rows, last = [], sizes.paper_degrees[-1]
+    for (n, width), runs in results.of(linear_training, dim=10).split("degree", "width").items():
+        start = [r.value["start"] / r.value["size"] for r in runs]
         steps = steps_to_learn(results, width, n, scaled).values()
         rows.append((str(n), f"{width:,}", spread(start, ".2g"), *(spread(s, ".2g") for s in steps)))
     learnt = generalising(results, last, sizes.paper_width, sizes.samples)
