@@ -1,6 +1,5 @@
 """What the spectral bias study computes, against formulas and against plain training."""
 
-
 import pytest
 import torch
 from scipy.special import eval_gegenbauer
