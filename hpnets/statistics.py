@@ -66,6 +66,17 @@ def log_slope(x: Iterable[float], y: Iterable[float]) -> float:
     return statistics.linear_regression([math.log(v) for v in x], [math.log(v) for v in y]).slope
 
 
+def half_time(times: Sequence[float], curve: Sequence[float]) -> float:
+    """The first time at which |curve| is down to 1/2, between the points of the grid on its log scale; inf if never."""
+    for i, value in enumerate(curve):
+        if abs(value) <= 0.5:
+            if i == 0:
+                return times[0]
+            share = (abs(curve[i - 1]) - 0.5) / (abs(curve[i - 1]) - abs(value))
+            return times[i - 1] * (times[i] / times[i - 1]) ** share
+    return math.inf
+
+
 def mean_slope(numbers: Mapping[int, Sequence[float]]) -> float:
     """The log-log slope of the mean of each entry over its key."""
     return log_slope(numbers, map(statistics.fmean, numbers.values()))

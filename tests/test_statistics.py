@@ -5,6 +5,8 @@ import math
 import pytest
 
 from hpnets.statistics import (
+    estimate,
+    half_time,
     log_slope,
     mean,
     mean_slope,
@@ -47,9 +49,17 @@ def test_the_slope_of_a_power_law() -> None:
     assert mean_slope({m: [m**-0.5, 3 * m**-0.5] for m in (10, 100, 1000)}) == pytest.approx(-0.5)
 
 
+def test_half_times() -> None:
+    times = [10 ** (i / 10) for i in range(31)]
+    assert half_time(times, [math.exp(-t / 50) for t in times]) == pytest.approx(50 * math.log(2), rel=0.02)
+    assert half_time(times, [1.0] * 31) == math.inf
+    assert half_time(times, [0.1] * 31) == times[0]
+
+
 def test_errors_and_sizes() -> None:
     assert standard_error([1.0, 2.0, 3.0, 4.0]) == pytest.approx((5 / 3) ** 0.5 / 2)
     assert root_mean_square([3.0, 4.0]) == pytest.approx(12.5**0.5)
+    assert estimate([1.0, 2.0, 3.0, 4.0]) == "2.50 +- 0.65 (standard error)"
 
 
 def test_a_table_keeps_its_columns() -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import get_type_hints
 
 from hpnets.commands.parser import Parser
 from hpnets.commands.process import program
@@ -31,7 +31,7 @@ def listing() -> str:
 def run(paper: Paper, words: list[str]) -> None:
     """Run one paper's study."""
     given = parser_of(paper).parse_args(words)
-    sizes: Any = paper.quick if given.quick else paper.sizes
+    sizes = paper.quick if given.quick else paper.sizes
     options = {name: getattr(given, name) for name in paper.options}
     seeds = sizes.seeds if given.seeds is None else given.seeds
     page = Path(given.page) if given.page else None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol
 
 from hpnets.study.cells import Cell
 from hpnets.study.claims import Claim, Judged
@@ -11,9 +11,10 @@ from hpnets.study.figures import Figure
 from hpnets.study.results import Results
 
 
-@runtime_checkable
 class Sizes(Protocol):
     """How large a study is: a frozen dataclass of plain options, `seeds` (0 .. seeds - 1 are drawn) among them."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def seeds(self) -> int: ...
@@ -32,9 +33,9 @@ class Paper:
     title: str
     source: str
     setting: str
-    sizes: Any
-    quick: Any
-    tiny: Any
+    sizes: Sizes
+    quick: Sizes
+    tiny: Sizes
     options: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -60,7 +61,7 @@ class Paper:
 
     def about(self, sizes: Sizes) -> str:
         """What was run, at these sizes."""
-        return self.setting.format(**asdict(sizes))  # type: ignore[call-overload]
+        return self.setting.format(**asdict(sizes))
 
     def _module(self, name: str) -> Any:
         return import_module(f"{self.package}.{name}")

@@ -29,7 +29,7 @@ def run_study(
     if not is_first_rank():
         return
     if not render:
-        origin = {"command": " ".join(["python", *sys.argv]), **study.origin(cells)}
+        origin = {"command": command(), **study.origin(cells)}
     judged = [claim.judge(results) for claim in paper.claims(sizes)]
     figures = paper.figures(results, sizes)
     for figure in figures:
@@ -46,3 +46,13 @@ def run_study(
     }
     write_page(out, page, content, results)
     print(f"{verdict_table(content['claims'])}\n\nwritten to {out}{f' and {page}' if page else ''}")
+
+
+def command() -> str:
+    """The command of this process as a user types it: of the installed package, or of a file of a checkout."""
+    path = Path(sys.argv[0])
+    if path.stem == "__main__":
+        name = f"python -m {path.parent.name}"
+    else:
+        name = f"python {path}" if path.suffix == ".py" else path.name
+    return " ".join([name, *sys.argv[1:]])

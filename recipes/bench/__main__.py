@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from hpnets.commands.parser import run_command
-from recipes.bench.choices import device_of, names
+from hpnets.environment import device_of
+from recipes.bench.choices import names
 from recipes.bench.engine import NETWORKS, ntk
 from recipes.command_line import command_of
 

@@ -1,4 +1,4 @@
-"""What the command line of the benchmarks names: cases, peers, a device."""
+"""What the command line of the benchmarks names: cases, peers."""
 
 from collections.abc import Iterable
 
@@ -12,12 +12,3 @@ def names(kind: str, text: str, allowed: Iterable[str]) -> list[str]:
         if name not in allowed:
             raise ValueError(f"unknown {kind} {name!r}; {nearest(name, allowed)}")
     return found
-
-
-def device_of(name: str) -> str:
-    """cpu or cuda; ValueError if there is no GPU."""
-    import torch
-
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device is 'cuda', but torch finds no GPU; allowed: auto, cpu")
-    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"

@@ -5,8 +5,9 @@ import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
+from hpnets.environment import device_of
 from recipes import ROOT
-from recipes.bench.choices import device_of, names
+from recipes.bench.choices import names
 from recipes.command_line import command_of
 
 RESULTS = "docs/results/ntk-engine"

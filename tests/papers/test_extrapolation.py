@@ -11,8 +11,7 @@ from hpnets.papers.ensembles import Ensemble, far_degree, fit, make_ensemble, re
 from hpnets.papers.extrapolation.arithmetic import FOLDS, metrics, pair_data
 from hpnets.papers.extrapolation.figures import degree_text
 from hpnets.papers.extrapolation.lines import line_data, missing_sector
-from hpnets.papers.extrapolation.networks import build, degree_outside
-from hpnets.tasks.held_out import ring
+from hpnets.papers.networks import build, degree_outside
 from tests.tasks.formats import write_files
 
 
@@ -79,16 +78,6 @@ def test_line_data_is_in_units_of_the_training_box() -> None:
     X = 2.5 * x_out.double()
     torch.testing.assert_close(y_out.double(), X**3 + X**2 - 5 * X + 5, rtol=1e-5, atol=1e-3)
     assert y.shape == (64, 1)
-
-
-@pytest.mark.parametrize("missing", [0, 90, 180])
-def test_the_ring_lacks_its_sector(missing: int) -> None:
-    x = ring(500, missing, 0)
-    radius, angle = x.norm(dim=1), torch.atan2(x[:, 1], x[:, 0]).abs().rad2deg()
-    assert 0.5 <= float(radius.min()) < 0.51 < 0.99 < float(radius.max()) <= 1
-    assert float(angle.min()) >= missing / 2
-    assert float(angle.min()) < missing / 2 + 5
-    assert float(angle.max()) > 170
 
 
 def test_a_polynomial_net_needs_no_direction_more_than_another() -> None:

@@ -1,7 +1,5 @@
 """What the spectral bias study computes, against formulas and against plain training."""
 
-import math
-
 import pytest
 import torch
 from scipy.special import eval_gegenbauer
@@ -10,7 +8,6 @@ from hpnets.ntk import ntk
 from hpnets.papers.spectral_bias import harmonics
 from hpnets.papers.spectral_bias.measures import generalising
 from hpnets.study import Result, Results
-from hpnets.tasks.label_noise import noisy_parity
 
 
 def test_eigenvalues_of_a_two_layer_kernel_vanish_at_odd_degrees() -> None:
@@ -44,21 +41,6 @@ def test_a_wide_network_follows_its_kernel() -> None:
     for net, linear in zip(measured["train"], measured["linear"], strict=True):
         assert net == pytest.approx(linear, abs=0.05)
     assert abs(measured["train"][-1][0]) < 0.5
-
-
-def test_half_times() -> None:
-    times = [10 ** (i / 10) for i in range(31)]
-    assert harmonics.half_time(times, [math.exp(-t / 50) for t in times]) == pytest.approx(50 * math.log(2), rel=0.02)
-    assert harmonics.half_time(times, [1.0] * 31) == math.inf
-    assert harmonics.half_time(times, [0.1] * 31) == times[0]
-
-
-def test_noise_has_the_size_of_the_labels() -> None:
-    x, clean, noise, x_test, clean_test = noisy_parity(4, 300, 0)
-    torch.testing.assert_close(x.norm(dim=1), torch.ones(300))
-    assert set(clean.flatten().tolist()) == {-1.0, 1.0} == set(clean_test.flatten().tolist())
-    assert float(noise.square().mean()) == pytest.approx(1, abs=0.2)
-    assert len(x_test) == 300
 
 
 def test_a_harmonic_generalises_if_it_halves_on_held_out_points_for_each_seed() -> None:

@@ -12,6 +12,7 @@ import pytest
 from hpnets.study import Above, Cell, Claim, Figure, Paper, Picture, Result, Results, grid, run_study, spread_table
 from hpnets.study.charts import categories, chart, seeds_and_mean, shades
 from hpnets.study.pages import commits, render
+from hpnets.study.run import command
 from tests.training.runs import ROOT
 
 
@@ -114,11 +115,12 @@ def test_the_page_tells_cells_of_different_commits_apart() -> None:
 
 
 def test_axes_without_labels_are_refused(tmp_path: Path) -> None:
-    with (
-        pytest.raises(ValueError, match=r"axes 'bare' of a\.svg lack a label"),
-        chart(tmp_path / "a.svg", 1, "t") as axes,
-    ):
+    def bare(axes: list[Any]) -> None:
+        axes[0].plot([0, 1])
         axes[0].set(title="bare", xlabel="x")
+
+    with pytest.raises(ValueError, match=r"axes 'bare' of a\.svg lack a label"):
+        Figure("A", "", picture=Picture("a.svg", "t", bare)).draw(tmp_path)
     assert not (tmp_path / "a.svg").exists()
 
 
@@ -141,3 +143,16 @@ def test_a_table_gathers_seeds_of_one_cell_and_of_several() -> None:
     one = Results((Result("f", {"n": 1, "seeds": [1, 3]}, {"e": [1.0, 3.0]}),))
     assert spread_table(several, ("n",), {"e": ("e",)}) == spread_table(one, ("n",), {"e": ("e",)})
     assert spread_table(one, ("n",), {"e": ("e",)}) == (("n", "e"), (("1", "2 +- 1"),))
+
+
+@pytest.mark.parametrize(
+    ("first", "shown"),
+    [
+        ("recipes/study.py", "python recipes/study.py extrapolation"),
+        ("/usr/bin/hpnets", "hpnets extrapolation"),
+        ("/usr/lib/hpnets/__main__.py", "python -m hpnets extrapolation"),
+    ],
+)
+def test_the_command_is_recorded_as_a_user_types_it(first: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", [first, "extrapolation"])
+    assert command() == shown

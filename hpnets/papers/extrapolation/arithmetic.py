@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from hpnets.papers.ensembles import fit, make_ensemble
-from hpnets.papers.extrapolation.networks import build
+from hpnets.papers.networks import build
 from hpnets.tasks import create_task
 from hpnets.tasks.held_out import draw_pairs
 

@@ -15,8 +15,8 @@ from hpnets.papers.extrapolation.lines import (
     paper_setting,
     polynomials,
 )
-from hpnets.papers.extrapolation.networks import degree_outside
 from hpnets.papers.extrapolation.sizes import Sizes
+from hpnets.papers.networks import degree_outside
 from hpnets.statistics import estimate, mean, middle, spread
 from hpnets.study import Above, Below, Claim, Less, Paired, Results
 
@@ -30,44 +30,63 @@ BETTER, ROUND, TWIN = "share of fits below the MLP's error", "round, pnn1-4 less
 
 def claims(sizes: Sizes) -> list[Claim]:
     """Every statement."""
-    n, wide, first = sizes.seeds, sizes.sectors[-1], sizes.paper_epochs[0]
-    degree = partial(Claim, where="theorems on extrapolation", formula="|f(t v)| ~ t^N", seeds=n)
-    line = partial(Claim, where="experiments in one dimension", formula=ERROR, seeds=n)
-    box = partial(Claim, where="experiments in 1, 2 and 8 dimensions", formula=ERROR, seeds=n)
-    gap = partial(Claim, where="experiments with a missing direction, |x| = 2", formula=ERROR, seeds=n)
-    sums = partial(Claim, where="experiments on arithmetic", formula="round(f(x_1, x_2)) = s_1 + s_2", seeds=n)
-    steps = first * STATED_POINTS // STATED_BATCH
-    stated = (
-        f"Adam {STATED_LR:g}, weight decay 1e-3, batch {STATED_BATCH}, {first} epochs (of {STATED_POINTS:,} points, a "
-        f"number that we chose and from which the verdict follows: in {steps} steps Adam moves a weight by about "
-        f"{steps * STATED_LR:.3f})"
-    )
-    more = "a PNN of degree 4 is right more often than an MLP (whether by its product: see the twin)"
+    made = [*degree_claims(sizes), *line_claims(sizes), *box_claims(sizes), *direction_claims(sizes)]
+    return made + [sum_claim(sizes, fold) for fold in sizes.folds]
+
+
+def degree_claims(sizes: Sizes) -> list[Claim]:
+    """Of the degree of f(t v) for large t."""
+    degree = partial(Claim, where="theorems on extrapolation", formula="|f(t v)| ~ t^N", seeds=sizes.seeds)
+    criterion = Below(OFF, 0.05, each=True).contradicted_if(Above(OFF, 0.5))
     kinds: dict[str, Callable[[str], bool]] = {
         "Far outside, a ReLU MLP is linear": lambda net: net == "mlp",
         "Far outside, a network of N Hadamard factors is a polynomial of degree N (pnn-N is homogeneous, so exactly of "
         "degree N, trained or not)": lambda net: net[-1].isdigit(),
         "Without the product (its additive twin) it is linear": is_twin,
     }
-    at_once = Below(OFF, 0.05, each=True).contradicted_if(Above(OFF, 0.5))
-    made = [degree(says, partial(degrees, chosen=kind), at_once) for says, kind in kinds.items()]
-    made.append(
+    return [degree(says, partial(degrees, chosen=kind), criterion) for says, kind in kinds.items()]
+
+
+def line_claims(sizes: Sizes) -> list[Claim]:
+    """Of functions of one variable."""
+    line = partial(Claim, where="experiments in one dimension", formula=ERROR, seeds=sizes.seeds)
+    return [
         line(
             "A polynomial net of degree 3 learns the cubic on [-2.5, 2.5] and extrapolates to [-5, 5]; an MLP does not",
             lambda results: {net: outside(results, net, "cubic") for net in ("ccp-3", "mlp")},
             (Below("ccp-3", 0.05) & Above("mlp", 0.3)).contradicted_if(Less("mlp", "ccp-3")),
-        )
-    )
-    for target, net in STATED.items():
-        learns = partial(stated_setting, target=target, network=net)
-        criterion = Below(f"inside, lr {STATED_LR:g}, {first} epochs", LEARNT)
-        made.append(line(f"{target}: {net} of width 1 learns it as stated: {stated}", learns, criterion))
-    made += [
+        ),
+        *(
+            line(
+                f"{target}: {net} of width 1 learns it as stated: {stated(sizes)}",
+                partial(stated_setting, target=target, network=net),
+                Below(f"inside, lr {STATED_LR:g}, {sizes.paper_epochs[0]} epochs", LEARNT),
+            )
+            for target, net in STATED.items()
+        ),
         line(
             "cos 2x, trained on +-3 pi/4: a polynomial net of degree 10 extrapolates to +-3 pi/2 better than an MLP",
             cosine,
             Less("ccp-10", "mlp").contradicted_if_reversed(),
         ),
+    ]
+
+
+def stated(sizes: Sizes) -> str:
+    """The setting of the paper's code, and what it allows Adam to do."""
+    first = sizes.paper_epochs[0]
+    steps = first * STATED_POINTS // STATED_BATCH
+    return (
+        f"Adam {STATED_LR:g}, weight decay 1e-3, batch {STATED_BATCH}, {first} epochs (of {STATED_POINTS:,} points, a "
+        f"number that we chose and from which the verdict follows: in {steps} steps Adam moves a weight by about "
+        f"{steps * STATED_LR:.3f})"
+    )
+
+
+def box_claims(sizes: Sizes) -> list[Claim]:
+    """Of functions of several variables."""
+    box = partial(Claim, where="experiments in 1, 2 and 8 dimensions", formula=ERROR, seeds=sizes.seeds)
+    return [
         box(
             "Quadratic targets are extrapolated by networks of degree 2 and not by an MLP",
             quadratic,
@@ -79,14 +98,26 @@ def claims(sizes: Sizes) -> list[Claim]:
             Above(BETTER, 1 / 2).contradicted_if(Below(BETTER, 1 / 4)),
         ),
     ]
-    lacking = Less("all directions", GAP, 3).contradicted_if(Less(GAP, "all directions"))
-    for target, net in (("linear", "mlp"), ("quadratic", "pnn-2")):
-        says = f"{net} extrapolates a {target} target only if the data cover all directions ({wide} degrees missing)"
-        made.append(gap(says, partial(sector, wide=wide, target=target, network=net), lacking))
-    for fold in sizes.folds:
-        right, paired = partial(sum_gaps, fold=fold), Paired(ROUND).contradicted_if_reversed()
-        made.append(sums(f"Digit sums, {fold} sums held out: {more}", right, paired))
-    return made
+
+
+def direction_claims(sizes: Sizes) -> list[Claim]:
+    """Of data that lack directions."""
+    gap = partial(Claim, where="experiments with a missing direction, |x| = 2", formula=ERROR, seeds=sizes.seeds)
+    wide, criterion = sizes.sectors[-1], Less("all directions", GAP, 3).contradicted_if(Less(GAP, "all directions"))
+    says = f"{{1}} extrapolates a {{0}} target only if the data cover all directions ({wide} degrees missing)"
+    pairs = (("linear", "mlp"), ("quadratic", "pnn-2"))
+    return [gap(says.format(*pair), partial(sector, wide=wide, pair=pair), criterion) for pair in pairs]
+
+
+def sum_claim(sizes: Sizes, fold: str) -> Claim:
+    """Of sums of two digits."""
+    return Claim(
+        f"Digit sums, {fold} sums held out: a PNN of degree 4 is right more often than an MLP (whether by its product: "
+        "see the twin)",
+        partial(sum_gaps, fold=fold),
+        Paired(ROUND).contradicted_if_reversed(),
+        *("experiments on arithmetic", "round(f(x_1, x_2)) = s_1 + s_2", sizes.seeds),
+    )
 
 
 def is_twin(network: str) -> bool:
@@ -170,8 +201,8 @@ def others(results: Results) -> Quantities:
     }
 
 
-def sector(results: Results, wide: int, target: str, network: str) -> Quantities:
-    of = results.of(missing_sector, target=target, network=network).split("missing")
+def sector(results: Results, wide: int, pair: tuple[str, str]) -> Quantities:
+    of = results.of(missing_sector, target=pair[0], network=pair[1]).split("missing")
     gap = of[wide].one()
     return {"all directions": of[0].one("covered"), GAP: gap["missing"], "in the rest": gap["covered"]}
 
@@ -192,7 +223,7 @@ def abstract(results: Results, sizes: Sizes) -> list[str]:
     """Four sentences."""
     cubic = {net: f"{mean(outside(results, net, 'cubic')):.2g}" for net in ("ccp-3", "ccp-3-sum", "mlp")}
     cos = {net: middle(outside(results, net, "cos2x")) for net in ("ccp-10", "mlp")}
-    gap = spread(sector(results, sizes.sectors[-1], "quadratic", "pnn-2")[GAP], ".2g")
+    gap = spread(sector(results, sizes.sectors[-1], ("quadratic", "pnn-2"))[GAP], ".2g")
     return [
         "Far outside their data, networks of N Hadamard factors are polynomials of degree N, and MLPs and the additive "
         "twins, which add where the networks multiply, are linear.",

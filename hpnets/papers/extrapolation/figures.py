@@ -10,8 +10,8 @@ from hpnets.papers.extrapolation.arithmetic import fit_sums
 from hpnets.papers.extrapolation.cells import SCALAR
 from hpnets.papers.extrapolation.claims import fits
 from hpnets.papers.extrapolation.lines import fit_lines, missing_sector, paper_setting, polynomials
-from hpnets.papers.extrapolation.networks import degree_outside
 from hpnets.papers.extrapolation.sizes import Sizes
+from hpnets.papers.networks import degree_outside
 from hpnets.statistics import deviation, mean, spread
 from hpnets.study import Figure, Picture, Results, spread_table
 from hpnets.study.charts import band, categories, without_marker

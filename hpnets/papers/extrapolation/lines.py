@@ -9,7 +9,7 @@ from numpy.polynomial import Chebyshev
 from torch import Tensor
 
 from hpnets.papers.ensembles import far_degree, fit, make_ensemble, relative_error
-from hpnets.papers.extrapolation.networks import build
+from hpnets.papers.networks import build
 from hpnets.tasks import create_task
 from hpnets.tasks.held_out import ring
 from hpnets.tasks.targets import TARGETS

@@ -23,14 +23,15 @@ NEAR = 1.35  # a factor off theory that is allowed
 
 def claims(sizes: Sizes) -> list[Claim]:
     """Every statement."""
+    return [*kernel_claims(sizes), *prediction_claims(sizes), *component_claims(sizes)]
+
+
+def kernel_claims(sizes: Sizes) -> list[Claim]:
+    """Of the kernel at initialisation and in training."""
     near, (narrow, wider, *_) = min(sizes.init_widths, key=lambda w: abs(w - 500)), sizes.widths
     initial = partial(Claim, where="theorem 1 and section 6.1", formula="K_n -> K", seeds=sizes.init_seeds)
     trained = partial(Claim, where="theorem 2 and section 6.1", formula="K_t -> K_0 as n grows", seeds=sizes.seeds)
-    predicted = partial(Claim, where="section 5", formula="f_t = f* + exp(-t K / N) (f_0 - f*)", seeds=sizes.seeds)
-    digits = partial(Claim, where="section 6.3", seeds=sizes.digit_seeds)
-    ratio, flat, every = f"move({wider}) / move({narrow})", Above("slope", -0.1), ", ".join(map(str, sizes.chosen))
-    tends = (Falls(AWAY, "n") & Below("slope", -0.25)).contradicted_if(Above("slope", 0))
-    says = "The trained network tends to the prediction of {}, in function space"
+    ratio, flat = f"move({wider}) / move({narrow})", Above("slope", -0.1)
     return [
         initial(
             "At initialisation the kernel tends to a deterministic limit as the width n grows",
@@ -52,6 +53,15 @@ def claims(sizes: Sizes) -> list[Claim]:
             lambda results: {INFLATION: results.of(trained_kernel).by("width", "inflation")},
             Above(INFLATION, 1, each=True) & Falls(INFLATION, "n"),
         ),
+    ]
+
+
+def prediction_claims(sizes: Sizes) -> list[Claim]:
+    """Of trained networks beside what kernels predict."""
+    predicted = partial(Claim, where="section 5", formula="f_t = f* + exp(-t K / N) (f_0 - f*)", seeds=sizes.seeds)
+    tends = (Falls(AWAY, "n") & Below("slope", -0.25)).contradicted_if(Above("slope", 0))
+    says = "The trained network tends to the prediction of {}, in function space"
+    return [
         predicted(says.format("its own kernel at initialisation"), partial(away, kernel="finite"), tends),
         predicted(says.format("the limit kernel"), partial(away, kernel="limit"), tends),
         Claim(
@@ -60,6 +70,14 @@ def claims(sizes: Sizes) -> list[Claim]:
             Between(SPREAD, 0.7, 1.4),
             *("section 6.2", "f_t ~ N(A y, C)", sizes.four_seeds),
         ),
+    ]
+
+
+def component_claims(sizes: Sizes) -> list[Claim]:
+    """Of training along principal components of digits."""
+    digits = partial(Claim, where="section 6.3", seeds=sizes.digit_seeds)
+    every = ", ".join(map(str, sizes.chosen))
+    return [
         digits(
             "Training towards the second principal component leaves the straight line less the wider the network",
             leaving,

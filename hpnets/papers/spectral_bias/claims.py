@@ -35,14 +35,14 @@ GONE, OFF, NOISE, LARGER = "half of k = 4 gone held out", "greatest difference",
 
 def claims(sizes: Sizes) -> list[Claim]:
     """Every statement."""
-    (low, high), n = sizes.paper_degrees, sizes.seeds
-    least, most = (f"{ODD}, N = {pick(sizes.degrees)}" for pick in (min, max))
+    *spectra, raw = kernel_claims(sizes)
+    return [*spectra, *speed_claims(sizes), raw, *memory_claims(sizes), *label_claims(sizes)]
+
+
+def kernel_claims(sizes: Sizes) -> list[Claim]:
+    """Of the spectrum of the limit kernel, of which nothing is drawn."""
     kernel = partial(Claim, where="its theorem on the NTK's spectrum")
-    training = partial(Claim, where="experiments on the sphere", seeds=n)
-    labels = partial(Claim, where="experiments with noisy labels, here on digits", seeds=n)
-    fits = f"A higher degree (N = {high} against {low}) fits high frequencies faster on training points"
-    gain, gain_formula = Above(GAIN, 1, each=True).contradicted_if_reversed(), "c_k(t) = c_k(0) exp(-2 lr lambda_k t)"
-    share = f"share of sin(2 pi k s) fitted in {sizes.label_steps} steps"
+    (low, high), (least, most) = sizes.paper_degrees, (f"{ODD}, N = {pick(sizes.degrees)}" for pick in (min, max))
     return [
         kernel(
             "The asymptotic exponent of the eigenvalues itself falls as the degree N grows (trap 1; our wording: what "
@@ -57,6 +57,22 @@ def claims(sizes: Sizes) -> list[Claim]:
             Below(least, ROUNDING, each=True) & Above(most, ROUNDING, each=True) & Rises(SHARE, "N"),
             formula="lambda_3, lambda_5 > 0 for N > 1",
         ),
+        kernel(
+            f"The raw spectrum shows that gain (trap 2): lambda_5 grows more from N = {low} to {high} than the kernel",
+            partial(growth, sizes=sizes),
+            Above(OF_TRACE, 1) & Above(OF_TOP, 1),
+            formula="lambda_5(N)",
+        ),
+    ]
+
+
+def speed_claims(sizes: Sizes) -> list[Claim]:
+    """Of the times at which harmonics are learnt."""
+    training = partial(Claim, where="experiments on the sphere", seeds=sizes.seeds)
+    fits = "A higher degree (N = {1} against {0}) fits high frequencies faster on training points"
+    fits, formula = fits.format(*sizes.paper_degrees), "c_k(t) = c_k(0) exp(-2 lr lambda_k t)"
+    gain = Above(GAIN, 1, each=True).contradicted_if_reversed()
+    return [
         training(
             "Harmonics of lower degree are learnt first (the spectral bias), where points tell them apart (d = 3)",
             partial(order, sizes=sizes),
@@ -70,15 +86,16 @@ def claims(sizes: Sizes) -> list[Claim]:
             formula="t_k = log 2 / (2 lr lambda_k)",
         ),
         *(
-            training(f"{fits}, {rate} (trap 2)", partial(gains, sizes=sizes, scaled=scaled), gain, formula=gain_formula)
+            training(f"{fits}, {rate} (trap 2)", partial(gains, sizes=sizes, scaled=scaled), gain, formula=formula)
             for scaled, rate in ((False, f"at the paper's lr {LR} for both"), (True, "at lr scaled by 1 / lambda_max"))
         ),
-        kernel(
-            f"The raw spectrum shows that gain (trap 2): lambda_5 grows more from N = {low} to {high} than the kernel",
-            partial(growth, sizes=sizes),
-            Above(OF_TRACE, 1) & Above(OF_TOP, 1),
-            formula="lambda_5(N)",
-        ),
+    ]
+
+
+def memory_claims(sizes: Sizes) -> list[Claim]:
+    """Of what training on the points of the sphere says of the function, and of the network."""
+    training = partial(Claim, where="experiments on the sphere", seeds=sizes.seeds)
+    return [
         training(
             "The harmonics that vanish from the training residual have been learnt (as the metric suggests)",
             partial(unseen, sizes=sizes),
@@ -91,6 +108,14 @@ def claims(sizes: Sizes) -> list[Claim]:
             Below(OFF, 0.1, each=True),
             formula="f_t = f_0 + (1 - exp(-2 lr K t / n)) y",
         ),
+    ]
+
+
+def label_claims(sizes: Sizes) -> list[Claim]:
+    """Of noise in the labels of digits."""
+    labels = partial(Claim, where="experiments with noisy labels, here on digits", seeds=sizes.seeds)
+    share = f"share of sin(2 pi k s) fitted in {sizes.label_steps} steps"
+    return [
         labels(
             "Label noise of low frequency is fitted before noise of high frequency",
             partial(noise, sizes=sizes),

@@ -111,17 +111,6 @@ def few(dim: int, samples: int) -> list[int]:
     return [k for k in HARMONICS if multiplicity(k, dim) < samples]
 
 
-def half_time(times: list[float], curve: list[float]) -> float:
-    """The first time at which |curve| is down to 1/2, between the points of the grid on its log scale; inf if never."""
-    for i, value in enumerate(curve):
-        if abs(value) <= 0.5:
-            if i == 0:
-                return times[0]
-            share = (abs(curve[i - 1]) - 0.5) / (abs(curve[i - 1]) - abs(value))
-            return times[i - 1] * (times[i] / times[i - 1]) ** share
-    return math.inf
-
-
 def label_noise(
     degree: int, frequency: int, seed: int, width: int, samples: int, steps: int, at_once: float, device: str
 ) -> Measured:

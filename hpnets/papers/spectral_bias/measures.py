@@ -3,7 +3,8 @@
 import math
 from typing import Any
 
-from hpnets.papers.spectral_bias.harmonics import HARMONICS, eigenvalues, few, half_time, linear_training
+from hpnets.papers.spectral_bias.harmonics import HARMONICS, eigenvalues, few, linear_training
+from hpnets.statistics import half_time
 from hpnets.study import Results
 
 ByHarmonic = dict[int, list[float]]

@@ -1,4 +1,4 @@
-"""The networks that the extrapolation study compares, by short names such as "mlp", "pnn1-3", "ccp-10-sum"."""
+"""Small networks with Hadamard factors and their additive twins, by short names: "mlp", "pnn1-3", "ccp-10-sum"."""
 
 from typing import Any
 
