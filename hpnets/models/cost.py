@@ -13,7 +13,7 @@ from hpnets.layers import at_least
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one sample: `products` are the multiplications of Hadamard products, one an element, and part of `flops`."""
+    """The cost of one sample; `products`, the multiplications of Hadamard products, one an element, are part of `flops`."""
 
     parameters: int
     flops: int
