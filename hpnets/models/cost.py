@@ -13,7 +13,7 @@ from hpnets.layers import at_least
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of one sample; `products`, the multiplications of Hadamard products, one an element, are part of `flops`."""
+    """The cost of one sample; `products` counts the multiplications of Hadamard products, which are part of `flops`."""
 
     parameters: int
     flops: int
