@@ -22,7 +22,7 @@ FAST = [
     "tests/training/test_lit.py",
     "tests/training/test_ntk_monitor.py",
     "tests/training/test_resume.py",
-    "tests/zoo/test_pretrained.py",
+    "tests/zoo/test_zoo_index.py",
 ]
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from hpnets.validate import one_of
 
 Pair = tuple[Tensor, Tensor]
-_TINY = 1e-12  # under the root of |z|, whose gradient at z = 0 has no value
+_TINY = 1e-12  # added under the root of |z|, which has no gradient at z = 0
 
 
 class ComplexLinear(nn.Module):
@@ -33,7 +33,7 @@ class ComplexLinear(nn.Module):
 
 
 def modulus(z: Pair) -> Tensor:
-    """|z|, at 0 with gradient 0."""
+    """|z|, whose gradient at z = 0 is set to 0."""
     return (z[0].square() + z[1].square() + _TINY).sqrt()
 
 

@@ -1,4 +1,4 @@
-"""Modulation: features scaled and shifted by another input's, and convolutions whose weights are scaled so."""
+"""Modulation: features that another input scales and shifts, and convolutions whose weights it scales."""
 
 import itertools
 from collections.abc import Callable

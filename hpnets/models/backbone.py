@@ -62,7 +62,7 @@ class BasicBlock(nn.Module):
     x: (batch, inputs, height, width); y: (batch, channels, height / stride, width / stride).
     """
 
-    degree: ClassVar[int | None] = 1  # of y in x where s and the norms are affine, None where that leaves no polynomial
+    degree: ClassVar[int | None] = 1  # that of y in x with affine s and norms; None if y is no polynomial even then
 
     def __init__(self, inputs: int, channels: int, stride: int, norm: str, activation: str) -> None:
         super().__init__()
@@ -127,10 +127,10 @@ class ResidualNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def share_variance(self, *norms: str) -> None:
-        r"""The weights of the named norms of each of the L blocks become L^(-1/2), a start as of Stable ResNets.
+        r"""Set the weights of the named norms of each of the L blocks to L^(-1/2), as Stable ResNets start.
 
         Each block then adds a share 1/L of its input's variance, as L grows. Otherwise products of products explode
-        in eval mode before the first step, where BN, its statistics being 0 and 1, divides by nothing.
+        in eval mode before the first step: BN's statistics are 0 and 1 there, so that it does not rescale them.
         Source: Hayou et al. 2021, "Stable ResNet" (arXiv 2010.12859).
         """
         for block in self.blocks():

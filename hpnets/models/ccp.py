@@ -24,9 +24,9 @@ class CCP(nn.Module):
         y_1 = U_1 x;   y_n = norm(s(U_n x) * y_{n-1}) [+ y_{n-1}], n = 2..N;   f = C y_N + b
 
     x: (batch, *input_shape), flattened; y_n: (batch, width); f: (batch, output_dim). s is the activation: with "none",
-    f has degree N in x exactly; with ReLU it has so only along rays from the origin (U_n carries no bias). The bracket
-    is there if `skip`; without it and s there is no term but of degree N. The norm, on the product before the skip,
-    keeps the degree if it is "batch" in eval mode; "layer" breaks it. With `shared` U_n = U for n >= 2.
+    f has degree N in x exactly; with ReLU only along rays from the origin, since U_n has no bias. The bracket is there
+    with `skip`; without it and without s all terms of f have degree N. The norm acts on the product before the skip;
+    "batch" in eval mode keeps the degree, "layer" breaks it. With `shared` U_n = U for n >= 2.
     U_n, C ~ N(0, 1/fan_in), so that the variance of y_n grows as 2^(n-1) for x of unit mean square.
 
     Raises ValueError for what the options do not allow.

@@ -25,7 +25,7 @@ class StyleOptions(StageOptions):
 
 
 def smallest_modulated(norm: str, o: StageOptions) -> int:
-    """The least height and width: instance normalisation of one position is 0, so it wants two in the last stage."""
+    """The least height and width: instance normalisation of one position is 0, so the last stage needs two."""
     least, (_, blocks) = smallest_image(o.stem), o.stages()
     return max(least, least // 8 * 2 ** len(blocks)) if norm == "instance" else least
 

@@ -32,8 +32,8 @@ class CoPE(nn.Module):
     One tensor (batch, *input_shape) carries both: flattened, its last `condition` features are c and those before are
     z, so for images (channels, height, width) condition = height * width makes c the last channel. x_n: (batch, width);
     f: (batch, output_dim). s is the activation: with "none" the degree in (z, c) is N exactly; c = 0 gives CCP in z.
-    The bracket is there if `skip`; the norm, on the product before the skip, keeps the degree if it is "batch" in eval
-    mode, and "layer" breaks it; with `shared` U_n = U and V_n = V for n >= 2.
+    The bracket is there with `skip`. The norm acts on the product before the skip; "batch" in eval mode keeps the
+    degree, "layer" breaks it. With `shared` U_n = U and V_n = V for n >= 2.
     U_n, V_n ~ N(0, 1/features), features those of z and c together.
 
     Raises ValueError for a condition outside 1..features - 1, and for what the options do not allow.

@@ -11,8 +11,8 @@ from hpnets.validate import at_least
 
 
 def spread(x: Tensor) -> Tensor:
-    """x (batch, C, H, W) with one more channel: the standard deviation over the batch, its mean over all else."""
-    # The root of 0 has no gradient.
+    """x (batch, C, H, W) with one more channel: the standard deviation over the batch, averaged over all other axes."""
+    # 1e-8 keeps the root away from 0, where it has no gradient.
     std = (x.var(0, unbiased=False) + 1e-8).sqrt().mean()
     return torch.cat([x, std.expand(len(x), 1, *x.shape[2:])], 1)
 

@@ -105,7 +105,7 @@ class FocalNet(nn.Module):
 
     images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); stage i has width * 2^i channels
     and, after the first, starts with a 2x2 convolution of stride 2; a map that does not fit is padded at its far edges.
-    LN keeps the net from being a polynomial. Ours: no drop path. The additive twin has + in gates and modulation.
+    LN keeps the net from being a polynomial. Ours differs: no drop path. The additive twin has + in its gates too.
 
     Raises ValueError for inputs that are no images of 8x8 or more, and for what the options do not allow.
     Source: Yang et al. 2022, "Focal Modulation Networks" (arXiv 2203.11926).

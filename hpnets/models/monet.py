@@ -34,8 +34,8 @@ class MONetOptions(PyramidOptions):
 def spatial_shift(x: Tensor) -> Tensor:
     """S: each quarter of the channels moved by one position, down, up, right and left; the edge keeps its values.
 
-    x: (batch, H, W, channels), as is the output. Out of place: written in place, as it is elsewhere, the second write
-    reads what the first has written, and a row smears over the whole map.
+    x: (batch, H, W, channels), as is the output. The shift is out of place: in place, as other code has it, the second
+    write reads what the first has written, and a row smears over the whole map.
     """
     down, up, right, left = x.tensor_split(4, dim=3)
     return torch.cat(

@@ -36,10 +36,10 @@ class NCP(nn.Module):
 
         x_1 = s(A_1 x) * b_1;   x_n = norm(s(A_n x) * (S_n x_{n-1} + b_n)) [+ x_{n-1}], n = 2..N;   f = C x_N + c
 
-    x: (batch, *input_shape), flattened; x_n: (batch, width); f: (batch, output_dim). The bracket is there if `skip`
-    (NCP-Skip). With S_n = I, b_1 = 1 and b_n = 0 after it, x_N is the product of the A_n x, and with skip it is CCP.
-    With s "none" the degree is N exactly; the norm, on the product before the skip, keeps it if it is "batch" in eval
-    mode, and "layer" breaks it. With `shared` A_n = A for all n, and S_n = S, b_n = b for n >= 2.
+    x: (batch, *input_shape), flattened; x_n: (batch, width); f: (batch, output_dim). The bracket is there with
+    `skip` (NCP-Skip). With S_n = I, b_1 = 1 and b_n = 0 for n >= 2, x_N is the product of the A_n x, and with skip it
+    is CCP. With s "none" the degree is N exactly. The norm acts on the product before the skip; "batch" in eval mode
+    keeps the degree, "layer" breaks it. With `shared` A_n = A for all n, and S_n = S, b_n = b for n >= 2.
     A_n, S_n, C ~ N(0, 1/fan_in); b_n = 1, so that every degree up to N is there from the start.
 
     Raises ValueError for what the options do not allow.

@@ -82,7 +82,7 @@ def create_model(
 
 
 def _check_parametrisation(name: str, kind: str, base_width: int | None, width: Parameter | None) -> None:
-    """ValueError for an unknown one, one of a model without a width, or a base width that it would not use."""
+    """ValueError for an unknown parametrisation, one that needs a width, or a base width that it would not use."""
     one_of("parametrisation", kind, PARAMETRISATIONS)
     if base_width is not None:
         at_least("base_width", base_width, 1)
@@ -104,7 +104,7 @@ def _parametrise(net: nn.Module, parametrisation: str, build: Build, width: int 
 
 
 def _elsewhere(build: Build, own: dict[str, Drawn], width: int | None) -> dict[str, Drawn]:
-    """The parameters at another width than that of `own`: twice `width`, or 16, or 32 where 16 is the size's own."""
+    """The parameters at another width than `own` has: at 2 * width, or without a width at 16, or 32 if 16 is own's."""
     wider = drawn(partial(build, width=2 * width if width else 16))
     same = all(wider[name].shape == own[name].shape for name in own)
     return drawn(partial(build, width=32)) if same and width is None else wider

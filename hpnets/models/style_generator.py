@@ -113,7 +113,7 @@ class StyleGenerator(nn.Module):
     training and fixed in eval mode; its strength starts at 0. `width` channels at the full resolution, twice as many
     at each one below, up to the size's limit ("base": 512 channels, and 8 mapping layers).
     Ours differs: up-sampling comes before the convolution, no path-length term, no style mixing, no truncation, and
-    only the modulated convolutions scale their weights at run time. gain sqrt(2) only where there is an activation.
+    only the modulated convolutions scale their weights at run time. The gain sqrt(2) is there only with an activation.
     In the additive twin styles are added to x, where they would have scaled it.
 
     Raises ValueError for an output_dim of no square picture, and for what the options do not allow.
@@ -121,7 +121,7 @@ class StyleGenerator(nn.Module):
     """
 
     generates_pictures = True
-    takes_scale = "mapping"  # z comes there without its scale, so that half precision is tried on w
+    takes_scale = "mapping"  # z reaches it without its scale, so that half precision is tried on w
 
     @takes(StyleGeneratorOptions)
     def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: StyleGeneratorOptions) -> None:

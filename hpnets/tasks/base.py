@@ -63,7 +63,7 @@ class Task(LightningDataModule):
         """Make the three data sets; called once, by `setup`."""
 
     def measures(self, predict: Predict) -> dict[str, float]:
-        """What is measured of the network as a function, beside the means over test samples: name -> value."""
+        """Measures of the network as a whole, beside the means over test samples: name -> value."""
         return {}
 
     def picture(self, predict: Predict) -> Tensor | None:
@@ -125,7 +125,7 @@ class SupervisedTask(Task):
 
     @abstractmethod
     def targets(self, y: Tensor) -> Tensor:
-        """What the outputs should be for the y (N, ...) of a batch, shape (N, output_dim), float."""
+        """The outputs that would be right for the y (N, ...) of a batch, shape (N, output_dim), float."""
 
     def probe_rows(self, n: int, generator: torch.Generator) -> Tensor:
         """n different rows of train_set, ascending, shape (n,)."""

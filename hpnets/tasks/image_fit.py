@@ -1,4 +1,4 @@
-"""Regression of a picture from its pixels' coordinates: what a network makes of the pixels between those it saw."""
+"""Regression of a picture from its pixels' coordinates: how well does a network fill in the pixels it has not seen?"""
 
 from typing import Annotated
 

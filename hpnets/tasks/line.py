@@ -22,9 +22,8 @@ Range = tuple[float, float] | None
 class LineTask(RegressionTask):
     """y = target(x) for x uniform in a box of R^input_dim; `hpnets.tasks.targets` has the formulas.
 
-    train and val: points of the box train_range^input_dim; test: points of test_range^input_dim outside it.
-    noise is the standard deviation of Gaussian noise on the training y only. val has test_size points, too.
-    The ranges are (low, high) for every coordinate, and default to the target's own.
+    train and val: points of the box train_range^input_dim; test: points of test_range^input_dim outside it. Only the
+    training y have noise.
     Source: the 1-D experiments of "Extrapolation and Spectral Bias of Neural Nets with Hadamard Product".
     """
 

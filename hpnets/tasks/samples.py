@@ -11,8 +11,8 @@ from torch.utils.data import Dataset
 class Samples(Dataset[tuple[Tensor, Tensor]]):
     """The rows `indices` of a source data set x (N, *input_shape), y (N, ...), normalised when they are read.
 
-    x stays in its raw type (uint8 for images); a sample is ((x - mean) / std in float32, y), with mean and std
-    per channel in raw units, as torchvision.transforms.v2.Normalize takes them, or x in float32 without them.
+    x stays in its raw type (uint8 for images). A sample is ((x - mean) / std in float32, y), with mean and std per
+    channel in raw units, as torchvision.transforms.v2.Normalize takes them; without them it is (x in float32, y).
     """
 
     def __init__(self, x: Tensor, y: Tensor, indices: Tensor, preprocessing: Mapping[str, list[float]]) -> None:

@@ -28,8 +28,7 @@ def _raw(mean: list[float], std: list[float]) -> dict[str, list[float]]:
 class VisionTask(ClassificationTask):
     """A torchvision data set of labelled images; a seeded 10% of each class of its training part is for validation.
 
-    root: the folder under which torchvision looks for the files; download: fetch them if they are not there
-    (in `prepare_data`, never elsewhere). Missing or damaged files raise a ValueError that names where they should be.
+    Only `prepare_data` downloads. Missing or damaged files raise a ValueError that names where they should be.
     """
 
     source: type[VisionDataset]

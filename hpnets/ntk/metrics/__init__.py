@@ -1,4 +1,4 @@
-"""What is read off kernels and their eigenvalues, each one function with its formula; `METRICS` has them by name."""
+"""Numbers that describe kernels and their eigenvalues, each one function; `METRICS` has them by name."""
 
 from hpnets.ntk.metrics.drift import distance, polar_angle, polar_radius, relative_drift, velocity
 from hpnets.ntk.metrics.eigen import Extremes, condition, effective_rank, lambda_extremes, stable_rank, top_k_mass

@@ -1,4 +1,7 @@
-"""How a kernel moves in training: kernels of one output mode, at two times, float64 inside. A zero kernel gives NaN."""
+"""How a kernel moves in training: both kernels are of one output selection; a zero kernel gives NaN.
+
+All is computed in float64.
+"""
 
 import math
 

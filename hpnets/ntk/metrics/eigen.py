@@ -1,4 +1,4 @@
-"""What is read off the eigenvalues of a kernel: descending, all of them unless said otherwise."""
+"""Numbers that describe the eigenvalues of a kernel, which are descending, and all of them."""
 
 import warnings
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def _lambda_max(m: Measurement) -> float:
 
 @dataclass(frozen=True)
 class Extremes:
-    """lambda_max and lambda_min; singular: rows > rank bound, so lambda_min is 0; noise: it is under the floor."""
+    """lambda_max and lambda_min; singular: rows > rank_bound, so that lambda_min is 0; noise: it is below the floor."""
 
     largest: float
     smallest: float
@@ -42,7 +42,7 @@ def lambda_extremes(spectrum: Spectrum, rank_bound: int) -> Extremes:
     """The largest and the smallest eigenvalue, with a warning where the kernel is singular by counting.
 
     K = J J^T has rank <= P, the number of parameters: rank_bound is P for "full", "sum" and one logit, O P for
-    "trace". With more rows than that lambda_min is 0, and what was computed is rounding.
+    "trace". With more rows than that lambda_min is 0, and its computed value is rounding alone.
 
     Raises ValueError if `spectrum` holds only the largest few.
     """

@@ -1,4 +1,4 @@
-"""How a kernel agrees with what is to be learnt: kernels (N, N), or (N, N, O, O) of which the trace is taken."""
+"""How well a kernel (N, N) agrees with the targets; of a kernel (N, N, O, O) the trace over outputs is taken."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""The metrics by name: what one measurement of a kernel in training is turned into."""
+"""The metrics by name: numbers of one measurement of a kernel in training."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
