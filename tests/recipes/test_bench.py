@@ -185,7 +185,7 @@ def test_throughput_is_measured_beside_timms_networks(tmp_path: Path, capsys: py
     assert all(len(row["ours"]) == 2 and min(row["ours"]) > 0 for row in rows)
     assert throughput_table(rows) in (tmp_path / "README.md").read_text()
     assert run_module("recipes.bench", "throughput", "--models", "mlp") == 2
-    assert "unknown model 'mlp': " in capsys.readouterr().err
+    assert "unknown model 'mlp'; " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", TWINS)
