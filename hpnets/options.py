@@ -2,10 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from hpnets.optimisers import OPTIMISERS
 from hpnets.registry import nearest
 from hpnets.validate import at_least, finite, positive, read, require
+
+if TYPE_CHECKING:
+    OptimiserName = str
+else:
+    OptimiserName = Literal[tuple(OPTIMISERS.names())]
 
 
 @dataclass
@@ -13,13 +19,13 @@ class OptimOptions:
     """Optimiser.
 
     Args:
-        name: adam, adamw, or sgd
+        name: one of those in hpnets/optimisers.py
         lr: learning rate
         weight_decay: of the optimiser's own kind
         momentum: of sgd; 0 is plain gradient descent
     """
 
-    name: Literal["adam", "adamw", "sgd"] = "adam"
+    name: OptimiserName = "adam"
     lr: float = 1e-3
     weight_decay: float = 0.0
     momentum: float = 0.9

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import pytest
 
-from hpnets.layers import at_least, one_of
 from hpnets.option_sets import Option, OptionSet, declared, option_docs, takes
+from hpnets.validate import at_least, one_of
 
 COUNT = partial(at_least, minimum=1)
 
@@ -62,7 +62,7 @@ def test_the_signature_has_the_fields_the_last_bases_first() -> None:
         ({"depth": 0}, "depth is 0; allowed: an integer >= 1"),
         ({"depth": None}, "depth is None; allowed: an integer >= 1"),
         ({"width": 0}, "width is 0; allowed: an integer >= 1"),
-        ({"form": "sqare"}, "form is 'sqare': did you mean square?"),
+        ({"form": "sqare"}, "form is 'sqare'; did you mean square?"),
     ],
 )
 def test_each_field_is_checked(options: dict[str, Any], message: str) -> None:

@@ -74,7 +74,7 @@ def test_evaluate_says_what_differs(
 @pytest.mark.parametrize(
     ("checkpoint", "message"),
     [
-        ("ccp-digit", "unknown checkpoint 'ccp-digit': did you mean ccp-digits"),
+        ("ccp-digit", "unknown checkpoint 'ccp-digit'; did you mean ccp-digits"),
         ("runs/none", "no such run folder"),
         ("a" * 300, "unknown"),
     ],

@@ -19,5 +19,5 @@ def listing(kind: str, pattern: str = "*") -> list[str]:
     list_names, summary = (list_models, model_summary) if kind == "model" else (list_tasks, task_summary)
     names = list_names(pattern)
     if not names:
-        raise ValueError(f"no {kind} matches {pattern!r}: {nearest(pattern, list_names())}")
+        raise ValueError(f"no {kind} matches {pattern!r}; {nearest(pattern, list_names())}")
     return [f"{name:<{max(map(len, names))}}  {summary(name)}" for name in names]

@@ -29,7 +29,7 @@ def dispatch(argv: list[str]) -> None:
     elif name in COMMANDS:
         import_module(f"hpnets.commands.{name}").main(words)
     else:
-        raise ValueError(f"unknown command {name!r}: {nearest(name, COMMANDS)}")
+        raise ValueError(f"unknown command {name!r}; {nearest(name, COMMANDS)}")
 
 
 def usage() -> str:

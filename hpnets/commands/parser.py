@@ -61,12 +61,12 @@ class Parser(ArgumentParser):
         choice = re.search(r"(--[\w.]+): Expected a typing\.Literal\[(.+?)\]\. Got value: (.*)", message)
         if choice:
             allowed = re.findall(r"'([^']+)'", choice[2])
-            fail(f"{choice[1]} is {choice[3]!r}: {nearest(choice[3], allowed)}")
+            fail(f"{choice[1]} is {choice[3]!r}; {nearest(choice[3], allowed)}")
         if refused := wrong_type(message):
             fail(refused)
         wrong = wrong_flag(message)
         flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
-        fail(f"{message}: {nearest(wrong, flags)}" if wrong else message)
+        fail(f"{message}; {nearest(wrong, flags)}" if wrong else message)
 
 
 def wrong_type(message: str) -> str:

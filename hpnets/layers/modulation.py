@@ -25,8 +25,9 @@ def bare_norm2d(name: str, channels: int) -> nn.Module:
 
 
 def modulate(x: Tensor, gamma: Tensor, beta: Tensor, product: Product = hadamard) -> Tensor:
-    """product(1 + gamma, x) + beta, (1 + gamma) * x + beta unless told otherwise, of x (..., C, H, W);
-    gamma, beta of shapes that broadcast to it.
+    """product(1 + gamma, x) + beta, which is (1 + gamma) * x + beta by default.
+
+    x: (..., C, H, W); gamma, beta: of shapes that broadcast to it.
     """
     return product((1 + gamma).expand_as(x), x) + beta
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hpnets.layers.modulation import ModulatedConv2d
+from hpnets.optimisers import OPTIMISERS
 from hpnets.validate import one_of
 
 PARAMETRISATIONS = ("standard", "ntk", "mup")
@@ -189,21 +190,21 @@ def _multiply(layer: nn.Module, constant: float) -> None:
 
 
 def parameter_groups(net: nn.Module, optimizer: str, lr: float, weight_decay: float = 0.0) -> list[dict]:
-    """Groups for torch.optim's "sgd", "adam" or "adamw": parameters of one learning rate each, lr times their factor.
+    """Groups for an optimiser by name: parameters of one learning rate each, lr times their factor.
 
     The weight decay of a group is divided by its factor, so that a weight decays as fast, lr * weight_decay a step, at
     every width. One group if all factors are 1. Parameters without gradients are left out.
 
-    Raises ValueError for another optimizer, and for "adam" with weight decay where factors differ: there it is part of
-    the gradient that Adam divides by its size, which no factor mends.
+    Raises ValueError for an unknown optimizer, and for "adam" with weight decay where factors differ: there it is part
+    of the gradient that Adam divides by its size, which no factor mends.
     """
-    one_of("optimizer", optimizer, ("sgd", "adam", "adamw"))
+    kind = OPTIMISERS.get(one_of("optimizer", optimizer, OPTIMISERS.names()))
     groups: dict[float, list[nn.Parameter]] = {}
-    for p, factor in _factors(net, "sgd" if optimizer == "sgd" else "adam"):
+    for p, factor in _factors(net, kind.rates):
         groups.setdefault(factor, []).append(p)
-    if optimizer == "adam" and weight_decay and set(groups) != {1.0}:
+    if kind.decays_gradient and weight_decay and set(groups) != {1.0}:
         raise ValueError(
-            f"weight_decay is {weight_decay} with adam and parametrisation mup; allowed: 0, or adamw instead of adam"
+            f"weight_decay is {weight_decay} with {optimizer} and parametrisation mup; allowed: 0, or adamw instead"
         )
     return [{"params": p, "lr": lr * f, "weight_decay": weight_decay / f} for f, p in groups.items()]
 

@@ -19,7 +19,7 @@ TOKEN_NORMS = ("layer", "none")
 class LinearAttentionOptions(OptionSet):
     """Size of the network and of its patches, and the blocks'."""
 
-    depth: Annotated[int, count("blocks")] = 2
+    depth: Annotated[int, count("blocks of the network")] = 2
     width: Annotated[int, count("channels of a token")] = 32
     heads: Annotated[int, count("heads of attention, a divisor of width")] = 2
     patch: Annotated[int, count("height and width of a patch")] = 4

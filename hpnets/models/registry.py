@@ -20,10 +20,10 @@ from hpnets.layers.parametrisation import (
 )
 from hpnets.models.options import choice, count
 from hpnets.option_sets import Option, declared, option_docs
-from hpnets.registry import Registry
+from hpnets.registry import ClassRegistry
 from hpnets.validate import at_least, one_of
 
-_MODELS: Registry[nn.Module] = Registry("model")
+_MODELS: ClassRegistry[nn.Module] = ClassRegistry("model")
 _FROM_TASK = ("input_shape", "output_dim")
 Build = Callable[..., nn.Module]
 _PARAMETRISATION = choice("standard is the model's own; ntk and mup change with the width", PARAMETRISATIONS)

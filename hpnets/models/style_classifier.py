@@ -19,7 +19,7 @@ from hpnets.validate import image_shape
 class StyleClassifierOptions(OptionSet):
     """The blocks, the mapping network, and the modulation."""
 
-    depth: Annotated[int, count("blocks")] = 3
+    depth: Annotated[int, count("blocks of the network")] = 3
     width: Annotated[int, count("channels before the first block; each of the first three doubles them")] = 16
     style_width: StyleWidth = 32
     mapping_depth: MappingDepth = 2

@@ -17,6 +17,6 @@ def list_papers() -> list[str]:
 def load_paper(name: str) -> Paper:
     """The paper of that name; ValueError with the nearest names for an unknown one. Imports no torch."""
     if name not in list_papers():
-        raise ValueError(f"unknown paper {name!r}: {nearest(name, list_papers())}")
+        raise ValueError(f"unknown paper {name!r}; {nearest(name, list_papers())}")
     paper: Paper = import_module(f"{__name__}.{name}").PAPER
     return paper

@@ -9,10 +9,12 @@ import inspect
 from typing import Any
 
 from hpnets.option_sets import Option
-from hpnets.tasks import digits, image_fit, line, sphere, vision  # noqa: F401  (importing them registers their tasks)
+from hpnets.registry import import_all
 from hpnets.tasks.base import TASKS, SupervisedTask, Task, register_task
 
 __all__ = ["Task", "create_task", "list_tasks", "register_task", "task_option_docs", "task_options", "task_summary"]
+
+import_all(__name__, __path__)
 
 
 def create_task(name: str, **options: Any) -> SupervisedTask:

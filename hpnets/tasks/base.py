@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DistributedSampler
 from torchmetrics import MetricCollection
 
-from hpnets.registry import Registry
+from hpnets.registry import ClassRegistry
 from hpnets.tasks.loading import Loader, eval_loader, train_loader
 from hpnets.tasks.samples import Samples, Splits
 from hpnets.validate import at_least, require
@@ -144,7 +144,7 @@ class SupervisedTask(Task):
         return Probe(x, self.targets(y), self.train_indices[rows])
 
 
-TASKS: Registry[SupervisedTask] = Registry("task")
+TASKS: ClassRegistry[SupervisedTask] = ClassRegistry("task")
 T = TypeVar("T", bound=SupervisedTask)
 
 

@@ -6,12 +6,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from hpnets.registry import Registry
 from hpnets.theory import nodes
 from hpnets.theory.moments import Moments, fresh
 from hpnets.theory.points import Points
 
 Derivation = Callable[[Any, Any, "Laws"], Moments]
-_DERIVATIONS: dict[str, Derivation] = {}
+_DERIVATIONS: Registry[Derivation] = Registry("limit of")
 _REASONS: dict[str, str] = {}
 Layer = nn.Linear | nn.Conv2d
 
@@ -20,14 +21,9 @@ def register_limit(module: str | type) -> Callable[[Derivation], Derivation]:
     """Decorator: enter `limit(net, x, laws) -> Moments` for a class, or its full name, that defines `forward`.
 
     net: the module; x: `Points` for a network, `Moments` for a module inside one; laws: a `Laws`, whose methods are
-    the nodes. Subclasses that keep the class's forward have its limit.
+    the nodes. Subclasses that keep the class's forward have its limit. Raises ValueError for a class that has one.
     """
-
-    def enter(derivation: Derivation) -> Derivation:
-        _DERIVATIONS[module if isinstance(module, str) else _name(module)] = derivation
-        return derivation
-
-    return enter
+    return _DERIVATIONS.register(module if isinstance(module, str) else _name(module))
 
 
 def no_limit(module: str, reason: str) -> None:
@@ -44,12 +40,12 @@ def _find(module: nn.Module) -> Derivation:
     name = _name(next(cls for cls in type(module).__mro__ if "forward" in vars(cls)))
     if name in _REASONS:
         raise ValueError(f"no limit kernel is derived for {type(module).__name__}: {_REASONS[name]}")
-    if name not in _DERIVATIONS:
+    if name not in _DERIVATIONS.entries:
         raise ValueError(
             f"no limit kernel is derived for {name}; write one with hpnets.theory.register_limit, or measure the "
             "finite one with hpnets.ntk.ntk"
         )
-    return _DERIVATIONS[name]
+    return _DERIVATIONS.get(name)
 
 
 class Laws:

@@ -48,9 +48,12 @@ class KernelTrack:
         return cls(**state)
 
     def write(self, path: Path, indices: Tensor | None, outputs: str) -> None:
-        """Write `steps` (T,), `spectra` and `spectra_normalised` (by the trace) (T, rows), the probe's `indices` (n,),
-        `kernel_first`, `kernel_last`, `kernels` (T, ...) if kept, each metric as `metrics/<name>` (T,), and
-        `steps_estimated` (E,) if any were."""
+        """Write the track and the probe's `indices` (n,) as safetensors.
+
+        These are `steps` (T,), `spectra` and `spectra_normalised` (by the trace) (T, rows), `kernel_first`,
+        `kernel_last`, `kernels` (T, ...) if kept, each metric as `metrics/<name>` (T,), and `steps_estimated` (E,) if
+        any were.
+        """
         assert self.first is not None
         assert self.last is not None
         spectra = torch.stack(self.spectra)

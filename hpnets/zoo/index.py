@@ -83,7 +83,7 @@ def pretrained_entry(name: str, folder: Path | None = None) -> Entry:
     """The index entry of `name`; ValueError with the nearest names."""
     index = entries(folder)
     if name not in index:
-        raise ValueError(f"unknown checkpoint {name!r}: {nearest(name, index)}")
+        raise ValueError(f"unknown checkpoint {name!r}; {nearest(name, index)}")
     return index[name]
 
 

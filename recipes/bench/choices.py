@@ -10,5 +10,5 @@ def names(kind: str, text: str, allowed: Iterable[str]) -> list[str]:
     found = [name.strip() for name in text.split(",") if name.strip()]
     for name in found:
         if name not in allowed:
-            raise ValueError(f"unknown {kind} {name!r}: {nearest(name, allowed)}")
+            raise ValueError(f"unknown {kind} {name!r}; {nearest(name, allowed)}")
     return found

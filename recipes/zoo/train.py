@@ -68,8 +68,10 @@ def train_zoo(
 
 
 def phases(chosen: list[CellRuns]) -> list[list[CellRuns]]:
-    """What must be published before the rest begins: the mlps that pictures are measured by; generators, the longest,
-    are the first of the rest."""
+    """What must be published before the rest begins, the mlps that pictures are measured by, and the rest.
+
+    Generators, which take longest, are the first of the rest.
+    """
     rulers = {f"mlp-{runs.cell.config.parent.name}" for runs in chosen if runs.cell.makes_pictures()}
     first = [runs for runs in chosen if runs.cell.name in rulers]
     rest = [runs for runs in chosen if runs.cell.name not in rulers]

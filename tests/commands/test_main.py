@@ -59,11 +59,11 @@ def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (["trian"], "hpnets: error: unknown command 'trian': did you mean train?"),
+        (["trian"], "hpnets: error: unknown command 'trian'; did you mean train?"),
         (["--verison"], "hpnets: error: unknown command '--verison'"),
-        (["train", "--modle", "ccp"], "hpnets train: error: unrecognized arguments: --modle ccp: did you mean --model"),
-        (["evaluate", "--checkpoint", "ccp-digit"], "hpnets evaluate: error: unknown checkpoint 'ccp-digit': did you"),
-        (["models", "ccq"], "hpnets models: error: no model matches 'ccq': did you mean ccp"),
+        (["train", "--modle", "ccp"], "hpnets train: error: unrecognized arguments: --modle ccp; did you mean --model"),
+        (["evaluate", "--checkpoint", "ccp-digit"], "hpnets evaluate: error: unknown checkpoint 'ccp-digit'; did you"),
+        (["models", "ccq"], "hpnets models: error: no model matches 'ccq'; did you mean ccp"),
         (["tasks", "digits", "line"], "hpnets tasks: error: unrecognized arguments: line"),
     ],
 )

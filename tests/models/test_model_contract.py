@@ -235,7 +235,7 @@ def test_each_option_says_what_it_is_and_what_it_allows(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "key", "value"), WRONG)
 def test_wrong_values_are_refused_by_name(name: str, key: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=rf"^{key} is {re.escape(repr(value))}[;:] (allowed|did you mean)"):
+    with pytest.raises(ValueError, match=rf"^{key} is {re.escape(repr(value))}; (allowed|did you mean)"):
         small(name, **{key: value})
 
 
@@ -247,7 +247,7 @@ def test_wrong_values_are_refused_by_name(name: str, key: str, value: Any) -> No
         ("ccp", "activation", "rellu", "activation is 'rellu'; did you mean relu"),
         ("resnet18", "norm", "bach", "norm is 'bach'; did you mean batch"),
         ("ncp", "skip", "no", "skip is 'no'; allowed: true or false"),
-        ("ccp", "degre", 3, "model 'ccp' has no option 'degre': did you mean degree"),
+        ("ccp", "degre", 3, "model 'ccp' has no option 'degre'; did you mean degree"),
         ("ccp", "output_dim", 0, "output_dim is 0; allowed: an integer >= 1"),
         ("ccp", "output_dim", 2.0, "output_dim is 2.0; allowed: an integer >= 1"),
         ("ccp", "input_shape", (), r"input_shape is \(\); allowed: one or more sizes >= 1"),
@@ -295,7 +295,7 @@ def test_names_and_registration(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"ccp", "ncp", "mlp", "resnet18"} <= set(ALL)
     assert set(list_models("*cp")) >= {"ccp", "ncp"}
     assert list_models("no such") == []
-    with pytest.raises(ValueError, match=r"unknown model 'cpp': did you mean .*ccp"):
+    with pytest.raises(ValueError, match=r"unknown model 'cpp'; did you mean .*ccp"):
         create_model("cpp", input_shape=(1,), output_dim=1)
     with pytest.raises(ValueError, match="model 'linear' lacks the constructor arguments input_shape, output_dim"):
         register_model("linear")(nn.Linear)

@@ -47,8 +47,8 @@ def test_a_quick_run_writes_json_svg_and_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--cases", "mpl"), "unknown case 'mpl': did you mean mlp?"),
-        (("--peers", "nngeometri"), "unknown peer 'nngeometri': did you mean nngeometry?"),
+        (("--cases", "mpl"), "unknown case 'mpl'; did you mean mlp?"),
+        (("--peers", "nngeometri"), "unknown peer 'nngeometri'; did you mean nngeometry?"),
         (("--repeats", "0"), "repeats is 0"),
         (("--quick",), "give another --out"),
         (("--peer", "none"), "did you mean --peers"),

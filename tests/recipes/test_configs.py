@@ -54,7 +54,7 @@ def test_the_twin_differs_in_the_product_alone(cell: Cell) -> None:
 
 def test_a_pattern_without_a_cell_is_answered_with_the_nearest() -> None:
     assert [cell.name for cell in find_cells("ccp-digits, gl*-digits", ROOT / CONFIGS)] == ["ccp-digits", "glu-digits"]
-    with pytest.raises(ValueError, match=r"cells has 'cpp-digits', which matches none: did you mean .*ccp-digits"):
+    with pytest.raises(ValueError, match=r"cells has 'cpp-digits', which matches none; did you mean .*ccp-digits"):
         find_cells("glu-digits,cpp-digits", ROOT / CONFIGS)
 
 

@@ -55,7 +55,7 @@ def test_the_options_are_those_of_the_config_and_the_rest_of_the_row() -> None:
 
 def test_an_unknown_model_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--models", "[cpp]", "--out", str(tmp_path)) == 2
-    assert "unknown model 'cpp': did you mean" in capsys.readouterr().err
+    assert "unknown model 'cpp'; did you mean" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

@@ -125,7 +125,7 @@ def test_the_foreign_networks_are_those_of_the_sweep() -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--nets", "torch/lstn"), "unknown network 'torch/lstn': did you mean torch/lstm"),
+        (("--nets", "torch/lstn"), "unknown network 'torch/lstn'; did you mean torch/lstm"),
         (("--quick",), "give another --out"),
         (("--quick", "--out", "none", "--venvs", "none"), "make it: python -m venv none/torchjd"),
     ],

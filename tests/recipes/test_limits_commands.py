@@ -131,7 +131,7 @@ def test_a_side_of_the_race_computes_both_kernels_of_the_points(tmp_path: Path) 
     [
         (["convergence", "--quick"], "--quick measures nothing that belongs in docs/results/limits"),
         (["equivalence", "--quick"], "--quick measures nothing that belongs in docs/results/limits"),
-        (["convergence", "--families", "cpp", "--out", "x"], "unknown family 'cpp': did you mean"),
+        (["convergence", "--families", "cpp", "--out", "x"], "unknown family 'cpp'; did you mean"),
         (["convergence", "--seeds", "0", "--out", "x"], "seeds is 0; allowed: 1 and more"),
         (["speed", "--venv", "nowhere", "--out", "x"], "no such file: nowhere/bin/python"),
     ],

@@ -160,7 +160,7 @@ def test_the_mlp_that_pictures_are_measured_by_comes_first_and_generators_follow
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--cells", "cpp-digits"], "cells has 'cpp-digits', which matches none: did you mean ccp-digits"),
+        (["--cells", "cpp-digits"], "cells has 'cpp-digits', which matches none; did you mean ccp-digits"),
         (["--cells", "ccp-digits,"], "cells has '', which matches none"),
         (["--jobs", "-1"], "jobs is -1; allowed: >= 0"),
         (["--configs", "nowhere"], "configs is 'nowhere', which holds no <task>/<model>.yaml"),

@@ -47,12 +47,16 @@ def figures(results: Results, sizes: Sizes) -> list[Figure]:
     return [Figure("A table", "Of |f|.", *table, Picture("a.svg", "A picture", draw))]
 
 
+def abstract(results: object, sizes: object) -> list[str]:
+    return ["One.", "Two.", "Three.", "Four."]
+
+
 @pytest.fixture
 def paper(monkeypatch: pytest.MonkeyPatch) -> Paper:
     module = ModuleType("parts")
-    for name, part in {"cells": cells, "claims": claims, "figures": figures}.items():
+    parts = {"cells": cells, "claims": claims, "figures": figures, "abstract": abstract}
+    for name, part in parts.items():
         setattr(module, name, part)
-    module.abstract = lambda results, sizes: ["One.", "Two.", "Three.", "Four."]
     monkeypatch.setattr(Paper, "_module", lambda self, name: module)
     return Paper("somewhere.mine", "Title", "Someone 2020", "Width {width}.", Sizes(), Sizes(), Sizes())
 

@@ -179,8 +179,8 @@ def test_a_task_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 WRONG = [
-    ("digit", {}, "unknown task 'digit': did you mean digits"),
-    ("digits", {"batchsize": 8}, "no option 'batchsize': did you mean batch_size"),
+    ("digit", {}, "unknown task 'digit'; did you mean digits"),
+    ("digits", {"batchsize": 8}, "no option 'batchsize'; did you mean batch_size"),
     ("digits", {"batch_size": 0}, "batch_size is 0; allowed: an integer >= 1"),
     ("digits", {"batch_size": 8.5}, "batch_size is 8.5; allowed: an integer"),
     ("digits", {"batch_size": True}, "batch_size is True; allowed: an integer"),

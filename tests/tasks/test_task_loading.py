@@ -3,15 +3,16 @@
 import math
 from collections.abc import Iterable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, DistributedSampler
 
 from hpnets.tasks import Task, create_task
+from hpnets.tasks.base import SupervisedTask
 from hpnets.tasks.loading import eval_batches
 
 
@@ -35,7 +36,7 @@ def epochs(task: Task) -> list[list[float]]:
     loader = task.train_dataloader()
     seen = []
     for epoch in range(2):
-        loader.sampler.set_epoch(epoch)
+        cast(DistributedSampler[Any], loader.sampler).set_epoch(epoch)
         seen += batches(loader)
     return seen
 
@@ -115,7 +116,7 @@ def test_worker_processes_change_nothing() -> None:
 class Recorder(LightningModule):
     """Fits a line and writes down the inputs of every training and validation batch."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: SupervisedTask) -> None:
         super().__init__()
         self.net, self.task, self.metrics = nn.Linear(1, 1), task, task.metrics()
         self.seen: list[list[float]] = []

@@ -320,7 +320,7 @@ class Plain(nn.Module):
 
 
 def test_a_limit_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hpnets.theory.laws._DERIVATIONS", dict(_DERIVATIONS))
+    monkeypatch.setattr(_DERIVATIONS, "_entries", dict(_DERIVATIONS.entries))
     with pytest.raises(ValueError, match=r"no limit kernel is derived for .*Plain; write one with"):
         limit_kernel(Plain(), X)
 
@@ -328,6 +328,8 @@ def test_a_limit_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     def plain(net: Any, x: Points, laws: Laws) -> Moments:
         return laws.dense(x.flat(), net.V, gain=2.0)
 
+    with pytest.raises(ValueError, match=r"limit of .*Plain.* is registered already"):
+        register_limit(Plain)(plain)
     torch.testing.assert_close(limit_kernel(Plain(), X).ntk, X @ X.T / 2)
     assert init_variances(Plain(), X) == {"V.weight": 0.5}
 

@@ -140,7 +140,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_name_is_answered_with_the_nearest(tmp_path: Path) -> None:
     write_zoo(tmp_path)
-    with pytest.raises(ValueError, match=r"unknown checkpoint 'smal': did you mean small\?"):
+    with pytest.raises(ValueError, match=r"unknown checkpoint 'smal'; did you mean small\?"):
         load_pretrained("smal", tmp_path)
 
 

@@ -34,8 +34,10 @@ def positions(p: Tensor, h: Moments, laws: Laws) -> Moments:
 
 
 def attention(layer: Any, x: Moments, laws: Laws) -> Moments:
-    r"""O ((Q K^T) V) / n: with the k channels of a head, Y_s = 1/n sum_t sum_k Q_sk K_tk V_t has E[Y_s Y'_s'] =
-    k Q(s, s') 1/n^2 sum_tt' K(t, t') V(t, t'): sqrt(k) Q * mean(K * V), a product of independent features.
+    r"""O ((Q K^T) V) / n has the moments of sqrt(k) Q * mean(K * V), a product of independent features.
+
+    With the k channels of a head Y_s = 1/n sum_t sum_k Q_sk K_tk V_t, so that
+    E[Y_s Y'_s'] = k Q(s, s') 1/n^2 sum_tt' K(t, t') V(t, t').
 
     Source: Hron et al. 2020, "Infinite attention" (arXiv 2006.10540), there with scores of its scaling.
     """

@@ -29,7 +29,7 @@ def convergence(
     chosen = list(CASES) if families == "all" else [name.strip() for name in families.split(",")]
     for name in chosen:
         if name not in CASES:
-            raise ValueError(f"unknown family {name!r}: {nearest(name, CASES)}")
+            raise ValueError(f"unknown family {name!r}; {nearest(name, CASES)}")
     if seeds is not None and seeds < 1:
         raise ValueError(f"seeds is {seeds}; allowed: 1 and more")
     not_the_record(out, quick)
