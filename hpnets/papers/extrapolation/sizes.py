@@ -37,7 +37,8 @@ class Sizes:
 
 
 LINES = ("mlp", "pnn-2", "pnn1-3", "pnn1-3-sum", "ccp-2", "ccp-3", "ccp-3-sum", "ccp-10", "ccp-10-sum")
-FEW = replace(Sizes(), line_networks=LINES, box_networks=("mlp", "pnn-2", "ccp-2", "ccp-2-sum"), folds=("high",))
+BOXES = ("mlp", "pnn-2", "ccp-2", "ccp-2-sum")
+FEW = replace(Sizes(), line_networks=LINES, box_networks=BOXES, folds=("high",))
 SHORT = replace(
     FEW, sum_networks=("mlp", *twinned("pnn1-4")), dims=(2,), width=32, points=64, box_points=128, steps=400
 )
@@ -45,4 +46,5 @@ QUICK = replace(SHORT, paper_epochs=(40,), sum_width=64, pairs=4096, sum_steps=2
 LEAST = replace(
     QUICK, seeds=3, helix_networks=("mlp", "ccp-3"), sectors=(0, 180), paper_epochs=(2,), paper_mlp_width=16
 )
-TINY = replace(LEAST, width=16, points=32, box_points=32, steps=20, sum_width=16, pairs=512, sum_steps=10)
+FEWEST = replace(LEAST, line_networks=("mlp", "pnn-2", "ccp-2", "ccp-3", "ccp-3-sum", "ccp-10"), box_networks=BOXES[:3])
+TINY = replace(FEWEST, width=16, points=32, box_points=32, steps=20, sum_width=16, pairs=512, sum_steps=10)
