@@ -16,7 +16,7 @@ FAST = [
     "tests/ntk/test_kernel.py",
     "tests/ntk/test_metrics.py",
     "tests/linalg",
-    "tests/test_cli.py",
+    "tests/commands/test_train.py",
     "tests/test_options.py",
     "tests/theory/test_limits.py",
     "tests/training/test_lit.py",
@@ -46,6 +46,10 @@ def test_every_requirement_has_a_lower_bound() -> None:
     with pytest.raises(ValueError, match="requirement is 'torchvision'"):
         lowest("torchvision")
     assert all(lowest(requirement) for requirement in requirements())
+
+
+def test_the_fast_part_is_there() -> None:
+    assert [path for path in FAST if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.slow
