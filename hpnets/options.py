@@ -1,12 +1,17 @@
 """The options of a run, as plain dataclasses: what `recipes/train.py --help` lists. Imports no torch."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from hpnets.optimisers import OPTIMISERS
 from hpnets.registry import nearest
-from hpnets.validate import read, shown
+from hpnets.validate import at_least, finite, positive, read, require
+
+if TYPE_CHECKING:
+    OptimiserName = str
+else:
+    OptimiserName = Literal[tuple(OPTIMISERS.names())]
 
 
 @dataclass
@@ -14,22 +19,22 @@ class OptimOptions:
     """Optimiser.
 
     Args:
-        name: adam, adamw, or sgd
+        name: one of those in hpnets/optimisers.py
         lr: learning rate
         weight_decay: of the optimiser's own kind
         momentum: of sgd; 0 is plain gradient descent
     """
 
-    name: Literal["adam", "adamw", "sgd"] = "adam"
+    name: OptimiserName = "adam"
     lr: float = 1e-3
     weight_decay: float = 0.0
     momentum: float = 0.9
 
     def __post_init__(self) -> None:
         _read_fields(self, "optim.")
-        _require(0 < self.lr < math.inf, "optim.lr", self.lr, "finite and > 0")
-        _require(0 <= self.weight_decay < math.inf, "optim.weight_decay", self.weight_decay, "finite and >= 0")
-        _require(0 <= self.momentum < 1, "optim.momentum", self.momentum, ">= 0 and < 1")
+        positive("optim.lr", self.lr)
+        finite("optim.weight_decay", self.weight_decay, minimum=0)
+        require(0 <= self.momentum < 1, "optim.momentum", self.momentum, ">= 0 and < 1")
 
 
 @dataclass
@@ -57,11 +62,11 @@ class NTKOptions:
 
     def __post_init__(self) -> None:
         _read_fields(self, "ntk.")
-        _require(self.probe >= 1, "ntk.probe", self.probe, ">= 1")
+        at_least("ntk.probe", self.probe, 1)
         steps = isinstance(self.every, str) or self.every >= 1
-        _require(steps, "ntk.every", self.every, "an integer >= 1, 'epoch', 'log' or 'off'")
+        require(steps, "ntk.every", self.every, "an integer >= 1, 'epoch', 'log' or 'off'")
         logit = isinstance(self.outputs, str) or self.outputs >= 0
-        _require(logit, "ntk.outputs", self.outputs, "a logit, trace, full, sum")
+        require(logit, "ntk.outputs", self.outputs, "a logit, trace, full, sum")
 
 
 @dataclass
@@ -86,10 +91,10 @@ class TrainerOptions:
 
     def __post_init__(self) -> None:
         _read_fields(self, "trainer.")
-        _require(self.max_epochs >= 1, "trainer.max_epochs", self.max_epochs, ">= 1")
-        _require(self.devices >= 1, "trainer.devices", self.devices, ">= 1")
+        at_least("trainer.max_epochs", self.max_epochs, 1)
+        at_least("trainer.devices", self.devices, 1)
         allowed = ("32-true", "64-true", "16-mixed", "bf16-mixed")  # weights in half precision have no exact kernel
-        _require(self.precision in allowed, "trainer.precision", self.precision, ", ".join(allowed))
+        require(self.precision in allowed, "trainer.precision", self.precision, ", ".join(allowed))
 
 
 @dataclass
@@ -113,9 +118,9 @@ class GANOptions:
     def __post_init__(self) -> None:
         _read_fields(self, "gan.")
         for name in ("latent", "r1_every", "critic_width"):
-            _require(getattr(self, name) >= 1, f"gan.{name}", getattr(self, name), ">= 1")
-        _require(0 <= self.r1 < math.inf, "gan.r1", self.r1, "finite and >= 0")
-        _require(0 <= self.ema < 1, "gan.ema", self.ema, ">= 0 and < 1")
+            at_least(f"gan.{name}", getattr(self, name), 1)
+        finite("gan.r1", self.r1, minimum=0)
+        require(0 <= self.ema < 1, "gan.ema", self.ema, ">= 0 and < 1")
 
 
 @dataclass
@@ -135,8 +140,8 @@ class RunOptions:
         _read_fields(self)
         for kind in ("model", "task"):
             name = getattr(self, kind).get("name")
-            _require(isinstance(name, str), f"{kind}.name", name, f"one of --list_{kind}s")
-        _require(0 <= self.seed < 2**32, "seed", self.seed, "0 to 2**32 - 1")
+            require(isinstance(name, str), f"{kind}.name", name, f"one of --list_{kind}s")
+        require(0 <= self.seed < 2**32, "seed", self.seed, "0 to 2**32 - 1")
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain types, as config.yaml holds them."""
@@ -166,9 +171,4 @@ def _read_fields(options: Any, prefix: str = "") -> None:
 def _check_names(given: dict[Any, Any], known: Iterable[str], prefix: str = "") -> None:
     for key in given:
         if key not in known:
-            raise ValueError(f"there is no option {prefix}{key}: {nearest(str(key), known)}")
-
-
-def _require(holds: bool, name: str, value: object, allowed: str) -> None:
-    if not holds:
-        raise ValueError(f"{name} is {shown(value)}; allowed: {allowed}")
+            raise ValueError(f"there is no option {prefix}{key}; {nearest(str(key), known)}")

@@ -1,10 +1,18 @@
-"""A name -> class table that answers a wrong name or option with the nearest valid ones."""
+"""Name -> entry tables that answer a wrong name or option with the nearest valid ones. Imports no torch.
+
+An entry registers itself, by a decorator in its own file; `import_all` imports the files of a package, so that no list
+names them.
+"""
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatch
+from importlib import import_module
 from typing import Any, Generic, TypeVar
+
+from hpnets.option_sets import Option, declared, option_docs
 
 T = TypeVar("T")
 
@@ -16,21 +24,32 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     return f"did you mean {' or '.join(close)}?" if close else f"allowed: {', '.join(options)}"
 
 
+def import_all(package: str, path: Iterable[str]) -> None:
+    """Import the modules of a package, by name, from its own `__init__`: import_all(__name__, __path__)."""
+    for module in pkgutil.iter_modules(path):
+        import_module(f"{package}.{module.name}")
+
+
 class Registry(Generic[T]):
-    """Classes by name; `kind` is the word that error messages use ("model", "task")."""
+    """Entries by name; `kind` is the word that error messages use ("metric", "optimiser")."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self._entries: dict[str, type[T]] = {}
+        self._entries: dict[str, T] = {}
 
-    def register(self, name: str) -> Callable[[type[T]], type[T]]:
-        """Class decorator that enters the class under `name`; raises ValueError if it is taken."""
+    @property
+    def entries(self) -> Mapping[str, T]:
+        """All of them, in the order in which they registered."""
+        return self._entries
 
-        def enter(cls: type[T]) -> type[T]:
+    def register(self, name: str) -> Callable[[T], T]:
+        """Decorator that enters a class or function under `name`; raises ValueError if it is taken."""
+
+        def enter(entry: T) -> T:
             if name in self._entries:
                 raise ValueError(f"{self.kind} {name!r} is registered already, by {self._entries[name]!r}")
-            self._entries[name] = cls
-            return cls
+            self._entries[name] = entry
+            return entry
 
         return enter
 
@@ -38,10 +57,10 @@ class Registry(Generic[T]):
         """Sorted names that match a shell pattern such as "*ccp*"."""
         return sorted(name for name in self._entries if fnmatch(name, pattern))
 
-    def get(self, name: str) -> type[T]:
-        """The class called `name`; raises ValueError with the nearest names."""
+    def get(self, name: str) -> T:
+        """The entry called `name`; raises ValueError with the nearest names."""
         if not isinstance(name, str) or name not in self._entries:
-            raise ValueError(f"unknown {self.kind} {name!r}: {nearest(str(name), self._entries)}")
+            raise ValueError(f"unknown {self.kind} {name!r}; {nearest(str(name), self._entries)}")
         return self._entries[name]
 
     def summary(self, name: str) -> str:
@@ -49,14 +68,22 @@ class Registry(Generic[T]):
         paragraph = inspect.cleandoc(self.get(name).__doc__ or "").split("\n\n")[0]
         return " ".join(paragraph.split()).split(". ")[0].rstrip(".")
 
+
+class ClassRegistry(Registry[type[T]]):
+    """Classes by name, which it builds ("model", "task")."""
+
     def options(self, name: str) -> dict[str, inspect.Parameter]:
-        """The constructor's parameters of `name`, in order."""
-        return dict(inspect.signature(self.get(name)).parameters)
+        """The constructor's parameters of `name`, in order, with their plain types."""
+        return declared(self.get(name))
+
+    def option_docs(self, name: str) -> dict[str, Option]:
+        """What each option of `name` is, of those that are declared with a text."""
+        return option_docs(self.get(name))
 
     def create(self, name: str, **kwargs: Any) -> T:
         """Build `name`; raises ValueError for an option that it does not have."""
         allowed = self.options(name)
         for key in kwargs:
             if key not in allowed:
-                raise ValueError(f"{self.kind} {name!r} has no option {key!r}: {nearest(key, allowed)}")
+                raise ValueError(f"{self.kind} {name!r} has no option {key!r}; {nearest(key, allowed)}")
         return self.get(name)(**kwargs)

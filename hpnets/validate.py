@@ -1,11 +1,14 @@
-"""A value from a person (a file, a command line, a call) read as a type asks, or refused by name. Imports no torch."""
+"""A value from a person (a file, a command line, a call) read as a type asks, checked, or refused by name; no torch."""
 
 import math
 import re
 import sys
+from collections.abc import Iterable
 from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
+
+from hpnets.registry import nearest
 
 # Types in words, one of them and several.
 WORDS: dict[Any, tuple[str, str]] = {
@@ -32,6 +35,65 @@ def read(name: str, value: Any, kind: Any) -> Any:
         if fit is not _UNFIT:
             return fit
     raise ValueError(f"{name} is {shown(value)}; allowed: {in_words(kind)}")
+
+
+def require(holds: bool, name: str, value: object, allowed: str) -> None:
+    """ValueError "`name` is `value`; allowed: `allowed`" unless what is required holds."""
+    if not holds:
+        raise ValueError(f"{name} is {shown(value)}; allowed: {allowed}")
+
+
+def require_shape(holds: bool, name: str, array: Any, allowed: str) -> None:
+    """ValueError "`name` has shape (...); allowed: `allowed`" unless what is required of an array or tensor holds."""
+    if not holds:
+        raise ValueError(f"{name} has shape {tuple(array.shape)}; allowed: {allowed}")
+
+
+def at_least(name: str, value: int, minimum: int) -> int:
+    """`value` as an int, if it is an integer >= minimum; else ValueError."""
+    fits = isinstance(value, Integral) and not isinstance(value, bool) and value >= minimum
+    require(fits, name, value, f"an integer >= {minimum}")
+    return int(value)
+
+
+def finite(name: str, value: float, minimum: float = -math.inf) -> float:
+    """`value` as a float, if it is a finite number >= minimum; else ValueError."""
+    bound = "" if minimum == -math.inf else f" >= {minimum:g}"
+    require(_is_finite(value) and value >= minimum, name, value, f"a finite number{bound}")
+    return float(value)
+
+
+def positive(name: str, value: float) -> float:
+    """`value` as a float, if it is a finite number > 0; else ValueError."""
+    require(_is_finite(value) and value > 0, name, value, "a finite number > 0")
+    return float(value)
+
+
+def boolean(name: str, value: bool) -> bool:
+    """`value`, if it is a bool; else ValueError, so that the text "no" does not count as true."""
+    require(isinstance(value, bool), name, value, "true or false")
+    return value
+
+
+def one_of(name: str, value: str, allowed: Iterable[str]) -> str:
+    """`value`, if it is allowed; else ValueError with the nearest."""
+    options = list(allowed)
+    if value not in options:
+        raise ValueError(f"{name} is {shown(value)}; {nearest(str(value), options)}")
+    return value
+
+
+def image_shape(input_shape: tuple[int, ...], minimum: int) -> tuple[int, int, int]:
+    """`input_shape` as (C, H, W) with H and W at least `minimum`; else ValueError."""
+    fits = len(input_shape) == 3 and min(input_shape[1:]) >= minimum
+    sizes = f"images (channels, height, width) of at least {minimum}x{minimum}"
+    require(fits, "input_shape", tuple(input_shape), sizes)
+    c, h, w = input_shape
+    return c, h, w
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def shown(value: object) -> str:

@@ -1,6 +1,6 @@
 """Every code block of README.md and docs/: run in order, each page in an empty folder; links lead somewhere.
 
-Runs of recipes/train.py and benchmark.py are shortened by flags; lines that need another machine are only parsed (see
+Training and recipes.bench are shortened by flags; lines that need another machine are only parsed (see
 `only_parsed`).
 """
 
@@ -8,10 +8,8 @@ import json
 import os
 import random
 import re
-import runpy
 import shlex
 import signal
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +22,13 @@ import yaml
 from hpnets.models.registry import _MODELS
 from hpnets.ntk.metrics import METRICS
 from hpnets.tasks.base import TASKS
+from tests.in_process import ROOT, run_path
 
-ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 LANGUAGES = ("python", "bash", "text", "yaml", "json", "csv")
 # .ci/run executes the installation and pytest; the rest needs an account, or processes of its own.
 NOT_RUN = ("pip install ", "pytest", "torchrun ", "wandb login", "wandb sync ")
-RECIPES = sorted(path.name for path in (ROOT / "recipes").glob("*.py"))
+TRAIN = ROOT / "recipes" / "train.py"
 SHORT = {"--trainer.max_epochs": "1", "--trainer.accelerator": "cpu"}
 SHORT_BENCHMARK = ["--quick", "--cases", "ccp", "--peers", "none", "--repeats", "1", "--out", "results"]
 UNLESS_GIVEN = {"--ntk.probe": "20", "--wandb": "off"}
@@ -95,32 +93,41 @@ def shortened(words: list[str]) -> list[str]:
     return [*words, *(word for item in added.items() for word in item)]
 
 
-def run_recipe(name: str, flags: list[str]) -> None:
-    """`python recipes/NAME FLAGS` in this process; fails unless it succeeds."""
-    argv = [f"recipes/{name}", *flags]
-    handler, status = signal.getsignal(signal.SIGTERM), None
-    with mock.patch.dict(os.environ), mock.patch.object(sys, "argv", argv):
+def run_here(path: Path, flags: list[str]) -> None:
+    """A command in this process; fails unless it succeeds."""
+    handler = signal.getsignal(signal.SIGTERM)
+    with mock.patch.dict(os.environ):
         os.environ.pop("HPNETS_OUT", None)
         try:
-            runpy.run_path(str(ROOT / "recipes" / name), run_name="__main__")
-        except SystemExit as end:
-            status = end.code
+            status = run_path(path, *flags)
         finally:
             signal.signal(signal.SIGTERM, handler)
-    assert not status, f"{' '.join(argv)} exits {status}"
+    assert not status, f"{path.name} {' '.join(flags)} exits {status}"
 
 
 def run_command(command: str) -> None:
-    """One command of a bash block; fails for one that is neither a recipe nor in NOT_RUN."""
+    """One command of a bash block; fails for one that is neither a command of ours nor in NOT_RUN."""
     words = shlex.split(command)
-    if words[:2] in [["python", f"recipes/{name}"] for name in RECIPES]:
-        name = words[1].removeprefix("recipes/")
-        flags = words[2:] + (SHORT_BENCHMARK if name == "benchmark.py" else [])
-        run_recipe(name, shortened(flags) if name == "train.py" else flags)
+    if script := script_of(words):
+        path, flags = script
+        flags += SHORT_BENCHMARK if path == ROOT / "recipes" / "bench" / "__main__.py" else []
+        run_here(path, shortened(flags) if path == TRAIN or flags[:1] == ["train"] else flags)
         return
     assert command.startswith(NOT_RUN), f"{command!r} is unknown to this test: a recipe, or one of {NOT_RUN}"
     if "recipes/train.py" in words:
-        run_recipe("train.py", [*words[words.index("recipes/train.py") + 1 :], "--print_config"])
+        run_here(TRAIN, [*words[words.index("recipes/train.py") + 1 :], "--print_config"])
+
+
+def script_of(words: list[str]) -> tuple[Path, list[str]] | None:
+    """The file of this checkout that a command runs, and its flags; None for another command."""
+    if words[0] == "hpnets":
+        return ROOT / "hpnets" / "__main__.py", words[1:]
+    if words[:2] == ["python", "-m"]:
+        path = ROOT / Path(*words[2].split("."))
+        path = path / "__main__.py" if path.is_dir() else path.with_suffix(".py")
+        return (path, words[3:]) if path.is_file() else None
+    path = ROOT / words[min(1, len(words) - 1)]
+    return (path, words[2:]) if words[0] == "python" and path.is_file() else None
 
 
 def run_page(page: Path) -> None:
@@ -199,7 +206,7 @@ def test_every_metric_is_explained() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["rm -rf runs", "python other.py", "python recipes/none.py", "curl example.org", "export A=1"]
+    "command", ["rm -rf runs", "python other.py", "python -m recipes.none", "curl example.org", "export A=1"]
 )
 def test_an_unknown_command_is_refused(command: str) -> None:
     with pytest.raises(AssertionError, match="unknown to this test"):

@@ -43,13 +43,14 @@ def test_parts_may_be_left_out() -> None:
 
 
 def test_an_unknown_part_or_option_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"there is no option sede: did you mean seed\?"):
+    with pytest.raises(ValueError, match=r"there is no option sede; did you mean seed\?"):
         RunOptions.from_dict({"sede": 1})
-    with pytest.raises(ValueError, match=r"there is no option optim.lrr: did you mean lr\?"):
+    with pytest.raises(ValueError, match=r"there is no option optim.lrr; did you mean lr\?"):
         RunOptions.from_dict({"optim": {"lrr": 1}})
-    for config in (None, [], 3, {"optim": None}, {"optim": 0.1}, {"model": "mlp"}, {"task": None}):
+    wrong: tuple[Any, ...] = (None, [], 3, {"optim": None}, {"optim": 0.1}, {"model": "mlp"}, {"task": None})
+    for config in wrong:
         with pytest.raises(ValueError, match="allowed: options by name"):
-            RunOptions.from_dict(config)  # type: ignore[arg-type]
+            RunOptions.from_dict(config)
 
 
 def test_a_model_or_task_without_a_name_is_refused() -> None:
@@ -79,10 +80,16 @@ def test_what_yaml_makes_of_a_number_or_of_off_is_read_by_the_type() -> None:
 
 BAD: list[tuple[type, dict[str, Any], str]] = [
     (OptimOptions, {"name": "adagrad"}, "optim.name is 'adagrad'; allowed: 'adam', 'adamw', 'sgd'"),
-    *[(OptimOptions, {"lr": lr}, f"optim.lr is {lr}; allowed: finite and > 0") for lr in (0, -0.1, math.inf, math.nan)],
-    *[(OptimOptions, {"weight_decay": w}, f"optim.weight_decay is {w}; allowed: f") for w in (-1, math.inf, math.nan)],
+    *[
+        (OptimOptions, {"lr": lr}, f"optim.lr is {lr}; allowed: a finite number > 0")
+        for lr in (0, -0.1, math.inf, math.nan)
+    ],
+    *[
+        (OptimOptions, {"weight_decay": w}, f"optim.weight_decay is {w}; allowed: a f")
+        for w in (-1, math.inf, math.nan)
+    ],
     *[(OptimOptions, {"momentum": m}, f"optim.momentum is {m}; allowed: >= 0 and < 1") for m in (-0.1, 1, math.nan)],
-    (NTKOptions, {"probe": 0}, "ntk.probe is 0; allowed: >= 1"),
+    (NTKOptions, {"probe": 0}, "ntk.probe is 0; allowed: an integer >= 1"),
     (NTKOptions, {"every": 0}, "ntk.every is 0; allowed: an integer >= 1, 'epoch', 'log' or 'off'"),
     (NTKOptions, {"every": -3}, "ntk.every is -3"),
     (NTKOptions, {"every": True}, "ntk.every is True; allowed: an integer, 'epoch', 'log', 'off'"),
@@ -90,8 +97,8 @@ BAD: list[tuple[type, dict[str, Any], str]] = [
     (NTKOptions, {"outputs": -1}, "ntk.outputs is -1; allowed: a logit, trace, full, sum"),
     (NTKOptions, {"probe": 2**64}, "ntk.probe is 18446744073709551616; allowed: an integer"),
     (NTKOptions, {"batch_statistics": "young"}, "ntk.batch_statistics is 'young'; allowed: 'estimate', 'running'"),
-    (TrainerOptions, {"max_epochs": 0}, "trainer.max_epochs is 0; allowed: >= 1"),
-    (TrainerOptions, {"devices": 0}, "trainer.devices is 0; allowed: >= 1"),
+    (TrainerOptions, {"max_epochs": 0}, "trainer.max_epochs is 0; allowed: an integer >= 1"),
+    (TrainerOptions, {"devices": 0}, "trainer.devices is 0; allowed: an integer >= 1"),
     (RunOptions, {"seed": -1}, r"seed is -1; allowed: 0 to 2\*\*32 - 1"),
     (RunOptions, {"seed": 2**32}, "seed is 4294967296"),
 ]

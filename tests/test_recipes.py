@@ -1,12 +1,10 @@
-"""recipes/evaluate.py and recipes/publish.py, run as their users run them."""
+"""recipes/evaluate.py and recipes/zoo/publish.py, run as their users run them."""
 
 import dataclasses
 import json
 import re
-import runpy
 import shutil
 import statistics
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,19 +13,8 @@ import yaml
 from hpnets.tasks import generation
 from hpnets.training import RunFolder, train
 from hpnets.zoo import entries, list_pretrained, load_pretrained
-from recipes.zoo.record import spread
-from tests.training.runs import ROOT, small_options
-
-
-def run_recipe(name: str, *flags: str) -> int:
-    """Exit status of `python recipes/<name>.py flags`, run in this process."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", [f"recipes/{name}.py", *flags])
-        try:
-            runpy.run_path(str(ROOT / "recipes" / f"{name}.py"), run_name="__main__")
-        except SystemExit as stop:
-            return int(stop.code or 0)
-    return 0
+from tests.in_process import run_module, run_script
+from tests.training.runs import small_options
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +28,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.mark.parametrize("name", list_pretrained())
 def test_every_shipped_checkpoint_is_as_recorded(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_recipe("evaluate", "--checkpoint", name) == 0
+    assert run_script("evaluate", "--checkpoint", name) == 0
     assert f"{name}: metrics and kernel fingerprint are as recorded" in capsys.readouterr().out
 
 
 def test_evaluate_reproduces_a_run(runs: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_recipe("evaluate", "--checkpoint", str(runs[0])) == 0
+    assert run_script("evaluate", "--checkpoint", str(runs[0])) == 0
     recorded = json.loads((runs[0] / "summary.json").read_text())["metrics"]["test/accuracy"]
     assert f"{recorded:.8g}" in capsys.readouterr().out
 
@@ -57,13 +44,13 @@ def test_a_generator_is_trained_and_evaluated_in_the_features_of_the_shipped_cla
     monkeypatch.setattr(generation, "EPOCH", 1)
     flags = "--model style_generator --model.width 2 --gan.latent 4 --gan.critic_width 2 --task.batch_size 399"
     flags += " --ntk.probe 3 --ntk.every off --trainer.max_epochs 1 --trainer.accelerator cpu --wandb off"
-    assert run_recipe("train", *flags.split(), "--out", str(tmp_path / "run")) == 0
+    assert run_script("train", *flags.split(), "--out", str(tmp_path / "run")) == 0
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["features"] == "mlp-digits"
     assert 0 < summary["metrics"]["test/frechet_floor"] < summary["metrics"]["test/frechet"]
     assert (tmp_path / "run" / "picture.png").is_file()
     assert (tmp_path / "run" / "curves.svg").is_file()
-    assert run_recipe("evaluate", "--checkpoint", str(tmp_path / "run")) == 0
+    assert run_script("evaluate", "--checkpoint", str(tmp_path / "run")) == 0
     assert "metrics and kernel fingerprint are as recorded" in capsys.readouterr().out
 
 
@@ -78,7 +65,7 @@ def test_evaluate_says_what_differs(
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     summary[part][key] *= 0.999
     (tmp_path / "run" / "summary.json").write_text(json.dumps(summary))
-    assert run_recipe("evaluate", "--checkpoint", str(tmp_path / "run")) == 1
+    assert run_script("evaluate", "--checkpoint", str(tmp_path / "run")) == 1
     error = capsys.readouterr().err
     assert f"differs from what was recorded: {name} is" in error
     assert error.count("\n") == 1
@@ -87,13 +74,13 @@ def test_evaluate_says_what_differs(
 @pytest.mark.parametrize(
     ("checkpoint", "message"),
     [
-        ("ccp-digit", "unknown checkpoint 'ccp-digit': did you mean ccp-digits"),
+        ("ccp-digit", "unknown checkpoint 'ccp-digit'; did you mean ccp-digits"),
         ("runs/none", "no such run folder"),
         ("a" * 300, "unknown"),
     ],
 )
 def test_evaluate_refuses_what_is_not_there(checkpoint: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_recipe("evaluate", "--checkpoint", checkpoint) == 2
+    assert run_script("evaluate", "--checkpoint", checkpoint) == 2
     assert message in capsys.readouterr().err
 
 
@@ -122,7 +109,7 @@ def test_evaluate_names_file_and_key_of_a_run_that_a_person_edited(
     change(config, summary)
     folder.config.write_text(yaml.safe_dump(config))
     folder.summary.write_text(json.dumps(summary))
-    assert run_recipe("evaluate", "--checkpoint", str(folder.path)) == 2
+    assert run_script("evaluate", "--checkpoint", str(folder.path)) == 2
     error = capsys.readouterr().err
     assert re.search(message, error)
     assert error.count("\n") == 1
@@ -132,14 +119,13 @@ def test_a_number_that_yaml_takes_for_a_text_is_one(runs: list[Path], tmp_path: 
     folder = RunFolder(shutil.copytree(runs[0], tmp_path / "run"))
     folder.config.write_text(folder.config.read_text().replace("lr: 0.01", "lr: 1e-2"))
     assert yaml.safe_load(folder.config.read_text())["optim"]["lr"] == "1e-2"
-    assert run_recipe("evaluate", "--checkpoint", str(folder.path)) == 0
-    assert run_recipe("train", "--resume", str(folder.path)) == 0
+    assert run_script("evaluate", "--checkpoint", str(folder.path)) == 0
+    assert run_script("train", "--resume", str(folder.path)) == 0
 
 
 def publish(runs: list[Path], folder: Path, *flags: str) -> int:
-    return run_recipe(
-        "publish", "--name", "small", "--runs", json.dumps([*map(str, runs)]), "--folder", str(folder), *flags
-    )
+    flags = ("--name", "small", "--runs", json.dumps([*map(str, runs)]), "--folder", str(folder), *flags)
+    return run_module("recipes.zoo.publish", *flags)
 
 
 def test_publish_makes_a_checkpoint_with_the_spread_of_its_seeds(runs: list[Path], tmp_path: Path) -> None:
@@ -151,7 +137,7 @@ def test_publish_makes_a_checkpoint_with_the_spread_of_its_seeds(runs: list[Path
     assert entry.metrics["test/accuracy"]["mean"] == pytest.approx(sum(accuracies) / 3)
     net, preprocess = load_pretrained("small", tmp_path)
     assert dict(net.named_parameters())["C.weight"].shape == (10, 16)
-    assert preprocess.mean == entry.preprocessing["mean"]  # type: ignore[union-attr]
+    assert preprocess.mean == entry.preprocessing["mean"]
     assert (entry.parameters, entry.twin) == (sum(p.numel() for p in net.parameters()), None)
     drifts = [json.loads((run / "summary.json").read_text())["kernel"]["drift"] for run in runs]
     assert entry.kernel["drift"]["mean"] == pytest.approx(sum(drifts) / 3)
@@ -193,9 +179,3 @@ def test_twins_are_compared_seed_by_seed(runs: list[Path], tmp_path: Path, capsy
     for wrong in (twins[::-1], runs):
         assert publish(runs, tmp_path, "--twins", json.dumps([*map(str, wrong)])) == 2
         assert "allowed: the runs with model.product: sum, seed by seed" in capsys.readouterr().err
-
-
-def test_a_number_that_a_run_lacks_has_no_spread() -> None:
-    assert spread([1.0, 3.0]) == {"mean": 2.0, "std": pytest.approx(2**0.5)}
-    assert spread([1.0, None]) is None
-    assert spread([1.0, float("nan")]) is None

@@ -5,9 +5,9 @@ from functools import partial
 
 from torch import nn
 
-from hpnets.layers.checks import one_of
+from hpnets.validate import one_of
 
-_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "none": nn.Identity,
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,
@@ -21,4 +21,4 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 def make_activation(name: str) -> nn.Module:
     """A new module (never in place: the kernel's hooks must see its input); ValueError for an unknown name."""
-    return _ACTIVATIONS[one_of("activation", name, _ACTIVATIONS)]()
+    return ACTIVATIONS[one_of("activation", name, ACTIVATIONS)]()

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers.checks import one_of
+from hpnets.validate import one_of
 
 Pair = tuple[Tensor, Tensor]
-_TINY = 1e-12  # under the root of |z|, whose gradient at z = 0 has no value
+_TINY = 1e-12  # added under the root of |z|, which has no gradient at z = 0
 
 
 class ComplexLinear(nn.Module):
@@ -33,7 +33,7 @@ class ComplexLinear(nn.Module):
 
 
 def modulus(z: Pair) -> Tensor:
-    """|z|, at 0 with gradient 0."""
+    """|z|, whose gradient at z = 0 is set to 0."""
     return (z[0].square() + z[1].square() + _TINY).sqrt()
 
 
@@ -55,6 +55,7 @@ _ACTIVATIONS: dict[str, Callable[[Pair], Pair]] = {
     "zrelu": zrelu,
     "phase_tanh": lambda z: scaled(z, modulus(z).tanh() / modulus(z)),
 }
+COMPLEX_ACTIVATIONS = (*_ACTIVATIONS, "modrelu")
 
 
 class ComplexActivation(nn.Module):
@@ -70,7 +71,7 @@ class ComplexActivation(nn.Module):
 
     def __init__(self, name: str, features: int) -> None:
         super().__init__()
-        self.name = one_of("activation", name, (*_ACTIVATIONS, "modrelu"))
+        self.name = one_of("activation", name, COMPLEX_ACTIVATIONS)
         if name == "modrelu":
             self.b = nn.Parameter(torch.zeros(features))
 

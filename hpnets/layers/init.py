@@ -34,9 +34,8 @@ def redraw(net: nn.Module, init: str, own: dict[str, Drawn]) -> None:
 
     init: "normal", "uniform" (on an interval around 0) or "orthogonal": of a weight as a matrix (outputs, inputs x
     kernel), the fewer of rows and columns are orthogonal and of one length. What starts at 0 or is frozen stays, as do
-    biases, norms, gates and weights of other modules. `net.redrawn` is then init.
+    biases, norms, gates and weights of other modules.
     """
     for name, layer in layers_of(net).items():
         if name in own and own[name].rms > 0 and layer.get_parameter("weight").requires_grad:
             DRAWS[init](layer.get_parameter("weight"), own[name].rms)
-    net.redrawn = init  # type: ignore[assignment]

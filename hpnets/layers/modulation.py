@@ -1,4 +1,4 @@
-"""Modulation: features scaled and shifted by another input's, and convolutions whose weights are scaled so."""
+"""Modulation: features that another input scales and shifts, and convolutions whose weights it scales."""
 
 import itertools
 from collections.abc import Callable
@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hpnets.layers.activations import make_activation
-from hpnets.layers.checks import at_least, one_of
 from hpnets.layers.products import Product, hadamard, make_product
+from hpnets.validate import one_of
 
-_BARE_NORMS: dict[str, Callable[[int], nn.Module]] = {
+BARE_NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": lambda channels: nn.BatchNorm2d(channels, affine=False),
     "instance": nn.InstanceNorm2d,
     "none": lambda channels: nn.Identity(),
@@ -21,12 +21,13 @@ _BARE_NORMS: dict[str, Callable[[int], nn.Module]] = {
 
 def bare_norm2d(name: str, channels: int) -> nn.Module:
     """ "batch", "instance" or "none" without weight and bias, which a modulation puts in their place."""
-    return _BARE_NORMS[one_of("norm", name, _BARE_NORMS)](channels)
+    return BARE_NORMS[one_of("norm", name, BARE_NORMS)](channels)
 
 
 def modulate(x: Tensor, gamma: Tensor, beta: Tensor, product: Product = hadamard) -> Tensor:
-    """product(1 + gamma, x) + beta, (1 + gamma) * x + beta unless told otherwise, of x (..., C, H, W);
-    gamma, beta of shapes that broadcast to it.
+    """product(1 + gamma, x) + beta, which is (1 + gamma) * x + beta by default.
+
+    x: (..., C, H, W); gamma, beta: of shapes that broadcast to it.
     """
     return product((1 + gamma).expand_as(x), x) + beta
 
@@ -74,7 +75,6 @@ class MappingNetwork(nn.Module):
 
     def __init__(self, inputs: int, width: int, depth: int) -> None:
         super().__init__()
-        at_least("mapping_depth", depth, 1), at_least("style_width", width, 1)
         sizes = [inputs] + [width] * depth
         self.W = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
         for layer, fan_in in zip(self.W, sizes, strict=False):
@@ -134,7 +134,7 @@ class ModulatedConv2d(nn.Module):
 
     def forward(self, x: Tensor, s: Tensor) -> Tensor:
         W = self.weight * self.scale
-        if self.product is not hadamard:
+        if self.product.additive:
             return self._additive(x, s, W)
         if self.demodulate:
             s = s / s.abs().amax(1, keepdim=True).clamp_min(1e-12)

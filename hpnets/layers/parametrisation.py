@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hpnets.layers.modulation import ModulatedConv2d
+from hpnets.optimisers import OPTIMISERS
+from hpnets.validate import one_of
 
 PARAMETRISATIONS = ("standard", "ntk", "mup")
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, ModulatedConv2d)
@@ -39,9 +41,9 @@ class Scaling:
 
 
 class Multiplier:
-    """A forward pre-hook: the layer's input times a constant, so that who looks at its input sees what it multiplies.
+    """A forward pre-hook that multiplies the layer's input by a constant.
 
-    The bias is not scaled, as it would be if the output were.
+    A hook on the input, not on the output, leaves the bias unscaled, and shows later hooks what the weights multiply.
     """
 
     def __init__(self, constant: float) -> None:
@@ -52,7 +54,7 @@ class Multiplier:
 
 
 class _Quantiles(TorchDispatchMode):
-    """Normal and uniform draws give values that are as large in the mean square as the distribution says, not a sample.
+    """Replaces random draws by fixed values whose mean square is exactly that of the distribution.
 
     Normal: mean +- std in turn. Uniform: the midpoints of equal parts, since trunc_normal_ transforms a uniform draw.
     """
@@ -101,9 +103,9 @@ def ntk_scalings(net: nn.Module, own: dict[str, Drawn], other: dict[str, Drawn])
     r"""Weights of unit variance: y = s W x + b, W ~ N(0, 1), s the root mean square that the model draws them with.
 
     So s = gain / sqrt(fan_in), with the model's own gain and distribution, and the network starts as the same function.
-    All rates stay one: that of gradient descent in function space is the kernel, which converges with width.
-    `other`: the parameters at any other width; what has the same shape there, or is drawn as 0, is left as it is, and
-    so are parameters that are no weight of a linear layer or convolution.
+    All rates stay 1: gradient descent then moves the function at the rate of the kernel, which converges with width.
+    `other`: the parameters at any other width. Parameters that have the same shape there, that are drawn as 0, or that
+    are no weight of a linear layer or convolution are left as they are.
 
     Source: Jacot et al. 2018, "Neural Tangent Kernel" (arXiv 1806.07572).
     """
@@ -114,27 +116,27 @@ def ntk_scalings(net: nn.Module, own: dict[str, Drawn], other: dict[str, Drawn])
 def mup_scalings(net: nn.Module, own: dict[str, Drawn], base: dict[str, Drawn]) -> dict[str, Scaling]:
     """`mup_scaling` of each parameter; `base`: the parameters at the base width.
 
-    Two things that shapes do not tell are attributes of a module, names of parameters in it. `scaled_by_fan_in`:
-    weights that its forward divides by sqrt(fan_in). `contracted`: weights of a layer whose outputs are multiplied with
-    others that grow with width and summed, as queries are with keys: they are divided by r_out, as attention is by its
-    heads' width instead of the root of it.
+    Shapes do not tell two things, which modules state as attributes, tuples of names of their parameters.
+    `scaled_by_fan_in`: weights that forward divides by sqrt(fan_in). `contracted`: weights of a layer whose outputs are
+    multiplied with others that grow with width, and summed, as queries are with keys. They are divided by r_out, as mup
+    divides attention by its heads' width and not by the root of it.
     """
     layers, scaled, contracted = layers_of(net), _declared(net, "scaled_by_fan_in"), _declared(net, "contracted")
-    found = {name: mup_scaling(drawn, base[name], name in layers, name in scaled) for name, drawn in own.items()}
+    scalings = {name: mup_scaling(drawn, base[name], name in layers, name in scaled) for name, drawn in own.items()}
     for name in contracted:
         r_out = own[name].shape[0] / base[name].shape[0]
-        found[name] = replace(found[name], multiplier=found[name].multiplier / r_out)
-    return found
+        scalings[name] = replace(scalings[name], multiplier=scalings[name].multiplier / r_out)
+    return scalings
 
 
 def _declared(net: nn.Module, attribute: str) -> set[str]:
-    """Names of parameters in `net` that its modules name, from their own place, in an attribute."""
+    """Full names of the parameters that the modules of `net` name, relative to themselves, in an attribute."""
     modules = net.named_modules()
     return {f"{prefix}.{local}".lstrip(".") for prefix, m in modules for local in getattr(m, attribute, ())}
 
 
 def mup_scaling(own: Drawn, base: Drawn, layer: bool, scaled: bool) -> Scaling:
-    r"""Maximal update: every activation moves by O(1) a step at any width, and at the base width nothing is changed.
+    r"""Maximal update: every activation moves by O(1) a step at any width; at the base width nothing changes.
 
     r: the parameter's size over its size at the base width, r_in along its inputs, r_out along its outputs; s: the
     root mean square that it is drawn with at the base width; a: 1/2 if the module divides it by sqrt(fan_in) itself,
@@ -188,22 +190,21 @@ def _multiply(layer: nn.Module, constant: float) -> None:
 
 
 def parameter_groups(net: nn.Module, optimizer: str, lr: float, weight_decay: float = 0.0) -> list[dict]:
-    """Groups for torch.optim's "sgd", "adam" or "adamw": parameters of one learning rate each, lr times their factor.
+    """Groups for an optimiser by name: parameters of one learning rate each, lr times their factor.
 
     The weight decay of a group is divided by its factor, so that a weight decays as fast, lr * weight_decay a step, at
     every width. One group if all factors are 1. Parameters without gradients are left out.
 
-    Raises ValueError for another optimizer, and for "adam" with weight decay where factors differ: there it is part of
-    the gradient that Adam divides by its size, which no factor mends.
+    Raises ValueError for an unknown optimizer, and for "adam" with weight decay where factors differ: there it is part
+    of the gradient that Adam divides by its size, which no factor mends.
     """
-    if optimizer not in ("sgd", "adam", "adamw"):
-        raise ValueError(f"optimizer is {optimizer!r}; allowed: sgd, adam, adamw")
+    kind = OPTIMISERS.get(one_of("optimizer", optimizer, OPTIMISERS.names()))
     groups: dict[float, list[nn.Parameter]] = {}
-    for p, factor in _factors(net, "sgd" if optimizer == "sgd" else "adam"):
+    for p, factor in _factors(net, kind.rates):
         groups.setdefault(factor, []).append(p)
-    if optimizer == "adam" and weight_decay and set(groups) != {1.0}:
+    if kind.decays_gradient and weight_decay and set(groups) != {1.0}:
         raise ValueError(
-            f"weight_decay is {weight_decay} with adam and parametrisation mup; allowed: 0, or adamw instead of adam"
+            f"weight_decay is {weight_decay} with {optimizer} and parametrisation mup; allowed: 0, or adamw instead"
         )
     return [{"params": p, "lr": lr * f, "weight_decay": weight_decay / f} for f, p in groups.items()]
 

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from hpnets.layers.checks import at_least, image_shape
+from hpnets.validate import at_least, image_shape
 
 
 class LayerNorm2d(nn.Module):

@@ -1,4 +1,4 @@
-"""Doubling and halving the resolution of feature maps with a low-pass filter, so that no checkerboard comes of it."""
+"""Doubling and halving the resolution of feature maps, with a low-pass filter that prevents checkerboard patterns."""
 
 import torch
 import torch.nn.functional as F

@@ -2,11 +2,15 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, image_shape, make_activation, norm2d, one_of
+from hpnets.layers import make_activation, norm2d
+from hpnets.models.options import Activation, Norm2d, choice, count, counts
+from hpnets.option_sets import OptionSet
+from hpnets.validate import image_shape
 
 MakeBlock = Callable[[int, int, int], nn.Module]
 SIZES: dict[str, tuple[int, tuple[int, ...]]] = {"mini": (16, (1, 1, 1)), "18": (64, (2, 2, 2, 2))}
@@ -17,25 +21,39 @@ STEMS: dict[str, tuple[int, int, Callable[[], nn.Module], int]] = {
 }
 
 
-def size_of(size: str, width: int | None, blocks: list[int] | None = None) -> tuple[int, Sequence[int]]:
-    """Width and blocks a stage of a named size, those that are given instead of its own; else ValueError."""
-    own, stages = SIZES[one_of("size", size, SIZES)]
-    return (own if width is None else at_least("width", width, 1)), stages_of(blocks, stages)
+Blocks = Annotated[list[int] | None, counts("blocks of each stage; null is the size's own")]
+Stem = Annotated[
+    str, choice("small, 3x3, or imagenet, 7x7 of stride 2 and max-pooling, for 32x32 and more and no polynomial", STEMS)
+]
+FIRST = "channels of the first stage; each next one has twice as many"
 
 
-def stages_of(blocks: list[int] | None, own: Sequence[int]) -> Sequence[int]:
-    """`blocks`, or `own` where it is None; ValueError unless it is a list of integers >= 1."""
-    if blocks is None:
-        return own
-    plain = isinstance(blocks, list | tuple) and all(type(n) is int and n >= 1 for n in blocks)
-    if not plain or not blocks:
-        raise ValueError(f"blocks is {blocks!r}; allowed: a list of integers >= 1, one a stage")
-    return blocks
+@dataclass(frozen=True)
+class StageOptions(OptionSet):
+    """The stages of a residual network, and its stem."""
+
+    size: Annotated[str, choice("mini: 3 stages of a block, 16 wide; 18: 4 stages of two, 64 wide", SIZES)] = "mini"
+    width: Annotated[int | None, count(f"{FIRST}; null is the size's own")] = None
+    blocks: Blocks = None
+    stem: Stem = "small"
+
+    def stages(self) -> tuple[int, Sequence[int]]:
+        """Width and blocks a stage: those of the size, or what is given instead."""
+        width, blocks = SIZES[self.size]
+        return self.width or width, self.blocks or blocks
+
+
+@dataclass(frozen=True)
+class ResidualOptions(StageOptions):
+    """Stages of blocks that have norms."""
+
+    norm: Norm2d = "batch"
+    activation: Activation = "relu"
 
 
 def smallest_image(stem: str) -> int:
-    """The least height and width with that stem; ValueError for an unknown one."""
-    return STEMS[one_of("stem", stem, STEMS)][-1]
+    """The least height and width with that stem."""
+    return STEMS[stem][-1]
 
 
 class BasicBlock(nn.Module):
@@ -44,7 +62,7 @@ class BasicBlock(nn.Module):
     x: (batch, inputs, height, width); y: (batch, channels, height / stride, width / stride).
     """
 
-    degree: ClassVar[int | None] = 1  # of y in x where s and the norms are affine, None where that leaves no polynomial
+    degree: ClassVar[int | None] = 1  # that of y in x with affine s and norms; None if y is no polynomial even then
 
     def __init__(self, inputs: int, channels: int, stride: int, norm: str, activation: str) -> None:
         super().__init__()
@@ -74,7 +92,7 @@ class ResidualNet(nn.Module):
     stride 2, for 32x32 and more; its maximum is no polynomial. Names of parameters are torchvision's. Convolutions
     start as He's, N(0, 2 / fan_out).
 
-    Raises ValueError for inputs that are no images of that size, width < 1, an unknown stem, norm or activation.
+    Raises ValueError for inputs that are no images of that size, an unknown norm or activation.
     """
 
     def __init__(
@@ -92,11 +110,11 @@ class ResidualNet(nn.Module):
         self.least_side = smallest_image(stem)
         channels, _, _ = image_shape(input_shape, self.least_side)
         kernel, stride, pool, _ = STEMS[stem]
-        inputs = at_least("width", width, 1)
         self.conv1 = nn.Conv2d(channels, width, kernel, stride, kernel // 2, bias=False)
         self.bn1 = norm2d(norm, width)
         self.act, self.maxpool = make_activation(activation), pool()
         self.stages = [f"layer{i + 1}" for i in range(len(blocks))]
+        inputs = width
         for i, name in enumerate(self.stages):
             outputs, stride = width * 2**i, 1 if i == 0 else 2
             first = make_block(inputs, outputs, stride)
@@ -109,10 +127,10 @@ class ResidualNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def share_variance(self, *norms: str) -> None:
-        r"""The weights of the named norms of each of the L blocks become L^(-1/2), a start as of Stable ResNets.
+        r"""Set the weights of the named norms of each of the L blocks to L^(-1/2), as Stable ResNets start.
 
         Each block then adds a share 1/L of its input's variance, as L grows. Otherwise products of products explode
-        in eval mode before the first step, where BN, its statistics being 0 and 1, divides by nothing.
+        in eval mode before the first step: BN's statistics are 0 and 1 there, so that it does not rescale them.
         Source: Hayou et al. 2021, "Stable ResNet" (arXiv 2010.12859).
         """
         for block in self.blocks():

@@ -1,14 +1,26 @@
 """BACON: the band-limited coordinate network, a multiplicative filter network of frozen frequencies."""
 
 import math
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, positive
-from hpnets.models.mfn import MFN
+from hpnets.models.mfn import MFN, FilterOptions
+from hpnets.models.options import Product, above_0, count
 from hpnets.models.registry import register_model
+from hpnets.option_sets import takes
+
+
+@dataclass(frozen=True)
+class BACONOptions(FilterOptions):
+    """The filters, their band and the product."""
+
+    frequency: Annotated[int, count("largest frequency of a filter, in cycles a period")] = 2
+    period: Annotated[float, above_0("period in each coordinate; 2 is for coordinates in [-1, 1]")] = 2.0
+    product: Product = "hadamard"
 
 
 class FrozenFilter(nn.Module):
@@ -35,33 +47,23 @@ class BACON(MFN):
 
     x: (batch, *input_shape), flattened to coordinates in R^d; z_i: (batch, width); f: (batch, output_dim); K is depth.
     The k_i are frozen integers in -frequency..frequency, so that level i has no frequency beyond i * frequency cycles a
-    period in any coordinate, and f none beyond K * frequency. The default period 2 is for coordinates in [-1, 1].
+    period in any coordinate, and f none beyond K * frequency.
     The paper trains each level on the target; here one output carries them, f is their sum, and `levels` gives the
-    partial sums, coarse to fine. With product="sum", the additive twin, + takes the place of *.
+    partial sums, coarse to fine.
 
-    Raises ValueError for depth, width or frequency < 1, a period that is no number > 0 or an unknown product.
+    Raises ValueError for what the options do not allow.
     Source: Lindell et al. 2022, "BACON: Band-limited Coordinate Networks" (arXiv 2112.04645).
     """
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        depth: int = 4,
-        width: int = 128,
-        frequency: int = 2,
-        period: float = 2.0,
-        product: str = "hadamard",
-    ) -> None:
-        at_least("depth", depth, 1), at_least("width", width, 1)
-        d, period = math.prod(input_shape), positive("period", period)
-        at_least("frequency", frequency, 1)
-        g: list[nn.Module] = [FrozenFilter(d, width, frequency, period) for _ in range(depth)]
-        super().__init__(g, width, output_dim, product)
-        self.C_i = nn.ModuleList([*(nn.Linear(width, output_dim) for _ in g[1:]), self.C])
+    @takes(BACONOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: BACONOptions) -> None:
+        d = math.prod(input_shape)
+        g: list[nn.Module] = [FrozenFilter(d, o.width, o.frequency, o.period) for _ in range(o.depth)]
+        super().__init__(g, o.width, output_dim, o.product)
+        self.C_i = nn.ModuleList([*(nn.Linear(o.width, output_dim) for _ in g[1:]), self.C])
         del self.C
         for C_i in self.C_i:
-            nn.init.normal_(C_i.get_parameter("weight"), std=(2 / (width * depth)) ** 0.5)
+            nn.init.normal_(C_i.get_parameter("weight"), std=(2 / (o.width * o.depth)) ** 0.5)
 
     def levels(self, x: Tensor) -> Tensor:
         """The sums of the first i = 1..K levels, (K, batch, output_dim); the last is f."""

@@ -1,9 +1,25 @@
 """CNN: the plain convolutional baseline, without shortcut or product."""
 
+from dataclasses import dataclass
+from typing import Annotated
+
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, image_shape, make_activation, norm2d
+from hpnets.layers import make_activation, norm2d
+from hpnets.models.options import Activation, Depth, Norm2d, count
 from hpnets.models.registry import register_model
+from hpnets.option_sets import OptionSet, takes
+from hpnets.validate import image_shape
+
+
+@dataclass(frozen=True)
+class CNNOptions(OptionSet):
+    """The layers."""
+
+    depth: Depth = 4
+    width: Annotated[int, count("channels of the first layer")] = 16
+    norm: Norm2d = "batch"
+    activation: Activation = "relu"
 
 
 @register_model("cnn")
@@ -17,32 +33,24 @@ class CNN(nn.Module):
     where a norm follows.
     With activation "none" and norm "batch" in eval mode it is affine.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, depth < 1, width < 1, an unknown norm or activation.
+    Raises ValueError for inputs that are no images of 8x8 or more, and for what the options do not allow.
     """
 
     least_side = 8
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        depth: int = 4,
-        width: int = 16,
-        norm: str = "batch",
-        activation: str = "relu",
-    ) -> None:
+    @takes(CNNOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: CNNOptions) -> None:
         super().__init__()
         inputs, height, columns = image_shape(input_shape, self.least_side)
-        at_least("depth", depth, 1), at_least("width", width, 1)
-        side, outputs = min(height, columns), width
+        side, outputs = min(height, columns), o.width
         layers: list[nn.Module] = []
-        for l in range(1, depth + 1):
+        for l in range(1, o.depth + 1):
             halve = l % 2 == 0 and side >= 8
             if halve:
                 outputs, side = 2 * outputs, (side + 1) // 2
-            conv = nn.Conv2d(inputs, outputs, 3, 2 if halve else 1, 1, bias=norm == "none")
+            conv = nn.Conv2d(inputs, outputs, 3, 2 if halve else 1, 1, bias=o.norm == "none")
             nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-            layers += [nn.Sequential(conv, norm2d(norm, outputs), make_activation(activation))]
+            layers += [nn.Sequential(conv, norm2d(o.norm, outputs), make_activation(o.activation))]
             inputs = outputs
         self.layers = nn.Sequential(*layers)
         self.V = nn.Linear(outputs, output_dim)

@@ -2,12 +2,28 @@
 
 import itertools
 import math
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import ComplexActivation, ComplexLinear, at_least, boolean
+from hpnets.layers import ComplexActivation, ComplexLinear
+from hpnets.layers.complex import COMPLEX_ACTIVATIONS
+from hpnets.models.options import Depth, Width, choice, flag
 from hpnets.models.registry import register_model
+from hpnets.option_sets import OptionSet, takes
+
+
+@dataclass(frozen=True)
+class ComplexMLPOptions(OptionSet):
+    """The hidden layers, and what the input is."""
+
+    depth: Depth = 2
+    width: Width = 128
+    activation: Annotated[str, choice("activation s of complex numbers", COMPLEX_ACTIVATIONS)] = "split_relu"
+    complex_input: Annotated[bool, flag("take the input's second half as the imaginary parts of its first")] = False
+
 
 _GAINS = {"split_relu": 2.0, "zrelu": 4.0, "cardioid": 8 / 3}  # E|z|^2 / E|s(z)|^2 for z of uniform phase
 
@@ -20,36 +36,27 @@ class ComplexMLP(nn.Module):
 
     x: (batch, *input_shape), flattened: real numbers, or with `complex_input` the real parts in its first half and the
     imaginary ones in its second. z_l: a pair of (batch, width); f: (batch, output_dim). s is an activation of complex
-    numbers: none, split_relu, split_tanh, cardioid, zrelu, modrelu, phase_tanh (hpnets.layers.ComplexActivation).
+    numbers (hpnets.layers.ComplexActivation).
     A_l, B_l ~ N(0, gain / (2 fan_in)), gain 2 for split_relu, 8/3 for cardioid, 4 for zrelu and else 1, so that |z_l|
     keeps its scale; V's real and imaginary part ~ N(0, 1/width).
 
-    Raises ValueError for depth < 1, width < 1, an unknown activation, or a complex_input that is no bool or that is
-    true where the features are odd in number.
+    Raises ValueError for a complex_input of an odd number of features, and for what the options do not allow.
     Source: the setting of Tan et al. 2022, "Real-Valued Backpropagation is Unsuitable for Complex-Valued Neural
     Networks" (NeurIPS).
     """
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        depth: int = 2,
-        width: int = 128,
-        activation: str = "split_relu",
-        complex_input: bool = False,
-    ) -> None:
+    @takes(ComplexMLPOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: ComplexMLPOptions) -> None:
         super().__init__()
-        at_least("depth", depth, 1), at_least("width", width, 1)
-        features, self.complex_input = math.prod(input_shape), boolean("complex_input", complex_input)
-        if complex_input and features % 2:
+        features, self.complex_input = math.prod(input_shape), o.complex_input
+        if o.complex_input and features % 2:
             raise ValueError(f"input_shape is {tuple(input_shape)}; allowed with complex_input: evenly many features")
-        sizes = [features // 2 if complex_input else features] + [width] * depth
-        self.s = nn.ModuleList(ComplexActivation(activation, width) for _ in range(depth))
-        gain = _GAINS.get(activation, 1.0)
+        sizes = [features // 2 if o.complex_input else features] + [o.width] * o.depth
+        self.s = nn.ModuleList(ComplexActivation(o.activation, o.width) for _ in range(o.depth))
+        gain = _GAINS.get(o.activation, 1.0)
         self.W = nn.ModuleList(ComplexLinear(a, b, gain) for a, b in itertools.pairwise(sizes))
-        self.V = nn.Linear(2 * width, output_dim)
-        nn.init.normal_(self.V.weight, std=width**-0.5)
+        self.V = nn.Linear(2 * o.width, output_dim)
+        nn.init.normal_(self.V.weight, std=o.width**-0.5)
         nn.init.zeros_(self.V.bias)
 
     def degree_in_x(self) -> int:

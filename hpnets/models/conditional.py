@@ -1,17 +1,32 @@
 """The residual backbone with modulated norms, which FiLM, AdaIN and SPADE share: they differ in the modulation."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor, nn
 
-from hpnets.models.backbone import BasicBlock, ResidualNet, smallest_image
+from hpnets.layers.modulation import BARE_NORMS
+from hpnets.models.backbone import BasicBlock, ResidualNet, StageOptions, smallest_image
+from hpnets.models.options import choice, count
 
 MakeModulation = Callable[[int], nn.Module]
+BareNorm = Annotated[str, choice("normalisation that is modulated; instance wants 16x16 with size 18", BARE_NORMS)]
+StyleWidth = Annotated[int, count("units of a layer of the mapping network, from the image to its style")]
+MappingDepth = Annotated[int, count("layers of the mapping network")]
 
 
-def smallest_modulated(norm: str, blocks: Sequence[int], stem: str) -> int:
-    """The least height and width: instance normalisation of one position is 0, so it wants two in the last stage."""
-    least = smallest_image(stem)
+@dataclass(frozen=True)
+class StyleOptions(StageOptions):
+    """Stages of blocks that are modulated by a style."""
+
+    style_width: StyleWidth = 32
+    mapping_depth: MappingDepth = 2
+
+
+def smallest_modulated(norm: str, o: StageOptions) -> int:
+    """The least height and width: instance normalisation of one position is 0, so the last stage needs two."""
+    least, (_, blocks) = smallest_image(o.stem), o.stages()
     return max(least, least // 8 * 2 ** len(blocks)) if norm == "instance" else least
 
 
@@ -41,15 +56,14 @@ class ConditionalNet(ResidualNet):
         output_dim: int,
         condition: nn.Module,
         make: MakeModulation,
-        size: tuple[int, Sequence[int]],
+        o: StageOptions,
         activation: str,
-        stem: str,
         least_side: int,
     ) -> None:
         def block(inputs: int, channels: int, stride: int) -> nn.Module:
             return ModulatedBlock(inputs, channels, stride, activation, make)
 
-        super().__init__(input_shape, output_dim, block, *size, norm="none", activation=activation, stem=stem)
+        super().__init__(input_shape, output_dim, block, *o.stages(), "none", activation, o.stem)
         self.condition, self.least_side = condition, least_side
 
     def forward(self, x: Tensor) -> Tensor:

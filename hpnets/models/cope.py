@@ -2,11 +2,25 @@
 
 import itertools
 import math
+from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, boolean, make_activation, make_product, norm1d
+from hpnets.layers import make_activation, make_product, norm1d
+from hpnets.models.options import PolynomialOptions, RecursionOptions, count
 from hpnets.models.registry import register_model
+from hpnets.option_sets import takes
+
+
+@dataclass(frozen=True)
+class _Conditioned(PolynomialOptions):
+    condition: Annotated[int, count("how many features, the last ones of the input, are the condition c")] = 1
+
+
+@dataclass(frozen=True)
+class CoPEOptions(RecursionOptions, _Conditioned):  # the last base's fields come first
+    """Degree, width and condition, then the recursion's options."""
 
 
 @register_model("cope")
@@ -18,47 +32,32 @@ class CoPE(nn.Module):
     One tensor (batch, *input_shape) carries both: flattened, its last `condition` features are c and those before are
     z, so for images (channels, height, width) condition = height * width makes c the last channel. x_n: (batch, width);
     f: (batch, output_dim). s is the activation: with "none" the degree in (z, c) is N exactly; c = 0 gives CCP in z.
-    The bracket is there if `skip`; the norm, on the product before the skip, keeps the degree if it is "batch" in eval
-    mode, and "layer" breaks it; with `shared` U_n = U and V_n = V for n >= 2.
-    U_n, V_n ~ N(0, 1/features), features those of z and c together. With product="sum", the additive twin, + takes
-    the place of *.
+    The bracket is there with `skip`. The norm acts on the product before the skip; "batch" in eval mode keeps the
+    degree, "layer" breaks it. With `shared` U_n = U and V_n = V for n >= 2.
+    U_n, V_n ~ N(0, 1/features), features those of z and c together.
 
-    Raises ValueError for degree < 1, width < 1, a condition outside 1..features - 1, an unknown activation, norm or
-    product, or a skip or shared that is no bool.
+    Raises ValueError for a condition outside 1..features - 1, and for what the options do not allow.
     Source: Chrysos et al. 2021, "Conditional Generation Using Polynomial Expansions" (arXiv 2104.05077). Ours differs:
     one tensor carries both inputs, and f is read as any output, where the paper generates images from noise and label.
     """
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        degree: int = 4,
-        width: int = 256,
-        condition: int = 1,
-        activation: str = "none",
-        norm: str = "none",
-        skip: bool = True,
-        shared: bool = False,
-        product: str = "hadamard",
-    ) -> None:
+    @takes(CoPEOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: CoPEOptions) -> None:
         super().__init__()
-        self.degree = at_least("degree", degree, 1)
-        at_least("width", width, 1)
         features = math.prod(input_shape)
-        if at_least("condition", condition, 1) >= features:
-            raise ValueError(f"condition is {condition}; allowed: fewer than the {features} features of the input")
-        self.sizes = [features - condition, condition]
-        self.skip, self.shared = boolean("skip", skip), boolean("shared", shared)
-        self.act, self.product = make_activation(activation), make_product(product)
-        factors = min(degree, 2) if shared else degree
-        self.U = nn.ModuleList(nn.Linear(features - condition, width, bias=False) for _ in range(factors))
-        self.V = nn.ModuleList(nn.Linear(condition, width, bias=False) for _ in range(factors))
-        self.norm = nn.ModuleList(norm1d(norm, width) for _ in range(degree))[1:]  # one degree checks it too
-        self.C = nn.Linear(width, output_dim)
+        if o.condition >= features:
+            raise ValueError(f"condition is {o.condition}; allowed: fewer than the {features} features of the input")
+        self.degree, self.skip, self.shared = o.degree, o.skip, o.shared
+        self.sizes = [features - o.condition, o.condition]
+        self.act, self.product = make_activation(o.activation), make_product(o.product)
+        factors = min(o.degree, 2) if o.shared else o.degree
+        self.U = nn.ModuleList(nn.Linear(features - o.condition, o.width, bias=False) for _ in range(factors))
+        self.V = nn.ModuleList(nn.Linear(o.condition, o.width, bias=False) for _ in range(factors))
+        self.norm = nn.ModuleList(norm1d(o.norm, o.width) for _ in range(o.degree - 1))
+        self.C = nn.Linear(o.width, output_dim)
         for layer in (*self.U, *self.V):
             nn.init.normal_(layer.weight, std=features**-0.5)
-        nn.init.normal_(self.C.weight, std=width**-0.5)
+        nn.init.normal_(self.C.weight, std=o.width**-0.5)
         nn.init.zeros_(self.C.bias)
 
     def degree_in_x(self) -> int:

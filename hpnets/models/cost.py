@@ -8,12 +8,12 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from hpnets.layers import at_least
+from hpnets.validate import at_least
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one sample: `products` are the multiplications of Hadamard products, one an element, and part of `flops`."""
+    """The cost of one sample; `products` counts the multiplications of Hadamard products, which are part of `flops`."""
 
     parameters: int
     flops: int

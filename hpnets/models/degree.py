@@ -12,9 +12,9 @@ _EMPTY = (nn.Sequential, nn.ModuleList)
 def polynomial_degree(net: nn.Module) -> int | None:
     """The degree of f in x in eval mode, None where f is no polynomial of x, or is not known to be one.
 
-    It is what the class of the net says by a method `degree_in_x`, if all its layers are affine maps, so that its
-    products alone bend it: no activation, and no norm but BatchNorm, which is affine in eval mode. An additive twin
-    has degree 1. A closed gate, alpha = 0, has less.
+    The class of the net states it by a method `degree_in_x`, which holds where all layers are affine maps, so that only
+    products bend f: there is no activation, and no norm but BatchNorm, which is affine in eval mode. An additive twin
+    has degree 1. A net whose gates are closed, alpha = 0, has a lower degree than this says.
     """
     stated = getattr(net, "degree_in_x", lambda: None)()
     layers = [m for m in net.modules() if not list(m.children())]

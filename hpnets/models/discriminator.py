@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpnets.layers import at_least
 from hpnets.layers.resample import Resample2d
+from hpnets.validate import at_least
 
 
 def spread(x: Tensor) -> Tensor:
-    """x (batch, C, H, W) with one more channel: the standard deviation over the batch, its mean over all else."""
-    # The root of 0 has no gradient.
+    """x (batch, C, H, W) with one more channel: the standard deviation over the batch, averaged over all other axes."""
+    # 1e-8 keeps the root away from 0, where it has no gradient.
     std = (x.var(0, unbiased=False) + 1e-8).sqrt().mean()
     return torch.cat([x, std.expand(len(x), 1, *x.shape[2:])], 1)
 

@@ -1,12 +1,18 @@
 """FocalNet: a network whose tokens are modulated by gated contexts of growing focus, instead of attending."""
 
+from dataclasses import dataclass
+from typing import Annotated
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, image_shape, make_activation, make_product, one_of
+from hpnets.layers import make_activation, make_product
 from hpnets.layers.patches import LayerNorm2d
-from hpnets.models.pyramid import depths_of
+from hpnets.models.options import Activation, Product, choice, count
+from hpnets.models.pyramid import Doubling, PyramidOptions
 from hpnets.models.registry import register_model
+from hpnets.option_sets import takes
+from hpnets.validate import image_shape
 
 # size: width of the first stage, blocks of each stage, focal levels, patch
 SIZES: dict[str, tuple[int, tuple[int, ...], int, int]] = {
@@ -18,6 +24,18 @@ SIZES: dict[str, tuple[int, tuple[int, ...], int, int]] = {
     "base_srf": (128, (2, 2, 18, 2), 2, 4),
     "base_lrf": (128, (2, 2, 18, 2), 3, 4),
 }
+MEANT = "mini: 16 wide, 1 + 1 blocks, 2x2 patches; the paper's with small (srf) or large (lrf) receptive fields"
+
+
+@dataclass(frozen=True)
+class FocalNetOptions(PyramidOptions):
+    """The stages, and what a block modulates by."""
+
+    size: Annotated[str, choice(MEANT, SIZES)] = "mini"
+    width: Doubling = None
+    levels: Annotated[int | None, count("focal levels L; null is the size's own, 3 for large fields and else 2")] = None
+    activation: Activation = "gelu"
+    product: Product = "hadamard"
 
 
 class PadTo(nn.Module):
@@ -87,38 +105,23 @@ class FocalNet(nn.Module):
 
     images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); stage i has width * 2^i channels
     and, after the first, starts with a 2x2 convolution of stride 2; a map that does not fit is padded at its far edges.
-    Sizes: "mini" (16 wide, 1 + 1 blocks, L = 2, 2x2 patches) and the paper's tiny, small, base with small (srf, L = 2)
-    and large (lrf, L = 3) receptive fields; `depth` replaces the size's blocks of each stage. LN keeps the net from
-    being a polynomial. Ours: no drop path.
-    With product="sum", the additive twin, + takes the place of * in gates and modulation.
+    LN keeps the net from being a polynomial. Ours differs: no drop path. The additive twin has + in its gates too.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, activation or product, width,
-    depth or levels < 1.
+    Raises ValueError for inputs that are no images of 8x8 or more, and for what the options do not allow.
     Source: Yang et al. 2022, "Focal Modulation Networks" (arXiv 2203.11926).
     """
 
     least_side = 8
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        size: str = "mini",
-        width: int | None = None,
-        depth: int | None = None,
-        levels: int | None = None,
-        activation: str = "gelu",
-        product: str = "hadamard",
-    ) -> None:
+    @takes(FocalNetOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: FocalNetOptions) -> None:
         super().__init__()
         inputs, _, _ = image_shape(input_shape, self.least_side)
-        own, depths, own_levels, step = SIZES[one_of("size", size, SIZES)]
-        width = own if width is None else at_least("width", width, 1)
-        levels = own_levels if levels is None else at_least("levels", levels, 1)
+        own, depths, levels, step = SIZES[o.size]
         stages = []
-        for i, n in enumerate(depths_of(depths, depth)):
-            outputs = width * 2**i
-            blocks = (FocalBlock(outputs, levels, activation, product) for _ in range(n))
+        for i, n in enumerate(o.depths(depths)):
+            outputs = (o.width or own) * 2**i
+            blocks = (FocalBlock(outputs, o.levels or levels, o.activation, o.product) for _ in range(n))
             embed = nn.Conv2d(inputs, outputs, step, step)
             stages.append(nn.Sequential(PadTo(step), embed, LayerNorm2d(outputs, 1e-5), *blocks))
             inputs, step = outputs, 2

@@ -1,12 +1,25 @@
 """Gated linear units: networks of act(W h) * V h, by their gate's activation."""
 
 import math
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, boolean, make_activation, make_product
+from hpnets.layers import make_activation, make_product
+from hpnets.models.options import Bias, Product, Width, count
 from hpnets.models.registry import register_model
+from hpnets.option_sets import OptionSet, takes
+
+
+@dataclass(frozen=True)
+class BilinearOptions(OptionSet):
+    """The gated layers."""
+
+    depth: Annotated[int, count("gated layers")] = 1
+    width: Width = 256
+    bias: Bias = True
+    product: Product = "hadamard"
 
 
 @register_model("bilinear")
@@ -16,35 +29,27 @@ class Bilinear(nn.Module):
         h_0 = x;   h_l = act(W_l h_{l-1} + b_l) * (V_l h_{l-1} + c_l), l = 1..depth;   f = C h_depth + c
 
     x: (batch, *input_shape), flattened; h_l: (batch, width); f: (batch, output_dim). The bilinear one has degree
-    2^depth in x exactly. W_l, V_l, C ~ N(0, 1/fan_in); biases 0, left out with bias=False.
+    2^depth in x exactly. W_l, V_l, C ~ N(0, 1/fan_in); biases 0.
     With depth 1 it is the feed-forward layer of transformers, without dropout; ours stacks the gated products alone
-    where those have a linear layer after each. With product="sum", the additive twin, + takes the place of *.
+    where those have a linear layer after each.
 
-    Raises ValueError for depth < 1, width < 1, an unknown product or a bias that is no bool.
+    Raises ValueError for what the options do not allow.
     Source: Shazeer 2020, "GLU Variants Improve Transformer" (arXiv 2002.05202).
     """
 
     activation: ClassVar[str] = "none"
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        depth: int = 1,
-        width: int = 256,
-        bias: bool = True,
-        product: str = "hadamard",
-    ) -> None:
+    @takes(BilinearOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: BilinearOptions) -> None:
         super().__init__()
-        at_least("depth", depth, 1), at_least("width", width, 1), boolean("bias", bias)
-        sizes = [math.prod(input_shape)] + [width] * (depth - 1)
-        self.act, self.product = make_activation(self.activation), make_product(product)
-        self.W = nn.ModuleList(nn.Linear(inputs, width, bias=bias) for inputs in sizes)
-        self.V = nn.ModuleList(nn.Linear(inputs, width, bias=bias) for inputs in sizes)
-        self.C = nn.Linear(width, output_dim, bias=bias)
+        sizes = [math.prod(input_shape)] + [o.width] * (o.depth - 1)
+        self.act, self.product = make_activation(self.activation), make_product(o.product)
+        self.W = nn.ModuleList(nn.Linear(inputs, o.width, bias=o.bias) for inputs in sizes)
+        self.V = nn.ModuleList(nn.Linear(inputs, o.width, bias=o.bias) for inputs in sizes)
+        self.C = nn.Linear(o.width, output_dim, bias=o.bias)
         for layer in (*self.W, *self.V, self.C):
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
-            if bias:
+            if o.bias:
                 nn.init.zeros_(layer.bias)
 
     def degree_in_x(self) -> int:

@@ -1,13 +1,31 @@
 """gMLP: an all-MLP network whose tokens mix by a multiplicative spatial gate."""
 
+from dataclasses import dataclass
+from typing import Annotated
+
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, make_activation, make_product, one_of
+from hpnets.layers import make_activation, make_product
 from hpnets.layers.patches import Patches
+from hpnets.models.options import Activation, Product, choice, count
 from hpnets.models.registry import register_model
+from hpnets.option_sets import OptionSet, takes
 
 # size: width, depth, patch
 SIZES = {"mini": (32, 3, 4), "ti16": (128, 30, 16), "s16": (256, 30, 16), "b16": (512, 30, 16)}
+MEANT = "mini: 32 wide, 3 blocks, 4x4 patches; the others are the paper's, of 30 blocks and 16x16 patches"
+
+
+@dataclass(frozen=True)
+class GMLPOptions(OptionSet):
+    """Size of the network and of its patches."""
+
+    size: Annotated[str, choice(MEANT, SIZES)] = "mini"
+    width: Annotated[int | None, count("channels of a token; null is the size's own")] = None
+    depth: Annotated[int | None, count("blocks; null is the size's own")] = None
+    patch: Annotated[int | None, count("height and width of a patch; null is the size's own")] = None
+    activation: Activation = "gelu"
+    product: Product = "hadamard"
 
 
 class SpatialGate(nn.Module):
@@ -49,32 +67,19 @@ class GMLP(nn.Module):
         x = patches(image);   `depth` times x = x + V (u * (W LN(v) + b)), (u, v) = s(U LN(x));   f = C mean(LN(x)) + c
 
     image: (batch, channels, height, width), 8x8 and more; x: (batch, n, width); U has 6 width rows, half of them u; W:
-    (n, n), b: (n,), so that the network is of one image size; f: (batch, output_dim). Sizes: "mini" (32 wide, 3 blocks,
-    4x4 patches) and the paper's "ti16", "s16", "b16" (128, 256, 512 wide, 30 blocks, 16x16 patches); width, depth and
-    patch, where given, replace the size's. With product="sum", the additive twin, + takes the place of *.
+    (n, n), b: (n,), so that the network is of one image size; f: (batch, output_dim).
 
-    Raises ValueError for inputs that are no images of 8x8 and of a patch, an unknown size, activation or product,
-    width, depth or patch < 1.
+    Raises ValueError for inputs that are no images of 8x8 and of a patch, and for what the options do not allow.
     Source: Liu et al. 2021, "Pay Attention to MLPs" (arXiv 2105.08050).
     """
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        size: str = "mini",
-        width: int | None = None,
-        depth: int | None = None,
-        patch: int | None = None,
-        activation: str = "gelu",
-        product: str = "hadamard",
-    ) -> None:
+    @takes(GMLPOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: GMLPOptions) -> None:
         super().__init__()
-        own = SIZES[one_of("size", size, SIZES)]
-        width = own[0] if width is None else at_least("width", width, 1)
-        depth = own[1] if depth is None else at_least("depth", depth, 1)
-        self.patches = Patches(input_shape, width, own[2] if patch is None else patch)
-        self.blocks = nn.Sequential(*(Block(width, self.patches.n, activation, product) for _ in range(depth)))
+        own_width, own_depth, own_patch = SIZES[o.size]
+        width, depth = o.width or own_width, o.depth or own_depth
+        self.patches = Patches(input_shape, width, o.patch or own_patch)
+        self.blocks = nn.Sequential(*(Block(width, self.patches.n, o.activation, o.product) for _ in range(depth)))
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.C = nn.Linear(width, output_dim)
 

@@ -1,16 +1,36 @@
 """Softmax-free attention: a transformer whose attention is a product of three linear maps."""
 
+from dataclasses import dataclass
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, hadamard, make_activation, make_product, one_of
+from hpnets.layers import make_activation, make_product
 from hpnets.layers.patches import Patches
+from hpnets.models.options import Activation, Product, choice, count
 from hpnets.models.registry import register_model
+from hpnets.option_sets import OptionSet, takes
+
+TOKEN_NORMS = ("layer", "none")
+
+
+@dataclass(frozen=True)
+class LinearAttentionOptions(OptionSet):
+    """Size of the network and of its patches, and the blocks'."""
+
+    depth: Annotated[int, count("blocks of the network")] = 2
+    width: Annotated[int, count("channels of a token")] = 32
+    heads: Annotated[int, count("heads of attention, a divisor of width")] = 2
+    patch: Annotated[int, count("height and width of a patch")] = 4
+    norm: Annotated[str, choice("normalisation of a token; none keeps a polynomial", TOKEN_NORMS)] = "layer"
+    activation: Activation = "gelu"
+    product: Product = "hadamard"
 
 
 def token_norm(name: str, width: int) -> nn.Module:
     """ "layer" or "none" over the last axis; only "none" keeps a polynomial."""
-    return nn.LayerNorm(width) if one_of("norm", name, ("layer", "none")) == "layer" else nn.Identity()
+    return nn.LayerNorm(width) if name == "layer" else nn.Identity()
 
 
 class Attention(nn.Module):
@@ -24,7 +44,7 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int, product: str = "hadamard") -> None:
         super().__init__()
         self.heads, self.product = heads, make_product(product)
-        self.contracted = ("W_Q.weight",) if self.product is hadamard else ()  # a sum of q and k is over no width
+        self.contracted = () if self.product.additive else ("W_Q.weight",)  # a sum of q and k is over no width
         self.W_Q, self.W_K, self.W_V, self.O = (nn.Linear(width, width, bias=False) for _ in range(4))
         for layer in (self.W_Q, self.W_K, self.W_V, self.O):
             nn.init.normal_(layer.weight, std=width**-0.5)
@@ -34,7 +54,7 @@ class Attention(nn.Module):
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.product is not hadamard:
+        if self.product.additive:
             context = self.product(self.W_K(x), self.W_V(x)).mean(1, keepdim=True)
             return self.O(self.product(self.W_Q(x), context.expand_as(x)))
         Q, K, V = self.split(self.W_Q(x)), self.split(self.W_K(x)), self.split(self.W_V(x))
@@ -64,35 +84,25 @@ class LinearAttention(nn.Module):
 
     image: (batch, channels, height, width), 8x8 and more; x: (batch, n, width), n patches; p: learnt positions; f:
     (batch, output_dim). With norm "none" and activation "none" f has degree 3^depth in the image exactly.
-    With product="sum", the additive twin, A(x)_i = O (q_i + mean_j(k_j + v_j)), and f is affine.
+    The additive twin has A(x)_i = O (q_i + mean_j(k_j + v_j)): with norm and activation "none" it is affine.
 
-    Raises ValueError for inputs that are no images of 8x8 and of a patch, depth, width, heads or patch < 1, heads that
-    do not divide width, an unknown norm, activation or product.
+    Raises ValueError for inputs that are no images of 8x8 and of a patch, heads that do not divide width, and for what
+    the options do not allow.
     Source: Katharopoulos et al. 2020 (arXiv 2006.16236) with the identity as feature map, scaled by 1/n and not
     normalised.
     """
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        depth: int = 2,
-        width: int = 32,
-        heads: int = 2,
-        patch: int = 4,
-        norm: str = "layer",
-        activation: str = "gelu",
-        product: str = "hadamard",
-    ) -> None:
+    @takes(LinearAttentionOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: LinearAttentionOptions) -> None:
         super().__init__()
-        at_least("depth", depth, 1), at_least("width", width, 1)
-        if width % at_least("heads", heads, 1):
-            raise ValueError(f"heads is {heads}; allowed: a divisor of width, {width}")
-        self.patches = Patches(input_shape, width, patch)
-        self.p = nn.Parameter(0.02 * torch.randn(1, self.patches.n, width))
-        self.blocks = nn.Sequential(*(Block(width, heads, norm, activation, product) for _ in range(depth)))
-        self.norm = token_norm(norm, width)
-        self.C = nn.Linear(width, output_dim)
+        if o.width % o.heads:
+            raise ValueError(f"heads is {o.heads}; allowed: a divisor of width, {o.width}")
+        self.patches = Patches(input_shape, o.width, o.patch)
+        self.p = nn.Parameter(0.02 * torch.randn(1, self.patches.n, o.width))
+        block = (o.width, o.heads, o.norm, o.activation, o.product)
+        self.blocks = nn.Sequential(*(Block(*block) for _ in range(o.depth)))
+        self.norm = token_norm(o.norm, o.width)
+        self.C = nn.Linear(o.width, output_dim)
 
     def degree_in_x(self) -> int:
         return 3 ** len(self.blocks)

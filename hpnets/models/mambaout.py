@@ -1,11 +1,17 @@
 """MambaOut: a network of gated convolutional blocks, Mamba without its state space."""
 
+from dataclasses import dataclass
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import image_shape, make_activation, make_product, one_of
-from hpnets.models.pyramid import depths_of, widths_of
+from hpnets.layers import make_activation, make_product
+from hpnets.models.options import choice
+from hpnets.models.pyramid import GatedPyramidOptions
 from hpnets.models.registry import register_model
+from hpnets.option_sets import takes
+from hpnets.validate import image_shape
 
 # size: width and blocks of each stage, stride of each of the stem's two convolutions
 SIZES: dict[str, tuple[tuple[int, ...], tuple[int, ...], int]] = {
@@ -16,6 +22,13 @@ SIZES: dict[str, tuple[tuple[int, ...], tuple[int, ...], int]] = {
     "small": ((96, 192, 384, 576), (3, 4, 27, 3), 2),
     "base": ((128, 256, 512, 768), (3, 4, 27, 3), 2),
 }
+
+
+@dataclass(frozen=True)
+class MambaOutOptions(GatedPyramidOptions):
+    """The paper's sizes and a small one."""
+
+    size: Annotated[str, choice("mini: 16 and 32 wide, a block each; the others are the paper's", SIZES)] = "mini"
 
 
 class Down(nn.Module):
@@ -59,46 +72,34 @@ class MambaOut(nn.Module):
         x = x + W_2 (s(g) * [i, dw c]),   (g, i, c) = W_1 LN x;   f = V LN s(W LN pool x) + b
 
     images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); W_1's g has 8/3 as many channels as
-    x, c as many, i the rest of 8/3. Sizes: "mini" (16 and 32 wide, a block each, a stem that keeps the resolution) and
-    the paper's "femto", "kobe", "tiny", "small", "base"; `width` is that of the first stage and scales the others,
-    `depth` replaces the size's blocks of each stage.
+    x, c as many, i the rest of 8/3. The stem keeps the resolution with size "mini" and quarters it else.
     LN and the activation keep the net from being a polynomial. Ours differs: no stochastic depth.
-    With product="sum", the additive twin, + takes the place of *.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, activation or product, or width
-    or depth < 1.
+    Raises ValueError for inputs that are no images of 8x8 or more, and for what the options do not allow.
     Source: Yu and Wang 2024, "MambaOut: Do We Really Need Mamba for Vision?" (arXiv 2405.07992).
     """
 
     least_side = 8
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        size: str = "mini",
-        width: int | None = None,
-        depth: int | None = None,
-        activation: str = "gelu",
-        product: str = "hadamard",
-    ) -> None:
+    @takes(MambaOutOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: MambaOutOptions) -> None:
         super().__init__()
         inputs, _, _ = image_shape(input_shape, self.least_side)
-        own, depths, stride = SIZES[one_of("size", size, SIZES)]
-        widths = widths_of(own, width)
+        own, depths, stride = SIZES[o.size]
+        widths = o.widths(own)
         half = max(widths[0] // 2, 1)
         self.stem = nn.Sequential(
-            Down(inputs, half, stride), make_activation(activation), Down(half, widths[0], stride)
+            Down(inputs, half, stride), make_activation(o.activation), Down(half, widths[0], stride)
         )
         stages = []
-        for i, n in enumerate(depths_of(depths, depth)):
+        for i, n in enumerate(o.depths(depths)):
             down = [Down(widths[i - 1], widths[i], 2)] if i else []
-            stages.append(nn.Sequential(*down, *(GatedBlock(widths[i], activation, product) for _ in range(n))))
+            stages.append(nn.Sequential(*down, *(GatedBlock(widths[i], o.activation, o.product) for _ in range(n))))
         self.stages = nn.Sequential(*stages)
         last = widths[-1]
         self.norm = nn.LayerNorm(last, eps=1e-6)
         self.W = nn.Linear(last, 4 * last)
-        self.act = make_activation(activation)
+        self.act = make_activation(o.activation)
         self.norm_out = nn.LayerNorm(4 * last, eps=1e-6)
         self.V = nn.Linear(4 * last, output_dim)
 

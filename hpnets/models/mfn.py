@@ -1,12 +1,44 @@
 """Multiplicative filter networks: products of sinusoids of the coordinates, with and without Gaussian windows."""
 
 import math
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, make_product, positive
+from hpnets.layers import make_product
+from hpnets.models.options import Product, above_0, count
 from hpnets.models.registry import register_model
+from hpnets.option_sets import OptionSet, takes
+
+
+@dataclass(frozen=True)
+class FilterOptions(OptionSet):
+    """The filters of a multiplicative filter network."""
+
+    depth: Annotated[int, count("filters k, with a layer between each two")] = 4
+    width: Annotated[int, count("sinusoids of a filter, and units of a layer")] = 128
+
+
+@dataclass(frozen=True)
+class _Frequencies(FilterOptions):
+    frequency: Annotated[float, above_0("root mean square of the sum of the filters' frequencies, in radians")] = 16.0
+
+
+@dataclass(frozen=True)
+class FourierMFNOptions(_Frequencies):
+    """The filters and the product."""
+
+    product: Product = "hadamard"
+
+
+@dataclass(frozen=True)
+class GaborMFNOptions(_Frequencies):
+    """The filters, their windows and the product."""
+
+    locality: Annotated[float, above_0("shape of the windows' Gamma law; the larger, the narrower they are")] = 2.0
+    product: Product = "hadamard"
 
 
 class FourierFilter(nn.Module):
@@ -80,25 +112,17 @@ class FourierMFN(MFN):
     x: (batch, *input_shape), flattened to coordinates in R^d; z_i: (batch, width); f: (batch, output_dim); k is depth.
     f is a sum of sinusoids of the frequencies +-w_j +- .. +- w_k, j = 1..k, with one row of each w_i.
     w_i ~ N(0, frequency^2 / (d k)): their sum over the filters has root mean square norm `frequency`, in radians a
-    unit of x. With product="sum", the additive twin, + takes the place of *.
+    unit of x.
 
-    Raises ValueError for depth < 1, width < 1, a frequency that is no number > 0 or an unknown product.
+    Raises ValueError for what the options do not allow.
     Source: Fathony et al. 2021, "Multiplicative Filter Networks" (ICLR); there the scale of w
     does not depend on d.
     """
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        depth: int = 4,
-        width: int = 128,
-        frequency: float = 16.0,
-        product: str = "hadamard",
-    ) -> None:
-        at_least("depth", depth, 1), at_least("width", width, 1)
-        d, each = math.prod(input_shape), positive("frequency", frequency) * depth**-0.5
-        super().__init__([FourierFilter(d, width, each) for _ in range(depth)], width, output_dim, product)
+    @takes(FourierMFNOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: FourierMFNOptions) -> None:
+        d, each = math.prod(input_shape), o.frequency * o.depth**-0.5
+        super().__init__([FourierFilter(d, o.width, each) for _ in range(o.depth)], o.width, output_dim, o.product)
 
 
 @register_model("mfn_gabor")
@@ -108,22 +132,12 @@ class GaborMFN(MFN):
     gamma_i ~ Gamma(locality / k, 1) / d, so that the windows of the k = `depth` filters together have the mean width
     of one of `locality`; mu_i ~ U(-1, 1), where the coordinates are expected. The additive twin keeps the windows.
 
-    Raises ValueError as `FourierMFN` does, and for a locality that is no number > 0.
+    Raises ValueError for what the options do not allow.
     Source: Fathony et al. 2021, "Multiplicative Filter Networks" (ICLR); there the scale of
     gamma and w does not depend on d.
     """
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        depth: int = 4,
-        width: int = 128,
-        frequency: float = 16.0,
-        locality: float = 2.0,
-        product: str = "hadamard",
-    ) -> None:
-        at_least("depth", depth, 1), at_least("width", width, 1)
-        d, each = math.prod(input_shape), positive("frequency", frequency) * depth**-0.5
-        gamma = positive("locality", locality) / depth
-        super().__init__([GaborFilter(d, width, each, gamma) for _ in range(depth)], width, output_dim, product)
+    @takes(GaborMFNOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: GaborMFNOptions) -> None:
+        d, each, gamma = math.prod(input_shape), o.frequency * o.depth**-0.5, o.locality / o.depth
+        super().__init__([GaborFilter(d, o.width, each, gamma) for _ in range(o.depth)], o.width, output_dim, o.product)

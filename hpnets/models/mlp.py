@@ -2,11 +2,25 @@
 
 import itertools
 import math
+from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, boolean, make_activation
+from hpnets.layers import make_activation
+from hpnets.models.options import Activation, Bias, Width, count
 from hpnets.models.registry import register_model
+from hpnets.option_sets import OptionSet, takes
+
+
+@dataclass(frozen=True)
+class MLPOptions(OptionSet):
+    """The hidden layers."""
+
+    depth: Annotated[int, count("hidden layers; 0 is a linear map", minimum=0)] = 3
+    width: Width = 256
+    activation: Activation = "relu"
+    bias: Bias = True
 
 
 @register_model("mlp")
@@ -16,30 +30,22 @@ class MLP(nn.Module):
         h_0 = x;   h_l = s(W_l h_{l-1} + b_l), l = 1..depth;   f = V h_depth + c
 
     x: (batch, *input_shape), flattened; h_l: (batch, width); f: (batch, output_dim). W_l ~ N(0, 2/fan_in) for ReLU,
-    else N(0, 1/fan_in); biases 0, left out with bias=False.
+    else N(0, 1/fan_in); biases 0.
 
-    Raises ValueError for depth < 0, width < 1, an unknown activation or a bias that is no bool.
+    Raises ValueError for what the options do not allow.
     """
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        depth: int = 3,
-        width: int = 256,
-        activation: str = "relu",
-        bias: bool = True,
-    ) -> None:
+    @takes(MLPOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: MLPOptions) -> None:
         super().__init__()
-        at_least("depth", depth, 0), at_least("width", width, 1), boolean("bias", bias)
-        sizes = [math.prod(input_shape)] + [width] * depth
-        self.act = make_activation(activation)
-        self.W = nn.ModuleList(nn.Linear(a, b, bias=bias) for a, b in itertools.pairwise(sizes))
-        self.V = nn.Linear(sizes[-1], output_dim, bias=bias)
+        sizes = [math.prod(input_shape)] + [o.width] * o.depth
+        self.act = make_activation(o.activation)
+        self.W = nn.ModuleList(nn.Linear(a, b, bias=o.bias) for a, b in itertools.pairwise(sizes))
+        self.V = nn.Linear(sizes[-1], output_dim, bias=o.bias)
         for layer in (*self.W, self.V):
-            gain = 2.0 if activation == "relu" and layer is not self.V else 1.0
+            gain = 2.0 if o.activation == "relu" and layer is not self.V else 1.0
             nn.init.normal_(layer.weight, std=(gain / layer.in_features) ** 0.5)
-            if bias:
+            if o.bias:
                 nn.init.zeros_(layer.bias)
 
     def degree_in_x(self) -> int:

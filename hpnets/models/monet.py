@@ -1,11 +1,17 @@
 """MONet: a network of multilinear operators over image patches, without activation."""
 
+from dataclasses import dataclass
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import boolean, finite, image_shape, make_product, one_of
-from hpnets.models.pyramid import depths_of, widths_of
+from hpnets.layers import make_product
+from hpnets.models.options import Gate, Product, choice, flag
+from hpnets.models.pyramid import PyramidOptions
 from hpnets.models.registry import register_model
+from hpnets.option_sets import takes
+from hpnets.validate import image_shape
 
 # size: width and blocks of each stage, patch, shrink
 SIZES: dict[str, tuple[tuple[int, ...], tuple[int, ...], int, int]] = {
@@ -15,11 +21,21 @@ SIZES: dict[str, tuple[tuple[int, ...], tuple[int, ...], int, int]] = {
 }
 
 
+@dataclass(frozen=True)
+class MONetOptions(PyramidOptions):
+    """The stages, and what a Mu-layer does."""
+
+    size: Annotated[str, choice("mini: 16 and 32 wide, a block each, 2x2 patches; t and s: 4 stages", SIZES)] = "mini"
+    shift: Annotated[bool, flag("shift quarters of the channels by a position, in each block's first layer")] = True
+    alpha0: Gate = 1.0
+    product: Product = "hadamard"
+
+
 def spatial_shift(x: Tensor) -> Tensor:
     """S: each quarter of the channels moved by one position, down, up, right and left; the edge keeps its values.
 
-    x: (batch, H, W, channels), as is the output. Out of place: written in place, as it is elsewhere, the second write
-    reads what the first has written, and a row smears over the whole map.
+    x: (batch, H, W, channels), as is the output. The shift is out of place: in place, as other code has it, the second
+    write reads what the first has written, and a row smears over the whole map.
     """
     down, up, right, left = x.tensor_split(4, dim=3)
     return torch.cat(
@@ -92,37 +108,23 @@ class MONet(nn.Module):
 
     image: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim). Each stage after the first starts
     with a 2x2 convolution of stride 2 (1x1 where fewer than 2x2 positions are left). alpha: a scalar a Mu-layer,
-    alpha0 at the start. Sizes: "mini" (16 and 32 wide, a block each, 2x2 patches), "t" and "s" (4 stages); `width`
-    scales all stages, being that of the first; `depth` replaces the size's blocks of each stage. There is no
-    activation, but LN keeps the net from being a polynomial. Ours differs: "t" and "s" follow the paper's in widths and
-    depths but not to the parameter, and count 10.0 and 32.0 million for 224x224 and 1000 classes; embeddings are
-    disjoint patches, not a pyramid at several levels.
-    With product="sum", the additive twin, + takes the place of *.
+    alpha0 at the start. There is no activation, but LN keeps the net from being a polynomial. Ours differs: "t" and "s"
+    follow the paper's in widths and depths but not to the parameter, and count 10.0 and 32.0 million for 224x224 and
+    1000 classes; embeddings are disjoint patches, not a pyramid at several levels.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size or product, width or depth < 1, a
-    shift that is no bool or an alpha0 that is not finite.
+    Raises ValueError for inputs that are no images of 8x8 or more, and for what the options do not allow.
     Source: Cheng et al. 2024, "Multilinear Operator Networks" (arXiv 2401.17992).
     """
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        size: str = "mini",
-        width: int | None = None,
-        depth: int | None = None,
-        shift: bool = True,
-        alpha0: float = 1.0,
-        product: str = "hadamard",
-    ) -> None:
+    @takes(MONetOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: MONetOptions) -> None:
         super().__init__()
         inputs, height, columns = image_shape(input_shape, minimum=8)
-        widths, depths, step, shrink = SIZES[one_of("size", size, SIZES)]
-        boolean("shift", shift), finite("alpha0", alpha0)
+        widths, depths, step, shrink = SIZES[o.size]
         side, least, stages = min(height, columns), 1, []
-        for outputs, n in zip(widths_of(widths, width), depths_of(depths, depth), strict=True):
+        for outputs, n in zip(o.widths(widths), o.depths(depths), strict=True):
             step = min(step, side)
-            blocks = [PolyBlock(outputs, shrink, shift, alpha0, product) for _ in range(n)]
+            blocks = [PolyBlock(outputs, shrink, o.shift, o.alpha0, o.product) for _ in range(n)]
             stages.append(nn.Sequential(Embedding(inputs, outputs, step), *blocks))
             inputs, side, least, step = outputs, side // step, least * step, 2
         self.least_side = max(8, least)

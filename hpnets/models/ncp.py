@@ -2,12 +2,32 @@
 
 import itertools
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, boolean, make_activation, make_product, norm1d
+from hpnets.layers import make_activation, make_product, norm1d
+from hpnets.models.options import Activation, Norm1d, PolynomialOptions, Product, RecursionOptions, Shared, Skip
 from hpnets.models.registry import register_model
+from hpnets.option_sets import takes
+
+
+@dataclass(frozen=True)
+class NCPOptions(RecursionOptions, PolynomialOptions):  # the last base's fields come first
+    """Degree and width, then the recursion's options."""
+
+    skip: Skip = False
+
+
+@dataclass(frozen=True)
+class NCPSkipOptions(PolynomialOptions):
+    """The same without `skip`."""
+
+    activation: Activation = "none"
+    norm: Norm1d = "none"
+    shared: Shared = False
+    product: Product = "hadamard"
 
 
 @register_model("ncp")
@@ -16,43 +36,28 @@ class NCP(nn.Module):
 
         x_1 = s(A_1 x) * b_1;   x_n = norm(s(A_n x) * (S_n x_{n-1} + b_n)) [+ x_{n-1}], n = 2..N;   f = C x_N + c
 
-    x: (batch, *input_shape), flattened; x_n: (batch, width); f: (batch, output_dim). The bracket is there if `skip`
-    (NCP-Skip). With S_n = I, b_1 = 1 and b_n = 0 after it, x_N is the product of the A_n x, and with skip it is CCP.
-    With s "none" the degree is N exactly; the norm, on the product before the skip, keeps it if it is "batch" in eval
-    mode, and "layer" breaks it. With `shared` A_n = A for all n, and S_n = S, b_n = b for n >= 2.
+    x: (batch, *input_shape), flattened; x_n: (batch, width); f: (batch, output_dim). The bracket is there with
+    `skip` (NCP-Skip). With S_n = I, b_1 = 1 and b_n = 0 for n >= 2, x_N is the product of the A_n x, and with skip it
+    is CCP. With s "none" the degree is N exactly. The norm acts on the product before the skip; "batch" in eval mode
+    keeps the degree, "layer" breaks it. With `shared` A_n = A for all n, and S_n = S, b_n = b for n >= 2.
     A_n, S_n, C ~ N(0, 1/fan_in); b_n = 1, so that every degree up to N is there from the start.
-    With product="sum", the additive twin, + takes the place of *.
 
-    Raises ValueError for degree < 1, width < 1, an unknown activation, norm or product, or a skip or shared that is no
-    bool.
+    Raises ValueError for what the options do not allow.
     Source: Chrysos et al. 2020, "Deep Polynomial Neural Networks" (arXiv 2006.13026), model 2 (NCP). Ours differs: b_n
     is one learnt vector, where the paper writes it as a product B_n^T b_n.
     """
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        degree: int = 4,
-        width: int = 256,
-        activation: str = "none",
-        norm: str = "none",
-        skip: bool = False,
-        shared: bool = False,
-        product: str = "hadamard",
-    ) -> None:
+    @takes(NCPOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: NCPOptions) -> None:
         super().__init__()
-        self.degree = at_least("degree", degree, 1)
-        at_least("width", width, 1)
-        inputs = math.prod(input_shape)
-        self.skip, self.shared = boolean("skip", skip), boolean("shared", shared)
-        factors = 1 if shared else degree
-        self.act, self.product = make_activation(activation), make_product(product)
-        self.A = nn.ModuleList(nn.Linear(inputs, width, bias=False) for _ in range(factors))
-        self.b_1 = nn.Parameter(torch.ones(width))
-        self.S = nn.ModuleList(nn.Linear(width, width) for _ in range(min(factors, degree - 1)))
-        self.norm = nn.ModuleList(norm1d(norm, width) for _ in range(degree))[1:]  # one degree checks it too
-        self.C = nn.Linear(width, output_dim)
+        self.degree, self.skip, self.shared = o.degree, o.skip, o.shared
+        inputs, factors = math.prod(input_shape), 1 if o.shared else o.degree
+        self.act, self.product = make_activation(o.activation), make_product(o.product)
+        self.A = nn.ModuleList(nn.Linear(inputs, o.width, bias=False) for _ in range(factors))
+        self.b_1 = nn.Parameter(torch.ones(o.width))
+        self.S = nn.ModuleList(nn.Linear(o.width, o.width) for _ in range(min(factors, o.degree - 1)))
+        self.norm = nn.ModuleList(norm1d(o.norm, o.width) for _ in range(o.degree - 1))
+        self.C = nn.Linear(o.width, output_dim)
         for layer in (*self.A, *self.S, self.C):
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
         for layer in self.S:
@@ -76,15 +81,6 @@ class NCP(nn.Module):
 class NCPSkip(NCP):
     r"""NCP with the skip: x_n = norm(s(A_n x) * (S_n x_{n-1} + b_n)) + x_{n-1}. All else, and errors, as in `NCP`."""
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        degree: int = 4,
-        width: int = 256,
-        activation: str = "none",
-        norm: str = "none",
-        shared: bool = False,
-        product: str = "hadamard",
-    ) -> None:
-        super().__init__(input_shape, output_dim, degree, width, activation, norm, True, shared, product)
+    @takes(NCPSkipOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: NCPSkipOptions) -> None:
+        super().__init__(input_shape, output_dim, **vars(o), skip=True)

@@ -1,12 +1,25 @@
 """Pi-net: a residual network whose blocks multiply the branch with the shortcut."""
 
+from dataclasses import dataclass
 from functools import partial
+from typing import Annotated
 
 from torch import Tensor, nn
 
-from hpnets.layers import boolean, make_product, norm2d
-from hpnets.models.backbone import BasicBlock, ResidualNet, size_of
+from hpnets.layers import make_product, norm2d
+from hpnets.models.backbone import BasicBlock, ResidualNet, ResidualOptions
+from hpnets.models.options import Activation, Product, flag
 from hpnets.models.registry import register_model
+from hpnets.option_sets import takes
+
+
+@dataclass(frozen=True)
+class PiNetOptions(ResidualOptions):
+    """Residual options, and what is done to the product."""
+
+    activation: Activation = "none"
+    conv1x1: Annotated[bool, flag("mix the product's channels before its norm")] = False
+    product: Product = "hadamard"
 
 
 class PiBlock(BasicBlock):
@@ -14,19 +27,10 @@ class PiBlock(BasicBlock):
 
     degree = 2
 
-    def __init__(
-        self,
-        inputs: int,
-        channels: int,
-        stride: int,
-        norm: str,
-        activation: str,
-        conv1x1: bool,
-        product: str = "hadamard",
-    ) -> None:
-        super().__init__(inputs, channels, stride, norm, activation)
-        self.mix = nn.Conv2d(channels, channels, 1, bias=False) if conv1x1 else nn.Identity()
-        self.bn, self.product = norm2d(norm, channels), make_product(product)
+    def __init__(self, inputs: int, channels: int, stride: int, o: PiNetOptions) -> None:
+        super().__init__(inputs, channels, stride, o.norm, o.activation)
+        self.mix = nn.Conv2d(channels, channels, 1, bias=False) if o.conv1x1 else nn.Identity()
+        self.bn, self.product = norm2d(o.norm, channels), make_product(o.product)
 
     def forward(self, x: Tensor) -> Tensor:
         o, identity = self.branch(x), self.downsample(x)
@@ -40,32 +44,16 @@ class PiNet(ResidualNet):
         y = s(o + id + BN(o * id)),   o = BN conv s BN conv x,   id = shortcut(x)
 
     x: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim). With activation "none" and norm "batch"
-    in eval mode a block has degree 2, and the net degree 2^blocks: 8 for size "mini" (3 stages of a block, 16 wide),
-    256 for "18" (the paper's, 4 stages of two, 64 wide); `blocks` replaces the size's blocks a stage. `conv1x1` mixes
-    the product's channels before its norm. With product="sum", the additive twin, + takes the place of *. Ours differs
-    by the stem, by default 3x3 and no max-pooling, which breaks the degree: stem "imagenet" has it, for 32x32 and more;
-    and by the start: BN's weights at the end of o and after the product are L^(-1/2), L blocks, without which "18"
-    explodes in eval mode before the first step.
+    in eval mode a block has degree 2, and the net degree 2^blocks: 8 for size "mini", 256 for "18", the paper's. Ours
+    differs by the stem, by default without max-pooling, which breaks the degree, and by the start: BN's weights at the
+    end of o and after the product are L^(-1/2), L blocks, without which "18" explodes in eval mode before the first
+    step.
 
-    Raises ValueError for inputs that are no images of that size, an unknown size, stem, norm, activation or product,
-    width < 1, blocks that are no list of integers >= 1, or a conv1x1 that is no bool.
+    Raises ValueError for inputs that are no images of that size, and for what the options do not allow.
     Source: Chrysos et al. 2020, "Deep Polynomial Neural Networks" (arXiv 2006.13026).
     """
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        size: str = "mini",
-        width: int | None = None,
-        blocks: list[int] | None = None,
-        stem: str = "small",
-        norm: str = "batch",
-        activation: str = "none",
-        conv1x1: bool = False,
-        product: str = "hadamard",
-    ) -> None:
-        boolean("conv1x1", conv1x1)
-        block = partial(PiBlock, norm=norm, activation=activation, conv1x1=conv1x1, product=product)
-        super().__init__(input_shape, output_dim, block, *size_of(size, width, blocks), norm, activation, stem)
+    @takes(PiNetOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: PiNetOptions) -> None:
+        super().__init__(input_shape, output_dim, partial(PiBlock, o=o), *o.stages(), o.norm, o.activation, o.stem)
         self.share_variance("bn2", "bn")

@@ -1,12 +1,26 @@
 """PNN: the NTK-parametrised networks of Hadamard products, with skip and without, whose limit kernels are known."""
 
 import math
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, boolean, make_activation, make_product
+from hpnets.layers import make_activation, make_product
+from hpnets.models.options import Activation, Degree, PolynomialOptions, Product, Width, flag
 from hpnets.models.registry import register_model
+from hpnets.option_sets import takes
+
+
+@dataclass(frozen=True)
+class PNNOptions(PolynomialOptions):
+    """Degree and width, and how inputs and features are treated."""
+
+    degree: Degree = 3
+    width: Width = 1024
+    activation: Activation = "relu"
+    scale_inputs: Annotated[bool, flag("divide x by the root of the number of its features")] = False
+    product: Product = "hadamard"
 
 
 @register_model("pnn")
@@ -16,11 +30,10 @@ class PNN(nn.Module):
         y_1 = s(W_1 x);   y_n = s(W_n x) * y_{n-1}, n = 2..N;   f = sqrt(2/m) v^T y_N;   W_n, v ~ N(0, 1)
 
     x: (batch, *input_shape), flattened; y_n: (batch, m), m the width; f: (batch, output_dim). With ReLU f(t x) =
-    t^N f(x) for t > 0, and Var f = 2^(1-N) at |x| = 1: f is made for inputs of unit norm. `scale_inputs` divides x by
-    sqrt(its features), which brings inputs of unit mean square there. With activation "none", f has degree N.
-    With product="sum", the additive twin, + takes the place of *.
+    t^N f(x) for t > 0, and Var f = 2^(1-N) at |x| = 1: f is made for inputs of unit norm, which `scale_inputs` makes
+    of inputs of unit mean square. With activation "none", f has degree N.
 
-    Raises ValueError for degree < 1, width < 1, an unknown activation or product, or a scale_inputs that is no bool.
+    Raises ValueError for what the options do not allow.
     Source: Wu et al. 2022, "Extrapolation and Spectral Bias of Neural Nets with Hadamard Product" (arXiv 2209.07736).
     Ours differs: several outputs, any activation, and inputs of any norm by `scale_inputs`.
     """
@@ -28,24 +41,15 @@ class PNN(nn.Module):
     skip: ClassVar[bool] = False
     scaled_by_fan_in: ClassVar[tuple[str, ...]] = ("v.weight",)
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        degree: int = 3,
-        width: int = 1024,
-        activation: str = "relu",
-        scale_inputs: bool = False,
-        product: str = "hadamard",
-    ) -> None:
+    @takes(PNNOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: PNNOptions) -> None:
         super().__init__()
-        at_least("degree", degree, 1), at_least("width", width, 1)
         inputs = math.prod(input_shape)
-        self.input_scale = inputs**-0.5 if boolean("scale_inputs", scale_inputs) else 1.0
-        self.output_scale = (2 / width) ** 0.5
-        self.act, self.product = make_activation(activation), make_product(product)
-        self.W = nn.ModuleList(nn.Linear(inputs, width, bias=False) for _ in range(degree))
-        self.v = nn.Linear(width, output_dim, bias=False)
+        self.input_scale = inputs**-0.5 if o.scale_inputs else 1.0
+        self.output_scale = (2 / o.width) ** 0.5
+        self.act, self.product = make_activation(o.activation), make_product(o.product)
+        self.W = nn.ModuleList(nn.Linear(inputs, o.width, bias=False) for _ in range(o.degree))
+        self.v = nn.Linear(o.width, output_dim, bias=False)
         for layer in (*self.W, self.v):
             nn.init.normal_(layer.weight)
 

@@ -1,14 +1,29 @@
 """Poly-INR: an image as a polynomial of its coordinates, one degree a level."""
 
 import math
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, make_product, one_of, positive
+from hpnets.layers import make_product
+from hpnets.models.options import Product, Width, above_0, choice, count
 from hpnets.models.registry import register_model
+from hpnets.option_sets import OptionSet, takes
 
 _SLOPE = 0.2
+
+
+@dataclass(frozen=True)
+class PolyINROptions(OptionSet):
+    """The levels, and how large they may get."""
+
+    levels: Annotated[int, count("levels N, which is the degree")] = 4
+    width: Width = 128
+    activation: Annotated[str, choice("activation s; none for a polynomial", ("leaky_relu", "none"))] = "leaky_relu"
+    clamp: Annotated[float, above_0("largest absolute value of a level")] = 256.0
+    product: Product = "hadamard"
 
 
 @register_model("poly_inr")
@@ -21,32 +36,21 @@ class PolyINR(nn.Module):
     `levels`; A_n and F_n are affine, s is LeakyReLU of slope 0.2 and clamp(x) = min(max(x, -clamp), clamp). With
     activation "none" and values within the clamp, f has degree N in g exactly. A_n, F_n ~ N(0, gain/fan_in) with He's
     gain. In the paper the A_n are given by a mapping network, for many images; here they are parameters, for one.
-    With product="sum", the additive twin, + takes the place of *.
 
-    Raises ValueError for levels < 1, width < 1, an activation other than "leaky_relu" and "none", a clamp that is no
-    number > 0 or an unknown product.
+    Raises ValueError for what the options do not allow.
     Source: Singh et al. 2023, "Polynomial Implicit Neural Representations For Large Diverse Datasets" (arXiv
     2303.11424).
     """
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        levels: int = 4,
-        width: int = 128,
-        activation: str = "leaky_relu",
-        clamp: float = 256.0,
-        product: str = "hadamard",
-    ) -> None:
+    @takes(PolyINROptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: PolyINROptions) -> None:
         super().__init__()
-        at_least("levels", levels, 1), at_least("width", width, 1)
-        self.clamp, self.product = positive("clamp", clamp), make_product(product)
-        rectified = one_of("activation", activation, ("leaky_relu", "none")) == "leaky_relu"
+        self.clamp, self.product = o.clamp, make_product(o.product)
+        rectified = o.activation == "leaky_relu"
         self.act = nn.LeakyReLU(_SLOPE) if rectified else nn.Identity()
-        self.A = nn.ModuleList(nn.Linear(math.prod(input_shape), width) for _ in range(levels))
-        self.F = nn.ModuleList(nn.Linear(width, width) for _ in range(levels))
-        self.C = nn.Linear(width, output_dim)
+        self.A = nn.ModuleList(nn.Linear(math.prod(input_shape), o.width) for _ in range(o.levels))
+        self.F = nn.ModuleList(nn.Linear(o.width, o.width) for _ in range(o.levels))
+        self.C = nn.Linear(o.width, output_dim)
         for layer in (*self.A, *self.F):
             gain = 2 / (1 + _SLOPE**2) if rectified else 1.0
             nn.init.normal_(layer.weight, std=(gain / layer.in_features) ** 0.5)

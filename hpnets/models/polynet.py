@@ -1,14 +1,26 @@
 """R-PolyNet and D-PolyNet: regularised and densely connected polynomial residual networks."""
 
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import finite, make_product, norm2d
-from hpnets.models.backbone import BasicBlock, ResidualNet, size_of
+from hpnets.layers import make_product, norm2d
+from hpnets.models.backbone import BasicBlock, ResidualNet, ResidualOptions
+from hpnets.models.options import Activation, Gate, Product
 from hpnets.models.registry import register_model
+from hpnets.option_sets import takes
+
+
+@dataclass(frozen=True)
+class RPolyNetOptions(ResidualOptions):
+    """Residual options, the gates and the product."""
+
+    activation: Activation = "none"
+    alpha0: Gate = 1.0
+    product: Product = "hadamard"
 
 
 class RPolyBlock(BasicBlock):
@@ -16,21 +28,12 @@ class RPolyBlock(BasicBlock):
 
     degree = 2
 
-    def __init__(
-        self,
-        inputs: int,
-        channels: int,
-        stride: int,
-        norm: str,
-        activation: str,
-        alpha0: float,
-        product: str = "hadamard",
-    ) -> None:
-        super().__init__(inputs, channels, stride, norm, activation)
-        self.norm, self.product = norm2d(norm, channels), make_product(product)
+    def __init__(self, inputs: int, channels: int, stride: int, o: RPolyNetOptions) -> None:
+        super().__init__(inputs, channels, stride, o.norm, o.activation)
+        self.norm, self.product = norm2d(o.norm, channels), make_product(o.product)
         self.mix = nn.Conv2d(channels, channels, 1, bias=False)
-        self.bn = norm2d(norm, channels)
-        self.alpha = nn.Parameter(torch.full((1,), float(alpha0)))
+        self.bn = norm2d(o.norm, channels)
+        self.alpha = nn.Parameter(torch.full((1,), float(o.alpha0)))
 
     def terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The block's sum before its activation, and its second-degree term q."""
@@ -47,19 +50,10 @@ class DPolyBlock(RPolyBlock):
 
     degree = 3
 
-    def __init__(
-        self,
-        inputs: int,
-        channels: int,
-        stride: int,
-        norm: str,
-        activation: str,
-        alpha0: float,
-        product: str = "hadamard",
-    ) -> None:
-        super().__init__(inputs, channels, stride, norm, activation, alpha0, product)
-        self.dense = nn.Sequential(nn.Conv2d(inputs, channels, 1, stride, bias=False), norm2d(norm, channels))
-        self.theta = nn.Parameter(torch.full((1,), float(alpha0)))
+    def __init__(self, inputs: int, channels: int, stride: int, o: RPolyNetOptions) -> None:
+        super().__init__(inputs, channels, stride, o)
+        self.dense = nn.Sequential(nn.Conv2d(inputs, channels, 1, stride, bias=False), norm2d(o.norm, channels))
+        self.theta = nn.Parameter(torch.full((1,), float(o.alpha0)))
 
     def step(self, x: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
         """y and t."""
@@ -76,35 +70,20 @@ class RPolyNet(ResidualNet):
 
     x: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); sc the shortcut; alpha a scalar a block,
     alpha0 at the start: 0 gives the residual net exactly. norm and BN are the same option; with "batch" in eval mode
-    and activation "none" a block has degree 2. Sizes: "mini" (3 stages of a block, 16 wide), "18" (4 of two, 64 wide);
-    `blocks` replaces the size's blocks a stage. Stem "imagenet", 7x7 of stride 2 and max-pooling, is for 32x32 and
-    more, and breaks the degree. With product="sum", the additive twin, + takes the place of *. Ours differs: no
-    DropBlock; alpha starts at 1, so that every parameter has a gradient, and BN's weights at the end of o and after
-    conv1x1 at L^(-1/2), L blocks, without which "18" explodes in eval mode before the first step.
+    and activation "none" a block has degree 2. Ours differs: no DropBlock; alpha starts at 1, so that every parameter
+    has a gradient, and BN's weights at the end of o and after conv1x1 at L^(-1/2), L blocks, without which size "18"
+    explodes in eval mode before the first step.
 
-    Raises ValueError for inputs that are no images of that size, an unknown size, stem, norm, activation or product,
-    width < 1, blocks that are no list of integers >= 1, or an alpha0 that is not finite.
+    Raises ValueError for inputs that are no images of that size, and for what the options do not allow.
     Source: Chrysos et al. 2023, "Regularization of polynomial networks for image recognition" (arXiv 2303.13896).
     """
 
     Block: ClassVar[type[RPolyBlock]] = RPolyBlock
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        size: str = "mini",
-        width: int | None = None,
-        blocks: list[int] | None = None,
-        stem: str = "small",
-        norm: str = "batch",
-        activation: str = "none",
-        alpha0: float = 1.0,
-        product: str = "hadamard",
-    ) -> None:
-        finite("alpha0", alpha0)
-        block = partial(self.Block, norm=norm, activation=activation, alpha0=alpha0, product=product)
-        super().__init__(input_shape, output_dim, block, *size_of(size, width, blocks), norm, activation, stem)
+    @takes(RPolyNetOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: RPolyNetOptions) -> None:
+        block = partial(self.Block, o=o)
+        super().__init__(input_shape, output_dim, block, *o.stages(), o.norm, o.activation, o.stem)
         self.share_variance("bn2", "bn")
 
 

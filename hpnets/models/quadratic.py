@@ -2,14 +2,30 @@
 
 import itertools
 import math
+from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, make_activation, make_product, norm1d, one_of
+from hpnets.layers import make_activation, make_product, norm1d
+from hpnets.models.options import Activation, Depth, Norm1d, Product, Width, choice
 from hpnets.models.registry import register_model
+from hpnets.option_sets import OptionSet, takes
 
 # form: which of W_1, W_2, W_3 it has
 FORMS = {"full": (1, 2, 3), "product": (1, 2), "squared": (1, 3), "residual": (1, 2), "powers": (1, 2, 3)}
+
+
+@dataclass(frozen=True)
+class QuadraticOptions(OptionSet):
+    """The layers, and the neuron."""
+
+    depth: Depth = 2
+    width: Width = 128
+    activation: Activation = "none"
+    norm: Norm1d = "batch"
+    form: Annotated[str, choice("form of the neuron: which terms it adds", FORMS)] = "full"
+    product: Product = "hadamard"
 
 
 class QuadraticLayer(nn.Module):
@@ -56,31 +72,20 @@ class Quadratic(nn.Module):
 
     x: (batch, *input_shape), flattened; h_l: (batch, width); f: (batch, output_dim). With activation "none" and norm
     "none", or "batch" in eval mode, f has degree 2^depth in x exactly; "layer" is no polynomial.
-    With product="sum", the additive twin, + takes the place of *.
 
-    Raises ValueError for depth < 1, width < 1, an unknown form, activation, norm or product.
+    Raises ValueError for what the options do not allow.
     Source: Xu et al. 2022, "QuadraLib: A Performant Quadratic Neural Network Library" (MLSys), the neuron with three
     weights; one norm for each term is ours. "residual": Bu and Karpatne 2021 (arXiv 2101.08366); "powers": Fan et al.
     2018, "A New Type of Neurons for Machine Learning" (arXiv 1704.08362).
     """
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        depth: int = 2,
-        width: int = 128,
-        activation: str = "none",
-        norm: str = "batch",
-        form: str = "full",
-        product: str = "hadamard",
-    ) -> None:
+    @takes(QuadraticOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: QuadraticOptions) -> None:
         super().__init__()
-        at_least("depth", depth, 1), at_least("width", width, 1), one_of("form", form, FORMS)
-        sizes = [math.prod(input_shape)] + [width] * depth
-        self.layers = nn.ModuleList(QuadraticLayer(a, b, norm, form, product) for a, b in itertools.pairwise(sizes))
-        self.act = make_activation(activation)
-        self.C = nn.Linear(width, output_dim)
+        sizes, neuron = [math.prod(input_shape)] + [o.width] * o.depth, (o.norm, o.form, o.product)
+        self.layers = nn.ModuleList(QuadraticLayer(a, b, *neuron) for a, b in itertools.pairwise(sizes))
+        self.act = make_activation(o.activation)
+        self.C = nn.Linear(o.width, output_dim)
 
     def degree_in_x(self) -> int:
         return 2 ** len(self.layers)

@@ -4,11 +4,11 @@ import inspect
 from collections.abc import Callable
 from functools import partial
 from inspect import Parameter
-from typing import Any
+from typing import Annotated, Any
 
 from torch import nn
 
-from hpnets.layers import SampleShape, at_least, one_of
+from hpnets.layers import SampleShape
 from hpnets.layers.init import INITS, redraw
 from hpnets.layers.parametrisation import (
     PARAMETRISATIONS,
@@ -18,11 +18,17 @@ from hpnets.layers.parametrisation import (
     mup_scalings,
     ntk_scalings,
 )
-from hpnets.registry import Registry
+from hpnets.models.options import choice, count
+from hpnets.option_sets import Option, declared, option_docs
+from hpnets.registry import ClassRegistry
+from hpnets.validate import at_least, one_of
 
-_MODELS: Registry[nn.Module] = Registry("model")
+_MODELS: ClassRegistry[nn.Module] = ClassRegistry("model")
 _FROM_TASK = ("input_shape", "output_dim")
 Build = Callable[..., nn.Module]
+_PARAMETRISATION = choice("standard is the model's own; ntk and mup change with the width", PARAMETRISATIONS)
+_BASE_WIDTH = count("with mup, the width at which it is the model's own; null is the default width")
+_INIT = choice("how weights are drawn; own is as the model says", INITS)
 
 
 def register_model(name: str) -> Callable[[type], type]:
@@ -42,9 +48,9 @@ def create_model(
     *,
     input_shape: tuple[int, ...] | list[int],
     output_dim: int,
-    parametrisation: str = "standard",
-    base_width: int | None = None,
-    init: str = "own",
+    parametrisation: Annotated[str, _PARAMETRISATION] = "standard",
+    base_width: Annotated[int | None, _BASE_WIDTH] = None,
+    init: Annotated[str, _INIT] = "own",
     **options: Any,
 ) -> nn.Module:
     """Build the model `name` for samples of `input_shape` (no batch axis) and outputs (N, output_dim).
@@ -65,6 +71,7 @@ def create_model(
     width = _MODELS.options(name).get("width")
     _check_parametrisation(name, parametrisation, base_width, width)
     net = build()
+    net.scalings, net.drawn = {}, init  # type: ignore[assignment]  # read by `hpnets.theory`
     if init != "own":
         redraw(net, init, drawn(build))
     checked = SampleShape(tuple(input_shape), getattr(net, "least_side", None))
@@ -75,7 +82,7 @@ def create_model(
 
 
 def _check_parametrisation(name: str, kind: str, base_width: int | None, width: Parameter | None) -> None:
-    """ValueError for an unknown one, one of a model without a width, or a base width that it would not use."""
+    """ValueError for an unknown parametrisation, one that needs a width, or a base width that it would not use."""
     one_of("parametrisation", kind, PARAMETRISATIONS)
     if base_width is not None:
         at_least("base_width", base_width, 1)
@@ -97,10 +104,10 @@ def _parametrise(net: nn.Module, parametrisation: str, build: Build, width: int 
 
 
 def _elsewhere(build: Build, own: dict[str, Drawn], width: int | None) -> dict[str, Drawn]:
-    """The parameters at another width than that of `own`: twice `width`, or 16, or 32 where 16 is the size's own."""
-    found = drawn(partial(build, width=2 * width if width else 16))
-    same = all(found[name].shape == own[name].shape for name in own)
-    return drawn(partial(build, width=32)) if same and width is None else found
+    """The parameters at another width than `own` has: at 2 * width, or without a width at 16, or 32 if 16 is own's."""
+    wider = drawn(partial(build, width=2 * width if width else 16))
+    same = all(wider[name].shape == own[name].shape for name in own)
+    return drawn(partial(build, width=32)) if same and width is None else wider
 
 
 def list_models(pattern: str = "*", option: str | None = None) -> list[str]:
@@ -129,8 +136,14 @@ def generates_pictures(name: str) -> bool:
 def model_options(name: str) -> dict[str, Parameter]:
     """The options of `name` beside the two that a task fills in, and those of `create_model` that go with it."""
     options = {key: p for key, p in _MODELS.options(name).items() if key not in _FROM_TASK}
-    extra = inspect.signature(create_model).parameters
+    extra = declared(create_model)
     if "width" not in options:
         return {**options, "init": extra["init"]}
     base = extra["base_width"].replace(default=options["width"].default)
     return {**options, "parametrisation": extra["parametrisation"], "base_width": base, "init": extra["init"]}
+
+
+def model_option_docs(name: str) -> dict[str, Option]:
+    """What each of `model_options` is, in a line, and what it allows, of those that are declared with a text."""
+    docs = {**_MODELS.option_docs(name), **option_docs(create_model)}
+    return {key: docs[key] for key in model_options(name) if key in docs}

@@ -2,12 +2,24 @@
 
 import itertools
 import math
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, positive
+from hpnets.models.options import Depth, Width, above_0
 from hpnets.models.registry import register_model
+from hpnets.option_sets import OptionSet, takes
+
+
+@dataclass(frozen=True)
+class SIRENOptions(OptionSet):
+    """The hidden layers, and their sines."""
+
+    depth: Depth = 3
+    width: Width = 128
+    omega: Annotated[float, above_0("frequency of the sines, in radians a unit")] = 30.0
 
 
 @register_model("siren")
@@ -21,26 +33,19 @@ class SIREN(nn.Module):
     omega W_l h_{l-1} has variance 1 at any depth. Biases ~ U(-1/sqrt(fan_in), 1/sqrt(fan_in)). Ours differs: C ~
     U(-r, r), so that f starts at scale 1, where the paper divides by omega too.
 
-    Raises ValueError for depth < 1, width < 1 or an omega that is no number > 0.
+    Raises ValueError for what the options do not allow.
     Source: Sitzmann et al. 2020, "Implicit Neural Representations with Periodic Activation Functions" (arXiv
     2006.09661).
     """
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        depth: int = 3,
-        width: int = 128,
-        omega: float = 30.0,
-    ) -> None:
+    @takes(SIRENOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: SIRENOptions) -> None:
         super().__init__()
-        at_least("depth", depth, 1), at_least("width", width, 1)
-        d, self.omega = math.prod(input_shape), positive("omega", omega)
-        self.W = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise([d] + [width] * depth))
-        self.C = nn.Linear(width, output_dim)
-        r = math.sqrt(6 / width)
-        for layer, bound in zip((*self.W, self.C), [1 / d, *[r / omega] * (depth - 1), r], strict=True):
+        d, self.omega = math.prod(input_shape), o.omega
+        self.W = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise([d] + [o.width] * o.depth))
+        self.C = nn.Linear(o.width, output_dim)
+        r = math.sqrt(6 / o.width)
+        for layer, bound in zip((*self.W, self.C), [1 / d, *[r / o.omega] * (o.depth - 1), r], strict=True):
             nn.init.uniform_(layer.weight, -bound, bound)
 
     def forward(self, x: Tensor) -> Tensor:

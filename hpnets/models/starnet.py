@@ -1,10 +1,16 @@
 """StarNet: a convolutional network whose only mixing beside depthwise convolutions is the product of two maps."""
 
+from dataclasses import dataclass
+from typing import Annotated
+
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, image_shape, make_activation, make_product, one_of
-from hpnets.models.pyramid import depths_of
+from hpnets.layers import make_activation, make_product
+from hpnets.models.options import Activation, Product, choice, count
+from hpnets.models.pyramid import Doubling, PyramidOptions
 from hpnets.models.registry import register_model
+from hpnets.option_sets import takes
+from hpnets.validate import image_shape
 
 # size: width of the first stage, blocks of each stage, channels and stride of the stem
 SIZES: dict[str, tuple[int, tuple[int, ...], int, int]] = {
@@ -14,6 +20,17 @@ SIZES: dict[str, tuple[int, tuple[int, ...], int, int]] = {
     "s3": (32, (2, 2, 8, 4), 32, 2),
     "s4": (32, (3, 3, 12, 5), 32, 2),
 }
+
+
+@dataclass(frozen=True)
+class StarNetOptions(PyramidOptions):
+    """The stages, and what a block multiplies."""
+
+    size: Annotated[str, choice("mini: 12 wide, 1 + 1 + 2 blocks; the others are the paper's", SIZES)] = "mini"
+    width: Doubling = None
+    ratio: Annotated[int, count("channels that a block multiplies, for each one that it takes")] = 4
+    activation: Activation = "relu6"
+    product: Product = "hadamard"
 
 
 def conv_bn(inputs: int, channels: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
@@ -46,39 +63,26 @@ class StarNet(nn.Module):
         x = x + dw g(act(f_1 h) * f_2 h),   h = BN dw x;   f = C pool(BN x) + c
 
     images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim); stage i has width * 2^i channels,
-    f_1 and f_2 `ratio` times as many. Sizes: "mini" (12 wide, 1 + 1 + 2 blocks, a stem that keeps the resolution) and
-    the paper's "s1".."s4"; `depth` replaces the size's blocks of each stage. With activation "none" in eval mode a
-    block has degree 2. Weights start as N(0, 0.02^2). Ours differs: no stochastic depth. With product="sum", the
-    additive twin, + takes the place of *.
+    f_1 and f_2 `ratio` times as many. The stem keeps the resolution with size "mini" and halves it else. With
+    activation "none" in eval mode a block has degree 2. Weights start as N(0, 0.02^2). Ours differs: no stochastic
+    depth.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, activation or product, width,
-    depth or ratio < 1.
+    Raises ValueError for inputs that are no images of 8x8 or more, and for what the options do not allow.
     Source: Ma et al. 2024, "Rewrite the Stars" (arXiv 2403.19967).
     """
 
     least_side = 8
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        size: str = "mini",
-        width: int | None = None,
-        depth: int | None = None,
-        ratio: int = 4,
-        activation: str = "relu6",
-        product: str = "hadamard",
-    ) -> None:
+    @takes(StarNetOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: StarNetOptions) -> None:
         super().__init__()
         channels, _, _ = image_shape(input_shape, self.least_side)
-        own, depths, inputs, stride = SIZES[one_of("size", size, SIZES)]
-        width = own if width is None else at_least("width", width, 1)
-        at_least("ratio", ratio, 1)
-        self.stem = nn.Sequential(conv_bn(channels, inputs, 3, stride), make_activation(activation))
+        own, depths, inputs, stride = SIZES[o.size]
+        self.stem = nn.Sequential(conv_bn(channels, inputs, 3, stride), make_activation(o.activation))
         stages = []
-        for i, n in enumerate(depths_of(depths, depth)):
-            outputs = width * 2**i
-            blocks = (StarBlock(outputs, ratio, activation, product) for _ in range(n))
+        for i, n in enumerate(o.depths(depths)):
+            outputs = (o.width or own) * 2**i
+            blocks = (StarBlock(outputs, o.ratio, o.activation, o.product) for _ in range(n))
             stages.append(nn.Sequential(conv_bn(inputs, outputs, 3, 2), *blocks))
             inputs = outputs
         self.stages = nn.Sequential(*stages)

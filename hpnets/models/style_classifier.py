@@ -1,13 +1,32 @@
 """Style classifier: StyleGAN2's modulated convolutions run forwards, the image's own style scaling their weights."""
 
 import itertools
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, boolean, image_shape
 from hpnets.layers.modulation import ImageStyles, StyleBlock
+from hpnets.models.conditional import MappingDepth, StyleWidth
+from hpnets.models.options import Activation, Demodulate, Fused, Product, count
 from hpnets.models.registry import register_model
+from hpnets.option_sets import OptionSet, takes
+from hpnets.validate import image_shape
+
+
+@dataclass(frozen=True)
+class StyleClassifierOptions(OptionSet):
+    """The blocks, the mapping network, and the modulation."""
+
+    depth: Annotated[int, count("blocks of the network")] = 3
+    width: Annotated[int, count("channels before the first block; each of the first three doubles them")] = 16
+    style_width: StyleWidth = 32
+    mapping_depth: MappingDepth = 2
+    demodulate: Demodulate = True
+    fused: Fused = False
+    activation: Activation = "relu"
+    product: Product = "hadamard"
 
 
 @register_model("style_classifier")
@@ -18,39 +37,25 @@ class StyleClassifier(nn.Module):
         x_l = s(W''(A_l w) conv x_{l-1} + b_l);   f = V pool(x_L) + c
 
     images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim). W'' is `ModulatedConv2d`'s, 3x3;
-    block l has width * 2^min(l, 3) channels and is followed by 2x2 averaging as long as 4x4 remain after it. The
-    mapping network has mapping_depth layers of style_width. `fused` changes how it is computed, not what.
+    block l has width * 2^min(l, 3) channels and is followed by 2x2 averaging as long as 4x4 remain after it.
     Ours differs from the generator: it reads the style from the image, its resampling is 2x2 averaging, no noise.
-    With product="sum", the additive twin, the style is added to x, where it would have scaled it.
+    In the additive twin the style is added to x, where it would have scaled it.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an integer < 1, an unknown activation or product,
-    or a demodulate or fused that is no bool.
+    Raises ValueError for inputs that are no images of 8x8 or more, and for what the options do not allow.
     Source: the layers of Karras et al. 2020 (StyleGAN2, arXiv 1912.04958).
     """
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        depth: int = 3,
-        width: int = 16,
-        style_width: int = 32,
-        mapping_depth: int = 2,
-        demodulate: bool = True,
-        fused: bool = False,
-        activation: str = "relu",
-        product: str = "hadamard",
-    ) -> None:
+    @takes(StyleClassifierOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: StyleClassifierOptions) -> None:
         super().__init__()
         channels, height, columns = image_shape(input_shape, minimum=8)
-        at_least("depth", depth, 1), at_least("width", width, 1), boolean("demodulate", demodulate)
-        self.mapping = ImageStyles(channels, style_width, mapping_depth)
-        self.stem = nn.Conv2d(channels, width, 3, 1, 1)
-        sizes = [width * 2 ** min(l, 3) for l in range(depth + 1)]
-        options = (style_width, demodulate, boolean("fused", fused), activation, product)
+        self.mapping = ImageStyles(channels, o.style_width, o.mapping_depth)
+        self.stem = nn.Conv2d(channels, o.width, 3, 1, 1)
+        sizes = [o.width * 2 ** min(l, 3) for l in range(o.depth + 1)]
+        options = (o.style_width, o.demodulate, o.fused, o.activation, o.product)
         self.layers = nn.ModuleList(StyleBlock(a, b, 3, *options) for a, b in itertools.pairwise(sizes))
         side = min(height, columns)
-        self.halvings = [side // 2 ** (l + 1) >= 4 for l in range(depth)]
+        self.halvings = [side // 2 ** (l + 1) >= 4 for l in range(o.depth)]
         self.least_side = max(8, 2 ** sum(self.halvings))
         self.V = nn.Linear(sizes[-1], output_dim)
 

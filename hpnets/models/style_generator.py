@@ -2,15 +2,17 @@
 
 import itertools
 import math
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import at_least, boolean, one_of
 from hpnets.layers.modulation import MappingNetwork, StyleBlock
 from hpnets.layers.resample import Resample2d
+from hpnets.models.options import Activation, Demodulate, Fused, Product, choice, count, flag
 from hpnets.models.registry import register_model
+from hpnets.option_sets import OptionSet, takes
 
 # size: channels at the full resolution, most channels, width and depth of the mapping network
 SIZES: dict[str, tuple[int, int, int, int]] = {
@@ -18,6 +20,20 @@ SIZES: dict[str, tuple[int, int, int, int]] = {
     "small": (32, 128, 128, 4),
     "base": (64, 512, 512, 8),
 }
+MEANT = "mini for 8x8, small for 28x28 and 32x32, base, the paper's, up to 224x224"
+
+
+@dataclass(frozen=True)
+class StyleGeneratorOptions(OptionSet):
+    """The size, and what the convolutions do."""
+
+    size: Annotated[str, choice(MEANT, SIZES)] = "mini"
+    width: Annotated[int | None, count("channels at the full resolution; null is the size's own")] = None
+    demodulate: Demodulate = True
+    noise: Annotated[bool, flag("add noise of a learnt strength to each map")] = True
+    fused: Fused = False
+    activation: Activation = "leaky_relu"
+    product: Product = "hadamard"
 
 
 def picture_of(output_dim: int) -> tuple[int, int]:
@@ -95,44 +111,30 @@ class StyleGenerator(nn.Module):
     flattened. W'' is `ModulatedConv2d`'s, 3x3, W' the same without demodulation; `up` is `Resample2d`'s. The first
     resolution, n halved as long as it is even and above 4, has no `up` and one convolution. Noise is drawn anew in
     training and fixed in eval mode; its strength starts at 0. `width` channels at the full resolution, twice as many
-    at each one below, up to the size's limit. Sizes: "mini" for 8x8, "small" for 28x28 and 32x32, "base" up to 224x224
-    (512 channels at most and 8 mapping layers, as in the paper). `fused` changes how it is computed, not what.
+    at each one below, up to the size's limit ("base": 512 channels, and 8 mapping layers).
     Ours differs: up-sampling comes before the convolution, no path-length term, no style mixing, no truncation, and
-    only the modulated convolutions scale their weights at run time. gain sqrt(2) only where there is an activation.
-    With product="sum", the additive twin, styles are added to x, where they would have scaled it.
+    only the modulated convolutions scale their weights at run time. The gain sqrt(2) is there only with an activation.
+    In the additive twin styles are added to x, where they would have scaled it.
 
-    Raises ValueError for an output_dim of no square picture, an unknown size, activation or product, a width < 1,
-    or a demodulate, noise or fused that is no bool.
+    Raises ValueError for an output_dim of no square picture, and for what the options do not allow.
     Source: Karras et al. 2020 (StyleGAN2, arXiv 1912.04958).
     """
 
     generates_pictures = True
-    takes_scale = "mapping"  # z comes there without its scale, so that half precision is tried on w
+    takes_scale = "mapping"  # z reaches it without its scale, so that half precision is tried on w
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        size: str = "mini",
-        width: int | None = None,
-        demodulate: bool = True,
-        noise: bool = True,
-        fused: bool = False,
-        activation: str = "leaky_relu",
-        product: str = "hadamard",
-    ) -> None:
+    @takes(StyleGeneratorOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: StyleGeneratorOptions) -> None:
         super().__init__()
         colours, side = picture_of(output_dim)
-        own, most, styles, depth = SIZES[one_of("size", size, SIZES)]
-        width = own if width is None else at_least("width", width, 1)
-        boolean("demodulate", demodulate), boolean("noise", noise), boolean("fused", fused)
-        style = {"styles": styles, "demodulate": demodulate, "fused": fused, "product": product}
-        sides = sides_of(side)
+        own, most, styles, depth = SIZES[o.size]
+        style = {"styles": styles, "demodulate": o.demodulate, "fused": o.fused, "product": o.product}
+        width, sides = o.width or own, sides_of(side)
         widths = [min(width * side // s, max(width, most)) for s in sides]
         self.mapping = MappingNetwork(math.prod(input_shape), styles, depth)
         self.constant = nn.Parameter(torch.randn(1, widths[0], sides[0], sides[0]))
         self.levels = nn.ModuleList(
-            Level(a, b, s, colours, s == sides[0], noise, activation, **style)
+            Level(a, b, s, colours, s == sides[0], o.noise, o.activation, **style)
             for a, b, s in zip([widths[0], *widths], widths, sides, strict=False)
         )
         self.picture_shape = (colours, side, side)

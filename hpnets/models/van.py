@@ -1,12 +1,18 @@
 """VAN: a convolutional network whose features are multiplied by a large-kernel map of themselves."""
 
+from dataclasses import dataclass
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import image_shape, make_activation, make_product, one_of
+from hpnets.layers import make_activation, make_product
 from hpnets.layers.patches import LayerNorm2d
-from hpnets.models.pyramid import depths_of, widths_of
+from hpnets.models.options import choice
+from hpnets.models.pyramid import GatedPyramidOptions
 from hpnets.models.registry import register_model
+from hpnets.option_sets import takes
+from hpnets.validate import image_shape
 
 # size: width, blocks and MLP ratio of each stage, stride of the stem
 SIZES: dict[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int]] = {
@@ -16,6 +22,13 @@ SIZES: dict[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int]] 
     "b2": ((64, 128, 320, 512), (3, 3, 12, 3), (8, 8, 4, 4), 4),
     "b3": ((64, 128, 320, 512), (3, 5, 27, 3), (8, 8, 4, 4), 4),
 }
+
+
+@dataclass(frozen=True)
+class VANOptions(GatedPyramidOptions):
+    """The paper's sizes and a small one."""
+
+    size: Annotated[str, choice("mini: 16 and 32 wide, a block each; the others are the paper's", SIZES)] = "mini"
 
 
 class LKA(nn.Module):
@@ -67,38 +80,27 @@ class VAN(nn.Module):
         x = x + b * M_2 s(dw M_1 BN x), in each block;   f = C mean(LN x) + c
 
     images: (batch, channels, height, width), 8x8 and more; f: (batch, output_dim). Each stage starts with a strided
-    convolution and BN (7x7 with stride 4 in the paper's sizes, then 3x3 with stride 2) and ends with LN. Sizes: "mini"
-    (16 and 32 wide, a block each, a 3x3 stem of stride 2) and the paper's "b0".."b3"; `width` is that of the first
-    stage and scales the others, `depth` replaces the size's blocks of each stage. LKA has degree 2; LN keeps the net
-    from being a polynomial. Weights start as N(0, 2 / fan_out); the strided convolutions' biases, which BN makes idle,
-    are there as in the paper's counts. Ours differs: no dropout, no stochastic depth. With product="sum", the additive
-    twin, u + LKA(u) takes the place of u * LKA(u); a and b, which are weights and no features, still scale.
+    convolution and BN (7x7 with stride 4 in the paper's sizes, 3x3 with stride 2 in "mini" and after it) and ends with
+    LN. LKA has degree 2; LN keeps the net from being a polynomial. Weights start as N(0, 2 / fan_out); the strided
+    convolutions' biases, which BN makes idle, are there as in the paper's counts. Ours differs: no dropout, no
+    stochastic depth. The additive twin has u + LKA(u); a and b, which are weights and no features, still scale.
 
-    Raises ValueError for inputs that are no images of 8x8 or more, an unknown size, activation or product, or width
-    or depth < 1.
+    Raises ValueError for inputs that are no images of 8x8 or more, and for what the options do not allow.
     Source: Guo et al. 2022, "Visual Attention Network" (arXiv 2202.09741).
     """
 
     least_side = 8
 
-    def __init__(
-        self,
-        input_shape: tuple[int, ...],
-        output_dim: int,
-        size: str = "mini",
-        width: int | None = None,
-        depth: int | None = None,
-        activation: str = "gelu",
-        product: str = "hadamard",
-    ) -> None:
+    @takes(VANOptions)
+    def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: VANOptions) -> None:
         super().__init__()
         inputs, _, _ = image_shape(input_shape, self.least_side)
-        own, depths, ratios, stride = SIZES[one_of("size", size, SIZES)]
+        own, depths, ratios, stride = SIZES[o.size]
         stages = []
-        for outputs, n, ratio in zip(widths_of(own, width), depths_of(depths, depth), ratios, strict=True):
+        for outputs, n, ratio in zip(o.widths(own), o.depths(depths), ratios, strict=True):
             kernel = 7 if stride == 4 else 3
             embed = [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2), nn.BatchNorm2d(outputs)]
-            blocks = [VANBlock(outputs, ratio, activation, product) for _ in range(n)]
+            blocks = [VANBlock(outputs, ratio, o.activation, o.product) for _ in range(n)]
             stages.append(nn.Sequential(*embed, *blocks, LayerNorm2d(outputs)))
             inputs, stride = outputs, 2
         self.stages = nn.Sequential(*stages)

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from hpnets.files import read_tensors, write_whole
+from hpnets.atomic_files import read_tensors, write_whole
 
 Rows = list[dict[str, float]]
 METRICS = {"accuracy": "accuracy", "mse": "mse", "psnr": "PSNR in dB", "frechet": "Frechet distance"}

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hpnets.files import write_text
+from hpnets.atomic_files import write_text
 
 
 def check_markers(page: Path, name: str) -> tuple[str, str]:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hpnets.statistics import plus_minus
+
 Entry = dict[str, Any]
 LOWER_IS_BETTER = ("mse", "loss", "frechet")
 DEGENERATE = 0.5  # share of the parameters without gradient at the start past which drift says little
@@ -50,10 +52,10 @@ def by_goal(index: Path, sort: str = "metric") -> dict[str, list[Entry]]:
     """
     if sort not in SORTS:
         raise ValueError(f"sort is {sort!r}; allowed: {', '.join(SORTS)}")
-    found: dict[str, list[Entry]] = {}
+    goals: dict[str, list[Entry]] = {}
     for entry in sorted(json.loads(index.read_text()), key=SORTS[sort]):
-        found.setdefault(f"{entry['task']['name']}-{metric_of(entry).removeprefix('test/')}", []).append(entry)
-    return dict(sorted(found.items()))
+        goals.setdefault(f"{entry['task']['name']}-{metric_of(entry).removeprefix('test/')}", []).append(entry)
+    return dict(sorted(goals.items()))
 
 
 def zoo_table(entries: list[Entry]) -> str:
@@ -77,7 +79,7 @@ def best_table(index: Path, count: int = 3) -> str:
 
 def spread(value: dict[str, float] | None) -> str:
     """mean +- std in three digits; a dash where there is none."""
-    return "-" if value is None else f"{value['mean']:.4g} +- {value['std']:.2g}"
+    return "-" if value is None else plus_minus(value["mean"], value["std"], ".4g", ".2g")
 
 
 def _row(entry: Entry) -> str:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hpnets.files import write_whole
+from hpnets.atomic_files import write_whole
 from hpnets.report.zoo import Entry, metric_of
 
 OURS, TWIN, PLAIN = "tab:blue", "tab:orange", "tab:gray"
@@ -73,11 +73,11 @@ def draw_spectra(spectra: dict[str, Any], path: Path, columns: int = 5) -> None:
 
 def draw_width(file: Path, path: Path) -> None:
     """Kernel drift after training against width, mean and standard deviation over the seeds, from width.json."""
-    found = json.loads(file.read_text())["drift"]
+    drifts = json.loads(file.read_text())["drift"]
     figure, axes = _figure((7, 4.5))
     axes.set(xscale="log", yscale="log")
     axes.tick_params(axis="x", which="minor", labelbottom=False)
-    for model, points in found.items():
+    for model, points in drifts.items():
         widths, means, stds = zip(*[(int(w), p["mean"], p["std"]) for w, p in points.items()], strict=True)
         axes.errorbar(widths, means, stds, marker="o", capsize=3, label=model)
         axes.set_xticks(widths, [str(width) for width in widths])

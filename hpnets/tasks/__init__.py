@@ -8,10 +8,13 @@ x, y, indices = task.probe(100)
 import inspect
 from typing import Any
 
-from hpnets.tasks import digits, image_fit, line, sphere, vision  # noqa: F401  (importing them registers their tasks)
+from hpnets.option_sets import Option
+from hpnets.registry import import_all
 from hpnets.tasks.base import TASKS, SupervisedTask, Task, register_task
 
-__all__ = ["Task", "create_task", "list_tasks", "register_task", "task_options", "task_summary"]
+__all__ = ["Task", "create_task", "list_tasks", "register_task", "task_option_docs", "task_options", "task_summary"]
+
+import_all(__name__, __path__)
 
 
 def create_task(name: str, **options: Any) -> SupervisedTask:
@@ -32,3 +35,8 @@ def task_summary(name: str) -> str:
 def task_options(name: str) -> dict[str, inspect.Parameter]:
     """The constructor options of the task `name`, in order; raises ValueError for an unknown name."""
     return TASKS.options(name)
+
+
+def task_option_docs(name: str) -> dict[str, Option]:
+    """What each of `task_options` is, in a line, of those that are declared with a text."""
+    return TASKS.option_docs(name)

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.utils.data import DistributedSampler
 from torchmetrics import MetricCollection
 
-from hpnets.registry import Registry
-from hpnets.tasks.checks import integer
+from hpnets.registry import ClassRegistry
 from hpnets.tasks.loading import Loader, eval_loader, train_loader
 from hpnets.tasks.samples import Samples, Splits
+from hpnets.validate import at_least, require
 
 Predict = Callable[[Tensor], Tensor]  # inputs (N, *input_shape) to the network's outputs (N, output_dim)
 
@@ -48,9 +48,9 @@ class Task(LightningDataModule):
 
     def __init__(self, batch_size: int, seed: int = 0, num_workers: int = 0) -> None:
         super().__init__()
-        self.batch_size = integer("batch_size", batch_size, 1)
-        self.seed = integer("seed", seed, 0)
-        self.num_workers = integer("num_workers", num_workers, 0)
+        self.batch_size = at_least("batch_size", batch_size, 1)
+        self.seed = at_least("seed", seed, 0)
+        self.num_workers = at_least("num_workers", num_workers, 0)
         self._is_set_up = False
 
     @property
@@ -63,7 +63,7 @@ class Task(LightningDataModule):
         """Make the three data sets; called once, by `setup`."""
 
     def measures(self, predict: Predict) -> dict[str, float]:
-        """What is measured of the network as a function, beside the means over test samples: name -> value."""
+        """Measures of the network as a whole, beside the means over test samples: name -> value."""
         return {}
 
     def picture(self, predict: Predict) -> Tensor | None:
@@ -85,10 +85,8 @@ class Task(LightningDataModule):
     def train_dataloader(self) -> Loader:
         """Shuffled batches of batch_size / world; raises ValueError if batch_size exceeds the training set."""
         self.setup()
-        if self.batch_size > len(self.train_set):
-            raise ValueError(
-                f"batch_size={self.batch_size}: allowed is at most {len(self.train_set)}, the training set"
-            )
+        rows = len(self.train_set)
+        require(self.batch_size <= rows, "batch_size", self.batch_size, f"at most {rows}, the training samples")
         loader = train_loader(self.train_set, self.batch_size, *self._ranks(), self.seed, self.num_workers)
         if self.trainer:
             # Lightning makes a resumed run's first iterator before it tells the sampler the epoch, and workers fetch
@@ -109,10 +107,8 @@ class Task(LightningDataModule):
 
     def _ranks(self) -> tuple[int, int]:
         world, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        if self.batch_size % world:
-            raise ValueError(
-                f"batch_size={self.batch_size} is shared by {world} ranks: allowed are multiples of {world}"
-            )
+        multiples = f"multiples of {world}, the ranks that share a batch"
+        require(self.batch_size % world == 0, "batch_size", self.batch_size, multiples)
         return world, rank
 
 
@@ -129,7 +125,7 @@ class SupervisedTask(Task):
 
     @abstractmethod
     def targets(self, y: Tensor) -> Tensor:
-        """What the outputs should be for the y (N, ...) of a batch, shape (N, output_dim), float."""
+        """The outputs that would be right for the y (N, ...) of a batch, shape (N, output_dim), float."""
 
     def probe_rows(self, n: int, generator: torch.Generator) -> Tensor:
         """n different rows of train_set, ascending, shape (n,)."""
@@ -141,14 +137,14 @@ class SupervisedTask(Task):
         Raises ValueError if n is not in 1..len(train_set), or if a class has too few samples for balanced classes.
         """
         self.setup()
-        if integer("n", n, 1) > len(self.train_set):
-            raise ValueError(f"n={n}: allowed is a probe of at most {len(self.train_set)}, the training samples")
+        size = len(self.train_set)
+        require(at_least("n", n, 1) <= size, "n", n, f"a probe of at most {size}, the training samples")
         rows = self.probe_rows(n, torch.Generator().manual_seed(self.seed))
         x, y = self.train_set.batch(rows)
         return Probe(x, self.targets(y), self.train_indices[rows])
 
 
-TASKS: Registry[SupervisedTask] = Registry("task")
+TASKS: ClassRegistry[SupervisedTask] = ClassRegistry("task")
 T = TypeVar("T", bound=SupervisedTask)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hpnets.tasks.base import register_task
 from hpnets.tasks.kinds import ClassificationTask
+from hpnets.tasks.options import BatchSize, NumWorkers, Seed
 from hpnets.tasks.samples import Samples, Splits, stratified_split
 
 VAL_SIZE = TEST_SIZE = 300
@@ -35,7 +36,7 @@ class DigitsTask(ClassificationTask):
     input_shape = (1, 8, 8)
     output_dim = 10
 
-    def __init__(self, batch_size: int = 64, seed: int = 0, num_workers: int = 0) -> None:
+    def __init__(self, batch_size: BatchSize = 64, seed: Seed = 0, num_workers: NumWorkers = 0) -> None:
         super().__init__(batch_size, seed, num_workers)
 
     @cached_property

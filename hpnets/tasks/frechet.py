@@ -9,8 +9,8 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
 
         d^2 = |m_a - m_b|^2 + tr S_a + tr S_b - 2 tr (S_a^(1/2) S_b S_a^(1/2))^(1/2)
 
-    a: (n_a, F), b: (n_b, F) feature vectors, float64 inside; S with the divisor n - 1. At finite n it is biased
-    upwards, more so with more features, so compare at equal n and beside the distance of two sets of real data.
+    a: (n_a, F), b: (n_b, F) feature vectors; computed in float64, S with the divisor n - 1. At finite n the estimate is
+    biased upwards, the more the more features there are: compare at equal n, and beside the distance of two real sets.
     Raises ValueError for samples of fewer than 2, of different features, or not finite.
     Source: Dowson and Landau 1982; as a measure of generators Heusel et al. 2017 (arXiv 1706.08500).
     """

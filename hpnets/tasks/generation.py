@@ -1,4 +1,4 @@
-"""Generation: the pictures of a classification task as a distribution that a generator of pictures is to match."""
+"""Generation: a generator of pictures is to match the distribution of a classification task's pictures."""
 
 import math
 
@@ -8,26 +8,27 @@ from torch import Tensor
 from torchvision.utils import make_grid
 
 from hpnets.tasks.base import Predict, Probe, Task
-from hpnets.tasks.checks import integer
 from hpnets.tasks.frechet import frechet_distance
 from hpnets.tasks.kinds import ClassificationTask
 from hpnets.tasks.samples import Samples, Splits
+from hpnets.validate import at_least
 
-EPOCH = 12_000  # pictures, about
+EPOCH = 12_000  # pictures, to the nearest whole pass
 GRID, SHOWN_SIDE = 8, 32
 MOST = 10_000  # pictures that a distance is measured on
 
-Features = tuple[str, Predict]  # what pictures are compared by: a name, and (n, C, H, W) in raw units to (n, F)
+Features = tuple[str, Predict]  # by which pictures are compared: a name, and a map of (n, C, H, W), raw, to (n, F)
 
 
 class GenerationTask(Task):
     """Pictures like those of `source`, from latents z ~ N(0, I) in R^latent.
 
-    The network maps latents (N, latent) to flattened pictures (N, output_dim), normalised as the source's. Batches are
-    the source's, real pictures and their labels; an epoch is as many whole passes over them as come near to 12,000
-    pictures, at least one. The probe set is of fixed latents.
-    Measures: frechet, the `frechet_distance` in feature space of as many pictures, from fixed latents, to the test
-    set; and frechet_floor, that of as many training pictures. features: None compares pictures averaged to 8x8.
+    The network maps latents (N, latent) to flattened pictures (N, output_dim), normalised as the source's are. Batches
+    are the source's: real pictures and their labels. An epoch is the number of whole passes over them, at least one,
+    that comes nearest to 12,000 pictures. The probe set consists of fixed latents.
+    Measures: frechet, the `frechet_distance` in feature space between the test set and as many pictures made from fixed
+    latents; frechet_floor, that between the test set and as many training pictures. features: None compares pictures
+    averaged to 8x8.
 
     Raises ValueError for a source without square pictures in classes, or a latent < 1.
     """
@@ -41,7 +42,7 @@ class GenerationTask(Task):
             raise ValueError(f"task {source.name!r} has no pictures to generate; allowed: tasks of square pictures")
         self.name, self.source = source.name, source
         self.features, self.featured = features or ("pixels", lambda x: F.adaptive_avg_pool2d(x, 8).flatten(1))
-        self.input_shape = (integer("latent", latent, 1),)
+        self.input_shape = (at_least("latent", latent, 1),)
         self.picture_shape, self.output_dim = shape, math.prod(shape)
 
     def prepare_data(self) -> None:
@@ -49,7 +50,7 @@ class GenerationTask(Task):
         self.source.prepare_data()
 
     def splits(self) -> Splits:
-        """The source's, its training set as often as an epoch passes over it."""
+        """The source's splits, with its training set repeated for each pass of an epoch."""
         self.source.setup()
         once = self.source.train_set
         passes = max(1, round(EPOCH / len(once)))
@@ -62,7 +63,7 @@ class GenerationTask(Task):
 
     def probe(self, n: int) -> Probe:
         """n fixed latents, for which there is no target."""
-        return Probe(self.latents(integer("n", n, 1)), None, None)
+        return Probe(self.latents(at_least("n", n, 1)), None, None)
 
     def distances(self, predict: Predict, reference: Samples) -> dict[str, float]:
         """frechet and frechet_floor to the pictures of `reference`, the val or the test set."""
@@ -76,7 +77,7 @@ class GenerationTask(Task):
         return self.distances(predict, self.test_set)
 
     def picture(self, predict: Predict) -> Tensor:
-        """8 x 8 pictures from fixed latents; black and white are the least and largest value of the training set."""
+        """A grid of 8 x 8 pictures made from fixed latents; black and white are the training set's extreme values."""
         pictures = predict(self.latents(GRID**2)).float().cpu().reshape(-1, *self.picture_shape)
         raw = self.source.train_set.x[self.source.train_indices]
         low, high = float(raw.min()), float(raw.max())

@@ -1,4 +1,6 @@
-"""Regression of a picture from its pixels' coordinates: what a network makes of the pixels between those it saw."""
+"""Regression of a picture from its pixels' coordinates: how well does a network fill in the pixels it has not seen?"""
+
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -7,11 +9,12 @@ from torch import Tensor
 from torchmetrics import MetricCollection
 from torchmetrics.image import PeakSignalNoiseRatio
 
-from hpnets.registry import nearest
+from hpnets.option_sets import Option
 from hpnets.tasks.base import Predict, register_task
-from hpnets.tasks.checks import integer
 from hpnets.tasks.kinds import RegressionTask
+from hpnets.tasks.options import BatchSize, NumWorkers, Seed
 from hpnets.tasks.samples import Samples, Splits
+from hpnets.validate import at_least, one_of, require
 
 IMAGES = ("china", "flower")
 SMALLEST, LARGEST = 8, 427  # the pictures are 427 pixels high
@@ -56,14 +59,16 @@ class ImageFitTask(RegressionTask):
     target: Tensor  # (3, size, size)
 
     def __init__(
-        self, image: str = "china", size: int = 64, batch_size: int = 64, seed: int = 0, num_workers: int = 0
+        self,
+        image: Annotated[str, Option("the picture: china or flower")] = "china",
+        size: Annotated[int, Option("height and width of the picture, in averaged pixels")] = 64,
+        batch_size: BatchSize = 64,
+        seed: Seed = 0,
+        num_workers: NumWorkers = 0,
     ) -> None:
         super().__init__(batch_size, seed, num_workers)
-        if image not in IMAGES:
-            raise ValueError(f"image={image!r}: {nearest(str(image), IMAGES)}")
-        if integer("size", size, SMALLEST) > LARGEST:
-            raise ValueError(f"size={size}: allowed are integers from {SMALLEST} to {LARGEST}")
-        self.image, self.size = image, size
+        self.image, self.size = one_of("image", image, IMAGES), at_least("size", size, SMALLEST)
+        require(size <= LARGEST, "size", size, f"an integer from {SMALLEST} to {LARGEST}")
 
     @property
     def coordinates(self) -> Tensor:

@@ -40,12 +40,12 @@ def eval_loader(samples: Samples, batch: int, world: int, rank: int, num_workers
 def eval_batches(n: int, size: int, world: int, rank: int) -> list[list[int]]:
     """The rows rank, rank + world, ... below n, in nearly equal batches of about `size`, as many on every rank.
 
-    All rows once: this differs from DistributedSampler, which repeats rows, and so falsifies means, to even out.
-    No batch exceeds `size`, save where n is not divisible by world and size = 1: then some rank has one of 2 rows.
+    Each row comes once; DistributedSampler repeats rows to even the ranks out, which falsifies means.
+    No batch exceeds `size`, except if size = 1 and world does not divide n: then some rank has one batch of 2 rows.
     Raises ValueError if n < world, since a rank without rows could not take part.
     """
     if n < world:
-        raise ValueError(f"{world} ranks cannot share {n} evaluation samples: allowed are at most {n} ranks")
+        raise ValueError(f"devices is {world} in all; allowed: at most {n}, the evaluation samples that ranks share")
     largest, smallest = -(-n // world), n // world
     rows = torch.arange(rank, n, world)
     return [part.tolist() for part in rows.tensor_split(min(-(-largest // size), smallest))]

@@ -11,8 +11,8 @@ from torch.utils.data import Dataset
 class Samples(Dataset[tuple[Tensor, Tensor]]):
     """The rows `indices` of a source data set x (N, *input_shape), y (N, ...), normalised when they are read.
 
-    x stays in its raw type (uint8 for images); a sample is ((x - mean) / std in float32, y), with mean and std
-    per channel in raw units, as torchvision.transforms.v2.Normalize takes them, or x in float32 without them.
+    x stays in its raw type (uint8 for images). A sample is ((x - mean) / std in float32, y), with mean and std per
+    channel in raw units, as torchvision.transforms.v2.Normalize takes them; without them it is (x in float32, y).
     """
 
     def __init__(self, x: Tensor, y: Tensor, indices: Tensor, preprocessing: Mapping[str, list[float]]) -> None:
@@ -84,7 +84,7 @@ def balanced_rows(labels: Tensor, n: int, classes: int, generator: torch.Generat
     limit = int(sizes.clamp(max=int(sizes.min()) + 1).sum())
     if n > limit:
         short = int(sizes.argmin())
-        raise ValueError(f"n={n}: class {short} has only {int(sizes[short])} samples, so allowed is at most {limit}")
+        raise ValueError(f"n is {n}; allowed: at most {limit}, as class {short} has only {int(sizes[short])} samples")
     shuffled = torch.randperm(len(labels), generator=generator)
     turn = torch.empty_like(labels)
     for c in range(classes):

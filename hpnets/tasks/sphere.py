@@ -1,15 +1,21 @@
 """Regression of a sum of zonal harmonics on the sphere: which frequencies are learnt first?"""
 
+from typing import Annotated
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import eval_chebyt, eval_gegenbauer
 from torch import Tensor
 
+from hpnets.option_sets import Option
 from hpnets.tasks.base import register_task
-from hpnets.tasks.checks import integer, number
 from hpnets.tasks.kinds import RegressionTask
+from hpnets.tasks.options import BatchSize, NumWorkers, Seed, TestSize, TrainSize
 from hpnets.tasks.samples import Splits, splits_of
+from hpnets.validate import at_least, finite, require
+
+Degrees = list[int] | tuple[int, ...] | str
 
 
 def zonal(k: int, d: int, t: ArrayLike) -> NDArray[np.float64]:
@@ -21,8 +27,8 @@ def zonal(k: int, d: int, t: ArrayLike) -> NDArray[np.float64]:
     t is in [-1, 1], any shape. Raises ValueError if k < 0 or d < 2.
     Source: K. Atkinson and W. Han, Spherical Harmonics and Approximations on the Unit Sphere, 2012, section 2.7.
     """
-    integer("k", k, 0)
-    index = (integer("d", d, 2) - 2) / 2
+    at_least("k", k, 0)
+    index = (at_least("d", d, 2) - 2) / 2
     t64 = np.asarray(t, dtype=np.float64)
     return eval_chebyt(k, t64) if d == 2 else eval_gegenbauer(k, index, t64) / eval_gegenbauer(k, index, 1.0)
 
@@ -47,22 +53,22 @@ class SphereTask(RegressionTask):
 
     def __init__(
         self,
-        dim: int = 10,
-        degrees: list[int] | tuple[int, ...] | str = (1, 3, 4, 5, 8, 12),
-        amplitude: float = 0.1,
-        train_size: int = 1000,
-        test_size: int = 1000,
-        batch_size: int = 1000,
-        seed: int = 0,
-        num_workers: int = 0,
+        dim: Annotated[int, Option("dimension of the space that the sphere lies in")] = 10,
+        degrees: Annotated[Degrees, Option("degrees k of the target, as [1, 3] or '1,3'")] = (1, 3, 4, 5, 8, 12),
+        amplitude: Annotated[float, Option("amplitude of each harmonic")] = 0.1,
+        train_size: TrainSize = 1000,
+        test_size: TestSize = 1000,
+        batch_size: BatchSize = 1000,
+        seed: Seed = 0,
+        num_workers: NumWorkers = 0,
     ) -> None:
         super().__init__(batch_size, seed, num_workers)
-        self.dim = integer("dim", dim, 2)
+        self.dim = at_least("dim", dim, 2)
         self.input_shape = (self.dim,)
         self.degrees = _degrees(degrees)
-        self.amplitude = number("amplitude", amplitude)
-        self.train_size = integer("train_size", train_size, 1)
-        self.test_size = integer("test_size", test_size, 1)
+        self.amplitude = finite("amplitude", amplitude)
+        self.train_size = at_least("train_size", train_size, 1)
+        self.test_size = at_least("test_size", test_size, 1)
 
     def splits(self) -> Splits:
         """Draw u and the points; train comes last, so that u, val and test do not change with train_size."""
@@ -82,9 +88,9 @@ class SphereTask(RegressionTask):
 def _degrees(degrees: list[int] | tuple[int, ...] | str) -> tuple[int, ...]:
     parts = degrees.split(",") if isinstance(degrees, str) else degrees
     try:
-        checked = tuple(integer("degrees", int(k) if isinstance(k, str) else k, 0) for k in parts)
+        checked = tuple(at_least("degrees", int(k) if isinstance(k, str) else k, 0) for k in parts)
     except ValueError:
         checked = ()
-    if not checked or len(set(checked)) < len(checked):
-        raise ValueError(f"degrees={degrees!r}: allowed are different integers of at least 0, such as 1,3,4")
+    different = bool(checked) and len(set(checked)) == len(checked)
+    require(different, "degrees", degrees, "different integers >= 0, such as 1,3,4")
     return checked

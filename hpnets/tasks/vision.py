@@ -2,16 +2,19 @@
 
 import os
 from pickle import UnpicklingError
+from typing import Annotated
 
 import torch
 from torch import Tensor
 from torchvision import datasets
 from torchvision.datasets import VisionDataset
 
+from hpnets.option_sets import Option
 from hpnets.tasks.base import register_task
-from hpnets.tasks.checks import flag
 from hpnets.tasks.kinds import ClassificationTask
+from hpnets.tasks.options import BatchSize, NumWorkers, Seed
 from hpnets.tasks.samples import Samples, Splits, stratified_split
+from hpnets.validate import boolean
 
 # What torchvision raises for files that are missing, cut short or not what their name says.
 UNREADABLE = (RuntimeError, OSError, EOFError, ValueError, TypeError, KeyError, AssertionError, UnpicklingError)
@@ -25,8 +28,7 @@ def _raw(mean: list[float], std: list[float]) -> dict[str, list[float]]:
 class VisionTask(ClassificationTask):
     """A torchvision data set of labelled images; a seeded 10% of each class of its training part is for validation.
 
-    root: the folder under which torchvision looks for the files; download: fetch them if they are not there
-    (in `prepare_data`, never elsewhere). Missing or damaged files raise a ValueError that names where they should be.
+    Only `prepare_data` downloads. Missing or damaged files raise a ValueError that names where they should be.
     """
 
     source: type[VisionDataset]
@@ -34,10 +36,15 @@ class VisionTask(ClassificationTask):
     preprocessing: dict[str, list[float]]
 
     def __init__(
-        self, root: str = "data", download: bool = False, batch_size: int = 128, seed: int = 0, num_workers: int = 0
+        self,
+        root: Annotated[str, Option("folder that holds the data set's own folder")] = "data",
+        download: Annotated[bool, Option("fetch the files if they are not there")] = False,
+        batch_size: BatchSize = 128,
+        seed: Seed = 0,
+        num_workers: NumWorkers = 0,
     ) -> None:
         super().__init__(batch_size, seed, num_workers)
-        self.root, self.download = root, flag("download", download)
+        self.root, self.download = root, boolean("download", download)
 
     def prepare_data(self) -> None:
         """Fetch the files if that was asked for; Lightning calls this in one process of each machine."""
@@ -77,7 +84,7 @@ class VisionTask(ClassificationTask):
 def _as_tensors(data: object, labels: object) -> tuple[Tensor, Tensor]:
     x, y = torch.as_tensor(data), torch.as_tensor(labels, dtype=torch.int64)
     if len(x) != len(y):
-        raise ValueError(f"{len(x)} images but {len(y)} labels")
+        raise ValueError(f"labels has length {len(y)}; allowed: {len(x)}, one an image")
     is_grey, is_channels_last = x.ndim == 3, x.shape[-1] == 3
     if is_grey:
         x = x.unsqueeze(1)

@@ -1,26 +1,22 @@
-"""Infinite-width kernels, spectra on the sphere, and kernel regression, in float64."""
+"""Infinite-width kernels and spectra on the sphere, in float64."""
 
 from hpnets.theory import families
 from hpnets.theory.activations import activation
 from hpnets.theory.closed_forms import GELU, Cosine, Erf, LeakyReLU, Monomial, Sine
-from hpnets.theory.curves import learning_curves, steps_to_learn
 from hpnets.theory.harmonics import degree_energy, multiplicity, zonal_coefficients, zonal_harmonics
-from hpnets.theory.inputs import Points, from_covariance, inputs
 from hpnets.theory.laws import Laws, no_limit, register_limit
 from hpnets.theory.limits import LimitKernel, init_variances, limit_kernel
 from hpnets.theory.moments import Moments, add, multiply, rescale, scale, shift, translate
 from hpnets.theory.nodes import average, average_pool, conv, dense, flatten, gather, mapped, normalise
+from hpnets.theory.ntk_parametrised import ntk_parametrised_kernel
+from hpnets.theory.points import Points, from_covariance, inputs
 from hpnets.theory.quadrature import Quadrature
-from hpnets.theory.regression import Coefficients, KernelPredictor
 from hpnets.theory.sphere import SphereSpectrum, dot_product, funk_hecke, sphere_spectrum
-from hpnets.theory.twin import twin_kernel
 
 __all__ = [
     "GELU",
-    "Coefficients",
     "Cosine",
     "Erf",
-    "KernelPredictor",
     "Laws",
     "LeakyReLU",
     "LimitKernel",
@@ -45,21 +41,19 @@ __all__ = [
     "gather",
     "init_variances",
     "inputs",
-    "learning_curves",
     "limit_kernel",
     "mapped",
     "multiplicity",
     "multiply",
     "no_limit",
     "normalise",
+    "ntk_parametrised_kernel",
     "register_limit",
     "rescale",
     "scale",
     "shift",
     "sphere_spectrum",
-    "steps_to_learn",
     "translate",
-    "twin_kernel",
     "zonal_coefficients",
     "zonal_harmonics",
 ]

@@ -69,8 +69,8 @@ def activation(h: Moments, s: "str | Callable[[Tensor], Tensor]") -> Moments:
 
     Raises ValueError for an unknown name, features that are not Gaussian, or quadrature that is not accurate.
     """
-    found = find_activation(s)
-    if found is None:
+    function = find_activation(s)
+    if function is None:
         return h
     if not h.gaussian:
         raise ValueError(
@@ -79,8 +79,8 @@ def activation(h: Moments, s: "str | Callable[[Tensor], Tensor]") -> Moments:
             "weights or biases; allowed: a dense layer or convolution before it, or activation 'none'"
         )
     v_1, v_2 = h.variances
-    S, D = found.dual(h.S, v_1[:, None, :, None], v_2[None, :, None, :])
-    S_1, S_2 = (found.dual(own, v[:, :, None], v[:, None, :])[0] for own, v in ((h.S_1, v_1), (h.S_2, v_2)))
-    m_1, m_2 = found.mean(v_1), found.mean(v_2)
+    S, D = function.dual(h.S, v_1[:, None, :, None], v_2[None, :, None, :])
+    S_1, S_2 = (function.dual(own, v[:, :, None], v[:, None, :])[0] for own, v in ((h.S_1, v_1), (h.S_2, v_2)))
+    m_1, m_2 = function.mean(v_1), function.mean(v_2)
     mean = None if m_1 is None or m_2 is None else (m_1, m_2)
     return Moments(S, h.T * D, S_1, S_2, mean, h.grid, sources=h.sources)

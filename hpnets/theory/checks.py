@@ -1,4 +1,4 @@
-"""What the theory refuses, each with what to do about it."""
+"""Points and covariances that the theory refuses, each with what to do about it."""
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ def check_points(x1: Tensor, x2: Tensor | None) -> None:
             raise ValueError(f"{name} holds NaN or Inf; allowed: finite numbers")
         check_size(name, x.detach().flatten(1).abs().amax(1))
     if x2 is not None and x1.shape[1:] != x2.shape[1:]:
-        raise ValueError(f"x1 and x2 hold points of different shapes: {tuple(x1.shape[1:])}, {tuple(x2.shape[1:])}")
+        raise ValueError(f"x2 has shape {tuple(x2.shape)}; allowed: points of shape {tuple(x1.shape[1:])}, as in x1")
 
 
 def check_size(name: str, sizes: Tensor) -> None:
@@ -48,14 +48,7 @@ def check_covariance(S: Tensor) -> None:
     check_size("S", S.diagonal().clamp_min(0).sqrt())
     tolerance = _ROUNDING * float(S.abs().max())
     if float((S - S.T).abs().max()) > tolerance:
-        raise ValueError("S is not symmetric; take (S + S.T) / 2 if it should be")
+        raise ValueError("S is not symmetric; allowed: a covariance; take (S + S.T) / 2 if it should be one")
     least = float(torch.linalg.eigvalsh(S)[0])
     if least < -tolerance * len(S):
-        raise ValueError(f"S has the eigenvalue {least:.3g}, so it is no covariance; add a ridge or clip its spectrum")
-
-
-def check_positive(name: str, value: float, zero: bool = False) -> float:
-    """`value`, if it is a finite number > 0, or >= 0 with `zero`; else ValueError."""
-    if not (0 <= value < float("inf")) or (value == 0 and not zero):
-        raise ValueError(f"{name} is {value}; allowed: a finite number {'>=' if zero else '>'} 0")
-    return value
+        raise ValueError(f"S has the eigenvalue {least:.3g}; allowed: >= 0: add a ridge or clip its spectrum")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from hpnets.validate import at_least
+
 _PI = math.pi
 # Points whose 1 - cos^2 of their angle is below it are one point: rounding leaves no more of it.
 _SAME = 1e-14
@@ -193,8 +195,7 @@ class Monomial:
     q: int
 
     def __post_init__(self) -> None:
-        if self.q < 1:
-            raise ValueError(f"q is {self.q}; allowed: an integer >= 1")
+        at_least("q", self.q, 1)
 
     def __call__(self, z: Tensor) -> Tensor:
         return z**self.q

@@ -7,6 +7,8 @@ from itertools import islice
 import torch
 from torch import Tensor
 
+from hpnets.validate import at_least, require, require_shape
+
 # A float32 point of unit norm is off by some 1e-7; an input that was never normalised by far more than this.
 OFF_SPHERE = 1e-4
 # Rows of a tile of the n x n table of <x_i, x_j>: 1,024 rows of 10,000 columns are 80 MB.
@@ -18,8 +20,7 @@ def multiplicity(k: int, dim: int) -> int:
 
     Raises ValueError for k < 0 or dim < 2. Source: Atkinson and Han 2012, Spherical Harmonics, eq. 2.10.
     """
-    if not (isinstance(k, int) and isinstance(dim, int)) or k < 0 or dim < 2:
-        raise ValueError(f"k is {k} and dim {dim}; allowed: k >= 0 and dim >= 2, integers")
+    k, dim = at_least("k", k, 0), at_least("dim", dim, 2)
     return math.comb(k + dim - 1, dim - 1) - (math.comb(k + dim - 3, dim - 1) if k > 1 else 0)
 
 
@@ -47,8 +48,8 @@ def recurrence(t: Tensor, dim: int) -> Iterator[Tensor]:
 
 def check_on_sphere(x: Tensor, name: str = "x") -> Tensor:
     """x (N, d) in float64 with the rounding of its norms removed; ValueError unless its rows have norm 1."""
-    if x.ndim != 2 or x.shape[1] < 2 or len(x) == 0:
-        raise ValueError(f"{name} has shape {tuple(x.shape)}; allowed: (N, d) with N >= 1 and d >= 2")
+    fits = x.ndim == 2 and x.shape[1] >= 2 and len(x) > 0
+    require_shape(fits, name, x, "(N, d) with N >= 1 and d >= 2")
     norms = x.double().norm(dim=1, keepdim=True)
     if not bool(((norms - 1).abs() <= OFF_SPHERE).all()):
         low, high = float(norms.min()), float(norms.max())
@@ -71,8 +72,8 @@ def zonal_coefficients(values: Tensor, x: Tensor, direction: Tensor, degrees: Se
     x, u = check_on_sphere(x), check_on_sphere(direction[None], "direction")[0]
     _check_values(values, len(x))
     alike = len(set(degrees)) < len(degrees) or not all(isinstance(k, int) for k in degrees)
-    if alike or not 1 <= len(degrees) <= len(x) or min(degrees) < 0:
-        raise ValueError(f"degrees is {tuple(degrees)}; allowed: 1 to {len(x)} (the points) different integers >= 0")
+    fits = not alike and 1 <= len(degrees) <= len(x) and min(degrees) >= 0
+    require(fits, "degrees", tuple(degrees), f"1 to {len(x)} (the points) different integers >= 0")
     design = zonal_harmonics((x @ u.to(x)).clamp(-1, 1), x.shape[1], max(degrees))[list(degrees)].T
     # Columns of equal length: those of high degrees are tiny, and least squares would take them for rounding.
     size = design.norm(dim=0)
@@ -109,8 +110,6 @@ def degree_energy(values: Tensor, x: Tensor, k_max: int) -> Tensor:
 
 def _check_values(values: Tensor, points: int, least: int = 1) -> None:
     """ValueError for values that are not (points, O), finite, of `least` points."""
-    if values.ndim != 2 or len(values) != points or points < least or not torch.isfinite(values).all():
-        raise ValueError(
-            f"values has shape {tuple(values.shape)}; allowed: ({points}, O), one row a point, of {least} or more, "
-            "without NaN or Inf"
-        )
+    fits = values.ndim == 2 and len(values) == points >= least and bool(torch.isfinite(values).all())
+    rows = f"({points}, O), one row a point, of {least} or more, without NaN or Inf"
+    require_shape(fits, "values", values, rows)

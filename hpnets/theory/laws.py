@@ -6,12 +6,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from hpnets.registry import Registry
 from hpnets.theory import nodes
-from hpnets.theory.inputs import Points
 from hpnets.theory.moments import Moments, fresh
+from hpnets.theory.points import Points
 
 Derivation = Callable[[Any, Any, "Laws"], Moments]
-_DERIVATIONS: dict[str, Derivation] = {}
+_DERIVATIONS: Registry[Derivation] = Registry("limit of")
 _REASONS: dict[str, str] = {}
 Layer = nn.Linear | nn.Conv2d
 
@@ -20,14 +21,9 @@ def register_limit(module: str | type) -> Callable[[Derivation], Derivation]:
     """Decorator: enter `limit(net, x, laws) -> Moments` for a class, or its full name, that defines `forward`.
 
     net: the module; x: `Points` for a network, `Moments` for a module inside one; laws: a `Laws`, whose methods are
-    the nodes. Subclasses that keep the class's forward have its limit.
+    the nodes. Subclasses that keep the class's forward have its limit. Raises ValueError for a class that has one.
     """
-
-    def enter(derivation: Derivation) -> Derivation:
-        _DERIVATIONS[module if isinstance(module, str) else _name(module)] = derivation
-        return derivation
-
-    return enter
+    return _DERIVATIONS.register(module if isinstance(module, str) else _name(module))
 
 
 def no_limit(module: str, reason: str) -> None:
@@ -44,12 +40,12 @@ def _find(module: nn.Module) -> Derivation:
     name = _name(next(cls for cls in type(module).__mro__ if "forward" in vars(cls)))
     if name in _REASONS:
         raise ValueError(f"no limit kernel is derived for {type(module).__name__}: {_REASONS[name]}")
-    if name not in _DERIVATIONS:
+    if name not in _DERIVATIONS.entries:
         raise ValueError(
             f"no limit kernel is derived for {name}; write one with hpnets.theory.register_limit, or measure the "
             "finite one with hpnets.ntk.ntk"
         )
-    return _DERIVATIONS[name]
+    return _DERIVATIONS.get(name)
 
 
 class Laws:
@@ -129,7 +125,7 @@ class Laws:
                 "makes certain, so that there is no limit in closed form; allowed: norm 'batch' or 'none'"
             )
         if layer.training:
-            raise ValueError("BatchNorm in train mode couples the points; call net.eval() first")
+            raise ValueError("BatchNorm is in train mode, which couples the points; allowed: eval mode, net.eval()")
         mean, variance = layer.running_mean, layer.running_var
         if mean is None or variance is None or bool((mean != 0).any()) or bool((variance != 1).any()):
             raise ValueError(
@@ -145,7 +141,7 @@ class Laws:
         self.draw(bias, 0.0)
         first = 1.0 if weight is None else float(weight.detach().flatten()[0])
         if weight is not None and not bool((weight == first).all()):
-            raise ValueError("a norm's weights differ, so they are trained; allowed: a network as it is built")
+            raise ValueError("the weights of a norm differ, so they are trained; allowed: a network as it is built")
         return first
 
     def alike(self, h: Moments, first: nn.Linear, others: Iterable[nn.Linear]) -> Iterator[Moments]:
@@ -173,14 +169,14 @@ def uniform_bias(layer: Layer) -> float:
 
 def _square(layer: nn.Conv2d) -> tuple[int, int, int]:
     """Kernel, stride and padding, each one number; ValueError for a convolution that they do not describe."""
-    found = {name: getattr(layer, name) for name in ("kernel_size", "stride", "padding")}
-    for name, pair in found.items():
+    pairs = {name: getattr(layer, name) for name in ("kernel_size", "stride", "padding")}
+    for name, pair in pairs.items():
         if isinstance(pair, str) or pair[0] != pair[1]:
-            raise ValueError(f"{name} of a Conv2d is {pair!r}; its limit is derived for two equal numbers only")
+            raise ValueError(f"{name} of a Conv2d is {pair!r}; allowed where it has a limit: two equal numbers")
     for name, only in (("dilation", (1, 1)), ("groups", 1), ("padding_mode", "zeros")):
         if getattr(layer, name) != only:
-            raise ValueError(f"{name} of a Conv2d is {getattr(layer, name)!r}; its limit is derived for {only!r} only")
-    return found["kernel_size"][0], found["stride"][0], found["padding"][0]
+            raise ValueError(f"{name} of a Conv2d is {getattr(layer, name)!r}; allowed where it has a limit: {only!r}")
+    return pairs["kernel_size"][0], pairs["stride"][0], pairs["padding"][0]
 
 
 def flat(x: Points | Moments) -> Moments:

@@ -1,7 +1,8 @@
 """The infinite-width kernels of a registered network, tile by tile."""
 
 import copy
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -9,12 +10,27 @@ from torch import Tensor, nn
 from hpnets.linalg import tiles
 from hpnets.ntk import eager, parse_bytes
 from hpnets.theory.checks import check_points
-from hpnets.theory.inputs import Points
 from hpnets.theory.laws import Laws
 from hpnets.theory.moments import Moments
+from hpnets.theory.points import Points
 
 # Tensors of a tile held at once, of which 5 to 34 were measured; pairs of points that keep a tile within the cache.
 HELD, CACHED = 36, 2**17
+
+
+class Scaling(Protocol):
+    """A parameter's constants: what multiplies it, and what its draw is multiplied by."""
+
+    multiplier: float
+    init: float
+
+
+@runtime_checkable
+class Created(Protocol):
+    """What `hpnets.models.create_model` declares of a network: its parametrisation and how its weights are drawn."""
+
+    scalings: Mapping[str, Scaling]
+    drawn: str
 
 
 class LimitKernel(NamedTuple):
@@ -34,9 +50,9 @@ def limit_kernel(net: nn.Module, x1: Tensor, x2: Tensor | None = None, *, memory
 
     var_p is the variance that parameter p is drawn with: T is the NTK of the network written with standard normal
     parameters times sqrt(var_p), the NTK parametrisation, in which a limit exists; what starts at a constant (biases
-    at 0, gates) has no share. `twin_kernel` is the same for the network at its own width. Each layer keeps the
-    W variance times fan_in and the bias variance that it has in `net`; the weights themselves are not read, only the
-    options (but for frozen features, which are taken as they are).
+    at 0, gates) has no share. `ntk_parametrised_kernel` is the same for the network at its own width. Each layer keeps
+    the W variance times fan_in and the bias variance that it has in `net`; the weights themselves are not read, only
+    the options (but for frozen features, which are taken as they are).
 
     Args:
         net: a registered model, or a module with `register_limit`, in eval mode where that matters.
@@ -87,7 +103,7 @@ def init_variances(net: nn.Module, x: Tensor) -> dict[str, float]:
     net, laws = eager(net), Laws()
     _check_shape(net, x)
     _derive(net, x[:1].double(), x[:1].double(), laws)
-    scale = {name: scaling.init**2 for name, scaling in getattr(net, "scalings", {}).items()}
+    scale = {name: scaling.init**2 for name, scaling in net.scalings.items()} if isinstance(net, Created) else {}
     return {name: laws.variances[id(p)] * scale.get(name, 1.0) for name, p in net.named_parameters()}
 
 
@@ -104,14 +120,20 @@ def _check_shape(net: nn.Module, x: Tensor) -> None:
 
 
 def _derive(net: nn.Module, x1: Tensor, x2: Tensor, laws: Laws | None = None) -> Moments:
-    if any(abs(scaling.multiplier * scaling.init - 1) > 1e-9 for scaling in getattr(net, "scalings", {}).values()):
-        raise ValueError("net is in a parametrisation that changes its function, mup; allowed: standard or ntk")
-    if hasattr(net, "redrawn"):
-        raise ValueError(f"net is drawn with init {net.redrawn!r}, not as its model says; allowed: init 'own'")
+    if isinstance(net, Created):
+        _check_created(net)
     h = (laws or Laws())(net, Points(x1, x2))
     if h.S.shape[2:] != (1, 1):
         raise ValueError(f"the limit of {type(net).__name__} ends on a grid {h.grid}; allowed: vectors, by `average`")
     return h
+
+
+def _check_created(net: Created) -> None:
+    """ValueError for a network that is not the function, or not drawn, as its model says."""
+    if any(abs(scaling.multiplier * scaling.init - 1) > 1e-9 for scaling in net.scalings.values()):
+        raise ValueError("net is in a parametrisation that changes its function, mup; allowed: standard or ntk")
+    if net.drawn != "own":
+        raise ValueError(f"net is drawn with init {net.drawn!r}, not as its model says; allowed: init 'own'")
 
 
 def _tile(net: nn.Module, x1: Tensor, columns: int, memory: int) -> int:

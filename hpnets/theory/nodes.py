@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hpnets.theory.checks import check_positive
 from hpnets.theory.moments import Moments, fresh, rescale, translate
+from hpnets.validate import finite, positive
 
 Linear = Callable[[Tensor], Tensor]
 
@@ -21,7 +21,7 @@ def mapped(h: Moments, f: Linear, mean: Linear, grid: tuple[int, ...]) -> Moment
 
 def _weighted(h: Moments, w: float, b: float) -> Moments:
     """S = w S + b,   T = w T + S: the layer of new weights over positions that are already summed."""
-    check_positive("weight", w), check_positive("bias", b, zero=True)
+    positive("weight", w), finite("bias", b, minimum=0)
     S = w * h.S + b
     return Moments(S, torch.add(S, h.T, alpha=w), w * h.S_1 + b, w * h.S_2 + b, None, h.grid, True, fresh())
 

@@ -140,8 +140,8 @@ def _quadrature(kappa: Kappa, dim: int, k_max: int, panels: int) -> tuple[Tensor
 def _values(kappa: Kappa, t: Tensor) -> Tensor:
     values = kappa(t)
     if not isinstance(values, Tensor) or values.shape != t.shape or values.dtype != torch.float64:
-        found = f"{values.dtype} {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
-        raise ValueError(f"kappa maps float64 ({len(t)},) to {found}; allowed: float64 of the same shape")
+        result = f"{values.dtype} {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
+        raise ValueError(f"kappa maps float64 ({len(t)},) to {result}; allowed: float64 of the same shape")
     if not torch.isfinite(values).all():
         raise ValueError(f"kappa is not finite at t = {float(t[~torch.isfinite(values)][0])}; allowed: all of [-1, 1]")
     return values

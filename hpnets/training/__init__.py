@@ -1,15 +1,16 @@
 """Lightning meets the rest: the module, the kernel callback, the loggers and the run folder."""
 
-from hpnets.training.coordinates import CoordinateCheck, coordinate_check
+from hpnets.training.coordinate_checks import CoordinateCheck, coordinate_check
 from hpnets.training.errors import Interrupted, NonFiniteError
-from hpnets.training.evaluate import evaluate
-from hpnets.training.harmonics import HarmonicMonitor
+from hpnets.training.evaluation import evaluate
+from hpnets.training.finished_run import load_run
+from hpnets.training.harmonic_monitor import HarmonicMonitor
 from hpnets.training.linear_twin import LinearTwin
 from hpnets.training.lit import LitModel
 from hpnets.training.lit_gan import LitGAN
 from hpnets.training.ntk_monitor import NTKMonitor
 from hpnets.training.run import Summary, train
-from hpnets.training.run_folder import RunFolder, load_run
+from hpnets.training.run_folder import RunFolder
 
 __all__ = [
     "CoordinateCheck",

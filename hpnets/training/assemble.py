@@ -18,7 +18,7 @@ from hpnets.tasks.sphere import SphereTask
 from hpnets.training.batch_statistics import BATCHES, ROWS, Source
 from hpnets.training.callbacks import EpochLines, EpochPicture, KeepOptions, SeedEpochs
 from hpnets.training.checkpoints import LastAndBest, WholeCheckpointIO
-from hpnets.training.harmonics import HarmonicMonitor
+from hpnets.training.harmonic_monitor import HarmonicMonitor
 from hpnets.training.loggers import MetricsCSV, MetricsState
 from hpnets.training.ntk_monitor import NTKMonitor
 from hpnets.training.run_folder import RunFolder

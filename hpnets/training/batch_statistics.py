@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, SubsetRandomSampler
 
 from hpnets.ntk import estimated_statistics, statistics_remember_start
-from hpnets.training.modes import eval_mode
+from hpnets.training.measured_network import eval_mode
 
 Source = Literal["estimate", "running"] | Sequence[Tensor]
 

@@ -24,7 +24,7 @@ def complete(options: RunOptions) -> RunOptions:
     def with_defaults(kind: str, given: dict[str, Any], allowed: dict[str, Parameter]) -> dict[str, Any]:
         for key in given:
             if key != "name" and key not in allowed:
-                raise ValueError(f"{kind} {given['name']!r} has no option {key!r}: {nearest(str(key), allowed)}")
+                raise ValueError(f"{kind} {given['name']!r} has no option {key!r}; {nearest(str(key), allowed)}")
         values = {key: given.get(key, p.default) for key, p in allowed.items()}
         types = {key: Any if p.annotation is Parameter.empty else p.annotation for key, p in allowed.items()}
         return {"name": given["name"], **{key: read(f"{kind}.{key}", v, types[key]) for key, v in values.items()}}

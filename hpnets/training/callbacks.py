@@ -7,13 +7,13 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from hpnets.files import write_png
+from hpnets.atomic_files import write_png
 from hpnets.options import RunOptions
 from hpnets.tasks import Task
-from hpnets.training.evaluate import predictor
+from hpnets.training.evaluation import predictor
 from hpnets.training.lit import LitModel
 from hpnets.training.lit_gan import LitGAN
-from hpnets.training.modes import eval_mode
+from hpnets.training.measured_network import eval_mode
 from hpnets.training.wandb_log import WandbLog
 
 

@@ -9,7 +9,7 @@ import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from hpnets.files import write_whole
+from hpnets.atomic_files import write_whole
 
 
 def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:

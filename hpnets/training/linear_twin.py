@@ -11,7 +11,7 @@ from hpnets.ntk import Linearised, eager, linearize
 from hpnets.training.batch_statistics import BatchStatistics, Source
 from hpnets.training.lit import LitModel
 from hpnets.training.log import log_now
-from hpnets.training.modes import find_network
+from hpnets.training.measured_network import find_network
 from hpnets.training.schedule import Every, Scheduled
 
 

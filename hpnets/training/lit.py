@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
 from hpnets.models import parameter_groups
+from hpnets.optimisers import OPTIMISERS
 from hpnets.options import OptimOptions
 from hpnets.tasks.base import SupervisedTask
 from hpnets.training.errors import NonFiniteError
@@ -22,9 +23,7 @@ def make_optimizer(net: nn.Module, optim: OptimOptions) -> torch.optim.Optimizer
     Raises ValueError for weight decay that the parametrisation cannot keep.
     """
     groups = parameter_groups(net, optim.name, optim.lr, optim.weight_decay)
-    if optim.name == "sgd":
-        return torch.optim.SGD(groups, optim.lr, momentum=optim.momentum)
-    return (torch.optim.Adam if optim.name == "adam" else torch.optim.AdamW)(groups, optim.lr)
+    return OPTIMISERS.get(optim.name).make(groups, optim)
 
 
 def check_loss(module: pl.LightningModule, loss: Tensor) -> Tensor:
@@ -43,7 +42,7 @@ def check_weights(module: pl.LightningModule) -> None:
 
 
 def log_validation(module: pl.LightningModule, values: dict[str, float]) -> None:
-    """Log what a validation epoch found, at the step that the weights have reached."""
+    """Log the results of a validation epoch, at the step that the weights have reached."""
     module.log_dict(values, logger=False)
     log_now(module.trainer, values)
 

@@ -12,9 +12,9 @@ from torch.func import functional_call
 from hpnets.models.discriminator import Discriminator
 from hpnets.options import GANOptions, OptimOptions
 from hpnets.tasks.generation import GenerationTask
-from hpnets.training.evaluate import predictor
+from hpnets.training.evaluation import predictor
 from hpnets.training.lit import check_loss, check_weights, log_validation, make_optimizer
-from hpnets.training.modes import eval_mode
+from hpnets.training.measured_network import eval_mode
 
 Batch = tuple[Tensor, Tensor]
 BETAS = (0.0, 0.99)  # of Adam: without momentum the two networks do not chase each other's past

@@ -9,7 +9,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from hpnets.files import write_text
+from hpnets.atomic_files import write_text
 
 
 class MetricsCSV(Logger):

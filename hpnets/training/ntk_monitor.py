@@ -17,9 +17,10 @@ from hpnets.ntk.metrics import Measurement, available_metrics, check_metrics, me
 from hpnets.training.batch_statistics import BatchStatistics, Source
 from hpnets.training.errors import NonFiniteError
 from hpnets.training.log import log_now
-from hpnets.training.modes import FindNetwork, find_network
+from hpnets.training.measured_network import FindNetwork, find_network
 from hpnets.training.schedule import Every, Scheduled
 from hpnets.training.track import KernelTrack
+from hpnets.validate import require_shape
 
 # Between writes of the track while training runs; the end writes what is left.
 WRITE_SECONDS = 2.0
@@ -70,8 +71,8 @@ class NTKMonitor(Scheduled):
         batch_statistics: Source = "estimate",
     ) -> None:
         super().__init__(every)
-        if y is not None and (y.ndim != 2 or len(y) != len(x)):
-            raise ValueError(f"y has shape {tuple(y.shape)}; allowed: ({len(x)}, O), one row a sample of x")
+        fits = y is None or (y.ndim == 2 and len(y) == len(x))
+        require_shape(fits, "y", y, f"({len(x)}, O), one row a sample of x")
         self.names = available_metrics(y) if metrics is None else check_metrics(metrics)
         self.x, self.y, self.statistics = x, y, BatchStatistics(batch_statistics, x)
         self.outputs, self.net, self.algorithm = outputs, net, algorithm
@@ -108,6 +109,7 @@ class NTKMonitor(Scheduled):
         self._write(trainer)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        super().on_exception(trainer, pl_module, exception)
         self._write(trainer)
 
     def measure(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-from hpnets.files import read_json, read_yaml
+from hpnets.atomic_files import read_json, read_yaml
 from hpnets.options import RunOptions
+from hpnets.training.build import complete
 from hpnets.validate import read, shown
 
 # What may change between a run and its continuation: how long, where and beside what it runs, not what it computes.
@@ -35,10 +36,15 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def read_options(path: Path) -> RunOptions:
-    """The options that a yaml file holds; ValueError that names the file for one that cannot be read or be options."""
+    """The options that a yaml file holds, without the defaults of their model and task.
+
+    Raises ValueError that names the file for one that cannot be read, or does not hold options of a run.
+    """
     content = read_yaml(path)
     with naming(path):
-        return RunOptions.from_dict(content)
+        options = RunOptions.from_dict(content)
+        complete(options)  # refuses names and options of models and tasks that there are not
+    return options
 
 
 def check_checkpoint(path: Path, saved: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import lightning.pytorch as pl
 from torch import nn
 
-from hpnets.files import remove_partial
+from hpnets.atomic_files import remove_partial
 from hpnets.ntk import fingerprint
 from hpnets.options import RunOptions
 from hpnets.tasks import Task
@@ -26,7 +26,7 @@ from hpnets.training.assemble import (
 from hpnets.training.build import build, complete
 from hpnets.training.checkpoints import read_checkpoint
 from hpnets.training.errors import Interrupted, NonFiniteError
-from hpnets.training.evaluate import evaluate
+from hpnets.training.evaluation import evaluate
 from hpnets.training.lit import LitModel, make_optimizer
 from hpnets.training.lit_gan import LitGAN
 from hpnets.training.loggers import MetricsCSV

@@ -1,27 +1,17 @@
-"""The run folder: where each file of a run lies, and how a finished run is read back."""
+"""The run folder: where each file of a run lies, how it is begun and finished."""
 
 import os
-import platform
-import subprocess
-import sys
-import time
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from torch import nn
 
-from hpnets.files import check_writable, read_tensors, sha256_of, write_json, write_tensors, write_text
+from hpnets.atomic_files import check_writable, sha256_of, write_json, write_tensors, write_text
+from hpnets.environment import environment
 from hpnets.options import RunOptions
-from hpnets.tasks import Task
-from hpnets.tasks.generation import Features
-from hpnets.training.build import build, complete
-from hpnets.training.read_back import check_tensors, naming, read_options, read_summary
-
-PACKAGES = ("hpnets", "torch", "torchvision", "lightning", "torchmetrics", "numpy", "scipy", "scikit-learn", "wandb")
+from hpnets.training.read_back import read_options, read_summary
 
 
 @dataclass(frozen=True)
@@ -85,10 +75,7 @@ class RunFolder:
         """The options that config.yaml holds; ValueError if it is not there, or does not hold options of a run."""
         if not os.path.isfile(self.config):  # False for a name that is too long, where Path.is_file raises
             raise ValueError(f"{str(self.path)!r} is no run folder: there is no {self.config}")
-        options = read_options(self.config)
-        with naming(self.config):
-            complete(options)
-        return options
+        return read_options(self.config)
 
     def finish(self, net: nn.Module, summary: dict[str, Any]) -> dict[str, Any]:
         """Write model.safetensors, then summary.json with its hash; returns the summary."""
@@ -103,52 +90,3 @@ class RunFolder:
         if not self.summary.is_file():
             raise ValueError(f"the run in {str(self.path)!r} has not ended; continue it with --resume {self.path}")
         return read_summary(self.summary)
-
-
-def load_run(path: Path, features: Features | None = None) -> tuple[nn.Module, Task, dict[str, Any]]:
-    """Network (eval mode, its weights checked against their hash), task and summary of a finished run."""
-    folder = RunFolder(path)
-    summary = folder.read_summary()
-    weights = read_tensors(folder.weights, summary["sha256"])
-    options = folder.options()
-    with naming(folder.config):
-        net, task = build(options, features)
-    check_tensors(folder.weights, weights, net.state_dict(), folder.config)
-    net.load_state_dict(weights)
-    return net.eval(), task, summary
-
-
-def environment() -> dict[str, Any]:
-    """Versions, device, threads, git commit and command of this process."""
-    return {
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "command": " ".join([Path(sys.executable).name, *sys.argv]),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "versions": {name: _version(name) for name in PACKAGES},
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "commit": _commit(),
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    """The commit of the checkout that this file lies in, with "+changes" where the tree differs; None outside one."""
-    here = Path(__file__).parent
-    git = ["git", "-C", str(here)]
-    try:
-        if subprocess.run([*git, "ls-files", "--error-unmatch", __file__], capture_output=True).returncode:
-            return None
-        commit = subprocess.check_output([*git, "rev-parse", "HEAD"], text=True, stderr=subprocess.DEVNULL).strip()
-        changed = subprocess.check_output([*git, "status", "--porcelain", "-uno"], text=True, stderr=subprocess.DEVNULL)
-        return commit + ("+changes" if changed.strip() else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None

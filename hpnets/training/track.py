@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hpnets.files import write_tensors
+from hpnets.atomic_files import write_tensors
 
 
 @dataclass
@@ -48,9 +48,12 @@ class KernelTrack:
         return cls(**state)
 
     def write(self, path: Path, indices: Tensor | None, outputs: str) -> None:
-        """Write `steps` (T,), `spectra` and `spectra_normalised` (by the trace) (T, rows), the probe's `indices` (n,),
-        `kernel_first`, `kernel_last`, `kernels` (T, ...) if kept, each metric as `metrics/<name>` (T,), and
-        `steps_estimated` (E,) if any were."""
+        """Write the track and the probe's `indices` (n,) as safetensors.
+
+        These are `steps` (T,), `spectra` and `spectra_normalised` (by the trace) (T, rows), `kernel_first`,
+        `kernel_last`, `kernels` (T, ...) if kept, each metric as `metrics/<name>` (T,), and `steps_estimated` (E,) if
+        any were.
+        """
         assert self.first is not None
         assert self.last is not None
         spectra = torch.stack(self.spectra)

@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from hpnets.files import read_tensors
+from hpnets.atomic_files import read_tensors
 
 Mode = Literal["online", "offline", "off", "auto"]
 

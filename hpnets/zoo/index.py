@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from hpnets.files import write_json
+from hpnets.atomic_files import write_json
 from hpnets.registry import nearest
 
 INDEX = "index.json"
@@ -70,8 +70,8 @@ def checkpoints_folder() -> Path:
 def entries(folder: Path | None = None) -> dict[str, Entry]:
     """The index of `folder` (None: the shipped one), by name."""
     index = (folder or checkpoints_folder()) / INDEX
-    found = [Entry.from_dict(value) for value in json.loads(index.read_text())] if index.is_file() else []
-    return {entry.name: entry for entry in found}
+    entries = [Entry.from_dict(value) for value in json.loads(index.read_text())] if index.is_file() else []
+    return {entry.name: entry for entry in entries}
 
 
 def list_pretrained(pattern: str = "*") -> list[str]:
@@ -83,7 +83,7 @@ def pretrained_entry(name: str, folder: Path | None = None) -> Entry:
     """The index entry of `name`; ValueError with the nearest names."""
     index = entries(folder)
     if name not in index:
-        raise ValueError(f"unknown checkpoint {name!r}: {nearest(name, index)}")
+        raise ValueError(f"unknown checkpoint {name!r}; {nearest(name, index)}")
     return index[name]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from torch import nn
 from torchvision.transforms.v2 import Normalize
 
-from hpnets.files import read_tensors
+from hpnets.atomic_files import read_tensors
 from hpnets.models import create_model
 from hpnets.zoo.index import checkpoints_folder, pretrained_entry
 

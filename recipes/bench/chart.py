@@ -4,7 +4,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from hpnets.files import write_whole
+from hpnets.atomic_files import write_whole
 
 
 def draw(results: dict[str, Any], path: Path) -> None:
@@ -18,7 +18,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
     axes = figure.subplots()
     cases = results["cases"]
     names = list(dict.fromkeys(["hpnets.ntk", *(peer for case in cases.values() for peer in case["peers"])]))
-    colours = dict(zip(names, ["black", *matplotlib.colormaps["tab10"].colors], strict=False))
+    colours = dict(zip(names, ["black", *map(matplotlib.colormaps["tab10"], range(10))], strict=False))
     for i, case in enumerate(cases.values()):
         bars(axes, i, {"hpnets.ntk": case["ours"], **case["peers"]}, colours)
         bound = case["bound"]["seconds"]

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hpnets.ntk import Outputs, ntk
+from recipes.bench.peers.torch_func_jacobian import JacobianKernel, Way, best_way
 from recipes.bench.proof import OFF, has_proof, verification
 from recipes.checks.reference import contract, loop_jacobian
-from recipes.peers.torch_func_jacobian import JacobianKernel, Way, best_way
 
 Compute = Callable[[], Tensor]
 Setup = Callable[[nn.Module, Tensor, bool], Compute]
@@ -74,7 +74,7 @@ def torchjd(net: nn.Module, x: Tensor, trace: bool) -> Compute:
 
     The trace kernel is the faster of two ways: the diagonal blocks of the full one, a Gramian for each output.
     """
-    from recipes.peers.torchjd import gramian_kernel, gramian_trace
+    from recipes.bench.peers.torchjd import gramian_kernel, gramian_trace
 
     def first_that_is_taken(make: Callable[[nn.Module, Tensor, int | None], Compute]) -> Compute:
         try:

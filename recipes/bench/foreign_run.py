@@ -5,12 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hpnets.files import write_json, write_text
+from hpnets.atomic_files import write_json, write_text
 from recipes.bench.contenders import find_torchjd
 from recipes.bench.environment import environment, file_name
 from recipes.bench.foreign import NETS, SELECTIONS, Race, run_race
 from recipes.bench.foreign_page import page, slowness, targets
-from recipes.bench.peers import make_peers
+from recipes.bench.packages import make_peers
 from recipes.checks.processes import outcomes
 
 # Calls of one network: a race that takes longer is stopped, and keeps what it told.

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from recipes.bench.measure import Settings, alone
+from hpnets.statistics import log_slope, median
+from recipes.bench.measure import alone
 from recipes.bench.process import Worker
-from recipes.bench.slope import log_slope
+from recipes.bench.settings import Settings
 
 BUDGET = "128MiB"
 AXES: dict[str, dict[str, tuple[int, ...]]] = {
@@ -37,7 +38,7 @@ def point(name: str, axis: str, size: int, samples: int, s: Settings) -> dict[st
     """One size of one axis; the others as in the case."""
     options = {OPTION[axis]: size} if axis in OPTION else {}
     job = replace(s.job(name, size if axis == "N" else samples, options), memory=BUDGET)
-    found = alone("ours", job, replace(s, repeats=min(3, s.repeats)))
+    found = alone("ours.kernel", job, replace(s, repeats=min(3, s.repeats)))
     return {"size": size, **found, "beyond_bytes": found["peak_bytes"] - found["kernel_bytes"]}
 
 
@@ -45,7 +46,7 @@ def run_large(name: str, s: Settings) -> dict[str, Any]:
     """The trace kernel of 10,000 digits with noise, or 20 eigenvalues of 10,000 x 10 rows, of the CCP."""
     samples = 64 if s.quick else LARGE
     job = s.job("ccp", samples, digits=True)
-    module = "ours" if name == "trace10k" else "eigenvalues"
+    module = "ours.kernel" if name == "trace10k" else "ours.eigenvalues"
     with Worker(module, replace(job, outputs="trace" if name == "trace10k" else "full")) as worker:
         found = worker.call(s.folder / "large.npy")
         again = [] if found["seconds"] > 20 else [worker.seconds() for _ in range(min(3, s.repeats))]
@@ -54,7 +55,7 @@ def run_large(name: str, s: Settings) -> dict[str, Any]:
         if name == "top20":
             about |= eigen(s)
     print(f"  {name}: {min(times):.3g} s", flush=True)
-    return {"samples": samples, **about, "peak_bytes": found["peak_bytes"], "seconds": times, "median": middle(times)}
+    return {"samples": samples, **about, "peak_bytes": found["peak_bytes"], "seconds": times, "median": median(times)}
 
 
 def eigen(s: Settings) -> dict[str, Any]:
@@ -67,8 +68,3 @@ def eigen(s: Settings) -> dict[str, Any]:
         "largest_residual": float(values[1].max()),
         "products": int(values[2, 0]),
     }
-
-
-def middle(times: list[float]) -> float:
-    """Median."""
-    return sorted(times)[len(times) // 2]

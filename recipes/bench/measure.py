@@ -1,15 +1,16 @@
 """One case: our kernel and each peer's in turn, A B A B, with agreement, memory, output modes and the bound."""
 
 import statistics
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from recipes.bench.peers import Peer
+from recipes.bench.packages import Peer
 from recipes.bench.process import Failed, Worker
-from recipes.bench.proof import OFF, has_proof
+from recipes.bench.proof import has_proof
+from recipes.bench.settings import Settings
 from recipes.bench.stages import run_stages
 from recipes.bench.worker import Job
 
@@ -21,30 +22,6 @@ ONCE = 60.0
 AGREES = 1e-4
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How to measure: rounds of A B, seconds after which a call is given up, seconds that a peer's timed calls fit."""
-
-    folder: Path
-    repeats: int
-    threads: int
-    device: str
-    limit: float
-    peer_seconds: float
-    quick: bool
-
-    def rounds(self, seconds: float) -> int:
-        """How often a call of that length is timed."""
-        return max(1, min(self.repeats, int(self.peer_seconds / seconds)))
-
-    def job(self, case: str, samples: int, options: dict[str, int] | None = None, digits: bool = False) -> Job:
-        """A job with its data written: standard normal inputs, or digits with noise."""
-        from recipes.bench.cases import prepare
-
-        data = prepare(case, self.folder, samples, options or {}, digits)
-        return Job(case, str(data), samples, self.device, self.threads, verify=OFF, options=options or {})
-
-
 def run_case(name: str, peers: list[Peer], s: Settings) -> dict[str, Any]:
     """All that is measured of one case, plain types only."""
     from recipes.bench.cases import CASES, contraction_flops
@@ -53,11 +30,11 @@ def run_case(name: str, peers: list[Peer], s: Settings) -> dict[str, Any]:
     job = s.job(name, case.quick if s.quick else case.samples)
     gemm = gemm_rate(s)
     flops = contraction_flops(name, job.samples, {})
-    passes = 0.0 if case.dense else alone("passes", job, s)["median"]
+    passes = 0.0 if case.dense else alone("ours.passes", job, s)["median"]
     result: dict[str, Any] = {"title": case.title, "samples": job.samples, "gemm_flops": gemm}
     result["bound"] = {"contraction_flops": flops, "passes_seconds": passes, "seconds": flops / gemm + passes}
     reference = s.folder / "ours.npy"
-    with Worker("ours", job) as ours:
+    with Worker("ours.kernel", job) as ours:
         first = ours.call(reference)
         result["ours"] = {**ours.about, "peak_bytes": first["peak_bytes"]}
         result["peers"] = {peer.name: against(peer, ours, job, s) for peer in peers}
@@ -66,7 +43,7 @@ def run_case(name: str, peers: list[Peer], s: Settings) -> dict[str, Any]:
         result["proof"] = proof(ours, job, s) if has_proof() else {}
     result["ours"] |= summary(times)
     result["stages"] = run_stages(job, s)
-    result["modes"] = {str(mode): alone("ours", replace(job, outputs=mode), s) for mode in MODES}
+    result["modes"] = {str(mode): alone("ours.kernel", replace(job, outputs=mode), s) for mode in MODES}
     return result
 
 
@@ -93,7 +70,7 @@ def against(peer: Peer, ours: Worker, job: Job, s: Settings) -> dict[str, Any]:
 
 def proof(ours: Worker, job: Job, s: Settings) -> dict[str, Any]:
     """Times of the kernel with its run-time proof, as a user calls it, in turn with those without."""
-    with Worker("ours", replace(job, verify="")) as proven:
+    with Worker("ours.kernel", replace(job, verify="")) as proven:
         first = proven.call(s.folder / "proven.npy")
         pairs = [(ours.seconds(), proven.seconds()) for _ in range(s.rounds(first["seconds"]))]
     about = {"peak_bytes": first["peak_bytes"], "ours_seconds": [a for a, _ in pairs]}
@@ -112,7 +89,7 @@ def gemm_rate(s: Settings) -> float:
     """FLOP/s of float32 matrices of 2048 rows, the median of several products."""
     rows = 256 if s.quick else GEMM
     job = Job("gemm", "", rows, s.device, s.threads)
-    with Worker("gemm", job) as worker:
+    with Worker("ours.gemm", job) as worker:
         return 2.0 * rows**3 / statistics.median(worker.seconds() for _ in range(3 * s.repeats))
 
 

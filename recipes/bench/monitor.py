@@ -1,11 +1,13 @@
 """What tracking the kernel costs the default run."""
 
 import json
-import statistics
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from hpnets.statistics import median, middle, table
+from recipes import ROOT
 
 ABOUT = (
     "The default run (CCP of degree 4 on digits, 20 epochs, the kernel of 100 samples at the start and each epoch) "
@@ -13,7 +15,7 @@ ABOUT = (
     "(`auto`), in turn; each as the command runs it, with wandb in its folder, and bare, with `--wandb off`; median "
     "(least - greatest) over the seeds. Seconds are those of summary.json: all but imports."
 )
-TRAIN = Path(__file__).parents[1] / "train.py"
+TRAIN = ROOT / "recipes" / "train.py"
 # Off; as it was before the structured engine; as it is.
 VARIANTS = {
     "off": ("--ntk.every", "off"),
@@ -44,14 +46,9 @@ def train(out: Path, seed: int, flags: tuple[str, ...]) -> dict[str, Any]:
 
 def monitor_table(found: dict[str, Any]) -> str:
     """By way and kernel the median over the seeds, and its cost over that of the same way without tracking."""
-    lines = ["| run, kernel | seconds | over none | test accuracy |", "| --- | --- | --- | --- |"]
+    rows = []
     for name, values in found.items():
-        base = statistics.median(found[f"{name.split(', ')[0]}, off"]["seconds"])
-        cost = f"{statistics.median(values['seconds']) / base - 1:+.1%}"
-        lines.append(f"| {name} | {spread(values['seconds'], 2)} | {cost} | {spread(values['accuracy'], 4)} |")
-    return "\n".join(lines)
-
-
-def spread(values: list[float], digits: int) -> str:
-    """Median (least - greatest)."""
-    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} - {max(values):.{digits}f})"
+        base = median(found[f"{name.split(', ')[0]}, off"]["seconds"])
+        cost = f"{median(values['seconds']) / base - 1:+.1%}"
+        rows.append((name, middle(values["seconds"], ".2f"), cost, middle(values["accuracy"], ".4f")))
+    return table(("run, kernel", "seconds", "over none", "test accuracy"), rows)

@@ -1,19 +1,18 @@
 """One results folder: the numbers as json with command and environment, and a page that shows them."""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
-from hpnets.files import write_json, write_text
+from hpnets.atomic_files import write_json, write_text
 from recipes.bench.environment import environment, file_name
+from recipes.command_line import command_of
 
 
 def write_page(
     out: Path, title: str, about: str, table: str, found: dict[str, Any] | list[Any], threads: int, device: str = "cpu"
 ) -> None:
     """<out>/<device>.json, and <out>/README.md with title, what was measured, the command and the table."""
-    command = shlex.join(["python", "recipes/benchmark.py", *sys.argv[1:]])
+    command = command_of("recipes.bench")
     e = environment(device, threads)
     write_json(out / f"{file_name(e['device'])}.json", {"command": command, "environment": e, "results": found})
     versions = f"torch {e['versions']['torch']}, commit {e['commit']}"

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from recipes import ROOT
 from recipes.bench.worker import Job
 
-ROOT = Path(__file__).resolve().parents[2]
 # Imports, weights, a kernel of two samples; JAX compiles the whole kernel here.
 START_SECONDS = 180.0
 
@@ -24,14 +24,14 @@ class Failed(Exception):
 
 
 class Worker:
-    """A process that computes one job, `recipes/peers/<module>.py`; `about` is what it says of itself."""
+    """A process that computes one job, `recipes/bench/<module>`; `about` is what it says of itself."""
 
     def __init__(self, module: str, job: Job, python: str = sys.executable, limit: float = 600.0) -> None:
         self.limit, self.module = limit, module
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed by stop
         threads = {key: str(job.threads) for key in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
         self._process = subprocess.Popen(
-            [python, "-m", f"recipes.peers.{module}", json.dumps(dataclasses.asdict(job))],
+            [python, "-m", f"recipes.bench.{module}", json.dumps(dataclasses.asdict(job))],
             cwd=ROOT,
             env={**os.environ, **threads, "TF_CPP_MIN_LOG_LEVEL": "3"},
             stdin=subprocess.PIPE,
@@ -46,7 +46,7 @@ class Worker:
             raise
 
     def call(self, save: Path | None = None) -> dict[str, Any]:
-        """One computation: {"seconds"}, and {"peak_bytes"} if the result is saved; raises Failed."""
+        """One computation: {"seconds"}, and {"peak_bytes", "resident_bytes"} if it is saved; raises Failed."""
         assert self._process.stdin is not None
         try:
             print(json.dumps({"save": save and str(save)}), file=self._process.stdin, flush=True)

@@ -1,24 +1,22 @@
 """Where our time goes in a case: the stages of the structured algorithm, and kinds of operations."""
 
 import statistics
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from recipes.bench.process import Worker
+from recipes.bench.settings import Settings
 from recipes.bench.worker import Job
-
-if TYPE_CHECKING:
-    from recipes.bench.measure import Settings
 
 STAGES = ("plan", "passes", "contraction")
 KINDS = ("products", "convolutions", "copies", "rest")
 
 
-def run_stages(job: Job, s: "Settings") -> dict[str, Any]:
+def run_stages(job: Job, s: Settings) -> dict[str, Any]:
     """Median seconds of each stage; the share of each kind of operation in the profile."""
     rows = []
-    with Worker("stages", job) as worker:
+    with Worker("ours.stages", job) as worker:
         for _ in range(s.rounds(worker.call()["seconds"])):
             worker.call(s.folder / "stages.npy")
             rows.append(np.load(s.folder / "stages.npy"))

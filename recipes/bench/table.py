@@ -4,6 +4,7 @@ import statistics
 from dataclasses import dataclass
 from typing import Any
 
+from hpnets.statistics import table
 from recipes.bench.stages import KINDS, STAGES, stages_rows
 
 Results = dict[str, Any]
@@ -145,12 +146,6 @@ def large(results: Results) -> str:
             what = f"top 20 eigenvalues of {found['samples']:,} x 10 rows, matrix-free: {residual}"
         rows.append([what, timing(found)])
     return table(("CCP degree 4, width 256, 64 -> 10", "seconds; peak MB"), rows) if rows else ""
-
-
-def table(head: tuple[str, ...], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join("---" for _ in head) + " |"]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
 def number(value: float) -> str:

@@ -1,6 +1,5 @@
 """Images a second of every image family, in float32 and bfloat16, beside timm's network of the same weights' shapes."""
 
-import statistics
 import time
 from collections.abc import Callable
 from functools import partial
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hpnets.models import create_model
+from hpnets.statistics import median, middle, table
 
 ABOUT = (
     "Images a second of a forward pass in eval mode under `torch.inference_mode`, batches of {batch} images and 1000 "
@@ -75,7 +75,7 @@ def run_throughput(
                 found = in_turn(list(nets.values()), torch.randn(batch, 3, side, side), autocast, repeats, device)
                 rows.append({"model": name, "side": side, "dtype": dtype, "batch": batch})
                 rows[-1] |= dict(zip(nets, found, strict=True))
-                print(f"  {name} {side} {dtype}: {statistics.median(found[0]):.4g} images/s", flush=True)
+                print(f"  {name} {side} {dtype}: {median(found[0]):.4g} images/s", flush=True)
     return rows
 
 
@@ -103,17 +103,12 @@ def seconds(net: nn.Module, x: Tensor, autocast: torch.dtype | None) -> float:
 
 def throughput_table(rows: list[dict[str, Any]]) -> str:
     """A row for each model and side."""
-    lines = ["| model | options | images | dtype | images/s | timm's | ours over timm's |", "| --- " * 7 + "|"]
+    head, lines = ("model", "options", "images", "dtype", "images/s", "timm's", "ours over timm's"), []
     for row in rows:
         options = ", ".join(f"{key} {value}" for key, value in OPTIONS[row["model"]].items())
-        cells = [row["model"], options, f"{row['side']}x{row['side']}", row["dtype"], spread(row["ours"])]
+        cells = [row["model"], options, f"{row['side']}x{row['side']}", row["dtype"], middle(row["ours"], ",.4g")]
         if "timm" in row:
-            ratio = statistics.median(row["ours"]) / statistics.median(row["timm"])
-            cells += [f"{TWINS[row['model']]}: {spread(row['timm'])}", f"{ratio:.2f}"]
-        lines.append(f"| {' | '.join(cells + [''] * (7 - len(cells)))} |")
-    return "\n".join(lines)
-
-
-def spread(rates: list[float]) -> str:
-    """Median (least - greatest)."""
-    return f"{statistics.median(rates):,.4g} ({min(rates):,.4g} - {max(rates):,.4g})"
+            ratio = median(row["ours"]) / median(row["timm"])
+            cells += [f"{TWINS[row['model']]}: {middle(row['timm'], ',.4g')}", f"{ratio:.2f}"]
+        lines.append(cells + [""] * (len(head) - len(cells)))
+    return table(head, lines)

@@ -1,8 +1,8 @@
 """A process that computes one kernel whenever it is told to, and says how long it took; stdlib and numpy only.
 
 It runs in the Python of a peer's own environment. Protocol, one json a line: the job is argv[1]; a reply {"versions",
-...} once ready; then for each request {"save": path or null} a reply {"seconds"}, with {"peak_bytes"} where the result
-is saved, until stdin ends.
+...} once ready; then for each request {"save": path or null} a reply {"seconds"}, with {"peak_bytes",
+"resident_bytes"} where the result is saved, until stdin ends.
 """
 
 import ctypes
@@ -76,7 +76,7 @@ def serve(
 
 
 def answer(compute: Compute, convert: Callable[[Any], np.ndarray], save: str | None, device: str) -> dict[str, Any]:
-    """Compute once: seconds of the work; for a saved result also bytes of the highest memory above that before it."""
+    """Compute once: seconds of the work; for a saved result also the most bytes held, above those before and in all."""
     before = start_of_peak(device) if save else 0
     start = time.perf_counter()
     result = compute()
@@ -84,9 +84,9 @@ def answer(compute: Compute, convert: Callable[[Any], np.ndarray], save: str | N
     seconds = time.perf_counter() - start
     if not save:
         return {"seconds": seconds}
-    peak = highest(device) - before
+    resident = highest(device)
     np.save(save, convert(result))
-    return {"seconds": seconds, "peak_bytes": peak}
+    return {"seconds": seconds, "peak_bytes": resident - before, "resident_bytes": resident}
 
 
 def start_of_peak(device: str) -> int:

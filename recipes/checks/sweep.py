@@ -1,8 +1,6 @@
 """Check the kernels of other people's networks against plain autograd: python -m recipes.checks.sweep"""
 
 import copy
-import shlex
-import sys
 import time
 import traceback
 import warnings
@@ -10,16 +8,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from jsonargparse import auto_cli
 from torch import Tensor, nn
 
-from hpnets.cli import Parser, run_main
+from hpnets.commands.parser import run_command
 from hpnets.ntk import Outputs, ntk, plan
 from recipes.bench.environment import environment
 from recipes.checks.networks import build, match
 from recipes.checks.processes import Record, Tell, last_line, outcomes
 from recipes.checks.reference import contract, largest_error, loop_jacobian, precision
 from recipes.checks.sweep_page import count, earlier, write
+from recipes.command_line import command_of
 
 SAMPLES, OUTPUTS = 3, 2
 # The largest error of an exact kernel, by the least precise arithmetic of the network's own forward.
@@ -42,7 +40,7 @@ def sweep(out: str = "docs/results/sweep", nets: str = "*", limit: float = 120.0
     commit = about["commit"]
     done = {name for name, record in results["networks"].items() if record["commit"] == commit and not again}
     todo = [name for name in match(nets) if name not in done]
-    results["command"] = shlex.join(["python", "-m", "recipes.checks.sweep", *sys.argv[1:]])
+    results["command"] = command_of("recipes.checks.sweep")
     results["environment"] = about
     for i, (name, record) in enumerate(outcomes(check, todo, limit, PROCESSES), 1):
         record |= {"commit": commit, "verdict": verdict(record)}
@@ -125,11 +123,5 @@ def verdict(record: dict[str, Any]) -> str:
     return "exact"
 
 
-def main() -> None:
-    """The command line; --again needs no value."""
-    argv = [f"{word}=true" if word == "--again" else word for word in sys.argv[1:]]
-    auto_cli(sweep, args=argv, parser_class=Parser, as_positional=False)
-
-
 if __name__ == "__main__":
-    run_main(main)
+    run_command(sweep)

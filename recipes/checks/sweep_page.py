@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from hpnets.files import write_json, write_text
+from hpnets.atomic_files import write_json, write_text
 from recipes.bench.table import number, table
 
 Results = dict[str, Any]

@@ -63,5 +63,5 @@ def find_cells(patterns: str = "*", configs: Path = Path(CONFIGS)) -> list[Cell]
     wanted = [pattern.strip() for pattern in patterns.split(",")]
     for pattern in wanted:
         if not any(fnmatch(name, pattern) for name in known):
-            raise ValueError(f"cells has {pattern!r}, which matches none: {nearest(pattern, known)}")
+            raise ValueError(f"cells has {pattern!r}, which matches none; {nearest(pattern, known)}")
     return [cell for name, cell in known.items() if any(fnmatch(name, pattern) for pattern in wanted)]

@@ -1,31 +1,22 @@
 """What the index says of finished runs: means over the seeds, and differences from the additive twin seed by seed."""
 
 import json
-import math
-import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from hpnets.statistics import mean_std
 
 if TYPE_CHECKING:
     from hpnets.training import RunFolder
 
-Spread = dict[str, float] | None
 KERNEL = ("drift", "cosine_drift", "effective_rank", "decay_exponent", "decay_r_squared", "alignment", "trace")
 WINDOW = ("decay_window_start", "decay_window_stop")
-
-
-def spread(values: Sequence[float | None]) -> Spread:
-    """Mean and standard deviation over the runs; None where a run has no finite value."""
-    found = [value for value in values if value is not None and math.isfinite(value)]
-    if not found or len(found) < len(values):
-        return None
-    return {"mean": statistics.mean(found), "std": statistics.stdev(found)}
 
 
 def metrics_of(summaries: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Per metric its value for the first run, and mean and standard deviation over all."""
     first = summaries[0]["metrics"]
-    return {key: {"weights": first[key], **(spread([s["metrics"][key] for s in summaries]) or {})} for key in first}
+    return {key: {"weights": first[key], **(mean_std([s["metrics"][key] for s in summaries]) or {})} for key in first}
 
 
 def kernel_of(runs: "Sequence[RunFolder]") -> dict[str, Any]:
@@ -40,7 +31,7 @@ def kernel_of(runs: "Sequence[RunFolder]") -> dict[str, Any]:
         "outputs": options.outputs,
         "zero_gradient": zero_gradient(runs[0]),
         "decay_window": None if None in window else [int(rank) for rank in window],
-        **{name: spread([k.get(name) for k in kernels]) for name in KERNEL},
+        **{name: mean_std([k.get(name) for k in kernels]) for name in KERNEL},
     }
 
 
@@ -64,7 +55,7 @@ def zero_gradient(run: "RunFolder") -> float:
 def seconds_of(runs: "Sequence[RunFolder]") -> dict[str, float]:
     """Seconds of a run, mean and standard deviation, and the threads that it had."""
     threads = json.loads(runs[0].env.read_text())["threads"]
-    return {**(spread([run.read_summary()["seconds"] for run in runs]) or {}), "threads": threads}
+    return {**(mean_std([run.read_summary()["seconds"] for run in runs]) or {}), "threads": threads}
 
 
 def twin_of(runs: "Sequence[RunFolder]", twins: "Sequence[RunFolder]") -> dict[str, Any] | None:
@@ -76,10 +67,10 @@ def twin_of(runs: "Sequence[RunFolder]", twins: "Sequence[RunFolder]") -> dict[s
     return {
         "model": twins[0].options().model,
         "seeds": [run.options().seed for run in twins],
-        "metrics": {key: spread([side["metrics"][key] for side in summaries]) for key in summaries[0]["metrics"]},
+        "metrics": {key: mean_std([side["metrics"][key] for side in summaries]) for key in summaries[0]["metrics"]},
         "kernel": kernel_of(twins),
         "difference": {
-            name: spread([minus(a.get(name), b.get(name)) for a, b in zip(ours, theirs, strict=True)])
+            name: mean_std([minus(a.get(name), b.get(name)) for a, b in zip(ours, theirs, strict=True)])
             for name in ours[0]
         },
     }

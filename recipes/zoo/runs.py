@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpnets.cli import INTERRUPTED
+from hpnets.commands.process import INTERRUPTED
 from recipes.zoo.cells import SEEDS, Cell
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What a model's options may be, as its own errors say, and what its named sizes cost."""
+"""The types of a model's options, and what its named sizes cost."""
 
 from functools import cache
 from inspect import Parameter
@@ -6,21 +6,10 @@ from typing import Any
 
 import torch
 
-from hpnets.models import create_model, generates_pictures, model_options
+from hpnets.models import create_model, generates_pictures, model_option_docs, model_options
 from hpnets.models.cost import Cost, cost
 
 IMAGE, CLASSES = (3, 32, 32), 10
-NONSENSE = "?"  # no option takes it
-
-
-@cache
-def allowed(name: str, key: str) -> str:
-    """What the model `name` answers to nonsense for its option `key`: "an integer >= 1", or the words that it knows."""
-    try:
-        build(name, **{key: NONSENSE})
-    except ValueError as error:
-        return str(error).partition("allowed: ")[2]
-    raise AssertionError(f"{name} takes {NONSENSE!r} for {key}")
 
 
 def type_name(option: Parameter) -> str:
@@ -35,7 +24,7 @@ def sizes(name: str) -> dict[str, Cost]:
     if "size" not in model_options(name):
         return {}
     found = {}
-    for size in allowed(name, "size").split(", "):
+    for size in model_option_docs(name)["size"].allowed.split(", "):
         # weights without memory, but for a generator, whose demodulation turns off an autocast that knows no "meta"
         with torch.device("cpu" if generates_pictures(name) else "meta"):
             found[size] = cost(build(name, size=size), IMAGE)

@@ -13,7 +13,7 @@ Spectra = dict[str, list[list[float]]]
 
 def record_spectra(results: Path, cell: str, runs: "Sequence[RunFolder]", twins: "Sequence[RunFolder]") -> None:
     """Enter a cell: {"ours": one list a seed, "twin": the same, [] without one}, descending, four digits."""
-    from hpnets.files import write_text
+    from hpnets.atomic_files import write_text
 
     found = {**read_spectra(results), cell: {"ours": eigenvalues(runs), "twin": eigenvalues(twins)}}
     lines = [f"{json.dumps(name)}: {json.dumps(found[name])}" for name in sorted(found)]
@@ -28,7 +28,7 @@ def read_spectra(results: Path) -> dict[str, Spectra]:
 
 def eigenvalues(runs: "Sequence[RunFolder]") -> list[list[float]]:
     """The last measured spectrum of each run that was tracked."""
-    from hpnets.files import read_tensors
+    from hpnets.atomic_files import read_tensors
 
     tracked = [run.kernel for run in runs if run.kernel.is_file()]
     return [[float(f"{value:.4g}") for value in read_tensors(path)["spectra"][-1].tolist()] for path in tracked]

@@ -30,7 +30,7 @@ def size(weight: Tensor) -> float:
 def test_the_default_changes_nothing(name: str) -> None:
     own, net = small(name), small(name, init="own")
     assert all(torch.equal(value, net.state_dict()[key]) for key, value in own.state_dict().items())
-    assert not hasattr(net, "redrawn")
+    assert net.drawn == "own"
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -57,7 +57,9 @@ def test_the_mean_square_is_kept(name: str, kind: str) -> None:
 @pytest.mark.parametrize("shape", [(6, 20), (20, 6), (8, 8)])
 def test_orthogonal(shape: tuple[int, int]) -> None:
     net = nn.Sequential(nn.Linear(*reversed(shape)), nn.Conv2d(shape[1], shape[0], 3))
-    redraw(net, "orthogonal", drawn(lambda: nn.Sequential(nn.Linear(*reversed(shape)), nn.Conv2d(*reversed(shape), 3))))
+    redraw(
+        net, "orthogonal", drawn(lambda: nn.Sequential(nn.Linear(*reversed(shape)), nn.Conv2d(shape[1], shape[0], 3)))
+    )
     for W in weights(net).values():
         W = W if W.shape[0] <= W.shape[1] else W.T
         torch.testing.assert_close(W @ W.T, W[0].square().sum() * torch.eye(len(W)), rtol=1e-4, atol=1e-4)
@@ -73,7 +75,7 @@ def test_uniform_and_normal_are_what_they_say() -> None:
 
 
 def test_what_starts_at_zero_or_is_frozen_stays() -> None:
-    def build() -> nn.Module:
+    def build() -> nn.Sequential:
         net = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4))
         nn.init.zeros_(net[0].weight)
         net[1].requires_grad_(False)
@@ -114,7 +116,7 @@ def test_a_model_without_a_width_has_it(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_refusals() -> None:
-    with pytest.raises(ValueError, match="init is 'orthogonl': did you mean orthogonal"):
+    with pytest.raises(ValueError, match="init is 'orthogonl'; did you mean orthogonal"):
         small("ccp", init="orthogonl")
     with pytest.raises(ValueError, match="net is drawn with init 'uniform', not as its model says; allowed"):
         limit_kernel(small("ccp", init="uniform"), samples(2))

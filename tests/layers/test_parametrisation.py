@@ -218,11 +218,11 @@ def test_groups_of_a_wide_net() -> None:
 
 def test_refusals() -> None:
     net = create_model("mlp", input_shape=(4,), output_dim=1, width=64, base_width=16, parametrisation="mup")
-    with pytest.raises(ValueError, match=r"optimizer is 'lbfgs'; allowed: sgd, adam, adamw"):
+    with pytest.raises(ValueError, match=r"optimizer is 'lbfgs'; allowed: adam, adamw, sgd"):
         parameter_groups(net, "lbfgs", 0.1)
     with pytest.raises(ValueError, match=r"weight_decay is 0.5 with adam .*; allowed: 0, or adamw"):
         parameter_groups(net, "adam", 0.1, 0.5)
-    with pytest.raises(ValueError, match="parametrisation is 'mupp': did you mean mup"):
+    with pytest.raises(ValueError, match="parametrisation is 'mupp'; did you mean mup"):
         small("ccp", parametrisation="mupp")
     with pytest.raises(ValueError, match="base_width is 0; allowed: an integer >= 1"):
         small("ccp", base_width=0)

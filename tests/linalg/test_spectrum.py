@@ -161,7 +161,7 @@ def test_sizes_whose_squares_leave_float64_change_nothing(power: int) -> None:
     """Eigenvalues, residuals, factors and densities of 2^power K are those of K; `norm` alone gives 0 or inf there."""
     k, size = with_eigenvalues(power_law(120, 1.5)), 2.0**power
     for method in ("dense", "lanczos"):
-        plain, scaled = (spectrum(kernel, 5, method) for kernel in (k, k * size))  # type: ignore[arg-type]
+        plain, scaled = (spectrum(kernel, 5, method) for kernel in (k, k * size))
         torch.testing.assert_close(scaled.eigenvalues / size, plain.eigenvalues, rtol=1e-9, atol=0)
         assert scaled.converged
         assert float(scaled.residuals.max()) > 0

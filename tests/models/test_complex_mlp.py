@@ -96,5 +96,5 @@ def test_the_split_kernel_is_blind_to_the_imaginary_inner_product_and_the_cardio
 def test_complex_input_of_odd_size_is_refused() -> None:
     with pytest.raises(ValueError, match=r"input_shape is \(5,\); allowed with complex_input: evenly many features"):
         small("complex_mlp", input_shape=(5,), complex_input=True)
-    with pytest.raises(ValueError, match="activation is 'splitrelu': did you mean split_relu"):
+    with pytest.raises(ValueError, match="activation is 'splitrelu'; did you mean split_relu"):
         small("complex_mlp", activation="splitrelu")

@@ -42,7 +42,7 @@ def test_modulation_is_its_formula() -> None:
 
 def test_levels_widen_the_field() -> None:
     net = small("focalnet", levels=3)
-    assert [tuple(dw.weight.shape[2:]) for dw in net.get_submodule("stages.0.3.modulation.dw")] == [
+    assert [tuple(dw.weight.shape[2:]) for dw in net.get_submodule("stages.0.3.modulation.dw").children()] == [
         (3, 3),
         (5, 5),
         (7, 7),

@@ -42,7 +42,7 @@ def test_positions_tell_patches_apart() -> None:
 def test_heads_must_divide_the_width() -> None:
     with pytest.raises(ValueError, match="heads is 4; allowed: a divisor of width, 6"):
         small("linear_attention", heads=4)
-    with pytest.raises(ValueError, match=r"norm is 'batch': allowed: layer, none"):
+    with pytest.raises(ValueError, match=r"norm is 'batch'; allowed: layer, none"):
         small("linear_attention", norm="batch")
     with pytest.raises(ValueError, match=r"input_shape is \(1, 8, 8\); allowed: images .* of at least 9x9"):
         small("linear_attention", patch=9)

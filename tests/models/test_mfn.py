@@ -63,8 +63,8 @@ def test_the_sum_twin_has_the_filters_own_frequencies_only() -> None:
 def test_frequencies_of_all_filters_add_up_to_the_option(d: int) -> None:
     torch.manual_seed(0)
     net = create_model("mfn_fourier", input_shape=(d,), output_dim=1, width=512, depth=3, frequency=20.0)
-    total = sum(g.w.weight.square().sum(1).mean() for g in net.g)
-    assert math.sqrt(total.item()) == pytest.approx(20, rel=0.1)
+    total = sum(g.w.weight.square().sum(1).mean().item() for g in net.g)
+    assert math.sqrt(total) == pytest.approx(20, rel=0.1)
 
 
 @pytest.mark.parametrize("name", ["mfn_fourier", "mfn_gabor"])

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, jvp, vmap
 
-from hpnets.files import read_tensors, write_tensors
-from hpnets.models import create_model, list_models, model_options, model_summary, register_model
+from hpnets.atomic_files import read_tensors, write_tensors
+from hpnets.models import create_model, list_models, model_option_docs, model_options, model_summary, register_model
 from hpnets.models.cost import cost
 from hpnets.models.registry import _MODELS
 from tests.models.nets import IMAGE, ZERO_GATES, open_gates, outputs, samples, small
@@ -183,7 +183,7 @@ def test_transforms_agree_with_autograd(name: str) -> None:
     jacobian = vmap(jacrev(lambda p, xi: functional_call(net, p, (xi[None],))[0]), (None, 0))(params, x)
     expected = autograd_jacobian(net, x)
     tangents = {key: torch.randn_like(p) for key, p in params.items()}
-    _, forward = jvp(lambda p: functional_call(net, p, (x,)), (params,), (tangents,))
+    _, forward, *_ = jvp(lambda p: functional_call(net, p, (x,)), (params,), (tangents,))
     for key in params:
         assert torch.allclose(jacobian[key], expected[key], rtol=1e-10, atol=1e-10)
     product = sum((expected[key] * tangents[key]).reshape(2, outputs(name), -1).sum(2) for key in params)
@@ -224,9 +224,18 @@ def test_options_are_plain_and_have_defaults(name: str, key: str, option: inspec
         assert type(option.default) is option.annotation
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_each_option_says_what_it_is_and_what_it_allows(name: str) -> None:
+    docs = model_option_docs(name)
+    assert list(docs) == list(model_options(name))
+    for key, option in docs.items():
+        assert 2 <= len(option.text.split()) <= 20, key
+        assert option.allowed, key
+
+
 @pytest.mark.parametrize(("name", "key", "value"), WRONG)
 def test_wrong_values_are_refused_by_name(name: str, key: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=rf"^{key} is {re.escape(repr(value))}[;:] (allowed|did you mean)"):
+    with pytest.raises(ValueError, match=rf"^{key} is {re.escape(repr(value))}; (allowed|did you mean)"):
         small(name, **{key: value})
 
 
@@ -235,10 +244,10 @@ def test_wrong_values_are_refused_by_name(name: str, key: str, value: Any) -> No
     [
         ("ccp", "degree", 0, "degree is 0; allowed: an integer >= 1"),
         ("ncp", "degree", 0, "degree is 0; allowed: an integer >= 1"),
-        ("ccp", "activation", "rellu", "activation is 'rellu': did you mean relu"),
-        ("resnet18", "norm", "bach", "norm is 'bach': did you mean batch"),
+        ("ccp", "activation", "rellu", "activation is 'rellu'; did you mean relu"),
+        ("resnet18", "norm", "bach", "norm is 'bach'; did you mean batch"),
         ("ncp", "skip", "no", "skip is 'no'; allowed: true or false"),
-        ("ccp", "degre", 3, "model 'ccp' has no option 'degre': did you mean degree"),
+        ("ccp", "degre", 3, "model 'ccp' has no option 'degre'; did you mean degree"),
         ("ccp", "output_dim", 0, "output_dim is 0; allowed: an integer >= 1"),
         ("ccp", "output_dim", 2.0, "output_dim is 2.0; allowed: an integer >= 1"),
         ("ccp", "input_shape", (), r"input_shape is \(\); allowed: one or more sizes >= 1"),
@@ -286,7 +295,7 @@ def test_names_and_registration(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"ccp", "ncp", "mlp", "resnet18"} <= set(ALL)
     assert set(list_models("*cp")) >= {"ccp", "ncp"}
     assert list_models("no such") == []
-    with pytest.raises(ValueError, match=r"unknown model 'cpp': did you mean .*ccp"):
+    with pytest.raises(ValueError, match=r"unknown model 'cpp'; did you mean .*ccp"):
         create_model("cpp", input_shape=(1,), output_dim=1)
     with pytest.raises(ValueError, match="model 'linear' lacks the constructor arguments input_shape, output_dim"):
         register_model("linear")(nn.Linear)

@@ -36,7 +36,7 @@ def test_scale_does_not_fade_with_the_levels() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("activation", "relu", "activation is 'relu': did you mean leaky_relu"),
+        ("activation", "relu", "activation is 'relu'; did you mean leaky_relu"),
         ("levels", 0, "levels is 0; allowed: an integer >= 1"),
         ("clamp", 0.0, "clamp is 0.0; allowed: a finite number > 0"),
     ],

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hpnets.files import read_tensors, write_tensors
+from hpnets.atomic_files import read_tensors, write_tensors
 from hpnets.models import create_model
 from hpnets.ntk import ntk
 from hpnets.theory import limit_kernel
@@ -96,7 +96,7 @@ def test_shared_factors_are_one_tensor_at_any_degree(name: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", SKIPS)
 def test_an_unknown_norm_is_refused_at_degree_one_too(name: str) -> None:
-    with pytest.raises(ValueError, match="norm is 'bach': did you mean batch"):
+    with pytest.raises(ValueError, match="norm is 'bach'; did you mean batch"):
         small(name, degree=1, norm="bach")
 
 

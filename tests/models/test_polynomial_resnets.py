@@ -1,25 +1,28 @@
 """Pi-net, PDC, R-PolyNet, D-PolyNet: their blocks' formulas, their degrees, the residual nets they reduce to."""
 
+from dataclasses import replace
 from functools import partial
+from typing import Any, cast
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from hpnets.models.backbone import BasicBlock, ResidualNet, size_of
-from hpnets.models.pdc import PDCBlock
-from hpnets.models.pinet import PiBlock
-from hpnets.models.polynet import DPolyBlock, RPolyBlock
+from hpnets.models.backbone import BasicBlock, ResidualNet, StageOptions
+from hpnets.models.pdc import PDCBlock, PDCOptions
+from hpnets.models.pinet import PiBlock, PiNetOptions
+from hpnets.models.polynet import DPolyBlock, RPolyBlock, RPolyNetOptions
 from hpnets.ntk import ntk
+from hpnets.option_sets import OptionSet
 from tests.models.nets import IMAGE, line, samples, scramble, small
 
 FAMILIES = ["pinet", "pdc", "rpolynet", "dpolynet"]
 MAPS = (4, 6, 6)
 
 
-def block(kind: type[BasicBlock], activation: str = "none", stride: int = 2, **options: float) -> BasicBlock:
+def block(kind: Any, options: Any, activation: str = "none") -> Any:
     torch.manual_seed(0)
-    return scramble(kind(4, 5, stride, "batch", activation, **options).double().eval())  # type: ignore[return-value]
+    return scramble(kind(4, 5, 2, replace(options, activation=activation)).double().eval())
 
 
 def second_degree_term(b: BasicBlock, x: Tensor) -> Tensor:
@@ -28,31 +31,33 @@ def second_degree_term(b: BasicBlock, x: Tensor) -> Tensor:
     if isinstance(b, PiBlock):
         return b.bn(b.mix(o * sc))
     if isinstance(b, PDCBlock):
-        u_1, u_2 = (bn(conv(x)) for conv, bn in b.u)
+        pairs = cast(list[tuple[nn.Module, nn.Module]], b.u)
+        u_1, u_2 = (bn(conv(x)) for conv, bn in pairs)
         return b.alpha * (u_1 * u_2)
     assert isinstance(b, RPolyBlock)
     return b.alpha * b.bn(b.mix(o * b.norm(sc)))
 
 
 KINDS = [
-    (PiBlock, {"conv1x1": False}),
-    (PiBlock, {"conv1x1": True}),
-    (PDCBlock, {"alpha0": 0.7}),
-    (RPolyBlock, {"alpha0": 0.7}),
+    (PiBlock, PiNetOptions(conv1x1=False)),
+    (PiBlock, PiNetOptions(conv1x1=True)),
+    (PDCBlock, PDCOptions(alpha0=0.7)),
+    (RPolyBlock, RPolyNetOptions(alpha0=0.7)),
 ]
 
 
 @pytest.mark.parametrize("activation", ["none", "relu"])
 @pytest.mark.parametrize(("kind", "options"), KINDS)
-def test_block_is_its_formula(kind: type[BasicBlock], options: dict[str, float], activation: str) -> None:
-    b, x = block(kind, activation, **options), samples(2, MAPS, torch.float64)
+def test_block_is_its_formula(kind: type[BasicBlock], options: OptionSet, activation: str) -> None:
+    b, x = block(kind, options, activation), samples(2, MAPS, torch.float64)
     o, sc = b.bn2(b.conv2(b.act(b.bn1(b.conv1(x))))), b.downsample(x)
     assert torch.allclose(b(x), b.act(o + sc + second_degree_term(b, x)), rtol=1e-12, atol=1e-12)
     assert (b(x) - b.act(o + sc)).abs().max() > 1e-2
 
 
 def test_d_polynet_block_multiplies_with_the_previous_term() -> None:
-    b, x, p = block(DPolyBlock, alpha0=0.7), samples(2, MAPS, torch.float64), torch.randn(2, *MAPS, dtype=torch.float64)
+    b, x = block(DPolyBlock, RPolyNetOptions(alpha0=0.7)), samples(2, MAPS, torch.float64)
+    p = torch.randn(2, *MAPS, dtype=torch.float64)
     o, sc = b.branch(x), b.downsample(x)
     q = o * b.norm(sc)
     t = q * b.dense[1](b.dense[0](p))
@@ -62,8 +67,8 @@ def test_d_polynet_block_multiplies_with_the_previous_term() -> None:
 
 
 @pytest.mark.parametrize(("kind", "options"), KINDS)
-def test_block_has_degree_two(kind: type[BasicBlock], options: dict[str, float]) -> None:
-    values = block(kind, **options)(line(4, MAPS)).detach()
+def test_block_has_degree_two(kind: type[BasicBlock], options: OptionSet) -> None:
+    values = block(kind, options)(line(4, MAPS)).detach()
     assert values.diff(n=3, dim=0).abs().max() < 1e-11 * values.abs().max()
     assert values.diff(n=2, dim=0).abs().max() > 1e-3 * values.abs().max()
 
@@ -92,7 +97,7 @@ def test_the_papers_size_has_eighteen_layers(name: str) -> None:
     net = small(name, size="18", width=2)
     assert [len(net.get_submodule(f"layer{i}")) for i in (1, 2, 3, 4)] == [2, 2, 2, 2]
     assert net.get_parameter("fc.weight").shape == (3, 16)
-    assert size_of("18", None) == (64, (2, 2, 2, 2))
+    assert StageOptions("18").stages() == (64, (2, 2, 2, 2))
 
 
 SECOND_ORDER = ["pinet", "rpolynet", "dpolynet"]

@@ -38,7 +38,7 @@ def test_by_name() -> None:
     assert make_product("hadamard") is hadamard
     assert make_product("hadamard")(a, b).tolist() == [10, 21]
     assert make_product("sum")(a, b).tolist() == [7, 10]
-    with pytest.raises(ValueError, match="product is 'hadamar': did you mean hadamard"):
+    with pytest.raises(ValueError, match="product is 'hadamar'; did you mean hadamard"):
         make_product("hadamar")
 
 
@@ -132,8 +132,8 @@ def test_modulations_shift(kind: type[nn.Module]) -> None:
 @pytest.mark.parametrize("demodulate", [False, True])
 def test_a_style_is_added_to_what_is_convolved(demodulate: bool, fused: bool) -> None:
     conv, x, s = layer(ModulatedConv2d, 4, 5, 3, demodulate, fused), *styled()
-    W = conv.get_parameter("weight")
-    W = W / (W.square().sum((1, 2, 3), keepdim=True).sqrt() if demodulate else 6)  # fan_in 4 * 9
+    weight = conv.get_parameter("weight")
+    W = weight / (weight.square().sum((1, 2, 3), keepdim=True).sqrt() if demodulate else 6)  # fan_in 4 * 9
     assert torch.allclose(conv(x, s), F.conv2d(x + s[:, :, None, None], W, padding=1), rtol=1e-6)
 
 

@@ -146,7 +146,7 @@ def test_pictures_are_square_grey_or_coloured() -> None:
 
 def test_one_model_makes_pictures() -> None:
     assert [name for name in list_models() if generates_pictures(name)] == ["style_generator"]
-    with pytest.raises(ValueError, match="unknown model 'style_generater': did you mean style_generator"):
+    with pytest.raises(ValueError, match="unknown model 'style_generater'; did you mean style_generator"):
         generates_pictures("style_generater")
 
 

@@ -23,7 +23,7 @@ class Odd(nn.Module):
         self.register_buffer("calls", torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
-        self.calls += 1
+        self.calls.add_(1)
         h = self.second(self.linear(self.drop(self.first(x))))
         return self.last(nn.functional.dropout(torch.tanh(h), 0.1))  # draws in eval mode too
 

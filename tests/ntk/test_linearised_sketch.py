@@ -60,12 +60,12 @@ def test_centred_net() -> None:
 def test_sketch_error_against_its_bar_over_seeds(outputs: str) -> None:
     net, _, x = pair("ccp")
     truth = ntk(net, x, outputs=outputs)
-    z = []
+    errors = []
     for seed in range(20):
         found = sketch(net, x, outputs=outputs, samples=200, seed=seed)
         assert found.kernel.shape == found.standard_error.shape == truth.shape
-        z.append(((found.kernel - truth) / found.standard_error).flatten())
-    z = torch.stack(z)
+        errors.append(((found.kernel - truth) / found.standard_error).flatten())
+    z = torch.stack(errors)
     assert z.square().mean().sqrt() == pytest.approx(1, abs=0.25)
     assert float((z.abs() < 3).double().mean()) > 0.97
     # Unbiased: the mean over the seeds is within its own bar.

@@ -1,6 +1,7 @@
 """Metrics of kernels with known values, their invariances, and the table by name."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from hpnets.linalg import spectrum
 from hpnets.ntk import metrics
-from hpnets.ntk.metrics import METRICS, Measurement, measure
+from hpnets.ntk.metrics import METRICS, Measurement, measure, measurement
 from tests.linalg.oracles import power_law, with_eigenvalues
 
 
@@ -215,6 +216,22 @@ def test_the_names_in_the_logs_are_there() -> None:
     assert {*logged.split(), "decay_window_start", "decay_window_stop"} <= METRICS.keys()
 
 
+def test_a_metric_registers_with_what_it_reads_and_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measurement, "METRICS", dict(METRICS))
+    monkeypatch.setattr(measurement._METRICS, "_entries", measurement.METRICS)
+
+    @metrics.register_metric("first_label", lambda m: (m.y, 2.0), abs, lambda targets: targets is not None)
+    def scaled(y: Tensor, factor: float) -> float:
+        return -factor * float(y[0, 0])
+
+    assert scaled(torch.ones(1, 1), 3.0) == -3
+    assert measure(track(), ["first_label"]) == {"first_label": 2.0}
+    assert "first_label" in metrics.available_metrics(torch.ones(12, 1))
+    assert "first_label" not in metrics.available_metrics(None)
+    with pytest.raises(ValueError, match="metric 'drift' is registered already"):
+        metrics.register_metric("drift")(lambda m: 0.0)
+
+
 def test_the_first_measurement_has_no_velocity() -> None:
     assert math.isnan(measure(track(k_last=None, steps=0), ["velocity"])["velocity"])
 
@@ -247,6 +264,6 @@ def test_measure_refuses_what_it_cannot_know() -> None:
         (lambda: metrics.local_elasticity(psd(0), torch.zeros(12, dtype=torch.long)), "no pair of one class, or none"),
     ],
 )
-def test_bad_arguments_are_named(call, message: str) -> None:
+def test_bad_arguments_are_named(call: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()

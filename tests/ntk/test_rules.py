@@ -1,5 +1,7 @@
 """Every rule, and every way of calling a layer, against the dense Jacobian; and that a rule was used, no fallback."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,7 +14,7 @@ from tests.ntk.oracle import dense_kernel, relative
 class Lambda(nn.Module):
     """A function as a module."""
 
-    def __init__(self, function) -> None:
+    def __init__(self, function: Callable[..., Tensor]) -> None:
         super().__init__()
         self.function = function
 

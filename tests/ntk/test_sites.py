@@ -1,6 +1,8 @@
 """Parameters that no module's rule covers, where functions use them: exact, by factors, in one block and in tiles."""
 
+from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 
 import pytest
 import timm
@@ -9,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
-from hpnets.ntk import ntk, plan
+from hpnets.ntk import Outputs, ntk, plan
 from tests.ntk.odd_truth import with_least_memory
 from tests.ntk.oracle import dense_kernel, relative, select
 
@@ -17,7 +19,7 @@ from tests.ntk.oracle import dense_kernel, relative, select
 class Function(nn.Module):
     """f(parameters, x) with raw parameters of these shapes, a nonlinearity, and a read-out of 3 logits."""
 
-    def __init__(self, f, *shapes: tuple[int, ...], features: int, **modules: nn.Module) -> None:
+    def __init__(self, f: Callable[..., Tensor], *shapes: tuple[int, ...], features: int, **modules: nn.Module) -> None:
         super().__init__()
         self.f, self.raw = f, nn.ParameterList(torch.rand(shape) + 0.5 for shape in shapes)
         self.held, self.out = nn.ModuleDict(modules), nn.Linear(features, 3)
@@ -175,6 +177,10 @@ CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
 }
 
 
+def structured(net: nn.Module, x1: Tensor, x2: Tensor | None, outputs: Outputs, memory: int | str = "1GiB") -> Tensor:
+    return ntk(net, x1, x2, outputs=outputs, algorithm="structured", memory=memory)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_sites_equal_the_dense_jacobian(name: str, recwarn: pytest.WarningsRecorder) -> None:
     torch.manual_seed(0)
@@ -185,9 +191,8 @@ def test_sites_equal_the_dense_jacobian(name: str, recwarn: pytest.WarningsRecor
     assert not {"jacobian", "loop"} & {p.contraction for p in made.parameters}, str(made)
     for outputs, others in (("full", None), ("full", x2), ("trace", None), ("trace", x2)):
         truth = select(dense_kernel(net, x1, others), outputs)
-        options = {"outputs": outputs, "algorithm": "structured"}
-        assert relative(ntk(net, x1, others, **options), truth) < 1e-10
-        tiled = with_least_memory(lambda memory, o=others, k=options: ntk(net, x1, o, memory=memory, **k))
+        assert relative(structured(net, x1, others, outputs), truth) < 1e-10
+        tiled = with_least_memory(partial(structured, net, x1, others, outputs))
         assert relative(tiled, truth) < 1e-10
     assert not [w for w in recwarn if "which is slower" in str(w.message) or "raised" in str(w.message)]
 

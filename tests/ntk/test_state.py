@@ -1,5 +1,7 @@
 """What the kernel refuses, and that it leaves a network as it found it, even when it is interrupted."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -33,7 +35,7 @@ class Counting(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.count()
-        self.seen += 1
+        self.seen.add_(1)
         torch.rand(1)
         return self.b(torch.relu_(self.norm(self.a(x))) * self.gain)
 
@@ -87,11 +89,11 @@ def test_nothing_changes_when_interrupted(name: str, allowed: int) -> None:
 def test_interrupted_in_a_backward_pass() -> None:
     class Breaks(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, x: Tensor) -> Tensor:
+        def forward(ctx: Any, x: Tensor) -> Tensor:
             return x.clone()
 
         @staticmethod
-        def backward(ctx, g: Tensor) -> Tensor:
+        def backward(ctx: Any, g: Tensor) -> Tensor:
             raise RuntimeError("interrupted")
 
     class Net(nn.Module):
@@ -176,11 +178,11 @@ def test_refused_before_work() -> None:
 def test_wrappers_are_taken_off() -> None:
     net, x = MLP().double(), X.double()
     truth = dense_kernel(net, x)
-    compiled = torch.compile(net)
+    compiled: Any = torch.compile(net)  # a Module, which the stubs call a function
     assert relative(ntk(compiled, x, outputs="full"), truth) < 1e-10
     assert relative(ntk(compiled, x, outputs="full", params=dict(compiled.named_parameters())), truth) < 1e-10
     assert relative(ntk(nn.DataParallel(net), x, outputs="full"), truth) < 1e-10
-    inside = nn.Sequential(torch.compile(net), nn.Identity())
+    inside = nn.Sequential(compiled, nn.Identity())
     assert relative(ntk(inside, x, outputs="full"), truth) < 1e-10
     net.compile()
     assert relative(ntk(net, x, outputs="full"), truth) < 1e-10

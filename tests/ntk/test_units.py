@@ -52,7 +52,7 @@ def test_the_scratch_is_what_is_allocated(L: int, monkeypatch: pytest.MonkeyPatc
     H, n, C, allocated = 6, 20, 5, []
 
     class Recorded(torch.Tensor):
-        def new_empty(self, *size: int) -> Tensor:
+        def new_empty(self, *size: int) -> Tensor:  # type: ignore[override]
             allocated.append(torch.Size(size).numel())
             return torch.empty(*size, dtype=torch.float64)
 

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
-from hpnets.files import write_tensors, write_text
+from hpnets.atomic_files import write_tensors, write_text
 from hpnets.report import draw_curves
 from hpnets.report.curves import read_metrics
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from hpnets.tasks import Task, create_task
+from hpnets.tasks import create_task
+from hpnets.tasks.base import SupervisedTask
 from tests.tasks.formats import CLASSES, write_files
 
-MakeTask = Callable[..., Task]
+MakeTask = Callable[..., SupervisedTask]
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def make_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeTask:
     """create_task(name, **options) after setup, the vision ones on files under tmp_path."""
     written: set[str] = set()
 
-    def make(name: str, **options: Any) -> Task:
+    def make(name: str, **options: Any) -> SupervisedTask:
         if name in CLASSES:
             options["root"] = str(tmp_path)
             if name not in written:

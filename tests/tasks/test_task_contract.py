@@ -9,7 +9,7 @@ from torchmetrics import MetricCollection
 from torchvision.transforms import v2
 
 import hpnets.tasks
-from hpnets.tasks import Task, create_task, list_tasks, register_task, task_options
+from hpnets.tasks import Task, create_task, list_tasks, register_task, task_option_docs, task_options
 from hpnets.tasks.base import TASKS
 from hpnets.tasks.kinds import ClassificationTask, RegressionTask
 from hpnets.tasks.samples import Splits, splits_of
@@ -144,13 +144,14 @@ def test_listing_and_options() -> None:
     for name in ALL:
         options = task_options(name).values()
         assert all(option.default is not option.empty and option.annotation is not option.empty for option in options)
-    names = {"Task", "register_task", "create_task", "list_tasks", "task_options", "task_summary"}
+        assert list(task_option_docs(name)) == list(task_options(name))
+    names = {"Task", "register_task", "create_task", "list_tasks", "task_option_docs", "task_options", "task_summary"}
     assert set(hpnets.tasks.__all__) == names
 
 
 def test_a_taken_name_cannot_be_registered_again() -> None:
     with pytest.raises(ValueError, match="task 'digits' is registered already"):
-        register_task("digits")(Task)
+        register_task("digits")(Task)  # type: ignore[type-var, type-abstract]
     assert Task.name is None
     assert type(create_task("digits")) is not Task
 
@@ -178,37 +179,37 @@ def test_a_task_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 WRONG = [
-    ("digit", {}, "unknown task 'digit': did you mean digits"),
-    ("digits", {"batchsize": 8}, "no option 'batchsize': did you mean batch_size"),
-    ("digits", {"batch_size": 0}, "batch_size=0: allowed are integers of at least 1"),
-    ("digits", {"batch_size": 8.5}, "batch_size=8.5: allowed are integers"),
-    ("digits", {"batch_size": True}, "batch_size=True: allowed are integers"),
-    ("digits", {"seed": -1}, "seed=-1: allowed are integers of at least 0"),
-    ("digits", {"num_workers": -2}, "num_workers=-2: allowed are integers of at least 0"),
-    ("mnist", {"download": "false"}, "download='false': allowed are true and false"),
-    ("line", {"target": "cubik"}, "target='cubik': did you mean cubic"),
-    ("line", {"noise": -0.1}, "noise=-0.1: allowed are finite numbers of at least 0"),
-    ("line", {"noise": float("nan")}, "noise=nan: allowed are finite numbers"),
-    ("line", {"input_dim": 0, "target": "l1"}, "input_dim=0: allowed are integers of at least 1"),
-    ("line", {"input_dim": 2}, "input_dim=2: target 'cubic' allows only 1; any dimension is allowed for linear, quad"),
-    ("line", {"train_size": 0}, "train_size=0: allowed are integers of at least 1"),
-    ("line", {"test_size": 0}, "test_size=0: allowed are integers of at least 1"),
-    ("line", {"train_range": (1, 1)}, r"train_range=\(1, 1\): allowed are two numbers, low < high"),
-    ("line", {"train_range": (1, 2, 3)}, r"train_range=\(1, 2, 3\): allowed are two numbers"),
-    ("line", {"train_range": (-9, 9)}, "test_range=.* allowed are intervals that contain train_range="),
+    ("digit", {}, "unknown task 'digit'; did you mean digits"),
+    ("digits", {"batchsize": 8}, "no option 'batchsize'; did you mean batch_size"),
+    ("digits", {"batch_size": 0}, "batch_size is 0; allowed: an integer >= 1"),
+    ("digits", {"batch_size": 8.5}, "batch_size is 8.5; allowed: an integer"),
+    ("digits", {"batch_size": True}, "batch_size is True; allowed: an integer"),
+    ("digits", {"seed": -1}, "seed is -1; allowed: an integer >= 0"),
+    ("digits", {"num_workers": -2}, "num_workers is -2; allowed: an integer >= 0"),
+    ("mnist", {"download": "false"}, "download is 'false'; allowed: true or false"),
+    ("line", {"target": "cubik"}, "target is 'cubik'; did you mean cubic"),
+    ("line", {"noise": -0.1}, "noise is -0.1; allowed: a finite number >= 0"),
+    ("line", {"noise": float("nan")}, "noise is nan; allowed: a finite number"),
+    ("line", {"input_dim": 0, "target": "l1"}, "input_dim is 0; allowed: an integer >= 1"),
+    ("line", {"input_dim": 2}, "input_dim is 2; allowed: 1 for target 'cubic', any for linear, quad"),
+    ("line", {"train_size": 0}, "train_size is 0; allowed: an integer >= 1"),
+    ("line", {"test_size": 0}, "test_size is 0; allowed: an integer >= 1"),
+    ("line", {"train_range": (1, 1)}, r"train_range is \(1, 1\); allowed: two numbers, low < high"),
+    ("line", {"train_range": (1, 2, 3)}, r"train_range is \(1, 2, 3\); allowed: two numbers"),
+    ("line", {"train_range": (-9, 9)}, "test_range is .*; allowed: intervals that contain train_range, "),
     ("line", {"train_range": (0, 1), "test_range": (0, 1.05)}, "at least 1.1 times as wide"),
-    ("image_fit", {"image": "flowers"}, "image='flowers': did you mean flower"),
-    ("image_fit", {"image": 3}, "image=3: allowed: china, flower"),
-    ("image_fit", {"size": 7}, "size=7: allowed are integers of at least 8"),
-    ("image_fit", {"size": 428}, "size=428: allowed are integers from 8 to 427"),
-    ("sphere", {"dim": 1}, "dim=1: allowed are integers of at least 2"),
-    ("sphere", {"degrees": "1,x"}, "degrees='1,x': allowed are different integers"),
-    ("sphere", {"degrees": [2, 2]}, r"degrees=\[2, 2\]: allowed are different integers"),
-    ("sphere", {"degrees": [1, -1]}, r"degrees=\[1, -1\]: allowed are different integers"),
-    ("sphere", {"degrees": ()}, r"degrees=\(\): allowed are different integers"),
-    ("sphere", {"degrees": [1.5]}, r"degrees=\[1.5\]: allowed are different integers"),
-    ("sphere", {"amplitude": float("inf")}, "amplitude=inf: allowed are finite numbers"),
-    ("sphere", {"train_size": 0}, "train_size=0: allowed are integers of at least 1"),
+    ("image_fit", {"image": "flowers"}, "image is 'flowers'; did you mean flower"),
+    ("image_fit", {"image": 3}, "image is 3; allowed: china, flower"),
+    ("image_fit", {"size": 7}, "size is 7; allowed: an integer >= 8"),
+    ("image_fit", {"size": 428}, "size is 428; allowed: an integer from 8 to 427"),
+    ("sphere", {"dim": 1}, "dim is 1; allowed: an integer >= 2"),
+    ("sphere", {"degrees": "1,x"}, "degrees is '1,x'; allowed: different integers"),
+    ("sphere", {"degrees": [2, 2]}, r"degrees is \[2, 2\]; allowed: different integers"),
+    ("sphere", {"degrees": [1, -1]}, r"degrees is \[1, -1\]; allowed: different integers"),
+    ("sphere", {"degrees": ()}, r"degrees is \(\); allowed: different integers"),
+    ("sphere", {"degrees": [1.5]}, r"degrees is \[1.5\]; allowed: different integers"),
+    ("sphere", {"amplitude": float("inf")}, "amplitude is inf; allowed: a finite number"),
+    ("sphere", {"train_size": 0}, "train_size is 0; allowed: an integer >= 1"),
 ]
 
 

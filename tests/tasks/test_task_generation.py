@@ -51,7 +51,7 @@ def test_latents_are_fixed_by_the_seed() -> None:
     assert x.shape == (9, 6)
     assert y is None
     assert indices is None
-    with pytest.raises(ValueError, match="n=0: allowed are integers of at least 1"):
+    with pytest.raises(ValueError, match="n is 0; allowed: an integer >= 1"):
         task.probe(0)
 
 
@@ -102,5 +102,5 @@ def test_tasks_without_pictures_are_refused(name: str) -> None:
 
 
 def test_a_latent_below_1_is_refused() -> None:
-    with pytest.raises(ValueError, match="latent=0: allowed are integers of at least 1"):
+    with pytest.raises(ValueError, match="latent is 0; allowed: an integer >= 1"):
         task_of(latent=0)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from hpnets.tasks import create_task
+from hpnets.tasks.line import LineTask
 from hpnets.tasks.targets import TARGETS
 
 X = np.array([[-1.3, 0.4], [0.7, 2.1]])
@@ -42,7 +43,7 @@ def test_formulas(name: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_regions_of_the_splits(target: str, input_dim: int) -> None:
     if TARGETS[target].only_1d and input_dim > 1:
-        with pytest.raises(ValueError, match=f"input_dim={input_dim}: target '{target}' allows only 1"):
+        with pytest.raises(ValueError, match=f"input_dim is {input_dim}; allowed: 1 for target '{target}'"):
             create_task("line", target=target, input_dim=input_dim)
         return
     task = create_task("line", target=target, input_dim=input_dim, train_size=300, test_size=200)
@@ -82,7 +83,7 @@ def test_y_belongs_to_x() -> None:
 
 
 def test_own_intervals() -> None:
-    task = create_task("line", target="l1", train_range=[0, 1], test_range=[-3.0, 1.0], train_size=100, batch_size=10)
+    task = LineTask("l1", train_range=[0, 1], test_range=[-3.0, 1.0], train_size=100, batch_size=10)
     task.setup()
     x, test = task.train_set.batch(range(100))[0], task.test_set.batch(range(512))[0]
     assert x.min() >= 0

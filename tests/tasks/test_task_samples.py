@@ -64,7 +64,7 @@ def test_too_few_of_a_class_is_said() -> None:
     labels = labels_with(10, 2, 10)
     counts = labels[balanced_rows(labels, 8, 3, generator())].bincount()
     assert counts.tolist() == [3, 2, 3]
-    with pytest.raises(ValueError, match="n=9: class 1 has only 2 samples, so allowed is at most 8"):
+    with pytest.raises(ValueError, match="n is 9; allowed: at most 8, as class 1 has only 2 samples"):
         balanced_rows(labels, 9, 3, generator())
 
 
@@ -84,9 +84,9 @@ def test_a_probe_has_between_one_and_all_training_samples(name: str) -> None:
     task = create_task(name)
     task.setup()
     size = len(task.train_set)
-    with pytest.raises(ValueError, match="n=0: allowed are integers of at least 1"):
+    with pytest.raises(ValueError, match="n is 0; allowed: an integer >= 1"):
         task.probe(0)
-    with pytest.raises(ValueError, match=f"n={size + 1}: allowed is a probe of at most {size}"):
+    with pytest.raises(ValueError, match=f"n is {size + 1}; allowed: a probe of at most {size}"):
         task.probe(size + 1)
 
 

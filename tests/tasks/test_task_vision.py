@@ -110,7 +110,7 @@ def test_labels_of_another_data_set_are_noticed(tmp_path: Path, monkeypatch: pyt
     folder = tmp_path / "MNIST" / "raw"
     (folder / "t10k-labels-idx1-ubyte").replace(folder / "train-labels-idx1-ubyte")
     (folder / "t10k-labels-idx1-ubyte").write_bytes((folder / "train-labels-idx1-ubyte").read_bytes())
-    with pytest.raises(ValueError, match="300 images but 100 labels"):
+    with pytest.raises(ValueError, match="labels has length 100; allowed: 300"):
         create_task("mnist", root=str(tmp_path)).setup()
 
 

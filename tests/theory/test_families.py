@@ -8,8 +8,8 @@ import torch
 from hpnets import list_models
 from hpnets.models import create_model
 from hpnets.theory import init_variances, limit_kernel
-from recipes.theory.cases import CASES, IMAGE, OUTPUTS, VECTOR
-from recipes.theory.convergence import BAND, jackknife, log_slope, measure, root_mean_square, table
+from recipes.bench.limits.cases import CASES, IMAGE, OUTPUTS, VECTOR
+from recipes.bench.limits.convergence import BAND, jackknife, measure, slope, table
 from tests.theory.oracle import jacobian_kernel
 from tests.theory.test_limits import REFUSED
 
@@ -53,12 +53,11 @@ def test_the_error_falls_as_one_over_the_root_of_the_width(name: str) -> None:
 def test_the_slope_and_its_error() -> None:
     widths = (16, 64, 256)
     exact = {str(m): [3 * m**-0.5] * 4 for m in widths}
-    assert log_slope(list(map(float, widths)), [e[0] for e in exact.values()]) == pytest.approx(-0.5)
+    assert slope(exact) == pytest.approx(-0.5)
     assert jackknife(exact) == pytest.approx(0, abs=1e-12)
     noisy = {m: [e * (1 + 0.3 * (-1) ** i * (m == "16")) for i, e in enumerate(es)] for m, es in exact.items()}
     assert jackknife(noisy) > 0.01
     assert math.isnan(jackknife({m: e[:1] for m, e in exact.items()}))
-    assert root_mean_square([3.0, 4.0]) == pytest.approx(math.sqrt(12.5))
     row = table(
         {"ccp": {"options": "degree 3", "points": "0.4", "errors": exact, "slope": -0.5, "slope_error": 0.01}}
     ).splitlines()[-1]

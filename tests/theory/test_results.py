@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from recipes.theory.cases import CASES, WIDTHS
-from recipes.theory.convergence import BAND, jackknife, slope
-from recipes.theory.page import SECTIONS, render
+from recipes.bench.limits.cases import CASES, WIDTHS
+from recipes.bench.limits.convergence import BAND, jackknife, slope
+from recipes.bench.limits.page import SECTIONS, render
 
 FOLDER = Path(__file__).parents[2] / "docs" / "results" / "limits"
 FAMILIES: dict[str, Any] = json.loads((FOLDER / "convergence.json").read_text())["found"]

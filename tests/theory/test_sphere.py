@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -168,7 +169,7 @@ def nothing(t: Tensor) -> Tensor:
     ("kappa", "dim", "k_max", "message"),
     [
         (lambda t: -t, 3, 4, r"not positive semi-definite on the sphere in R\^3: its eigenvalue of degree 1 is -0.333"),
-        (kappas.k1, 1, 4, "dim 1; allowed: k >= 0 and dim >= 2"),
+        (kappas.k1, 1, 4, "dim is 1; allowed: an integer >= 2"),
         (kappas.k1, 3, -1, "k is -1"),
         (lambda t: t[:3], 3, 4, r"to torch.float64 \(3,\); allowed: float64 of the same shape"),
         (lambda t: t.float(), 3, 4, "to torch.float32"),
@@ -181,9 +182,13 @@ def test_what_is_no_kernel_is_refused(kappa, dim: int, k_max: int, message: str)
         sphere_spectrum(kappa, dim, k_max)
 
 
+def scaled_by(factor: float) -> Callable[[Tensor], Tensor]:
+    return lambda t: factor * kappas.k1(t)
+
+
 @pytest.mark.parametrize("power", [-900, 900])
 def test_a_kernel_of_any_size_has_its_errors_too(power: int) -> None:
-    plain, scaled = (sphere_spectrum(lambda t, s=s: s * kappas.k1(t), 3, 8) for s in (1.0, 2.0**power))
+    plain, scaled = (sphere_spectrum(scaled_by(s), 3, 8) for s in (1.0, 2.0**power))
     torch.testing.assert_close(scaled.normalised, plain.normalised, rtol=0, atol=0)
     torch.testing.assert_close(scaled.errors * 2.0**-power, plain.errors, rtol=0, atol=0)
 

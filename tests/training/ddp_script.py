@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import lightning.pytorch as pl
 import torch
@@ -19,7 +20,7 @@ class KeysOfRank(pl.Callback):
     """Collects every metric name that reaches this rank's callbacks."""
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        monitor = next(c for c in trainer.callbacks if isinstance(c, NTKMonitor))
+        monitor = next(c for c in cast(Any, trainer).callbacks if isinstance(c, NTKMonitor))
         folder = Path(sys.argv[1])
         values = {
             "keys": sorted(trainer.callback_metrics),

@@ -22,7 +22,7 @@ def small_options(**changes: object) -> RunOptions:
         "wandb": "off",
         "seed": 0,
     }
-    return RunOptions(**{**options, **changes})  # type: ignore[arg-type]
+    return RunOptions(**{**options, **changes})
 
 
 def start_train(*flags: str, **environment: str) -> subprocess.Popen[str]:

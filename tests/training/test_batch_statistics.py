@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, SubsetRandomSampler, TensorDataset
 
-from hpnets.files import read_tensors
+from hpnets.atomic_files import read_tensors
 from hpnets.ntk import estimated_statistics, ntk
 from hpnets.options import NTKOptions, TrainerOptions
 from hpnets.tasks.sphere import SphereTask
@@ -153,9 +153,10 @@ def test_inputs_can_be_given_where_the_loader_cannot_be_read() -> None:
     monitor = NTKMonitor(X[:8], batch_statistics=[X])
     fit(Normed(), monitor, loader=DataLoader(Stream(), batch_size=6))
     assert monitor.track.estimated == [0, 4, 8]
-    for wrong in ("estimated", []):
+    refused: tuple[Any, ...] = ("estimated", [])
+    for wrong in refused:
         with pytest.raises(ValueError, match="allowed: 'estimate', 'running' or a list of inputs"):
-            NTKMonitor(X[:8], batch_statistics=wrong)  # type: ignore[arg-type]
+            NTKMonitor(X[:8], batch_statistics=wrong)
 
 
 def test_batches_are_seen_as_the_module_gets_them() -> None:

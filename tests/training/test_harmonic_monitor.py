@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from hpnets.kernels import KernelPredictor, learning_curves
 from hpnets.models import create_model
 from hpnets.ntk import ntk
 from hpnets.options import NTKOptions, TrainerOptions
 from hpnets.tasks.sphere import SphereTask
-from hpnets.theory import KernelPredictor, learning_curves, sphere_spectrum, zonal_coefficients, zonal_harmonics
+from hpnets.theory import sphere_spectrum, zonal_coefficients, zonal_harmonics
 from hpnets.training import HarmonicMonitor, LitModel, train
 from tests.training.runs import read_rows, small_options
 from tests.training.sphere_runs import fit, plain, points, sphere

@@ -15,7 +15,7 @@ from hpnets.options import OptimOptions
 from hpnets.tasks import create_task
 from hpnets.tasks.sphere import SphereTask
 from hpnets.training import LinearTwin, LitModel, NTKMonitor
-from recipes.theory.equivalence import TOLERANCE, gaps, measure, predictor_of, setting
+from recipes.bench.limits.equivalence import TOLERANCE, gaps, measure, predictor_of, setting
 from tests.training.runs import ROOT
 from tests.training.sphere_runs import fit, plain
 
@@ -142,4 +142,4 @@ def test_what_it_refuses() -> None:
     with pytest.raises(ValueError, match=r"weight_decay is 0\.1 beside LinearTwin, which trains theta - theta_0"):
         fit(LitModel(net, task, OptimOptions("adamw", 1e-3, 0.1)), task, LinearTwin(x_test), epochs=1)
     with pytest.raises(ValueError, match="every is 'never'"):
-        LinearTwin(x_test, every="never")  # type: ignore[arg-type]
+        LinearTwin(x_test, every="never")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hpnets.files import read_tensors
+from hpnets.atomic_files import read_tensors
 from hpnets.models import create_model
 from hpnets.options import NTKOptions, OptimOptions, TrainerOptions
 from hpnets.tasks import create_task
@@ -63,7 +63,7 @@ def test_evaluate_leaves_no_gradient_and_eval_mode() -> None:
 def test_optimizers(name: str, kind: type) -> None:
     net = create_model("mlp", input_shape=(2,), output_dim=1, width=4)
     net.V.weight.requires_grad_(False)
-    optimizer = make_optimizer(net, OptimOptions(name, lr=0.5, weight_decay=0.25))  # type: ignore[arg-type]
+    optimizer = make_optimizer(net, OptimOptions(name, lr=0.5, weight_decay=0.25))
     assert type(optimizer) is kind
     (group,) = optimizer.param_groups
     assert (group["lr"], group["weight_decay"]) == (0.5, 0.25)

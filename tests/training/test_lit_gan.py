@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from hpnets.files import read_tensors
+from hpnets.atomic_files import read_tensors
 from hpnets.ntk import ntk
 from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions
 from hpnets.tasks import create_task, generation
@@ -92,7 +92,7 @@ def test_each_network_is_moved_by_its_own_loss(monkeypatch: pytest.MonkeyPatch) 
     torch.manual_seed(4)
     made = module.net(torch.randn(5, 6, dtype=torch.float64)).view_as(x)
     loss = F.softplus(-module.critic(made)).mean()
-    for p, g in zip(module.net.parameters(), torch.autograd.grad(loss, module.net.parameters()), strict=True):
+    for p, g in zip(module.net.parameters(), torch.autograd.grad(loss, list(module.net.parameters())), strict=True):
         torch.testing.assert_close(p.grad, g)
     critic_loss = module.critic_loss(x, made.detach(), penalised=False)
     weights = list(module.critic.parameters())
@@ -139,7 +139,7 @@ def test_the_average_has_the_buffers_of_now() -> None:
 
 @pytest.mark.parametrize("name", ["adam", "sgd"])
 def test_one_optimiser_moves_both_networks(name: str) -> None:
-    module, _, _ = module_and_batch(optim=OptimOptions(name, lr=0.25))  # type: ignore[arg-type]
+    module, _, _ = module_and_batch(optim=OptimOptions(name, lr=0.25))
     optimizer = module.configure_optimizers()
     moved = [p for group in optimizer.param_groups for p in group["params"]]
     assert {id(p) for p in moved} == {id(p) for p in (*module.net.parameters(), *module.critic.parameters())}
@@ -241,17 +241,17 @@ def test_pairs_that_do_not_fit_are_refused_and_leave_nothing(
 @pytest.mark.parametrize(
     ("key", "value", "allowed"),
     [
-        ("latent", 0, ">= 1"),
-        ("r1", -1.0, "finite and >= 0"),
-        ("r1", float("inf"), "finite and >= 0"),
-        ("r1_every", 0, ">= 1"),
+        ("latent", 0, "an integer >= 1"),
+        ("r1", -1.0, "a finite number >= 0"),
+        ("r1", float("inf"), "a finite number >= 0"),
+        ("r1_every", 0, "an integer >= 1"),
         ("ema", 1.0, ">= 0 and < 1"),
-        ("critic_width", 0, ">= 1"),
+        ("critic_width", 0, "an integer >= 1"),
     ],
 )
 def test_options_out_of_range_are_named(key: str, value: float, allowed: str) -> None:
     with pytest.raises(ValueError, match=f"gan.{key} is {value}; allowed: {allowed}"):
-        GANOptions(**{key: value})  # type: ignore[arg-type]
+        GANOptions(**{key: value})
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import math
 import warnings
 from contextlib import nullcontext
 from pathlib import Path
+from typing import cast
 
 import lightning.pytorch as pl
 import pytest
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from hpnets.files import read_tensors
+from hpnets.atomic_files import read_tensors
 from hpnets.ntk import estimated_statistics, ntk, plan
 from hpnets.training import NonFiniteError, NTKMonitor, ntk_monitor
 from hpnets.training.batch_statistics import training_inputs
@@ -53,7 +54,7 @@ def fit(
         enable_model_summary=False,
         enable_checkpointing=False,
         callbacks=list(callbacks),
-        **kwargs,  # type: ignore[arg-type]
+        **kwargs,
     )
     trainer.fit(module, DataLoader(TensorDataset(X, Y), batch_size=6), ckpt_path=checkpoint, weights_only=True)
     return trainer
@@ -87,7 +88,7 @@ def test_it_measures_the_kernel_of_a_foreign_module(tmp_path: Path) -> None:
     ],
 )
 def test_schedules(every: int | str, steps: list[int]) -> None:
-    monitor = NTKMonitor(X[:4], net="backbone", every=every)  # type: ignore[arg-type]
+    monitor = NTKMonitor(X[:4], net="backbone", every=every)
     fit(Foreign(), monitor, epochs=3)
     assert monitor.track.steps == steps
 
@@ -97,7 +98,7 @@ def test_training_is_the_same_with_and_without_it() -> None:
     plain, watched = Foreign(), Foreign()
     watched.load_state_dict(plain.state_dict())
     fit(plain)
-    fit(watched, NTKMonitor(X[:4], net=lambda module: module.backbone, every=1))
+    fit(watched, NTKMonitor(X[:4], net=lambda module: cast(nn.Module, module.backbone), every=1))
     for a, b in zip(plain.state_dict().values(), watched.state_dict().values(), strict=True):
         assert torch.equal(a, b)
 
@@ -114,7 +115,7 @@ def test_it_finds_net_then_model_and_says_how_to_name_another() -> None:
 
 def test_a_compiled_network_is_measured_eager() -> None:
     module = Foreign()
-    module.net = torch.compile(module.backbone, backend="eager")
+    module.net = cast(nn.Module, torch.compile(module.backbone, backend="eager"))
     monitor = NTKMonitor(X[:4])
     fit(module, monitor, epochs=1)
     assert torch.equal(monitor.track.last, kernel_of(module, 4))
@@ -184,7 +185,7 @@ def test_one_plan_serves_all_measurements_and_what_was_idle_is_proven_later(
     monkeypatch.setattr(ntk_monitor, "plan", lambda *args, **options: made.append(plan(*args, **options)) or made[-1])
     module = Foreign()
     if gated:
-        module.backbone = Gated()
+        module.backbone = nn.Sequential(Gated())
     monitor = NTKMonitor(X[:8], net="backbone", every=1)
     fit(module, monitor)
     assert len(made) == 1

@@ -7,12 +7,12 @@ import pytest
 import torch
 import yaml
 
-from hpnets.files import read_tensors
+from hpnets.atomic_files import read_tensors
 from hpnets.models import create_model
 from hpnets.options import OptimOptions
 from hpnets.training import Interrupted, LitModel, RunFolder, load_run, train
 from hpnets.training.checkpoints import read_checkpoint
-from hpnets.training.evaluate import evaluate
+from hpnets.training.evaluation import evaluate
 from hpnets.training.lit import make_optimizer
 from tests.training.runs import small_options
 
@@ -34,7 +34,7 @@ def test_a_run_is_read_back_with_its_init(tmp_path: Path) -> None:
     train(small_options(model={"name": "ccp", "degree": 2, "width": 8, "init": "orthogonal"}), tmp_path / "run")
     assert yaml.safe_load(RunFolder(tmp_path / "run").config.read_text())["model"]["init"] == "orthogonal"
     net, _, _ = load_run(tmp_path / "run")
-    assert net.redrawn == "orthogonal"
+    assert net.drawn == "orthogonal"
 
 
 def test_the_default_run_says_that_it_is_standard(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hpnets.files import read_tensors
+from hpnets.atomic_files import read_tensors
 from hpnets.training import RunFolder
 from tests.training.runs import ROOT, finish, read_rows, start_train
 
@@ -79,7 +79,7 @@ def test_batch_norm_statistics_do_not_split_the_kernel(tmp_path: Path) -> None:
 
 
 def test_the_command_line_trains_on_two_processes(tmp_path: Path) -> None:
-    flags = ("--model.degree", "3", "--model.width", "16", "--task.batch_size", "66", "--wandb", "off")
+    flags: tuple[str, ...] = ("--model.degree", "3", "--model.width", "16", "--task.batch_size", "66", "--wandb", "off")
     flags += ("--trainer.max_epochs", "2", "--ntk.probe", "20", "--trainer.accelerator", "cpu")
     finish(start_train(*flags, "--out", str(tmp_path / "one")))
     two = ("--trainer.devices", "2", "--trainer.strategy", "ddp")

@@ -12,8 +12,9 @@ from lightning.pytorch.callbacks import EarlyStopping, Timer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from hpnets.atomic_files import read_tensors
 from hpnets.models import create_model
-from hpnets.training import HarmonicMonitor, LinearTwin, LitModel, NTKMonitor
+from hpnets.training import HarmonicMonitor, LinearTwin, LitModel, NonFiniteError, NTKMonitor
 from hpnets.training.schedule import Every, Scheduled, is_due
 from tests.training.sphere_runs import fit as fit_task
 from tests.training.sphere_runs import plain, points, sphere
@@ -48,15 +49,15 @@ class Recorder(Scheduled):
 
 
 class Plain(pl.LightningModule):
-    """One optimiser; `broken_at`: the batch at which training fails."""
+    """One optimiser; `broken_at`: the batch at which training fails, by `error`."""
 
-    def __init__(self, broken_at: int = -1) -> None:
+    def __init__(self, broken_at: int = -1, error: type[BaseException] = RuntimeError) -> None:
         super().__init__()
-        self.net, self.broken_at = nn.Linear(5, 1), broken_at
+        self.net, self.broken_at, self.error = nn.Linear(5, 1), broken_at, error
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
         if batch_idx == self.broken_at:
-            raise RuntimeError("broken")
+            raise self.error("broken")
         loss = self.net(batch[0]).square().mean()
         self.log("loss", loss)
         return loss
@@ -68,12 +69,14 @@ class Plain(pl.LightningModule):
 class TwoOptimizers(Plain):
     """Two steps a batch, as GANs take them."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, broken_at: int = -1) -> None:
+        super().__init__(broken_at)
         self.automatic_optimization = False
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> None:  # type: ignore[override]
-        for optimizer in self.optimizers():  # type: ignore[union-attr]
+        if batch_idx == self.broken_at:
+            raise self.error("broken")
+        for optimizer in self.optimizers():
             optimizer.zero_grad()
             self.manual_backward(self.net(batch[0]).square().mean())
             optimizer.step()
@@ -160,6 +163,72 @@ def test_the_last_step_is_measured_where_something_stops_the_fit() -> None:
     assert 0 < early.steps[-1] < 500
 
 
+@pytest.mark.parametrize(
+    ("module", "ended_by", "steps"),
+    [
+        (Plain(7), RuntimeError, [0, 7]),
+        (TwoOptimizers(7), RuntimeError, [0, 14]),
+        (Plain(7, NonFiniteError), NonFiniteError, [0]),
+        (Plain(7, SystemExit), SystemExit, [0]),
+        (Plain(7, KeyboardInterrupt), SystemExit, [0]),
+    ],
+)
+def test_an_exception_in_a_training_step_ends_a_fit_as_well(
+    module: Plain, ended_by: type[BaseException], steps: list[int]
+) -> None:
+    recorder = Recorder(100)
+    with pytest.raises(ended_by):
+        fit(module, recorder)
+    assert recorder.steps == steps
+
+
+def test_what_fails_elsewhere_is_not_measured() -> None:
+    """Before the start, in validation, and in a batch that has not ended for the recorder, after its step."""
+
+    class Setup(pl.Callback):
+        def setup(self, *_: Any, **__: Any) -> None:
+            raise RuntimeError("broken")
+
+    class BatchEnd(pl.Callback):
+        def on_train_batch_end(self, *_: Any, **__: Any) -> None:
+            raise RuntimeError("broken")
+
+    class Validation(Plain):
+        def val_dataloader(self) -> Any:
+            return DataLoader(TensorDataset(X))
+
+        def validation_step(self, *_: Any) -> None:
+            raise RuntimeError("broken")
+
+    for module, callback, steps in (
+        (Plain(), Setup(), []),
+        (Plain(), BatchEnd(), [0]),
+        (Validation(), pl.Callback(), [0]),
+    ):
+        recorder = Recorder(100)
+        with pytest.raises(RuntimeError, match="broken"):
+            fit(module, callback, recorder, num_sanity_val_steps=0)
+        assert recorder.steps == steps
+
+
+def test_a_last_measurement_that_fails_does_not_hide_what_ended_the_fit() -> None:
+    class Fails(Recorder):
+        def measure(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+            super().measure(trainer, pl_module)
+            if trainer.global_step == 7:
+                raise OSError("disk")
+
+    last, due = Fails(100), Fails(7)
+    with (
+        pytest.raises(RuntimeError, match="broken"),
+        pytest.warns(UserWarning, match="last step is not measured: disk"),
+    ):
+        fit(Plain(7), last)
+    with pytest.raises(OSError, match="disk"):
+        fit(Plain(), due)
+    assert last.steps == due.steps == [0, 7]  # once, not again for its own exception
+
+
 def test_a_fit_goes_on_only_from_its_own_checkpoint(tmp_path: Path) -> None:
     recorder = Recorder(4)
     with pytest.raises(RuntimeError, match="broken"):
@@ -192,6 +261,7 @@ def test_a_monitor_does_not_keep_the_kernel_of_a_dead_network() -> None:
 def test_all_monitors_measure_the_last_step() -> None:
     task = sphere(train_size=40, batch_size=8)
     x, y = points(task)
+    torch.manual_seed(0)
     harmonics = HarmonicMonitor(x, y, task.direction, task.degrees, every=100)
     twin, monitor = LinearTwin(x, every=100), NTKMonitor(x[:5], every=100)
     net = create_model("mlp", input_shape=(3,), output_dim=1, width=16)
@@ -211,3 +281,22 @@ def test_the_linear_twin_steps_when_the_network_does() -> None:
         assert twin.steps == [0, 1, 2, 3, 4]
         distances.append(twin.distances[-1])
     assert distances[0] == pytest.approx(distances[1], rel=1e-3)
+
+
+def test_all_monitors_measure_what_an_exception_leaves(tmp_path: Path) -> None:
+    class Broken(LitModel):
+        def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+            if batch_idx == 3:
+                raise RuntimeError("broken")
+            return super().training_step(batch, batch_idx)
+
+    task = sphere(train_size=40, batch_size=8)
+    x, y = points(task)
+    torch.manual_seed(0)
+    harmonics = HarmonicMonitor(x, y, task.direction, task.degrees, every=100)
+    twin, monitor = LinearTwin(x, every=100), NTKMonitor(x[:5], every=100, file=tmp_path / "ntk.safetensors")
+    net = create_model("mlp", input_shape=(3,), output_dim=1, width=16)
+    with pytest.raises(RuntimeError, match="broken"):
+        fit_task(Broken(net, task, plain(0.05)), task, harmonics, twin, monitor, epochs=1)
+    assert harmonics.steps == twin.steps == monitor.track.steps == [0, 3]
+    assert read_tensors(tmp_path / "ntk.safetensors")["steps"].tolist() == [0, 3]

@@ -128,7 +128,7 @@ def test_the_weights_become_an_artifact_when_online_only(tmp_path: Path) -> None
     weights.write_bytes(b"weights")
     for mode, expected in (("online", ["run-weights"]), ("offline", [])):
         artifacts: list[wandb.Artifact] = []
-        log = WandbLog(weights.parent, mode, {})  # type: ignore[arg-type]
+        log = WandbLog(weights.parent, mode, {})
         log._inner = SimpleNamespace(experiment=SimpleNamespace(log_artifact=artifacts.append))  # type: ignore[assignment]
         log.log_results(tmp_path / "none", weights)
         assert [artifact.name for artifact in artifacts] == expected

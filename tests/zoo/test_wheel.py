@@ -26,7 +26,7 @@ def test_checkpoints_load_from_an_unpacked_wheel(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         archive.extractall(tmp_path / "site")
-    assert "hpnets/zoo/checkpoints/index.json" in names
+    assert {"hpnets/zoo/checkpoints/index.json", "hpnets/py.typed"} <= set(names)
     assert not [name for name in names if not name.startswith("hpnets")]
 
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}

@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from hpnets import zoo
-from hpnets.files import sha256_of, write_tensors
+from hpnets.atomic_files import sha256_of, write_tensors
+from hpnets.commands.evaluate import from_zoo
 from hpnets.models import create_model, model_options
 from hpnets.models.cost import cost
 from hpnets.tasks import create_task
 from hpnets.zoo import Entry, entries, list_pretrained, load_pretrained, pretrained_entry
 from hpnets.zoo.index import add_entry, checkpoints_folder
-from recipes.evaluate import from_zoo
 from recipes.zoo.cells import CONFIGS, find_cells
 from tests.training.runs import ROOT
 
@@ -140,7 +140,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_name_is_answered_with_the_nearest(tmp_path: Path) -> None:
     write_zoo(tmp_path)
-    with pytest.raises(ValueError, match=r"unknown checkpoint 'smal': did you mean small\?"):
+    with pytest.raises(ValueError, match=r"unknown checkpoint 'smal'; did you mean small\?"):
         load_pretrained("smal", tmp_path)
 
 

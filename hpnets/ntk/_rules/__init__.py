@@ -1,19 +1,9 @@
-"""How each kind of layer gives its parameters' gradients; `register_rule` adds one."""
+"""How each kind of layer gives its parameters' gradients; `register_rule` adds one, in a file of its own here."""
 
-from hpnets.ntk._rules import conv, elementwise, embedding, linear, norm, transposed
 from hpnets.ntk._rules.base import OuterRule, Rule, register_rule, rule_for
 from hpnets.ntk._rules.elementwise import GainRule
+from hpnets.registry import import_all
 
-__all__ = [
-    "GainRule",
-    "OuterRule",
-    "Rule",
-    "conv",
-    "elementwise",
-    "embedding",
-    "linear",
-    "norm",
-    "register_rule",
-    "rule_for",
-    "transposed",
-]
+__all__ = ["GainRule", "OuterRule", "Rule", "register_rule", "rule_for"]
+
+import_all(__name__, __path__)

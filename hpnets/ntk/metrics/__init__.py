@@ -1,25 +1,26 @@
-"""What is read off kernels and their eigenvalues, each one function with its formula; `METRICS` has them by name."""
+"""Numbers that describe kernels and their eigenvalues, each one function; `METRICS` has them by name."""
 
-from hpnets.ntk.metrics.eigen import (
-    Decay,
-    Extremes,
-    condition,
-    decay_exponent,
-    effective_rank,
-    lambda_extremes,
-    power_law,
-    stable_rank,
-    top_k_mass,
-)
+from hpnets.ntk.metrics.drift import distance, polar_angle, polar_radius, relative_drift, velocity
+from hpnets.ntk.metrics.eigen import Extremes, condition, effective_rank, lambda_extremes, stable_rank, top_k_mass
 from hpnets.ntk.metrics.labels import centred_alignment, local_elasticity
-from hpnets.ntk.metrics.measurement import METRICS, Measurement, available_metrics, check_metrics, measure
-from hpnets.ntk.metrics.motion import distance, polar_angle, polar_radius, relative_drift, velocity
+from hpnets.ntk.metrics.measurement import (
+    METRICS,
+    Measurement,
+    Metric,
+    available_metrics,
+    check_metrics,
+    measure,
+    register_metric,
+)
+from hpnets.ntk.metrics.spectral_decay import Decay, decay_exponent, power_law
+from hpnets.registry import import_all
 
 __all__ = [
     "METRICS",
     "Decay",
     "Extremes",
     "Measurement",
+    "Metric",
     "available_metrics",
     "centred_alignment",
     "check_metrics",
@@ -33,8 +34,11 @@ __all__ = [
     "polar_angle",
     "polar_radius",
     "power_law",
+    "register_metric",
     "relative_drift",
     "stable_rank",
     "top_k_mass",
     "velocity",
 ]
+
+import_all(__name__, __path__)

@@ -1,11 +1,13 @@
-"""How a kernel agrees with what is to be learnt: kernels (N, N), or (N, N, O, O) of which the trace is taken."""
+"""How well a kernel (N, N) agrees with the targets; of a kernel (N, N, O, O) the trace over outputs is taken."""
 
 import torch
 from torch import Tensor
 
 from hpnets.ntk._output_selection import trace_kernel
+from hpnets.ntk.metrics.measurement import register_metric
 
 
+@register_metric("alignment", lambda m: (m.k_t, m.y), possible=lambda targets: targets is not None)
 def centred_alignment(kernel: Tensor, targets: Tensor) -> float:
     r"""<HKH, HYY^TH>_F / (|HKH| |HYY^TH|), H = I - 11^T/N, in [-1, 1] (Cortes et al. 2012).
 
@@ -20,6 +22,16 @@ def centred_alignment(kernel: Tensor, targets: Tensor) -> float:
     return float((k_c * y_c).sum() / scale) if scale > 0 else 0.0
 
 
+def two_classes(targets: Tensor | None) -> bool:
+    """Whether targets (N, O) are one-hot, of two classes or more and not of one sample each."""
+    if targets is None:
+        return False
+    labels = targets.argmax(1)
+    one_hot = torch.equal(targets, torch.eye(targets.shape[1]).to(targets)[labels])
+    return one_hot and 1 < len(labels.unique()) < len(labels)
+
+
+@register_metric("local_elasticity", lambda m: (m.k_t, m.y.argmax(1)), possible=two_classes)
 def local_elasticity(kernel: Tensor, labels: Tensor) -> float:
     r"""s / (s + d): s, d the means over pairs i != j of one class, of two classes, of K_ij / sqrt(K_ii K_jj).
 

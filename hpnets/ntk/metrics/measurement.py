@@ -1,24 +1,13 @@
-"""The metrics by name: what one measurement of a kernel in training is turned into."""
+"""The metrics by name: numbers of one measurement of a kernel in training."""
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
-import torch
 from torch import Tensor
 
 from hpnets.linalg import Spectrum
-from hpnets.ntk.metrics.eigen import (
-    check_whole,
-    condition,
-    decay_exponent,
-    effective_rank,
-    lambda_extremes,
-    stable_rank,
-    top_k_mass,
-)
-from hpnets.ntk.metrics.labels import centred_alignment, local_elasticity
-from hpnets.ntk.metrics.motion import distance, polar_angle, relative_drift, velocity
+from hpnets.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -37,40 +26,55 @@ class Measurement:
     rank_bound: int
     targets: Tensor | None = None
 
-
-def _velocity(m: Measurement) -> float:
-    return math.nan if m.k_last is None else velocity(m.k_t, m.k_last, m.steps)
-
-
-def _targets(m: Measurement) -> Tensor:
-    if m.targets is None:
-        raise ValueError("targets is None; allowed: (N, O) for the metrics alignment and local_elasticity")
-    return m.targets
+    @property
+    def y(self) -> Tensor:
+        """The targets; ValueError without them."""
+        if self.targets is None:
+            raise ValueError("targets is None; allowed: (N, O), for a metric that compares with labels")
+        return self.targets
 
 
-METRICS: dict[str, Callable[[Measurement], float]] = {
-    "drift": lambda m: relative_drift(m.k_t, m.k_0),
-    "cosine_drift": lambda m: distance(m.k_t, m.k_0),
-    "polar_angle": lambda m: polar_angle(m.k_t, m.k_0),
-    "velocity": _velocity,
-    "norm": lambda m: float(m.k_t.double().norm()),
-    "trace": lambda m: float(m.spectrum.eigenvalues.sum()),
-    "lambda_max": lambda m: float(m.spectrum.eigenvalues[0]),
-    "lambda_min": lambda m: lambda_extremes(m.spectrum, m.rank_bound).smallest,
-    "condition": lambda m: condition(m.spectrum.eigenvalues, m.spectrum.floor),
-    "effective_rank": lambda m: effective_rank(m.spectrum.eigenvalues),
-    "stable_rank": lambda m: stable_rank(m.spectrum.eigenvalues),
-    "top_20_mass": lambda m: top_k_mass(m.spectrum.eigenvalues, min(20, m.spectrum.rows)),
-    "alignment": lambda m: centred_alignment(m.k_t, _targets(m)),
-    "local_elasticity": lambda m: local_elasticity(m.k_t, _targets(m).argmax(1)),
-    "decay_exponent": lambda m: decay_exponent(m.spectrum.eigenvalues, m.spectrum.floor).exponent,
-    "decay_window_start": lambda m: decay_exponent(m.spectrum.eigenvalues, m.spectrum.floor).start,
-    "decay_window_stop": lambda m: decay_exponent(m.spectrum.eigenvalues, m.spectrum.floor).stop,
-    "decay_r_squared": lambda m: decay_exponent(m.spectrum.eigenvalues, m.spectrum.floor).r_squared,
-}
+@dataclass(frozen=True)
+class Metric:
+    """A number of a measurement, and whether it can be computed with given targets."""
+
+    value: Callable[[Measurement], float]
+    possible: Callable[[Tensor | None], bool]
 
 
-LABELLED = {"alignment", "local_elasticity"}
+F = TypeVar("F", bound=Callable[..., Any])
+_METRICS: Registry[Metric] = Registry("metric")
+METRICS = _METRICS.entries
+
+
+def register_metric(
+    name: str,
+    reads: Callable[[Measurement], tuple[Any, ...]] | None = None,
+    part: Callable[[Any], float] | None = None,
+    possible: Callable[[Tensor | None], bool] | None = None,
+) -> Callable[[F], F]:
+    """Decorator: enter a function as the metric `name`, its value being part(function(*reads(measurement))).
+
+    reads: the function's arguments, by default the measurement itself. part: the number in what it returns, by default
+    all of it. possible: whether the metric exists with these targets (None: there are none), by default with any.
+    Raises ValueError for a taken name.
+    """
+
+    def enter(function: F) -> F:
+        def value(m: Measurement) -> float:
+            result = function(*(reads(m) if reads else (m,)))
+            return part(result) if part else result
+
+        _METRICS.register(name)(Metric(value, possible or (lambda targets: True)))
+        return function
+
+    return enter
+
+
+def check_whole(spectrum: Spectrum) -> None:
+    """ValueError unless every eigenvalue of the kernel is there."""
+    if len(spectrum.eigenvalues) < spectrum.rows:
+        raise ValueError(f"the spectrum holds {len(spectrum.eigenvalues)} of {spectrum.rows} eigenvalues; allowed: all")
 
 
 def check_metrics(names: Iterable[str]) -> list[str]:
@@ -83,17 +87,12 @@ def check_metrics(names: Iterable[str]) -> list[str]:
 
 
 def available_metrics(targets: Tensor | None) -> list[str]:
-    """All names whose metric can be had: "alignment" needs targets, "local_elasticity" one-hot ones of two classes."""
-    if targets is None:
-        return [name for name in METRICS if name not in LABELLED]
-    labels = targets.argmax(1)
-    one_hot = torch.equal(targets, torch.eye(targets.shape[1]).to(targets)[labels])
-    elastic = one_hot and 1 < len(labels.unique()) < len(labels)
-    return [name for name in METRICS if name != "local_elasticity" or elastic]
+    """The metrics that exist with these targets: those that compare with labels need some, and the right ones."""
+    return [name for name, metric in METRICS.items() if metric.possible(targets)]
 
 
 def measure(measurement: Measurement, names: Iterable[str]) -> dict[str, float]:
     """The metrics of METRICS asked for, by name; ValueError for an unknown name or a spectrum of the largest few."""
     names = check_metrics(names)
     check_whole(measurement.spectrum)
-    return {name: METRICS[name](measurement) for name in names}
+    return {name: METRICS[name].value(measurement) for name in names}

@@ -1,5 +1,5 @@
 """The limit of each family of the zoo, in the letters of its model's docstring; `register_limit` names the model."""
 
-from hpnets.theory.families import baselines, coordinates, images, modulated, polynomial, tokens
+from hpnets.registry import import_all
 
-__all__ = ["baselines", "coordinates", "images", "modulated", "polynomial", "tokens"]
+import_all(__name__, __path__)

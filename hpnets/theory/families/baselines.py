@@ -2,18 +2,20 @@
 
 from typing import Any
 
+from torch import nn
+
 from hpnets.theory import nodes
 from hpnets.theory.activations import activation
-from hpnets.theory.inputs import Points
 from hpnets.theory.laws import Laws, flat, register_limit, uniform_bias
 from hpnets.theory.moments import Moments
+from hpnets.theory.points import Points
 
 
 @register_limit("hpnets.models.mlp.MLP")
 def mlp(net: Any, x: Points | Moments, laws: Laws) -> Moments:
     """h_l = s(W_l h_{l-1} + b_l);   f = V h_depth + c;   W_l of gain 2 for ReLU, else 1; biases 0."""
     h = flat(x)
-    gain = 2.0 if type(net.act).__name__ == "ReLU" else 1.0
+    gain = 2.0 if isinstance(net.act, nn.ReLU) else 1.0
     for W_l in net.W:
         h = activation(laws.dense(h, W_l, gain), net.act)
     return laws.dense(h, net.V)

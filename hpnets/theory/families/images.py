@@ -6,9 +6,9 @@ from torch import nn
 
 from hpnets.theory import nodes
 from hpnets.theory.activations import activation
-from hpnets.theory.inputs import Points
 from hpnets.theory.laws import Laws, no_limit, register_limit, uniform_bias
 from hpnets.theory.moments import Moments
+from hpnets.theory.points import Points
 
 
 def he(laws: Laws, h: Moments, layer: nn.Conv2d) -> Moments:
@@ -65,7 +65,7 @@ def pi_block(block: Any, x: Moments, laws: Laws) -> Moments:
     if isinstance(block.bn, nn.GroupNorm):
         raise ValueError("pinet with norm 'group' and no conv1x1 has no limit here; allowed: norm 'batch' or 'none'")
     k = laws.factor(block.bn)
-    if block.product.__name__ != "hadamard":
+    if block.product.additive:
         return activation((1 + k) * (o + identity), block.act)
     return activation(((1 + k * o) * (1 + k * identity) + -1.0) * (1 / k), block.act)
 

@@ -8,9 +8,9 @@ from torch import nn
 from hpnets.theory import nodes
 from hpnets.theory.activations import activation
 from hpnets.theory.families.images import he, shortcut, stem
-from hpnets.theory.inputs import Points
 from hpnets.theory.laws import Laws, no_limit, register_limit
 from hpnets.theory.moments import Moments
+from hpnets.theory.points import Points
 
 no_limit(
     "hpnets.layers.modulation.SpatialModulation",
@@ -69,8 +69,7 @@ def style_block(layer: Any, x: Moments, w: Moments, laws: Laws) -> Moments:
     W'' = W' rsqrt(sum_ik (s_i W_ik)^2): the sum tends to its mean, fan_in E[style^2], by the law of large numbers.
     """
     style = laws.dense(w, layer.A) + 1
-    twin = layer.conv.product.__name__ != "hadamard"
-    if layer.conv.demodulate and not twin:
+    if layer.conv.demodulate and not layer.conv.product.additive:
         style = nodes.normalise(style, centre=False)
     laws.draw(layer.conv.weight, 1.0)
     laws.draw(layer.b, 0.0)

@@ -5,16 +5,16 @@ from typing import Any
 from torch import nn
 
 from hpnets.theory.activations import activation
-from hpnets.theory.inputs import Points
 from hpnets.theory.laws import Laws, flat, register_limit, uniform_bias
 from hpnets.theory.moments import Moments
+from hpnets.theory.points import Points
 
 Input = Points | Moments
 
 
 def coupled(net: Any, a: Moments, y: Moments, k: float = 1.0) -> Moments:
     """A skip's product: k a * y + y = (1 + k a) * y; in the additive twin k (a + y) + y."""
-    return (1 + k * a) * y if net.product.__name__ == "hadamard" else k * a + (1 + k) * y
+    return k * a + (1 + k) * y if net.product.additive else (1 + k * a) * y
 
 
 def chained(net: Any, a: Moments, y: Moments, norm: nn.Module, laws: Laws) -> Moments:
@@ -67,7 +67,7 @@ def ncp(net: Any, x: Input, laws: Laws) -> Moments:
     x = flat(x)
     laws.draw(net.b_1, 0.0)
     first = activation(laws.dense(x, net.A[0]), net.act)
-    y = first if net.product.__name__ == "hadamard" else first + 1
+    y = first + 1 if net.product.additive else first
     for s, S_n, norm in zip(laws.alike(first, net.A[0], net.A[1:]), net.S, net.norm, strict=True):
         mixed = laws.norm(net.product(s, laws.dense(y, S_n) + 1), norm)
         y = mixed + y if net.skip else mixed

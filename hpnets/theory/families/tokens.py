@@ -7,9 +7,9 @@ from torch import Tensor
 
 from hpnets.theory import nodes
 from hpnets.theory.activations import activation
-from hpnets.theory.inputs import Points
 from hpnets.theory.laws import Laws, register_limit
 from hpnets.theory.moments import Moments
+from hpnets.theory.points import Points
 
 
 @register_limit("hpnets.models.linear_attention.LinearAttention")
@@ -34,13 +34,15 @@ def positions(p: Tensor, h: Moments, laws: Laws) -> Moments:
 
 
 def attention(layer: Any, x: Moments, laws: Laws) -> Moments:
-    r"""O ((Q K^T) V) / n: with the k channels of a head, Y_s = 1/n sum_t sum_k Q_sk K_tk V_t has E[Y_s Y'_s'] =
-    k Q(s, s') 1/n^2 sum_tt' K(t, t') V(t, t'): sqrt(k) Q * mean(K * V), a product of independent features.
+    r"""O ((Q K^T) V) / n has the moments of sqrt(k) Q * mean(K * V), a product of independent features.
+
+    With the k channels of a head Y_s = 1/n sum_t sum_k Q_sk K_tk V_t, so that
+    E[Y_s Y'_s'] = k Q(s, s') 1/n^2 sum_tt' K(t, t') V(t, t').
 
     Source: Hron et al. 2020, "Infinite attention" (arXiv 2006.10540), there with scores of its scaling.
     """
     Q, K, V = (laws.dense(x, W) for W in (layer.W_Q, layer.W_K, layer.W_V))
-    if layer.product.__name__ != "hadamard":
+    if layer.product.additive:
         return laws.dense(Q + nodes.average(K + V), layer.O)
     channels = layer.W_Q.in_features / layer.heads
     return laws.dense(channels**0.5 * (Q * nodes.average(K * V)), layer.O)
@@ -67,8 +69,7 @@ def mu_layer(layer: Any, x: Moments, laws: Laws) -> Moments:
     a = laws.norm(shifted(layer, laws.default(x, layer.U_1)), layer.norm_a)
     b = laws.norm(laws.default(shifted(layer, laws.default(x, layer.U_2)), layer.U_3), layer.norm_b)
     alpha = float(layer.alpha.detach())
-    twin = layer.product.__name__ != "hadamard"
-    return laws.default((1 + alpha) * a + alpha * b if twin else a * (1 + alpha * b), layer.C)
+    return laws.default((1 + alpha) * a + alpha * b if layer.product.additive else a * (1 + alpha * b), layer.C)
 
 
 def shifted(layer: Any, x: Moments) -> Moments:

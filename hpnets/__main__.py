@@ -1,0 +1,6 @@
+"""`python -m hpnets COMMAND ...`."""
+
+from hpnets.commands.main import main
+
+if __name__ == "__main__":
+    main()

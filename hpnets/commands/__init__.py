@@ -1,0 +1,10 @@
+"""The command line of the installed package: `hpnets train --model ccp`. Nothing here imports torch before it must."""
+
+# What each command does, as `hpnets --help` shows it.
+COMMANDS = {
+    "train": "train a network on a task, with its neural tangent kernel tracked",
+    "evaluate": "check a checkpoint or a finished run against what was recorded",
+    "study": "measure the statements of a paper, and write its page",
+    "models": "list the models, or those that match a pattern",
+    "tasks": "list the tasks, or those that match a pattern",
+}

@@ -1,0 +1,95 @@
+"""Check a checkpoint or a finished run against what was recorded: hpnets evaluate --checkpoint ccp-digits"""
+
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpnets.commands.parser import call
+from hpnets.commands.process import fail
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from hpnets.tasks import Task
+
+METRIC_TOLERANCE = 1e-4
+KERNEL_TOLERANCE = 1e-6
+
+
+def main(argv: list[str]) -> None:
+    """Evaluate what the options in `argv` name."""
+    call(evaluate, argv)
+
+
+def evaluate(checkpoint: str, root: str | None = None) -> None:
+    """Measure test metrics and kernel fingerprint again; exits 1, naming what differs, unless both are as recorded.
+
+    Args:
+        checkpoint: a pretrained network's name, or the folder of a finished run
+        root: where the data of a torchvision task lies, if not where the run had it
+    """
+    from hpnets.ntk import fingerprint
+    from hpnets.training import evaluate as test
+
+    # os.path.isdir is False for a name that is too long, where Path.is_dir raises.
+    net, task, recorded = from_run(Path(checkpoint)) if os.path.isdir(checkpoint) else from_zoo(checkpoint, root)
+    measured: dict[str, Any] = {
+        "metrics": test(net, task),
+        "fingerprint": fingerprint(net, task.probe(recorded["fingerprint"]["probe"]).x),
+    }
+    wrong = [*compare(recorded["metrics"], measured["metrics"], METRIC_TOLERANCE)]
+    wrong += compare(flat(recorded["fingerprint"]), flat(measured["fingerprint"]), KERNEL_TOLERANCE)
+    for name, value in {**measured["metrics"], **flat(measured["fingerprint"])}.items():
+        print(f"  {name:18s} {value:.8g}")
+    if wrong:
+        fail(f"{checkpoint} differs from what was recorded: {'; '.join(wrong)}", status=1)
+    print(f"{checkpoint}: metrics and kernel fingerprint are as recorded")
+
+
+def from_zoo(name: str, root: str | None) -> tuple["nn.Module", "Task", dict[str, Any]]:
+    """Network, task and record of a pretrained network; ValueError if its preprocessing is not the task's."""
+    from hpnets.models import generates_pictures
+    from hpnets.tasks import Task, create_task
+    from hpnets.tasks.generation import GenerationTask
+    from hpnets.zoo import features_for, load_pretrained, pretrained_entry
+
+    if "/" in name:
+        raise ValueError(f"no such run folder: {Path(name).absolute()}")
+    entry = pretrained_entry(name)
+    net, _ = load_pretrained(name)
+    options = {**entry.task, **({"root": root} if root else {})}
+    task: Task = create_task(options.pop("name"), **options)
+    if generates_pictures(entry.model["name"]):
+        latent = entry.input_shape[0]
+        task = GenerationTask(task, latent, features_for(entry.model["name"], entry.task["name"]))
+    task.prepare_data()
+    task.setup("fit")
+    if task.preprocessing != entry.preprocessing:
+        raise ValueError(f"{name}: preprocessing {entry.preprocessing} is not that of its task, {task.preprocessing}")
+    metrics = {key: value["weights"] for key, value in entry.metrics.items()}
+    return net, task, {"metrics": metrics, "fingerprint": entry.fingerprint}
+
+
+def from_run(folder: Path) -> tuple["nn.Module", "Task", dict[str, Any]]:
+    """Network, task and summary of a finished run."""
+    from hpnets.training import RunFolder, load_run
+    from hpnets.zoo import features_for
+
+    options = RunFolder(folder).options()
+    return load_run(folder, features_for(options.model["name"], options.task["name"]))
+
+
+def flat(fingerprint: dict[str, Any]) -> dict[str, float]:
+    """A fingerprint as named numbers."""
+    eigenvalues = {f"eigenvalue {i}": value for i, value in enumerate(fingerprint["eigenvalues"], 1)}
+    return {"kernel trace": fingerprint["trace"], **eigenvalues}
+
+
+def compare(recorded: dict[str, float], measured: dict[str, float], tolerance: float) -> list[str]:
+    """What differs by more than `tolerance`, relative for values above 1, absolute below."""
+    return [
+        f"{name} is {measured.get(name)}, recorded {value}"
+        for name, value in recorded.items()
+        if not math.isclose(measured.get(name, math.nan), value, rel_tol=tolerance, abs_tol=tolerance)
+    ]

@@ -1,0 +1,8 @@
+"""`hpnets models [PATTERN]`."""
+
+from hpnets.commands.listing import print_list
+
+
+def main(argv: list[str]) -> None:
+    """Print the models that match a pattern."""
+    print_list("model", argv)

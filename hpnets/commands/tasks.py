@@ -1,0 +1,8 @@
+"""`hpnets tasks [PATTERN]`."""
+
+from hpnets.commands.listing import print_list
+
+
+def main(argv: list[str]) -> None:
+    """Print the tasks that match a pattern."""
+    print_list("task", argv)

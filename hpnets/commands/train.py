@@ -1,0 +1,81 @@
+"""Train a network on a task, with its neural tangent kernel tracked: hpnets train --model ccp"""
+
+import argparse
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal
+
+from hpnets.commands import training_run
+from hpnets.commands.chosen import DEFAULTS, chosen_names, is_flag, options_type
+from hpnets.commands.listing import listing
+from hpnets.commands.parser import Parser, call
+from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions
+
+
+class TrainParser(Parser):
+    """Shows --model NAME and --task NAME (`main` rewrites them to --model.name NAME) in place of the group's file."""
+
+    def format_help(self, *args: Any, **kwargs: Any) -> str:
+        for kind in DEFAULTS:
+            self._option_string_actions[f"--{kind}"].metavar = "NAME"
+            self._option_string_actions[f"--{kind}"].help = f"one of --list_{kind}s (default: {DEFAULTS[kind]})"
+            self._option_string_actions[f"--{kind}.name"].help = argparse.SUPPRESS
+        return super().format_help(*args, **kwargs)
+
+
+def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
+    """The function whose signature is the command line; the model's and the task's own options differ by name."""
+
+    def train(
+        model: model_type = model_type(),  # type: ignore[valid-type]
+        task: task_type = task_type(),  # type: ignore[valid-type]
+        optim: OptimOptions = OptimOptions(),
+        ntk: NTKOptions = NTKOptions(),
+        trainer: TrainerOptions = TrainerOptions(),
+        gan: GANOptions = GANOptions(),
+        wandb: Literal["online", "offline", "off", "auto"] = "auto",
+        seed: int = 0,
+        out: str | None = None,
+        resume: str | None = None,
+        list_models: bool = False,
+        list_tasks: bool = False,
+    ) -> None:
+        """Train a network on a task, with its neural tangent kernel tracked.
+
+        Args:
+            model: the network: --model NAME, then --model.<option>; --model NAME --help shows its options
+            task: what is learnt: --task NAME, then --task.<option>; --task NAME --help shows its options
+            optim: the optimiser
+            ntk: the kernel tracking
+            trainer: the trainer
+            gan: adversarial training, of models that generate pictures
+            wandb: where to log beside the run folder; auto is online with a key, else offline
+            seed: of the weights and of what is drawn in training; --task.seed is that of split, order and probe
+            out: the run folder, new; by default runs/MODEL-TASK-TIME
+            resume: go on with the run in this folder, with its own options; no other flag
+            list_models: print the models, one a line, and exit
+            list_tasks: print the tasks, one a line, and exit
+        """
+        if resume or list_models or list_tasks:
+            raise ValueError(
+                "resume, list_models and list_tasks are flags; allowed in a config file: the other options"
+            )
+        options = RunOptions(dataclasses.asdict(model), dataclasses.asdict(task), optim, ntk, trainer, gan, wandb, seed)
+        training_run.run(options, training_run.new_folder(out, options), resume=False)
+
+    return train
+
+
+def main(argv: list[str]) -> None:
+    """Train as the options in `argv` say."""
+    if "--list_models" in argv or "--list_tasks" in argv:
+        return print("\n".join(listing("model" if "--list_models" in argv else "task")))
+    if any(word == "--resume" or word.startswith("--resume=") for word in argv):
+        return training_run.resume(argv)
+    # General help must answer at once, so it does not import torch to ask the default model for its options.
+    general_help = bool({"-h", "--help"} & set(argv))
+    names = chosen_names(argv)
+    types = [options_type(kind, name or DEFAULTS[kind], bool(name) or not general_help) for kind, name in names.items()]
+    for kind in DEFAULTS:
+        argv = [word.replace(f"--{kind}", f"--{kind}.name", 1) if is_flag(word, kind) else word for word in argv]
+    call(typed_train(*types), argv, TrainParser)

@@ -1,0 +1,71 @@
+"""A run as the command line starts it, or goes on with it, and the lines that it ends with."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from hpnets.commands.process import INTERRUPTED, fail, other_command
+from hpnets.options import RunOptions
+
+
+def new_folder(out: str | None, options: RunOptions) -> Path:
+    """--out, or a name from model, task and time, which the processes that Lightning starts find in the environment."""
+    if out is None and int(os.environ.get("WORLD_SIZE", 1)) > 1 and "HPNETS_OUT" not in os.environ:
+        raise ValueError("--out is needed under a launcher: each process would choose its own run folder")
+    name = f"runs/{options.model['name']}-{options.task['name']}-{time.strftime('%Y%m%d-%H%M%S')}"
+    if out is None and options.trainer.devices > 1:
+        name = os.environ.setdefault("HPNETS_OUT", name)
+    return Path(out or name)
+
+
+def resume(argv: list[str]) -> None:
+    """--resume FOLDER, alone: all other options are those of the run."""
+    words = [*argv[0].split("=", 1), *argv[1:]]
+    if len(words) != 2 or words[0] != "--resume":
+        raise ValueError("--resume takes a run folder and no other flag: all options are those of its config.yaml")
+    from hpnets.training import RunFolder
+
+    folder = Path(words[1])
+    run(RunFolder(folder).options(), folder, resume=True)
+
+
+def run(options: RunOptions, folder: Path, resume: bool) -> None:
+    """Train, draw, and say what came out."""
+    from hpnets.report import draw_curves
+    from hpnets.training import Interrupted, NonFiniteError, train
+    from hpnets.zoo import features_for
+
+    go_on = f"go on with: {other_command('train')} --resume {folder}"
+    try:
+        features = features_for(options.model["name"], options.task["name"])
+        summary = train(options, folder, resume, features)
+    except NonFiniteError as error:
+        fail(str(error), status=1)
+    except (Interrupted, KeyboardInterrupt) as error:
+        fail(f"{str(error) or 'stopped'}; {go_on}" if folder.exists() else "stopped", INTERRUPTED)
+    if summary.results:
+        draw_curves(folder)
+        print(describe(summary.results, folder))
+
+
+def describe(results: dict[str, Any], folder: Path) -> str:
+    """The closing lines of a run."""
+    metrics = "  ".join(f"{name} {value:.4f}" for name, value in results["metrics"].items())
+    kernel = results["kernel"]
+    top = "  ".join(f"{value:.4g}" for value in results["fingerprint"]["eigenvalues"])
+    drift = "  ".join(
+        f"{name} {kernel[name]:.4g}" for name in ("drift", "cosine_drift") if kernel.get(name) is not None
+    )
+    return "\n".join(
+        [
+            f"{results['model']} on {results['task']}: {results['parameters']:,} parameters, {results['steps']} steps, "
+            f"{results['seconds']:.1f} s",
+            f"  metrics          {metrics}",
+            *([f"  kernel           {drift}"] if drift else []),
+            f"  top eigenvalues  {top}",
+            f"  run folder       {folder}",
+            f"  look at          {folder / 'curves.svg'}",
+            f"  check it         {other_command('evaluate')} --checkpoint {folder}",
+        ]
+    )

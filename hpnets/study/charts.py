@@ -1,0 +1,102 @@
+"""Pictures of a study: rows of axes with labels, legends beside the data, lines told apart without colour alone."""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hpnets.atomic_files import write_whole
+from hpnets.statistics import mean
+
+# Of Okabe and Ito: eight categories that people with any colour vision tell apart.
+CATEGORIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
+DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+Style = dict[str, Any]
+
+
+@contextmanager
+def chart(path: Path, columns: int, title: str, rows: int = 1) -> Iterator[list[Any]]:
+    """The axes, row by row, of a figure that is saved to `path`, the same bytes from run to run.
+
+    Legends go below their axes; axes without data are left out. Raises ValueError for axes without a label of x or y.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.4 * columns, 4.2 * rows), layout="constrained")
+    FigureCanvasSVG(figure)
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    yield axes
+    for a in axes:
+        _finish(a, path)
+    figure.suptitle(title, parse_math=False)
+    with matplotlib.rc_context({"svg.hashsalt": "hpnets"}):
+        write_whole(path, lambda temporary: figure.savefig(temporary, format="svg", metadata={"Date": None}))
+
+
+def _finish(axes: Any, path: Path) -> None:
+    if not axes.has_data():
+        axes.axis("off")
+        return
+    if not axes.get_xlabel() or not axes.get_ylabel():
+        raise ValueError(f"axes {axes.get_title()!r} of {path.name} lack a label; allowed: one of x and one of y")
+    axes.grid(alpha=0.3)
+    names = axes.get_legend_handles_labels()[1]
+    if names:
+        columns = 1 if max(map(len, names)) > 24 else 2 if max(map(len, names)) > 12 else 3
+        axes.legend(
+            loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=columns, frameon=False, fontsize=8, handlelength=3
+        )
+
+
+def categories(names: Sequence[Any]) -> dict[Any, Style]:
+    """A colour, dashes and a marker for each of several things without an order."""
+    styles = zip(itertools.cycle(CATEGORIES), itertools.cycle(DASHES), itertools.cycle(MARKERS), strict=False)
+    return {name: _style(*parts) for name, parts in zip(names, styles, strict=False)}
+
+
+def shades(values: Sequence[Any]) -> dict[Any, Style]:
+    """The same for values with an order, such as widths: colours along viridis."""
+    import matplotlib
+
+    steps = max(1, len(values) - 1)
+    colours = [matplotlib.colormaps["viridis"](0.88 * i / steps) for i in range(len(values))]
+    styles = zip(colours, itertools.cycle(DASHES), itertools.cycle(MARKERS), strict=False)
+    return {value: _style(*parts) for value, parts in zip(values, styles, strict=True)}
+
+
+def _style(colour: Any, dashes: Any, marker: str) -> Style:
+    return {"color": colour, "linestyle": dashes, "marker": marker, "markersize": 4}
+
+
+def without_marker(style: Style) -> Style:
+    """The style of a curve of many points."""
+    return {**style, "marker": ""}
+
+
+def band(axes: Any, x: Sequence[float], curves: Sequence[Sequence[float]], label: str, style: Style) -> None:
+    """The mean of the seeds' curves, (seeds, len(x)), with a band from the least to the greatest."""
+    columns = list(zip(*curves, strict=True))
+    axes.plot(x, [math.fsum(c) / len(c) for c in columns], label=label, **style)
+    low, high = [min(c) for c in columns], [max(c) for c in columns]
+    axes.fill_between(x, low, high, color=style["color"], alpha=0.15, lw=0)
+
+
+def seeds_and_mean(axes: Any, numbers: Mapping[int, Sequence[float]], label: str, style: Style) -> None:
+    """Every seed at its key, such as a width, on a log axis, and a line through the means."""
+    log_ticks(axes, list(numbers))
+    axes.plot(list(numbers), [mean(v) for v in numbers.values()], label=label, **style)
+    for key, values in numbers.items():
+        axes.plot([key] * len(values), values, ".", color=style["color"], ms=3, alpha=0.4)
+
+
+def log_ticks(axes: Any, keys: Sequence[int]) -> None:
+    """A log axis of x with a tick at each key, and at those of an earlier call."""
+    ticks = sorted({*keys, *(axes.get_xticks() if axes.lines else ())})
+    axes.set_xscale("log")
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xticks([], minor=True)

@@ -1,0 +1,58 @@
+"""A whole study: cells, claims, figures, page."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from hpnets.study.cells import Study, is_first_rank
+from hpnets.study.pages import read_results, verdict_table, write_page
+from hpnets.study.paper import Paper, Sizes
+
+LEAST_SEEDS = 3
+
+
+def run_study(
+    paper: Paper, sizes: Sizes, out: Path, device: str = "cpu", page: Path | None = None, render: bool = False
+) -> None:
+    """Compute the cells that `out` lacks, then judge the claims, draw the figures and write the page; prints verdicts.
+
+    render: compute nothing; take all cells from the results.json in `out`. Raises ValueError for fewer than three
+    seeds, which a spread needs.
+    """
+    if sizes.seeds < LEAST_SEEDS:
+        raise ValueError(f"seeds is {sizes.seeds}; allowed: >= {LEAST_SEEDS}, so that there is a spread")
+    cells, study = paper.cells(sizes), Study(out, device)
+    if render:
+        results, origin = read_results(out, cells)
+    else:
+        results = study.run(cells)
+    if not is_first_rank():
+        return
+    if not render:
+        origin = {"command": command(), **study.origin(cells)}
+    judged = [claim.judge(results) for claim in paper.claims(sizes)]
+    figures = paper.figures(results, sizes)
+    for figure in figures:
+        figure.draw(out)
+    content = {
+        "name": paper.name,
+        "title": paper.title,
+        "source": paper.source,
+        "abstract": paper.abstract(results, sizes, judged),
+        **origin,
+        "claims": [asdict(claim) for claim in judged],
+        "setting": paper.about(sizes),
+        "figures": [figure.as_json() for figure in figures],
+    }
+    write_page(out, page, content, results)
+    print(f"{verdict_table(content['claims'])}\n\nwritten to {out}{f' and {page}' if page else ''}")
+
+
+def command() -> str:
+    """The command of this process as a user types it: of the installed package, or of a file of a checkout."""
+    path = Path(sys.argv[0])
+    if path.stem == "__main__":
+        name = f"python -m {path.parent.name}"
+    else:
+        name = f"python {path}" if path.suffix == ".py" else path.name
+    return " ".join([name, *sys.argv[1:]])

@@ -1,0 +1,30 @@
+"""A finished run read back: its network, its task and its summary."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from hpnets.atomic_files import read_tensors
+from hpnets.tasks import Task
+from hpnets.tasks.generation import Features
+from hpnets.training.build import build
+from hpnets.training.read_back import check_tensors, naming
+from hpnets.training.run_folder import RunFolder
+
+
+def load_run(path: Path, features: Features | None = None) -> tuple[nn.Module, Task, dict[str, Any]]:
+    """Network (eval mode, its weights checked against their hash), task and summary of a finished run.
+
+    features: what generated pictures are measured by, for models that make some. Raises ValueError for a run that has
+    not ended, and for files that are not as it wrote them.
+    """
+    folder = RunFolder(path)
+    summary = folder.read_summary()
+    weights = read_tensors(folder.weights, summary["sha256"])
+    options = folder.options()
+    with naming(folder.config):
+        net, task = build(options, features)
+    check_tensors(folder.weights, weights, net.state_dict(), folder.config)
+    net.load_state_dict(weights)
+    return net.eval(), task, summary

@@ -1,0 +1,140 @@
+"""Measure hpnets against its peers on this machine: python -m recipes.bench ntk"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from hpnets.commands.parser import run_command
+from hpnets.environment import device_of
+from recipes.bench.choices import names
+from recipes.bench.engine import NETWORKS, ntk
+from recipes.command_line import command_of
+
+FOREIGN = "docs/results/foreign"
+
+
+def foreign(
+    out: str = FOREIGN,
+    nets: str = "all",
+    venvs: str = ".venvs",
+    repeats: int = 3,
+    threads: int = 2,
+    budget: float = 1.0,
+    limit: float = 60.0,
+    quick: bool = False,
+    again: bool = False,
+) -> None:
+    """Time ntk, torch.func, TorchJD and a loop of autograd on other people's networks, full and trace, A B A B.
+
+    Args:
+        out: folder of <device>.json and README.md; networks that it holds of this commit are not measured again
+        nets: all, or names parted by commas, as in recipes/bench/foreign.py
+        venvs: folder of the peers' virtual environments: TorchJD is taken from there, on this Python's torch
+        repeats: most rounds
+        threads: cores that the process is bound to
+        budget: seconds that the rounds of one contender fit, but one round
+        limit: seconds after which a call is given up
+        quick: 2 samples, 2 outputs, one round, to try the command; another --out must be given
+        again: measure what the json holds of this commit too
+    """
+    from recipes.bench.foreign import NETS, Race
+    from recipes.bench.foreign_run import run_foreign
+
+    chosen = list(NETS) if nets == "all" else names("network", nets, NETS)
+    if quick and Path(out) == Path(FOREIGN):
+        raise ValueError(f"--quick measures nothing that belongs in {FOREIGN}: give another --out")
+    if min(repeats, threads) < 1:
+        raise ValueError(f"repeats is {repeats}, threads is {threads}; allowed: 1 and more")
+    size = {"samples": 2, "outputs": 2, "repeats": 1} if quick else {"samples": 12, "outputs": 10, "repeats": repeats}
+    races = [Race(net=net, threads=threads, budget=budget, limit=limit, venvs=venvs, **size) for net in chosen]
+    print(run_foreign(races, Path(out), command_of("recipes.bench"), again))
+
+
+def calibrate(out: str = "docs/results/calibration", threads: int = 2, quick: bool = False) -> None:
+    """Measure the rates and overheads that the engine's cost model reads; write json and a page.
+
+    Args:
+        out: folder of <device>.json and README.md
+        threads: cores that the process is bound to
+        quick: small sizes, to try the command; another --out must be given
+    """
+    from recipes.bench.calibrate import ABOUT, calibration, calibration_table
+    from recipes.bench.pages import write_page
+
+    if quick and Path(out) == Path("docs/results/calibration"):
+        raise ValueError(f"--quick measures nothing that belongs in {out}: give another --out")
+    results = calibration(threads, quick)
+    write_page(Path(out), "What this machine's operations cost", ABOUT, calibration_table(results), results, threads)
+
+
+def monitor(out: str = "docs/results/monitor", seeds: int = 5) -> None:
+    """What kernel tracking costs the default run: off, by the Jacobian, and as it is.
+
+    Args:
+        out: folder of <device>.json and README.md
+        seeds: runs of each
+    """
+    from recipes.bench.monitor import ABOUT, monitor_table, run_monitor
+    from recipes.bench.pages import write_page
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = run_monitor(Path(folder), seeds)
+    write_page(Path(out), "What tracking the kernel costs", ABOUT, monitor_table(found), found, os.cpu_count() or 1)
+
+
+def sharing(
+    out: str = "docs/results/sharing", cases: str = "mlp,ccp,conv", repeats: int = 3, quick: bool = False
+) -> None:
+    """What a second process saves: the full kernel by one process and by two, a core and a thread each.
+
+    Args:
+        out: folder of <device>.json and README.md
+        cases: of mlp, ccp, conv, resnet18
+        repeats: rounds of one and two
+        quick: small sizes, to try the command
+    """
+    from recipes.bench.pages import write_page
+    from recipes.bench.sharing import ABOUT, run_sharing, sharing_table
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = run_sharing(names("case", cases, NETWORKS), Path(folder), repeats, quick)
+    write_page(Path(out), "One kernel, two processes", ABOUT, sharing_table(found), found, 1)
+
+
+def throughput(
+    out: str = "docs/results/throughput",
+    models: str = "all",
+    sides: str = "32,224",
+    batch: int = 64,
+    repeats: int = 5,
+    threads: int = 2,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+) -> None:
+    """Images a second of every image family in float32 and bfloat16, beside timm's network where it has one.
+
+    Args:
+        out: folder of <device>.json and README.md
+        models: all, or names parted by commas
+        sides: of the square images, parted by commas
+        batch: images of a call
+        repeats: rounds of ours and timm's
+        threads: cores that torch computes on
+        device: where torch computes; auto is a GPU if there is one
+    """
+    from recipes.bench.pages import write_page
+    from recipes.bench.throughput import ABOUT, OPTIONS, run_throughput, throughput_table
+
+    chosen = list(OPTIONS) if models == "all" else names("model", models, tuple(OPTIONS))
+    sizes = [int(side) for side in names("side", sides, ("32", "64", "224"))]
+    if min(batch, repeats, threads) < 1:
+        raise ValueError(f"batch is {batch}, repeats is {repeats}, threads is {threads}; allowed: 1 and more")
+    where = device_of(device)
+    found = run_throughput(chosen, sizes, batch, repeats, where, threads)
+    about = ABOUT.format(batch=batch)
+    write_page(Path(out), "Images a second", about, throughput_table(found), found, threads, where)
+
+
+if __name__ == "__main__":
+    functions = (ntk, foreign, calibrate, monitor, sharing, throughput)
+    run_command({function.__name__: function for function in functions})

@@ -1,0 +1,115 @@
+"""`python -m recipes.bench ntk`: the engine and its peers in turn, and what is written of them."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+from hpnets.environment import device_of
+from recipes import ROOT
+from recipes.bench.choices import names
+from recipes.command_line import command_of
+
+RESULTS = "docs/results/ntk-engine"
+NETWORKS = ("mlp", "ccp", "conv", "resnet18")
+LARGE = ("trace10k", "top20")
+MARKERS = "ntk-benchmark"
+
+
+def ntk(
+    out: str = RESULTS,
+    cases: str = "mlp,ccp,conv,resnet18,growth",
+    peers: str = "all",
+    venvs: str = ".venvs",
+    repeats: int = 5,
+    threads: int = 2,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    limit: float = 300.0,
+    peer_seconds: float = 60.0,
+    quick: bool = False,
+    keep: bool = False,
+) -> None:
+    """Time the empirical kernel of hpnets.ntk and of its peers in turn, A B A B; write json, svg and a table.
+
+    Args:
+        out: folder of <device>.json, <device>.svg, and README.md, in which the table of every device is put
+        cases: of mlp, ccp, conv, resnet18, growth (in samples, outputs, width), trace10k and top20 (10,000 inputs)
+        peers: all, none, or names parted by commas
+        venvs: folder of the peers' virtual environments; a peer without one is reported with the command to make it
+        repeats: rounds of A B, and calls where we are alone
+        threads: cores that every process is bound to
+        device: where torch computes; auto is a GPU if there is one
+        limit: seconds after which a peer's call is given up
+        peer_seconds: a call is repeated no more often than fits these seconds, but once
+        quick: small sizes, to try the command; the numbers mean nothing, so another --out must be given
+        keep: keep what the device's json holds of cases that are not measured now
+    """
+    from recipes.bench.packages import PACKAGES, make_peers
+
+    chosen = names("case", cases, (*NETWORKS, "growth", *LARGE))
+    wanted = {"all": list(PACKAGES), "none": []}.get(peers) if peers in ("all", "none") else None
+    wanted = names("peer", peers, tuple(PACKAGES)) if wanted is None else wanted
+    if quick and Path(out) == Path(RESULTS):
+        raise ValueError(f"--quick measures nothing that belongs in {RESULTS}: give another --out")
+    if min(repeats, threads) < 1:
+        raise ValueError(f"repeats is {repeats}, threads is {threads}; allowed: 1 and more")
+    made = make_peers(wanted, Path(venvs))
+    with tempfile.TemporaryDirectory() as folder:
+        from recipes.bench.settings import Settings
+
+        s = Settings(Path(folder), repeats, threads, device_of(device), limit, peer_seconds, quick)
+        results = measure(chosen, made, s, Path(out), keep)
+    from recipes.bench.table import render
+
+    print(f"{render(results)}\n\nwritten to {out}")
+
+
+def measure(cases: list[str], peers: list[Any], s: Any, out: Path, keep: bool) -> dict[str, Any]:
+    """Results of all cases, with command and environment; written after each case."""
+    from recipes.bench.environment import environment, file_name
+    from recipes.bench.growth import run_growth, run_large
+    from recipes.bench.measure import run_case
+
+    about = environment(s.device, s.threads)
+    results = earlier(out / f"{file_name(about['device'])}.json") if keep else {"cases": {}, "large": {}}
+    results["command"] = " && ".join([*filter(None, [results.get("command")]), command_of("recipes.bench")])
+    results |= {"quick": s.quick, "environment": about}
+    for name in cases:
+        print(name, flush=True)
+        if name == "growth":
+            results["growth"] = run_growth(s)
+        elif name in LARGE:
+            results["large"][name] = run_large(name, s)
+        else:
+            results["cases"][name] = run_case(name, peers, s)
+        write(results, out)
+    return results
+
+
+def earlier(path: Path) -> dict[str, Any]:
+    """What the device's json holds; ValueError if there is none."""
+    if not path.is_file():
+        raise ValueError(f"--keep: no such file: {path}")
+    return json.loads(path.read_text())
+
+
+def write(results: dict[str, Any], out: Path) -> None:
+    """The device's json and svg, and the tables of all devices in the page."""
+    from hpnets.atomic_files import write_json, write_text
+    from hpnets.report import replace_between
+    from recipes.bench.chart import draw
+    from recipes.bench.environment import file_name
+    from recipes.bench.table import render, seconds
+
+    name = file_name(results["environment"]["device"])
+    write_json(out / f"{name}.json", results)
+    draw(results, out / f"{name}.svg")
+    page = out / "README.md"
+    if not page.exists():
+        write_text(page, f"# Benchmark\n\n<!-- {MARKERS} -->\n<!-- end {MARKERS} -->\n")
+    devices = sorted(out.glob("*.json"))
+    tables = [f"{render(json.loads(path.read_text()))}\n\n![seconds]({path.stem}.svg)" for path in devices]
+    replace_between(page, MARKERS, "\n\n".join(tables))
+    if out.resolve() == ROOT / RESULTS:
+        about = f"{results['environment']['device']}, {results['environment']['date']}:"
+        replace_between(ROOT / "README.md", MARKERS, f"{about}\n\n{seconds(results)}")

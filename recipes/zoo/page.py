@@ -1,0 +1,121 @@
+"""Write the zoo's results page, its pictures and the README's best rows: python -m recipes.zoo.page --sort metric"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hpnets.commands.parser import run_command
+
+MARKER = "pretrained"
+ABOUT = """# The zoo
+
+Every registered model has a config, `recipes/configs/<task>/<model>.yaml`. It is trained with the seeds 0, 1 and 2 on
+one split, and so is its additive twin, the same config with `--model.product sum`, where the model has a product. Read
+from `checkpoints/index.json` by `python -m recipes.zoo.page` (`--sort` orders the tables by another column).
+
+- Metrics are of the test split, mean +- standard deviation over the seeds. The difference is ours minus the twin's,
+  seed by seed. The twin has the same width, optimiser and schedule, which were chosen for ours.
+- FLOPs are of one sample; the products counted among them in parentheses, in thousands.
+- Drift is |K_T - K_0| / |K_0| of the trace kernel on the probe set, which a change of scale dominates; cosine drift is
+  blind to scale. Where more than half of the parameters have no gradient at the start (gates that begin at zero), the
+  kernel that drift is measured from is degenerate, and the row says so. BatchNorm's statistics are
+  [estimated](../concepts/tracking.md#batchnorm-before-data) while they remember their start.
+- The decay exponent is fitted on the ranks of `decay_window` in the index; read R^2 first. It is that of the raw and of
+  the trace-normalised spectrum alike. Kernels of different scale, probe size or task are not to be compared by drift.
+"""
+
+
+def zoo_page(
+    sort: str = "metric",
+    index: str = "checkpoints/index.json",
+    results: str = "docs/results/zoo",
+    page: str = "docs/results/zoo.md",
+    readme: str | None = "README.md",
+) -> None:
+    """Write the page of results with its pictures, and the best rows between the markers of the README.
+
+    Args:
+        sort: metric (the best first), name, parameters, flops, seconds, drift, cosine_drift, effective_rank, ...
+        index: of the checkpoints
+        results: folder of training.json, spectra.json, width.json and of the pictures
+        page: the page
+        readme: the page with the markers <!-- pretrained --> and <!-- end pretrained -->; null leaves it
+    """
+    from hpnets.atomic_files import write_text
+    from hpnets.report import best_table, by_goal, check_markers, draw_metric, draw_spectra, draw_width, replace_between
+    from recipes.zoo.spectra import read_spectra
+
+    if readme:
+        check_markers(Path(readme), MARKER)
+    goals, folder = by_goal(Path(index), sort), Path(results)
+    for goal, entries in goals.items():
+        draw_metric(entries, folder / f"{goal}.svg")
+    twins = {name: found for name, found in read_spectra(folder).items() if found["twin"]}
+    draw_spectra(twins, folder / "spectra.svg")
+    if (folder / "width.json").is_file():
+        draw_width(folder / "width.json", folder / "width.svg")
+    write_text(Path(page), text(goals, folder, Path(page)))
+    if readme:
+        replace_between(Path(readme), MARKER, best_table(Path(index)))
+    print(f"written: {page}, {folder}/*.svg" + (f", {readme}" if readme else ""))
+
+
+def text(goals: dict[str, list[dict[str, Any]]], folder: Path, page: Path) -> str:
+    """The whole page."""
+    from hpnets.report import zoo_table
+
+    here = folder.relative_to(page.parent)
+    parts = [ABOUT, trained_in(folder / "training.json")]
+    for goal, entries in goals.items():
+        parts.append(f"## {goal}\n\n{zoo_table(entries)}\n\n![{goal} against parameters]({here}/{goal}.svg)\n")
+    parts.append(f"""## Spectra beside the additive twins
+
+The eigenvalues of the trace kernel at the end of training, divided by their sum, a line a seed: with the product and
+with the sum in its place. The raw ones are in [spectra.json]({here}/spectra.json).
+
+![spectra of networks and of their additive twins]({here}/spectra.svg)
+""")
+    parts.append(width_section(folder / "width.json", here))
+    return "\n".join(part for part in parts if part)
+
+
+def trained_in(file: Path) -> str:
+    """How long everything took, as recipes/zoo/train.py recorded it; "" before it has."""
+    if not file.is_file():
+        return ""
+    found = json.loads(file.read_text())
+    calls = "\n".join(f"{call['command']}  # {call['runs']} runs, {call['seconds']:.0f} s" for call in found["calls"])
+    e = found["environment"]
+    return (
+        f"Trained in {found['seconds'] / 60:.1f} minutes of wall time ({found['runs']} runs, {e['cores']} cores, "
+        f"torch {e['versions']['torch']}):\n\n```text\n{calls}\n```\n"
+    )
+
+
+def width_section(file: Path, here: Path) -> str:
+    """The table and the picture of drift against width; "" before it was measured."""
+    if not file.is_file():
+        return ""
+    from hpnets.report import spread
+
+    found = json.loads(file.read_text())
+    widths = list(next(iter(found["drift"].values())))
+    rows = [f"| {m} | {' | '.join(spread(points[w]) for w in widths)} |" for m, points in found["drift"].items()]
+    head = f"| drift at width | {' | '.join(widths)} |\n|{' --- |' * (len(widths) + 1)}"
+    return f"""## Drift against width
+
+{found["about"]}
+
+```text
+{found["command"]}
+```
+
+{head}
+{chr(10).join(rows)}
+
+![kernel drift against width]({here}/width.svg)
+"""
+
+
+if __name__ == "__main__":
+    run_command(zoo_page)

@@ -1,0 +1,348 @@
+"""The command line of recipes/train.py: its help, its config files, and its answers to mistakes."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from hpnets.commands import training_run
+from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
+from tests.in_process import ROOT, run_script
+
+RECIPE = ROOT / "recipes" / "train.py"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty working directory; the handler of SIGTERM and random states are put back."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HPNETS_OUT", "unused")
+    handler, state = signal.getsignal(signal.SIGTERM), (random.getstate(), torch.get_rng_state())
+    yield tmp_path
+    signal.signal(signal.SIGTERM, handler)
+    random.setstate(state[0])
+    torch.set_rng_state(state[1])
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run recipes/train.py with some flags: exit status, stdout, stderr."""
+
+    def run_with(*flags: str) -> tuple[int, str, str]:
+        return run_script("train", *flags), *capsys.readouterr()
+
+    return run_with
+
+
+@pytest.fixture
+def options(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., RunOptions]:
+    """The RunOptions that some flags stand for, with nothing run."""
+
+    def options_of(*flags: str) -> RunOptions:
+        seen: list[RunOptions] = []
+        monkeypatch.setattr(training_run, "run", lambda options, folder, resume: seen.append(options))
+        status, _, error = run(*flags)
+        assert status == 0, error
+        return seen[0]
+
+    return options_of
+
+
+def test_help_of_a_model_and_a_task(run: Run) -> None:
+    for flags, there, absent in [
+        (("--model", "ccp"), "--model.degree", "--model.size"),
+        (("--model=resnet18", "--task", "mnist"), "--model.norm", "--model.degree"),
+        (("--task", "line"), "--task.target", "--task.root"),
+    ]:
+        status, text, _ = run(*flags, "--help")
+        assert status == 0
+        assert there in text
+        assert absent not in text
+        assert "model.name" not in text
+    words = " ".join(run("--model", "mlp", "--task", "line", "--help")[1].split())
+    assert "--model.bias {true,false} have biases, 0 at the start; allowed: true or false (type: bool" in words
+    assert "--task.input_dim INPUT_DIM dimension of x (type: int, default: 1)" in words
+
+
+def test_help_of_a_model_says_what_each_option_is_and_allows(run: Run) -> None:
+    text = " ".join(run("--model", "ccp", "--task", "line", "--help")[1].split())
+    assert "--model.activation ACTIVATION activation s; none for a polynomial; allowed: " in text
+    assert "relu6, sigmoid, silu, tanh (type: str, default: none)" in text
+    assert "--task.noise NOISE standard deviation of Gaussian noise on the training y (type" in text
+
+
+def test_general_help_names_all_groups(run: Run) -> None:
+    text = run("--help")[1]
+    for flag in ("--model NAME", "--task NAME", "--optim.lr", "--ntk.every", "--trainer.devices", "--resume", "--out"):
+        assert flag in text
+
+
+def test_lists(run: Run) -> None:
+    """Each model and task on a line of its own, with what it is."""
+    from hpnets import list_models, list_tasks
+
+    for flag, names in (("--list_models", list_models()), ("--list_tasks", list_tasks())):
+        status, text, _ = run(flag)
+        lines = text.splitlines()
+        assert status == 0
+        assert [line.split()[0] for line in lines] == names
+        assert all(20 < len(line) <= 120 and "  " in line for line in lines)
+    assert "ccp               Polynomial of degree N in x by one Hadamard product a layer\n" in run("--list_models")[1]
+
+
+FLAGS = "--model ncp --model.skip true --model.degree 3 --task=line --task.target cubic --task.train_range [-1,1]"
+FLAGS += " --optim.name sgd --optim.lr 0.1 --ntk.every 5 --ntk.outputs 0"
+FLAGS += " --ntk.metrics [drift] --trainer.max_epochs 3 --wandb off --seed 4"
+MEANT = RunOptions(
+    model={
+        **{"name": "ncp", "degree": 3, "width": 256, "activation": "none", "norm": "none", "skip": True},
+        **{"shared": False, "product": "hadamard", "parametrisation": "standard", "base_width": 256, "init": "own"},
+    },
+    optim=OptimOptions("sgd", 0.1),
+    ntk=NTKOptions(every=5, outputs=0, metrics=["drift"]),
+    trainer=TrainerOptions(max_epochs=3),
+    wandb="off",
+    seed=4,
+)
+
+
+def test_flags_become_options(options: Callable[..., RunOptions]) -> None:
+    got = options(*FLAGS.split())
+    assert (got.model, got.optim, got.ntk, got.trainer, got.wandb, got.seed) == (
+        *(MEANT.model, MEANT.optim, MEANT.ntk, MEANT.trainer),
+        *(MEANT.wandb, MEANT.seed),
+    )
+    assert got.task["name"] == "line"
+    assert list(got.task["train_range"]) == [-1, 1]
+
+
+def test_a_list_is_read_as_yaml(options: Callable[..., RunOptions]) -> None:
+    assert options("--model", "resnet18", "--model.blocks", "[1,2]").model["blocks"] == [1, 2]
+    assert options("--model", "resnet18").model["blocks"] is None
+
+
+def test_the_default_is_ccp_on_digits(options: Callable[..., RunOptions]) -> None:
+    got = options()
+    assert (got.model["name"], got.model["degree"], got.task["name"]) == ("ccp", 4, "digits")
+    assert (got.optim, got.ntk, got.trainer) == (OptimOptions(), NTKOptions(), TrainerOptions())
+    assert options("--model", "mlp").model["name"] == "mlp"
+
+
+def test_a_printed_config_can_be_fed_back(run: Run, options: Callable[..., RunOptions], tmp_path: Path) -> None:
+    _, text, _ = run(*FLAGS.split(), "--print_config")
+    (tmp_path / "f.yaml").write_text(text)
+    assert run("--config", "f.yaml", "--print_config")[:2] == (0, text)
+    assert options("--config=f.yaml") == options(*FLAGS.split())
+    assert options("--config", "f.yaml", "--model.degree", "7").model["degree"] == 7
+
+
+def test_the_config_of_a_run_folder_can_be_fed_back(options: Callable[..., RunOptions], tmp_path: Path) -> None:
+    meant = options("--model", "mlp", "--model.bias", "false", "--ntk.every", "log", "--seed", "3")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(meant.to_dict()))
+    assert options("--config", "config.yaml") == meant
+
+
+def test_resume_takes_its_options_from_the_run(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(training_run, "run", lambda *args, **named: seen.append((*args, *named.values())))
+    for name in ("old", "a=b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").write_text(yaml.safe_dump(MEANT.to_dict()))
+        assert run("--resume", name)[0] == run(f"--resume={name}")[0] == 0
+        assert seen[-2:] == [(MEANT, Path(name), True)] * 2
+
+
+CONFIGS = {
+    "broken.yaml": "model: [1\n",
+    "list.yaml": "- 1\n",
+    "scalar.yaml": "model: mlp\n",
+    "off.yaml": "ntk: off\n",
+    "model.yaml": "model:\n  name: cccp\n",
+    "option.yaml": "model:\n  name: ccp\n  degre: 3\n",
+    "key.yaml": "sede: 1\n",
+    "value.yaml": "optim:\n  lr: hello\n",
+    "empty.yaml": "",
+    "circle.yaml": "model: &a\n  name: ccp\n  degree: *a\n",
+    "deep.yaml": "[" * 5000,
+    "null.yaml": "ntk:\n  probe: null\n",
+    "latent.yaml": "gan:\n  latent: null\n",
+    "model_null.yaml": "model:\n  name: ncp\n  skip: null\n",
+    "wandb.yaml": "wandb: off\n",
+}
+GPU = pytest.mark.skipif(torch.cuda.is_available() or torch.backends.mps.is_available(), reason="there is one")
+MISTAKES = [
+    ("--model cpp", "unknown model 'cpp'; did you mean .*ccp"),
+    ("--model", "--model.name: expected one argument"),
+    ("--model=", "unknown model ''; allowed: .*ccp, "),
+    ("--task digit", r"unknown task 'digit'; did you mean digits"),
+    ("--model.degre 3", r"--model\.degre 3; did you mean --model\.degree"),
+    ("--mod ccp", "--mod ccp; did you mean --model"),
+    ("--list_model", "--list_model; did you mean --list_models"),
+    ("--foo 3", "unrecognized arguments: --foo 3"),
+    ("extra", "unrecognized arguments: extra"),
+    ("--model.degree 3.5", "--model.degree is '3.5'; allowed: an integer"),
+    ("--model.degree two", "--model.degree is 'two'; allowed: an integer"),
+    ("--model.degree=", "--model.degree is ''; allowed: an integer"),
+    ("--model.degree", "--model.degree: expected one argument"),
+    ("--model.degree 0", "degree is 0; allowed: an integer >= 1"),
+    ("--model.width -1", "width is -1; allowed: an integer >= 1"),
+    ("--model.activation rleu", "activation is 'rleu'; did you mean relu"),
+    ("--model ncp --model.skip maybe", "--model.skip is 'maybe'; allowed: true or false"),
+    ("--model resnet18 --task line", r"input_shape is \(1,\); allowed: images"),
+    ("--model resnet18 --task sphere", r"input_shape is \(10,\); allowed: images"),
+    ("--model style_generator --task line", "task 'line' has no pictures to generate; allowed: tasks of square pict"),
+    ("--model mlp --task generate", "unknown task 'generate'"),
+    ("--gan.latent 3", "gan is .*; allowed for 'ccp', no generator: no change"),
+    ("--model style_generator --gan.ema 1", "gan.ema is 1.0; allowed: >= 0 and < 1"),
+    ("--optim.name adma", r"--optim\.name is 'adma'; did you mean adam"),
+    ("--optim.lr -1", r"optim\.lr is -1.0; allowed: a finite number > 0"),
+    ("--optim.lr inf", r"optim\.lr"),
+    ("--optim.weight_decay -1", r"optim\.weight_decay is -1.0; allowed"),
+    ("--optim.lrr 1", r"--optim\.lrr 1; did you mean --optim\.lr"),
+    ("--ntk.probe 1198", r"ntk\.probe is 1198; allowed: at most 1197, the training samples"),
+    ("--ntk.probe 0", r"ntk\.probe is 0; allowed: an integer >= 1"),
+    ("--ntk.every 0", r"ntk\.every is 0; allowed: an integer >= 1, 'epoch'"),
+    ("--ntk.every never", r"--ntk\.every is 'never'; allowed: an integer, 'epoch', 'log', 'off'"),
+    ("--ntk.outputs 10", "outputs .*10; the net has logits 0 to 9"),
+    ("--ntk.metrics [drift,foo]", "metrics .*'foo'; allowed: drift"),
+    ("--ntk.algorithm jacobain", r"--ntk\.algorithm is 'jacobain'; did you mean jacobian\?"),
+    ("--trainer.max_epochs 0", r"trainer\.max_epochs is 0; allowed: an integer >= 1"),
+    ("--trainer.devices 0", r"trainer\.devices is 0; allowed: an integer >= 1"),
+    ("--trainer.devices two", "--trainer.devices is 'two'; allowed: an integer"),
+    pytest.param("--trainer.accelerator gpu", "'accelerator': 'gpu'.* cannot be run here: No supported gpu", marks=GPU),
+    ("--trainer.accelerator cup", "'accelerator': 'cup'.* Available names are: .*cpu"),
+    ("--trainer.accelerator cpu --trainer.strategy dpd", "'strategy': 'dpd'.* cannot be run here"),
+    ("--model pinet --model.blocks 2", "--model.blocks is '2'; allowed: a list of integers, null"),
+    ("--model pinet --model.blocks [a]", r"--model\.blocks is \"\['a'\]\"; allowed: a list of integers, null"),
+    ("--model pinet --model.blocks [1.5]", r"--model\.blocks is '\[1\.5\]'; allowed: a list of integers, null"),
+    ("--model pinet --model.blocks []", r"blocks is \[\]; allowed: a list of integers >= 1, one a stage"),
+    ("--model pinet --model.width wide", "--model.width is 'wide'; allowed: an integer, null"),
+    ("--model pdc --model.alpha0 nan", "--model.alpha0 is 'nan'; allowed: a number"),
+    ("--model resnet18 --model.blocks [1,0]", r"blocks is \[1, 0\]; allowed: a list of integers >= 1, one a stage"),
+    ("--model resnet18 --model.stem imagenet", r"input_shape is \(1, 8, 8\); allowed: images .* of at least 32x32"),
+    ("--model.parametrisation mupp", "parametrisation is 'mupp'; did you mean mup"),
+    ("--model.init orthogonl", "init is 'orthogonl'; did you mean orthogonal"),
+    ("--model.base_width 0", "base_width is 0; allowed: an integer >= 1"),
+    ("--trainer.precision 31", "trainer.precision is '31'; allowed: 32-true"),
+    ("--wandb ofline", "--wandb is 'ofline'; did you mean offline"),
+    ("--seed -1", r"seed is -1; allowed: 0 to 2\*\*32 - 1"),
+    ("--seeds 3", "--seeds 3; did you mean --seed"),
+    ("--task mnist", r"no readable files in .*/MNIST/raw .*--task\.download true fetches them"),
+    ("--task.batch_size 1198", "batch_size is 1198; allowed: at most 1197"),
+    ("--task line --task.target cubik", r"target is 'cubik'; did you mean cubic\?"),
+    ("--resume none", "'none' is no run folder: there is no none/config.yaml"),
+    ("--resume", "--resume takes a run folder and no other flag"),
+    ("--resume none --seed 1", "--resume takes a run folder and no other flag"),
+    ("--resume=none --seed 1", "--resume takes a run folder and no other flag"),
+    ("--config none.yaml", r"--config: File does not exist: '.*none\.yaml'"),
+    ("--config broken.yaml", r"broken\.yaml is not readable: while parsing"),
+    ("--config list.yaml", r"list\.yaml: the configuration is \[1\]; allowed: options by name"),
+    ("--config empty.yaml", r"empty\.yaml: the configuration is None; allowed: options by name"),
+    ("--config circle.yaml", r"circle\.yaml is not readable: Circular reference"),
+    ("--config deep.yaml", r"deep\.yaml is not readable: "),
+    ("--config null.yaml", r"ntk\.probe is None; allowed: an integer"),
+    ("--config latent.yaml", r"gan\.latent is None; allowed: an integer"),
+    ("--config model_null.yaml", r"model\.skip is None; allowed: true or false"),
+    ("--config wandb.yaml", r"--wandb is false, which yaml makes of off; allowed: 'off', in quotes"),
+    ("--task sphere --task.degrees 1.5", r"degrees"),
+    ("--task line --task.train_range [a,b]", r"--task\.train_range is .*; allowed: a list of numbers, null"),
+    ("--model mlp --model.width 1099511627776", "model .* does not fit into memory"),
+    (f"--model mlp --model.width {10**30}", "model.width is 1000000000000000000000000000000; allowed: an integer"),
+    (f"--resume {'a' * 300}", "'a+' is no run folder: there is no a+/config.yaml"),
+    (f"--config {'a' * 300}", "--config: File does not exist"),
+    ("--config scalar.yaml", r"scalar\.yaml: model is 'mlp'; allowed: options by name"),
+    ("--config off.yaml", r"off\.yaml: ntk is False; allowed: options by name"),
+    ("--config model.yaml", "unknown model 'cccp'; did you mean .*ccp"),
+    ("--config option.yaml", r"option 'degre'; did you mean --model\.degree"),
+    ("--config key.yaml", "Option 'sede' is not accepted; did you mean --seed"),
+    ("--config value.yaml", "--optim.lr is 'hello'; allowed: a number"),
+]
+
+
+@pytest.mark.parametrize(("flags", "message"), MISTAKES)
+def test_a_mistake_is_answered_in_one_line_and_leaves_nothing(
+    flags: str, message: str, run: Run, tmp_path: Path
+) -> None:
+    for name, text in CONFIGS.items():
+        (tmp_path / name).write_text(text)
+    out = [] if "--resume" in flags else ["--out", "run"]
+    status, stdout, stderr = run(*out, *flags.split())
+    assert status == 2
+    assert stdout == ""
+    assert stderr.startswith("train.py: error: ")
+    assert stderr.count("\n") == 1
+    assert re.search(message, stderr), stderr
+    assert {path.name for path in tmp_path.iterdir()} == set(CONFIGS)
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("a" * 300, "out is 'a+..., of 300 characters; allowed: names of at most 255 bytes, 4000 in all"),
+        ("file/run", "out is 'file/run'; allowed: a folder in one that can be written to, not .*/file"),
+        ("file", "out is 'file', which exists already"),
+    ],
+)
+def test_a_folder_that_cannot_be_made_is_refused(run: Run, tmp_path: Path, out: str, message: str) -> None:
+    (tmp_path / "file").touch()
+    status, _, stderr = run("--out", out)
+    assert (status, stderr.count("\n")) == (2, 1)
+    assert re.search(f"^train.py: error: {message}", stderr), stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_folder_in_use_is_not_touched(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").write_text("")
+    status, _, stderr = run("--out", "run")
+    assert status == 2
+    assert "out is 'run', which exists already; continue it with --resume run" in stderr
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["mine.txt"]
+
+
+def test_under_a_launcher_out_is_needed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("HPNETS_OUT")
+    status, _, stderr = run()
+    assert status == 2
+    assert "--out is needed under a launcher" in stderr
+
+
+SMALL = (
+    "--model mlp --model.width 8 --trainer.max_epochs 2 --ntk.probe 8 --wandb off --trainer.accelerator cpu --out run"
+)
+
+
+@pytest.mark.parametrize(
+    ("flags", "lines", "unbuffered"), [("--help", 1, ""), ("--help", 1, "1"), (SMALL, 1, "1"), (SMALL, 0, "")]
+)
+def test_a_reader_that_goes_away_stops_nothing(tmp_path: Path, flags: str, lines: int, unbuffered: str) -> None:
+    """As in `python recipes/train.py ... | head -1`: the run ends as it would have, in silence."""
+    process = subprocess.Popen(
+        [sys.executable, str(RECIPE), *flags.split()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    for _ in range(lines):
+        assert process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=120) == 0
+    assert (tmp_path / "run" / "summary.json").is_file() == (flags == SMALL)

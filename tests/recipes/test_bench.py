@@ -1,0 +1,214 @@
+"""recipes/bench/__main__.py: what it writes, its table, its bound, its mistakes. No timings are asserted."""
+
+import json
+import xml.etree.ElementTree
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from hpnets.ntk import parse_bytes
+from recipes.bench.cases import CASES, contraction_flops, layer_shapes, noisy_digits
+from recipes.bench.measure import against, difference
+from recipes.bench.monitor import monitor_table
+from recipes.bench.packages import PACKAGES, Peer, make_peers
+from recipes.bench.process import Failed, Worker
+from recipes.bench.settings import Settings
+from recipes.bench.table import render, seconds, target_row, verdict
+from recipes.bench.throughput import OPTIONS, TWINS, ours, throughput_table, timms
+from tests.in_process import ROOT, run_module
+from tests.models.nets import image_families
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(tmp_path, repeats=1, threads=1, device="cpu", limit=60.0, peer_seconds=60.0, quick=True)
+
+
+def test_a_quick_run_writes_json_svg_and_table(tmp_path: Path) -> None:
+    flags = ("--quick", "--peers", "none", "--cases", "ccp", "--repeats", "1", "--threads", "1")
+    assert run_module("recipes.bench", "ntk", *flags, "--out", str(tmp_path)) == 0
+    (path,) = tmp_path.glob("*.json")
+    results = json.loads(path.read_text())
+    case = results["cases"]["ccp"]
+    assert case["ours"]["median"] > 0
+    assert set(case["modes"]) == {"trace", "0", "sum"}
+    assert min(case["stages"]["seconds"].values()) > 0
+    assert sum(case["stages"]["shares"].values()) == pytest.approx(1.0, abs=0.01)
+    assert results["command"].startswith("python -m recipes.bench ntk --quick")
+    assert {"cpu", "threads", "versions", "commit"} <= set(results["environment"])
+    svg = xml.etree.ElementTree.parse(path.with_suffix(".svg")).getroot()
+    assert svg.tag.endswith("svg")
+    assert render(results) in (tmp_path / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--cases", "mpl"), "unknown case 'mpl'; did you mean mlp?"),
+        (("--peers", "nngeometri"), "unknown peer 'nngeometri'; did you mean nngeometry?"),
+        (("--repeats", "0"), "repeats is 0"),
+        (("--quick",), "give another --out"),
+        (("--peer", "none"), "did you mean --peers"),
+    ],
+)
+def test_a_mistake_is_one_line(flags: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_module("recipes.bench", "ntk", *flags) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_the_peers_of_torch_agree_with_ours(settings: Settings) -> None:
+    job = settings.job("ccp", 3, {"width": 8, "outputs": 2})
+    with Worker("ours.kernel", job) as ours:
+        ours.call(settings.folder / "ours.npy")
+        assert {"predicted_bytes", "kernel_bytes", "algorithm"} <= set(ours.about)
+        for peer in make_peers(["torch-func-jacobian", "torch-func-ntkvp"], settings.folder):
+            found = against(peer, ours, job, settings)
+            assert found["error_to_ours"] < 1e-5
+            assert len(found["seconds"]) == len(found["ours_seconds"]) == 1
+        (missing,) = make_peers(["backpack"], settings.folder)
+        assert against(missing, ours, job, settings)["make"].endswith(PACKAGES["backpack"])
+
+
+def test_a_worker_that_fails_or_is_late_says_so(settings: Settings) -> None:
+    job = settings.job("ccp", 2, {"width": 4, "outputs": 2})
+    with pytest.raises(Failed, match="No module named"):
+        Worker("ours.none", job)
+    with Worker("ours.kernel", job) as worker:
+        worker.limit = 0.0
+        with pytest.raises(Failed, match="stopped after 0 s"):
+            worker.call()
+
+
+def test_another_kernel_is_told_from_ours(tmp_path: Path) -> None:
+    np.save(tmp_path / "ours.npy", np.ones((2, 2, 3, 3)))
+    for name, kernel, expected in [("a", np.full((2, 2, 3, 3), 1.5), 0.5), ("b", np.ones((3, 3)), np.inf)]:
+        np.save(tmp_path / f"{name}.npy", kernel)
+        assert difference(tmp_path, tmp_path / f"{name}.npy") == expected
+
+
+def test_the_bound_is_that_of_the_formula() -> None:
+    assert contraction_flops("mlp", 256, {}) == 2560**2 * 3 * 512
+    assert contraction_flops("ccp", 256, {}) == 2560**2 * 4 * 256
+    weights = 27 * 32 + 2 * 288 * 32
+    assert contraction_flops("conv", 64, {}) == 2 * 640 * 1024 * weights + 640**2 * weights
+    assert layer_shapes("conv", {})[1] == (1024, 288, 32)
+    assert len(layer_shapes("resnet18", {"width": 8})) == 20
+    assert noisy_digits(5).shape == (5, 64)
+
+
+def case(**peers: dict[str, Any]) -> dict[str, Any]:
+    """A hand-made result: ours 0.1 s, the bound 0.08 s."""
+    ours = {"median": 0.1, "seconds": [0.1, 0.2], "peak_bytes": 120e6, "predicted_bytes": 110e6}
+    found = {"title": CASES["mlp"].title, "gemm_flops": 140e9, "bound": {"seconds": 0.08}, "ours": ours}
+    return {**found, "modes": dict.fromkeys(("trace", "0", "sum"), ours), "peers": peers}
+
+
+def peer(seconds: float) -> dict[str, Any]:
+    return {"median": seconds, "seconds": [seconds], "ours_seconds": [0.1], "peak_bytes": 1e9}
+
+
+def test_the_table_says_met_missed_and_why_not_measured() -> None:
+    peers = {"torch-func-jacobian": peer(20.0), "nngeometry": peer(0.75), "curvlinops": {"error": "stopped after 9 s"}}
+    peers["backpack"] = {"error": "not measured: no environment", "make": "python -m venv b"}
+    row = target_row("mlp", case(**peers))
+    assert row[1:5] == ["nngeometry: 7.50x (>= 6x, met)", "200x", "not measured", "not measured"]
+    assert row[5:7] == ["1.25x (<= 1.4x, met)", "120 (<= 150, met)"]
+    assert target_row("mlp", case())[1:4] == ["not measured"] * 3
+    assert target_row("mlp", {**case(), "proof": peer(0.12)})[4] == "1.20x (<= 1.15x, **missed**)"
+    environment = {"device": "D", "date": "d", "threads": 2, "versions": {"torch": "2"}, "commit": "c", "load": 0.1}
+    points = [{"size": n, "median": 0.1 * n, "beyond_bytes": n * 1e6} for n in (1, 2)]
+    growth = {"mlp N": {"net": "mlp", "axis": "N", "budget": "1MiB", "slope": 1.0, "points": points}}
+    large = {"top20": {**peer(9.0), "samples": 10_000, "products": 90, "largest_residual": 3e-7}}
+    results = {"environment": environment, "command": "run", "cases": {"mlp": case(**peers)}}
+    text = render({**results, "growth": growth, "large": large})
+    assert "| curvlinops | stopped after 9 s |" in text
+    assert "| backpack | not measured |" in text
+    assert "- backpack: `python -m venv b`" in text
+    assert "0.100 s (0.100 - 0.200); 120 MB" in text
+    assert "| mlp | N = 1, 2 | 1.00 | 0.100, 0.200 | 1, 2 |" in text
+    assert "90 products, residuals below 3e-07" in text
+
+
+def test_verdict_at_its_border() -> None:
+    assert verdict(2.5, 2.5, "x", least=True) == "2.50x (>= 2.5x, met)"
+    assert verdict(2.5, 2.5, "x", least=False) == "2.50x (<= 2.5x, met)"
+
+
+def test_every_peer_has_a_script() -> None:
+    scripts = {f"peers.{path.stem}" for path in (ROOT / "recipes" / "bench" / "peers").glob("*.py")}
+    assert {Peer(name, Path()).module for name in PACKAGES} <= scripts
+
+
+def test_the_page_gives_the_command_of_every_environment() -> None:
+    page = (ROOT / "docs" / "results" / "ntk-engine" / "README.md").read_text()
+    for found in make_peers(list(PACKAGES), Path(".venvs")):
+        assert found.make in page
+
+
+def test_two_processes_are_measured_against_one(tmp_path: Path) -> None:
+    flags = ("--cases", "mlp", "--repeats", "1", "--quick", "--out", str(tmp_path))
+    assert run_module("recipes.bench", "sharing", *flags) == 0
+    (path,) = tmp_path.glob("*.json")
+    case = json.loads(path.read_text())["results"]["mlp"]
+    assert case["relative_difference"] < 1e-6
+    assert len(case["seconds"]["1"]) == len(case["seconds"]["2"]) == 1
+    assert f"| {case['ratio']:.2f} |" in (tmp_path / "README.md").read_text()
+
+
+def test_the_table_of_the_monitor() -> None:
+    found = {
+        "bare, off": {"seconds": [10.0, 10.0, 10.0], "accuracy": [0.9, 0.95, 1.0]},
+        "bare, auto": {"seconds": [10.0, 11.0, 12.0], "accuracy": [0.9, 0.95, 1.0]},
+    }
+    assert "| bare, auto | 11.00 (10.00 - 12.00) | +10.0% | 0.9500 (0.9000 - 1.0000) |" in monitor_table(found)
+
+
+def test_the_table_in_the_readme_is_that_of_the_results() -> None:
+    text = (ROOT / "README.md").read_text()
+    (path, *_) = sorted((ROOT / "docs" / "results" / "ntk-engine").glob("*.json"))
+    assert seconds(json.loads(path.read_text())) in text
+
+
+def test_throughput_is_measured_beside_timms_networks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ("--models", "gmlp,pinet", "--sides", "32", "--batch", "1", "--repeats", "2", "--threads", "1")
+    assert run_module("recipes.bench", "throughput", *flags, "--out", str(tmp_path)) == 0
+    (path,) = tmp_path.glob("*.json")
+    rows = json.loads(path.read_text())["results"]
+    assert [(row["model"], row["dtype"], "timm" in row) for row in rows] == [
+        (model, dtype, model == "gmlp") for model in ("gmlp", "pinet") for dtype in ("float32", "bfloat16")
+    ]
+    assert all(len(row["ours"]) == 2 and min(row["ours"]) > 0 for row in rows)
+    assert throughput_table(rows) in (tmp_path / "README.md").read_text()
+    assert run_module("recipes.bench", "throughput", "--models", "mlp") == 2
+    assert "unknown model 'mlp'; " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_timms_network_has_the_same_weights(name: str) -> None:
+    with torch.device("meta"):
+        nets = ours(name, 32), timms(name, 32)
+    shapes = [sorted(tuple(p.shape) for p in net.parameters()) for net in nets]  # a gate may come before a shortcut
+    assert shapes[0] == shapes[1]
+
+
+def test_every_image_family_is_measured() -> None:
+    """But the generator, which takes no images."""
+    assert set(OPTIONS) == set(image_families()) - {"style_generator"}
+
+
+RECORDS = [json.loads(path.read_text()) for path in (ROOT / "docs/results/ntk-engine").glob("*.json")]
+
+
+def test_the_recorded_peaks_are_as_predicted_and_within_the_budget() -> None:
+    for record in RECORDS:
+        points = [(p, parse_bytes(g["budget"])) for g in record["growth"].values() for p in g["points"]]
+        assert all(p["beyond_bytes"] <= budget for p, budget in points)
+        found = [case["ours"] for case in record["cases"].values()] + [p for p, _ in points]
+        found += [mode for case in record["cases"].values() for mode in case["modes"].values()]
+        assert all(1 / 1.5 < p["predicted_bytes"] / p["peak_bytes"] < 1.5 for p in found)
+    assert RECORDS

@@ -1,0 +1,214 @@
+"""recipes/zoo/train.py on cells of a second: what it trains, keeps, resumes, publishes and refuses."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hpnets.training import RunFolder, train
+from hpnets.zoo import entries
+from recipes.zoo.cells import CONFIGS, Cell, find_cells
+from recipes.zoo.runs import CellRuns, train_cell
+from recipes.zoo.spectra import read_spectra
+from recipes.zoo.train import phases
+from tests.in_process import run_module, run_script
+from tests.training.runs import ROOT, small_options
+
+TINY = {
+    "task": {"name": "digits", "batch_size": 132},
+    "optim": {"lr": 0.01},
+    "ntk": {"probe": 12},
+    "trainer": {"max_epochs": 2, "accelerator": "cpu"},
+}
+MODELS = {"ccp": {"degree": 2, "width": 8}, "mlp": {"depth": 1, "width": 8}}
+SEEDS = ["seed0", "seed1", "seed2"]
+
+
+def write_configs(folder: Path, **changes: object) -> None:
+    for name, options in MODELS.items():
+        path = folder / "configs" / "digits" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump({"model": {"name": name, **options}, **TINY, **changes}))
+
+
+def flags(folder: Path, *more: str) -> list[str]:
+    places = {name: str(folder / name) for name in ("out", "checkpoints", "results", "configs")}
+    return [*(word for name, place in places.items() for word in (f"--{name}", place)), *more]
+
+
+def train_zoo(folder: Path, *more: str) -> int:
+    return run_module("recipes.zoo.train", *flags(folder, "--jobs", "0", *more))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Both cells trained and published."""
+    folder = tmp_path_factory.mktemp("zoo")
+    write_configs(folder)
+    assert train_zoo(folder) == 0
+    return folder
+
+
+@pytest.fixture
+def zoo(trained: Path, tmp_path: Path) -> Path:
+    """A copy of that folder."""
+    shutil.copytree(trained, tmp_path / "zoo")
+    return tmp_path / "zoo"
+
+
+def test_three_seeds_and_their_twins_are_trained_and_published(trained: Path) -> None:
+    assert sorted(p.name for p in (trained / "out" / "ccp-digits").iterdir()) == SEEDS + [f"sum-{s}" for s in SEEDS]
+    assert sorted(p.name for p in (trained / "out" / "mlp-digits").iterdir()) == SEEDS
+    index = entries(trained / "checkpoints")
+    assert list(index) == ["ccp-digits", "mlp-digits"]
+    entry = index["ccp-digits"]
+    assert entry.command == "python recipes/train.py --config recipes/configs/digits/ccp.yaml --seed 0"
+    assert entry.twin is not None
+    assert entry.twin["model"]["product"] == "sum"
+    assert index["mlp-digits"].twin is None
+    summary = RunFolder(trained / "out" / "ccp-digits" / "seed0").read_summary()
+    assert (entry.sha256[:8], entry.fingerprint) == (entry.file[-20:-12], summary["fingerprint"])
+
+
+def test_spectra_and_the_total_time_are_recorded(trained: Path) -> None:
+    spectra = read_spectra(trained / "results")
+    assert {name: (len(s["ours"]), len(s["twin"])) for name, s in spectra.items()} == {
+        "ccp-digits": (3, 3),
+        "mlp-digits": (3, 0),
+    }
+    assert all(len(values) == 12 for values in spectra["ccp-digits"]["twin"])
+    found = json.loads((trained / "results" / "training.json").read_text())
+    assert found["runs"] == 9
+    assert found["calls"][0]["command"].startswith("python -m recipes.zoo.train --out ")
+    runs = [json.loads(path.read_text())["seconds"] for path in trained.glob("out/*/*/summary.json")]
+    assert found["seconds"] >= 0.9 * sum(runs)
+
+
+def test_the_same_weights_come_from_the_command_line(trained: Path, tmp_path: Path) -> None:
+    config = trained / "configs" / "digits" / "ccp.yaml"
+    out = tmp_path / "run"
+    assert run_script("train", "--config", str(config), "--seed", "1", "--wandb", "off", "--out", str(out)) == 0
+    ours = RunFolder(trained / "out" / "ccp-digits" / "seed1").read_summary()
+    assert RunFolder(out).read_summary()["sha256"] == ours["sha256"]
+
+
+def test_finished_runs_are_kept(zoo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in zoo.glob("out/*/*/*.*")}
+    assert train_zoo(zoo) == 0
+    assert "2 cells, 0 runs to train" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in zoo.glob("out/*/*/*.*")} == before
+    assert json.loads((zoo / "results" / "training.json").read_text())["runs"] == 9
+
+
+def test_cut_runs_go_on_to_the_same_weights(zoo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cell = zoo / "out" / "ccp-digits"
+    hashes = {run: RunFolder(cell / run).read_summary()["sha256"] for run in SEEDS}
+    (cell / "seed0" / "summary.json").unlink()  # killed at the very end
+    (cell / "seed1" / "env.json").unlink()  # killed at the very start
+    (cell / "seed1" / "summary.json").unlink()
+    shutil.rmtree(cell / "seed2")
+    assert train_zoo(zoo, "--cells", "ccp-*") == 0
+    assert "1 cells, 3 runs to train" in capsys.readouterr().out
+    assert {run: RunFolder(cell / run).read_summary()["sha256"] for run in SEEDS} == hashes
+    assert json.loads((zoo / "results" / "training.json").read_text())["runs"] == 12
+
+
+def test_a_run_cut_between_epochs_resumes(zoo: Path) -> None:
+    runs = CellRuns(find_cells("ccp-digits", zoo / "configs")[0], zoo / "out")
+    whole = runs.runs()[0].read_summary()["sha256"]
+    shutil.rmtree(runs.runs()[0].path)
+    options = runs.cell.options(seed=0)
+    longer = options.trainer.max_epochs
+    options.trainer.max_epochs = 1
+    train(options, runs.runs()[0].path)
+    config = yaml.safe_load(runs.runs()[0].config.read_text())
+    config["trainer"]["max_epochs"] = longer
+    runs.runs()[0].config.write_text(yaml.safe_dump(config))
+    runs.runs()[0].summary.unlink()
+    train_cell(runs.cell.config, runs.out)
+    assert runs.runs()[0].read_summary()["sha256"] == whole
+
+
+def test_runs_of_another_config_are_refused_and_trained_anew(zoo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_configs(zoo, optim={"lr": 0.02})
+    old = entries(zoo / "checkpoints")["mlp-digits"].sha256
+    assert train_zoo(zoo, "--cells", "mlp-digits") == 2
+    error = capsys.readouterr().err
+    assert "mlp-digits/seed0 was made with another optim than its config has now" in error
+    assert error.count("\n") == 1
+    assert train_zoo(zoo, "--cells", "mlp-digits", "--fresh", "true") == 0
+    assert entries(zoo / "checkpoints")["mlp-digits"].sha256 != old
+
+
+def test_the_mlp_that_pictures_are_measured_by_comes_first_and_generators_follow() -> None:
+    wanted = "ccp-digits,mlp-digits,van-digits"
+    plain = [CellRuns(cell, Path("out")) for cell in find_cells(wanted, ROOT / CONFIGS)]
+    assert [[runs.cell.name for runs in phase] for phase in phases(plain)] == [[], wanted.split(",")]
+    generator = CellRuns(Cell(Path("digits") / "style_generator.yaml"), Path("out"))
+    found = [[runs.cell.name for runs in phase] for phase in phases([*plain, generator])]
+    assert found == [["mlp-digits"], ["style_generator-digits", "ccp-digits", "van-digits"]]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--cells", "cpp-digits"], "cells has 'cpp-digits', which matches none; did you mean ccp-digits"),
+        (["--cells", "ccp-digits,"], "cells has '', which matches none"),
+        (["--jobs", "-1"], "jobs is -1; allowed: >= 0"),
+        (["--configs", "nowhere"], "configs is 'nowhere', which holds no <task>/<model>.yaml"),
+    ],
+)
+def test_mistakes_end_with_one_line(
+    zoo: Path, capsys: pytest.CaptureFixture[str], more: list[str], message: str
+) -> None:
+    assert train_zoo(zoo, *more) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_options_are_compared_as_they_are_written(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    train(small_options(), run.path)
+    assert run.options().to_dict() == yaml.safe_load(run.config.read_text())
+
+
+def gone(group: int) -> bool:
+    """Whether no process of the group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def wait_for(holds: Callable[[], bool], seconds: float) -> None:
+    deadline = time.time() + seconds
+    while not holds():
+        assert time.time() < deadline
+        time.sleep(0.1)
+
+
+def test_ctrl_c_leaves_no_process_and_a_cell_that_fails_is_named(tmp_path: Path) -> None:
+    write_configs(tmp_path, trainer={"max_epochs": 400, "accelerator": "cpu"})
+    command = [sys.executable, "-m", "recipes.zoo.train", *flags(tmp_path, "--jobs", "1")]
+    started = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    wait_for((tmp_path / "out" / "ccp-digits" / "seed0" / "checkpoints" / "last.ckpt").is_file, seconds=200)
+    os.killpg(started.pid, signal.SIGINT)
+    _, error = started.communicate(timeout=60)
+    assert started.returncode == 130, error
+    wait_for(lambda: gone(started.pid), seconds=30)
+
+    write_configs(tmp_path, optim={"lr": 1e30})
+    again = subprocess.run([*command, "--cells", "mlp-digits"], cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert again.returncode == 1
+    assert "train.py: error: failed: mlp-digits" in again.stderr
+    assert "NonFiniteError" in (tmp_path / "out" / "mlp-digits" / "log.txt").read_text()
