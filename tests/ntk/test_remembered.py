@@ -53,16 +53,15 @@ def test_a_second_call_makes_no_survey(surveys: list[None]) -> None:
 def test_another_call_makes_its_own(surveys: list[None], other: str) -> None:
     net, x = network()
     ntk(net, x, outputs="full")
-    options: dict[str, object] = {"outputs": "full"}
-    if other == "shape":
-        x = x[:3]
-    elif other == "type":
+    if other == "type":
         net.b = nn.Sequential(net.b)  # type: ignore[assignment]
-    else:
-        options |= {"outputs": {"outputs": "trace"}, "params": {"params": {"a.weight": net.a.weight}}}.get(
-            other, {"verify": "off"}
-        )
-    ntk(net, x, **options)  # type: ignore[arg-type]
+    ntk(
+        net,
+        x[:3] if other == "shape" else x,
+        outputs="trace" if other == "outputs" else "full",
+        params={"a.weight": net.a.weight} if other == "params" else None,
+        verify="off" if other == "verify" else "always",
+    )
     assert len(surveys) == 2
 
 

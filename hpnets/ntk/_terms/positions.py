@@ -83,7 +83,8 @@ class Positions(Term):
         n1, n2, C = problem.n1, problem.n2, problem.C
         if self.contraction == "sandwich":
             return n1 * q * S * (S + 2 * C * H)
-        chunk = max(CHUNK, C * max(n1, n2) * q * I)
+        unit = C * max(n1, n2) * q * I
+        chunk = min(max(CHUNK, unit), unit * H)
         return 3 * chunk + block_numel(n1, n2, C, problem.flat)
 
 
