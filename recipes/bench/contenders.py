@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hpnets.ntk import Outputs, ntk
+from recipes.bench.ours.passes import bare_passes
 from recipes.bench.peers.torch_func_jacobian import JacobianKernel, Way, best_way
 from recipes.bench.proof import OFF, has_proof, verification
 from recipes.checks.reference import contract, loop_jacobian
@@ -24,6 +25,7 @@ OURS, UNPROVEN = "ntk", "ntk, verify off"
 LOOP = "loop"
 PEERS = ("vmap(jacrev)", "TorchJD", LOOP)
 ALGORITHM = "algorithm "
+PASSES = "passes alone"
 
 
 def contenders() -> dict[str, Setup]:
@@ -87,6 +89,14 @@ def torchjd(net: nn.Module, x: Tensor, trace: bool) -> Compute:
         return whole
     ways: list[Compute] = [lambda: whole().diagonal(dim1=2, dim2=3).sum(-1), first_that_is_taken(gramian_trace)]
     return min(ways, key=seconds)
+
+
+def passes(net: nn.Module, x: Tensor) -> Compute:
+    """No kernel: the passes that every way through autograd makes, one for each output or all in one, if quicker."""
+    with sdpa_kernel(SDPBackend.MATH):
+        ways = [bare_passes(copy.deepcopy(net), x, batched) for batched in (False, True)]
+        quickest = min(ways, key=seconds)
+    return sdpa_kernel(SDPBackend.MATH)(quickest)
 
 
 def seconds(compute: Compute) -> float:

@@ -13,7 +13,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from recipes.bench.contenders import ALGORITHM, LOOP, Compute, Setup, contenders, find_torchjd
+from recipes.bench.contenders import (
+    ALGORITHM,
+    LOOP,
+    PASSES,
+    Compute,
+    Setup,
+    contenders,
+    find_torchjd,
+    passes,
+    seconds,
+)
 from recipes.bench.worker import limit_threads
 from recipes.checks.networks import build
 from recipes.checks.processes import Record, Tell, last_line
@@ -76,8 +86,19 @@ def run_race(race: Race, tell: Tell) -> None:
     x = torch.randn(race.samples, *shape)
     tell({"parameters": sum(p.numel() for p in net.parameters()), "shape": [race.samples, *shape]})
     find_torchjd(Path(race.venvs))
+    tell({PASSES: time_passes(net, x, race)})
     for selection in SELECTIONS:
         tell({selection: run_selection(net, x, selection == "trace", race)})
+
+
+def time_passes(net: nn.Module, x: Tensor, race: Race) -> Record:
+    """Seconds of the passes that every way through autograd makes."""
+    try:
+        compute = passes(net, x)
+        times = [seconds(compute) for _ in range(1 + race.repeats)][1:]
+    except Exception as error:
+        return {"failed": last_line(error)}
+    return {"seconds": times, "median": statistics.median(times)}
 
 
 def run_selection(net: nn.Module, x: Tensor, trace: bool, race: Race) -> Record:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from recipes.bench import foreign
 from recipes.bench.calibrate import measure
-from recipes.bench.contenders import LOOP, OURS, UNPROVEN, algorithm_names
-from recipes.bench.foreign import NETS, Race, patience, run_selection
+from recipes.bench.contenders import LOOP, OURS, PASSES, UNPROVEN, algorithm_names
+from recipes.bench.foreign import NETS, Race, patience, run_selection, time_passes
 from recipes.bench.foreign_page import page, regret, slowness, targets
 from recipes.bench.peers.torch_func_jacobian import JacobianKernel, Way
 from recipes.bench.rates import RATES, Rate
@@ -55,6 +55,13 @@ def test_contenders_compute_the_kernel_of_the_loop(net: nn.Module, x: Tensor, mo
         assert results[OURS]["median"] > 0
 
 
+def test_the_passes_alone_are_timed_on_a_copy(net: nn.Module, x: Tensor) -> None:
+    timed = time_passes(net, x, RACE)
+    assert len(timed["seconds"]) == RACE.repeats
+    assert min(timed["seconds"]) > 0
+    assert all(p.requires_grad for p in net.parameters())
+
+
 def fake(seconds: float, factor: float = 1.0) -> Callable[..., Callable[[], Tensor]]:
     """A contender whose kernel is the identity times a factor."""
 
@@ -91,7 +98,7 @@ def timed(**seconds: float) -> dict[str, Any]:
 def test_the_page_holds_the_targets_against_the_ratios() -> None:
     full = timed(ours=1.1, unproven=1.0, loop=8.0, jacrev=4.0, structured=0.5, jacobian=2.0)
     trace = timed(ours=3.0, unproven=2.0, loop=1.0) | {"TorchJD": {"failed": "ValueError: a|b. More"}}
-    record = {"full": full, "trace": trace, "parameters": 2_500_000, "commit": "c"}
+    record = {"full": full, "trace": trace, PASSES: {"median": 0.5}, "parameters": 2_500_000, "commit": "c"}
     assert slowness(record, "full", proven=False) == 0.25
     assert slowness(record, "trace", proven=True) == 3.0
     assert regret(record, "full") == 2.0
@@ -99,6 +106,7 @@ def test_the_page_holds_the_targets_against_the_ratios() -> None:
     assert "at most 1.05 | 2.00 | n trace (2.00) |" in text
     assert "at most 1.15 | 3.00 | n trace (3.00) |" in text
     assert "at least 3 | 2.25 | **missed** |" in text
+    assert "by the passes alone, in the median | 5.00 |" in text
     assert "trace over full, at most 1.05 | 2.00 | n (2.00) |" in text
     assert "regret, at most 1.3 | 2.00 | n full (2.00), n trace (not measured) |" in text
     environment = {"date": "d", "device": "D", "versions": {"torch": "2"}, "load": 0.1}
@@ -106,7 +114,10 @@ def test_the_page_holds_the_targets_against_the_ratios() -> None:
     results = {"command": "run", "environment": environment, "settings": settings, "networks": {"n": record}}
     whole = page(results)
     assert targets({"n": record}) in whole
-    assert "| n | 1.10 | vmap(jacrev) 4.00 | 3.64 | 4.00 | 2.00 | 3.00 | loop 1.00 | 0.33 | 0.50 |  | 2.00 |" in whole
+    row = (
+        "| n | 1.10 | vmap(jacrev) 4.00 | 3.64 | 4.00 | 8.00 | 2.00 | 3.00 | loop 1.00 | 0.33 | 0.50 | 2.00 |  | 2.00 |"
+    )
+    assert row in whole
     assert "| n, 2.50 M | 3.00 (3.00 - 3.00) |" in whole
     assert "| ValueError: a\\|b |" in whole
 

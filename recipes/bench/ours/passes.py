@@ -11,12 +11,17 @@ from recipes.bench.worker import Job, serve
 
 
 def setup(job: Job) -> Callable[[], Tensor]:
-    net, x = load(job)
+    return bare_passes(*load(job))
+
+
+def bare_passes(net: nn.Module, x: Tensor, batched: bool = False) -> Callable[[], Tensor]:
+    """The passes of `net`, whose parameters require no gradients from now on; batched: all outputs in one, by vmap."""
     net.requires_grad_(False)
     outputs: list[Tensor] = []
 
-    def keep(module: nn.Module, inputs: Any, y: Tensor) -> None:
-        outputs.append(y if y.requires_grad else y.requires_grad_())
+    def keep(module: nn.Module, inputs: Any, y: Any) -> None:
+        if isinstance(y, Tensor):
+            outputs.append(y if y.requires_grad else y.requires_grad_())
 
     for module in net.modules():
         if module._parameters:
@@ -25,8 +30,13 @@ def setup(job: Job) -> Callable[[], Tensor]:
     def passes() -> Tensor:
         outputs.clear()
         y = net(x)
-        for o in range(y.shape[1]):
-            torch.autograd.grad(y[:, o].sum(), outputs, retain_graph=True)
+        seeds = torch.eye(y.shape[1])[:, None].expand(-1, len(y), -1)
+        options: dict[str, Any] = {"retain_graph": True, "allow_unused": True}
+        if batched:
+            torch.autograd.grad(y, outputs, seeds, is_grads_batched=True, **options)
+        else:
+            for seed in seeds:
+                torch.autograd.grad(y, outputs, seed, **options)
         return y.detach()
 
     return passes
