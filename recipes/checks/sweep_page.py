@@ -72,7 +72,7 @@ def row(name: str, record: Results) -> list[str]:
     """One network."""
     errors = [part["error"] for part in (record.get("full", {}), record.get("trace", {})) if "error" in part]
     said = sorted({text.split(":")[0] for key in ("full", "trace") for text in record.get(key, {}).get("warnings", [])})
-    reason = record.get("reason", "").replace("|", "\\|")
+    reason = record.get("reason", "")
     said += ["float32 inside"] if record.get("precision") == "float32" else []
     return [
         name,
