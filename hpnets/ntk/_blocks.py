@@ -50,8 +50,8 @@ def _owner(name: str) -> str:
 
 
 def _members(block: str, theta: Params) -> Params:
-    found = {name: p for name, p in theta.items() if name == block or name.startswith(f"{block}.")}
-    if not found:
+    members = {name: p for name, p in theta.items() if name == block or name.startswith(f"{block}.")}
+    if not members:
         known = ", ".join(dict.fromkeys(map(_owner, theta)))
         raise ValueError(f"block {block!r} holds no parameter asked for; allowed: {known}, or what holds these")
-    return found
+    return members

@@ -41,7 +41,7 @@ def peak_bytes(held: int, passes: int, recur: bool, large: int = 0) -> int:
 def rows_that_fit(bytes_per_row: int, budget: int, rows: int) -> int:
     """Rows of a tile, at most `rows`, within `budget` bytes; raises ValueError if not even one fits."""
     if bytes_per_row > budget:
-        raise ValueError(f"memory is {budget} bytes, but one row takes {bytes_per_row}; raise memory to at least that")
+        raise ValueError(f"memory is {budget} bytes; allowed: at least {bytes_per_row}, which one row takes")
     return min(rows, budget // bytes_per_row)
 
 

@@ -17,7 +17,7 @@ def check_eval_mode(net: nn.Module) -> None:
         where = f"{name or 'net'} ({type(module).__name__})"
         draws = isinstance(module, _DROPOUT) and module.p > 0
         if module.training and (draws or isinstance(module, nn.modules.batchnorm._BatchNorm)):
-            raise ValueError(f"{where} is in training mode; call net.eval() first")
+            raise ValueError(f"{where} is in training mode; allowed: evaluation mode: net.eval()")
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is None:
             raise ValueError(f"{where} tracks no statistics, so that it couples samples; allowed: running statistics")
 
@@ -42,7 +42,7 @@ def check_inputs(net: nn.Module, theta: Params, x1: Tensor, x2: Tensor | None) -
         if x.device != (there := p.device):
             raise ValueError(f"{name} is on {x.device}; allowed: {there}, where the parameters are: {name}.to({there})")
     if x2 is not None and x1.shape[1:] != x2.shape[1:]:
-        raise ValueError(f"x1 and x2 hold samples of different shapes: {tuple(x1.shape[1:])}, {tuple(x2.shape[1:])}")
+        raise ValueError(f"x2 holds samples of shape {tuple(x2.shape[1:])}; allowed: {tuple(x1.shape[1:])}, as x1")
 
 
 def _check_params(net: nn.Module, theta: Params) -> torch.dtype:

@@ -83,7 +83,7 @@ def _checked(outputs: Sequence[Any], width: int) -> list[int]:
     logits = [int(o) for o in outputs]
     wrong = [o for o in logits if not 0 <= o < width]
     if wrong:
-        raise ValueError(f"outputs names {wrong[0]}; the net has logits 0 to {width - 1}")
+        raise ValueError(f"outputs names {wrong[0]}; allowed: logits 0 to {width - 1}")
     return logits
 
 

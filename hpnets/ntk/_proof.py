@@ -134,41 +134,33 @@ class Prover:
                 sizes |= _row_sizes(term, state, u)
         return sizes
 
-    def prove_entry(self, x: Tensor, left: list[State], right: list[State], entries: list[Tensor]) -> None:
-        """DisprovenError if K of the samples x_a and x_b, x = (x_a, x_b), is not <J_a, J_b>.
+    def prove_entry(self, left: list[State], right: list[State], entries: list[Tensor]) -> None:
+        """DisprovenError if K of two samples is not <J_a, J_b>; left, right: the factors of the one sample each.
 
-        left, right: factors of the one sample each. entries: K as (C, C), rows for x_a, or () for a trace, wherever it
-        stands in the kernel. The block u^T K w is compared with plain gradients along random u and w, and the entries
-        with the block, so that a trace too is proven by two backward passes.
+        entries: K as (C, C), rows for a, or () for a trace, wherever it stands in the kernel. The block u^T K w is
+        compared with <J_a^T u, J_b^T w> for random u and w, by the factors, whose gradients are proven; the entries
+        with the block, so that a trace too is proven along two vectors.
         """
-        # The factors are proven: what is left are faults of the contraction, which are no small ones.
+        # What is left are faults of the contraction, which are no small ones.
         C, tolerance = self.selection.columns, ROUNDING[torch.float32]
-        block = x.new_zeros(C, 1, C, 1)
+        block = self.selection.cotangents.new_zeros(C, 1, C, 1)
         for term, l, r in zip(self.terms, left, right, strict=True):
             term.contract(block, l, r, False)
         K = block[:, 0, :, 0]
-        u, w = torch.randn(2, C, dtype=x.dtype, device=x.device)
-        g, h = self._along(x, u, w)
+        u, w = torch.randn(2, 1, C, dtype=K.dtype, device=K.device)
+        g, h = self._pulled(left, u), self._pulled(right, w)
         size = float(g.norm() * h.norm())
-        wrong = abs(float(u @ K @ w) - float(g @ h)) > tolerance * size
+        wrong = abs(float(u[0] @ K @ w[0]) - float(g @ h)) > tolerance * size
         bound = tolerance * max(size, float(K.norm()))
         for entry in entries:
             wrong = wrong or float(((K.trace() if entry.ndim == 0 else K) - entry).abs().max()) > bound
         if wrong:
             raise DisprovenError(self._contractions)
 
-    def _along(self, x: Tensor, u: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-        """J_a^T u and J_b^T w (P,) of the two samples of x by plain autograd."""
-        with own_parameters(self.net, self.params) as own, torch.enable_grad():
-            y = self.selection.read(plain_call(self.net, x))
-            if not y.requires_grad:
-                return x.new_zeros(1), x.new_zeros(1)
-            leaves = list(own.values())
-            g, h = (
-                torch.autograd.grad(y[row] @ v, leaves, retain_graph=True, materialize_grads=True)
-                for row, v in ((0, u), (1, w))
-            )
-        return torch.cat([t.flatten() for t in g]).detach(), torch.cat([t.flatten() for t in h]).detach()
+    def _pulled(self, states: list[State], u: Tensor) -> Tensor:
+        """J^T u (P,) of all parameters that have a term, by the factors."""
+        parts = [term.pull(state, u) for term, state in zip(self.terms, states, strict=True)]
+        return torch.cat([u.new_zeros(0), *(g for part in parts for g in part.values())])
 
 
 def _check_finite(gradients: dict[str, Tensor | None]) -> None:

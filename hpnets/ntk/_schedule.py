@@ -76,8 +76,7 @@ def choose_schedule(terms: tuple[Term, ...], survey: Survey, problem: Problem, b
             return Schedule(tile, chunk, batched), needs(chunk)
         if tile == least:
             raise ValueError(
-                f"memory is {budget} bytes, but tiles of {least} samples take {needs(least).peak}; raise memory to at "
-                "least that"
+                f"memory is {budget} bytes; allowed: at least {needs(least).peak}, which tiles of {least} samples take"
             )
         # Tiles shrink by about a fifth at a time: each size is tried only once, and few of them are.
         count = max(count + 1, -(-problem.longest // max(1, tile - 1))) if tile < 64 else count * 5 // 4 + 1

@@ -118,13 +118,13 @@ def _one_rule(calls: list[Call], members: list[str]) -> _Candidate | None:
 
 def _common_places(calls: list[Call]) -> dict[str, Tensor] | None:
     """By local name the places of a parameter's scalars in its weight, the same in all calls."""
-    found: dict[str, Tensor] = {}
+    common: dict[str, Tensor] = {}
     for call in calls:
         for local, weight in call.module.weights.items():
             if weight.is_leaf:
                 index: Tensor | None = torch.arange(weight.value.numel(), device=weight.value.device)
             else:
                 index = places(weight.value, *weight.leaves.values())
-            if index is None or not torch.equal(found.setdefault(local, index), index):
+            if index is None or not torch.equal(common.setdefault(local, index), index):
                 return None
-    return found
+    return common

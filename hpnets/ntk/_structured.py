@@ -119,7 +119,7 @@ class TermWork:
         entries = [k[a, b] if k.ndim == 2 else k[:, a, :, b]]
         if symmetric:
             entries.append(k[b, a] if k.ndim == 2 else k[:, b, :, a].T)
-        prover.prove_entry(torch.stack([left.x[a], right.x[b]]), l, r, entries)
+        prover.prove_entry(l, r, entries)
 
 
 def contract(k: Tensor, terms: tuple[Term, ...], left: list[State], right: list[State], symmetric: bool) -> None:

@@ -215,7 +215,7 @@ MISTAKES = [
     ("--ntk.probe 0", r"ntk\.probe is 0; allowed: an integer >= 1"),
     ("--ntk.every 0", r"ntk\.every is 0; allowed: an integer >= 1, 'epoch'"),
     ("--ntk.every never", r"--ntk\.every is 'never'; allowed: an integer, 'epoch', 'log', 'off'"),
-    ("--ntk.outputs 10", "outputs .*10; the net has logits 0 to 9"),
+    ("--ntk.outputs 10", "outputs .*10; allowed: logits 0 to 9"),
     ("--ntk.metrics [drift,foo]", "metrics .*'foo'; allowed: drift"),
     ("--ntk.algorithm jacobain", r"--ntk\.algorithm is 'jacobain'; did you mean jacobian\?"),
     ("--trainer.max_epochs 0", r"trainer\.max_epochs is 0; allowed: an integer >= 1"),

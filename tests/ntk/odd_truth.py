@@ -49,7 +49,7 @@ def with_least_memory(compute: Callable[[int], Tensor], times: float = 1.0) -> T
         try:
             return compute(int(memory * times))
         except ValueError as error:
-            if "raise memory" not in str(error):
+            if "memory is" not in str(error):
                 raise
             named = re.findall(r"takes (\d+)", str(error))
             memory = max(2 * memory, 1000) if not named else max(int(named[-1]), memory + 1)

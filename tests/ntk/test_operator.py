@@ -97,7 +97,7 @@ def test_the_network_is_left_as_it_was() -> None:
     ("change", "message"),
     [
         ({"outputs": "all"}, "outputs is 'all'"),
-        ({"outputs": 3}, "outputs names 3; the net has logits 0 to 2"),
+        ({"outputs": 3}, "outputs names 3; allowed: logits 0 to 2"),
         ({"memory": "1KiB"}, "memory is 1024 bytes"),
         ({"params": {}}, "no parameter"),
         ({"x": torch.zeros(3, 4, dtype=torch.float16)}, "x1 has dtype torch.float16"),

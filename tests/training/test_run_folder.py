@@ -189,7 +189,7 @@ def test_a_folder_below_a_file_is_refused_at_once(tmp_path: Path) -> None:
         ({"model": {"name": "resnet18"}, "task": {"name": "line"}}, "input_shape is"),
         ({"task": {"name": "digits", "batch_size": 5000}}, "batch_size is 5000"),
         ({"ntk": NTKOptions(probe=1198)}, "ntk.probe is 1198; allowed: at most 1197"),
-        ({"ntk": NTKOptions(outputs=10)}, "outputs names 10; the net has logits 0 to 9"),
+        ({"ntk": NTKOptions(outputs=10)}, "outputs names 10; allowed: logits 0 to 9"),
         ({"ntk": NTKOptions(metrics=["size"])}, "metrics has 'size'"),
         ({"trainer": TrainerOptions(accelerator="tpu")}, "cannot be run here"),
         ({"trainer": TrainerOptions(strategy="dpp")}, "cannot be run here"),

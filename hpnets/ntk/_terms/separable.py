@@ -57,8 +57,8 @@ class Separable(Dense):
 
     def begin(self, params: Params, tape: Tape, state: State, rows: slice) -> None:
         super().begin(params, tape, state, rows)
-        found = unit_gradients(tape, self.readout, self.layers)
-        state["D"][:, rows] = torch.stack([d.flatten(1).T for d in found], dim=2)
+        gradients = unit_gradients(tape, self.readout, self.layers)
+        state["D"][:, rows] = torch.stack([d.flatten(1).T for d in gradients], dim=2)
         state["R"].copy_(readout_rows(params, tape, self.readout, self.selection))
 
     def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:

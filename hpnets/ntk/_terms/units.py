@@ -54,7 +54,7 @@ def output_groups(C: int) -> Iterator[range]:
 def pair_kernels(left: Tensor, right: Tensor, pairs: Tensor, weight: Tensor | None, symmetric: bool) -> Tensor:
     """w[x, x'] sum_h pairs[q, h] <left[h, x], right[h, x']>, shape (Q, n1, n2)."""
     (H, n1, L), n2, Q = left.shape, right.shape[1], len(pairs)
-    found = left.new_empty(Q, n1, n2)
+    kernels = left.new_empty(Q, n1, n2)
     step = rows_at_once(Q, H, n1, n2, L)
     # Buffers for every block: fresh memory would cost a page fault every 4 KiB.
     inner, summed = (left.new_empty(numel) for numel in buffer_numels(Q, H, step, n2, L))
@@ -64,10 +64,10 @@ def pair_kernels(left: Tensor, right: Tensor, pairs: Tensor, weight: Tensor | No
         K = compute(left[:, rows], right[:, columns], pairs, inner, summed)
         if weight is not None:
             K.mul_(weight[rows, columns])
-        found[:, rows, columns] = K
+        kernels[:, rows, columns] = K
         if symmetric:
-            found[:, rows.stop :, rows] = K[:, :, rows.stop - rows.start :].transpose(1, 2)
-    return found
+            kernels[:, rows.stop :, rows] = K[:, :, rows.stop - rows.start :].transpose(1, 2)
+    return kernels
 
 
 def inner_products(left: Tensor, right: Tensor, pairs: Tensor, inner: Tensor, summed: Tensor) -> Tensor:
