@@ -193,12 +193,12 @@ def _pulled_in_other_company(
 ) -> Params:
     """J^T w by plain autograd, the samples beside others than in x, where their outputs must be the same."""
     total, other = {name: torch.zeros_like(p) for name, p in params.items()}, x.new_empty(0)
-    for rows in regrouped(len(x), x.device):
+    for rows, others in regrouped(len(x), x.device):
         seeds = w[rows] @ selection.cotangents.T
-        seeds[len(x) :] = 0
+        seeds[:others] = 0
         gradients, y = plain_gradients(net, params, x[rows], seeds)
         other = y.new_empty(len(x), y.shape[1]) if not other.numel() else other
-        other[rows] = y
+        other[rows[others:]] = y[others:]
         for name, g in gradients.items():
             if g is not None:
                 total[name] += g

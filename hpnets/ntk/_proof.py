@@ -96,12 +96,12 @@ class Prover:
         """By parameter the gradient of sum_i u_i . V^T f(x_i) by plain autograd, None where none; and f (n, O)."""
         total: dict[str, Tensor | None] = dict.fromkeys(self.params)
         y: Tensor | None = None
-        for rows in regrouped(len(x), x.device, chunk):
+        for rows, others in regrouped(len(x), x.device, chunk):
             seeds = u[rows] @ self.selection.cotangents.T
-            seeds[len(x) :] = 0  # a row that is there a second time
+            seeds[:others] = 0
             gradients, outputs = plain_gradients(self.net, self.params, x[rows], seeds)
             y = outputs.new_empty(len(x), outputs.shape[1]) if y is None else y
-            y[rows] = outputs
+            y[rows[others:]] = outputs[others:]
             for name, g in gradients.items():
                 if g is not None:
                     # Not in place: autograd may give one tensor to two parameters, or an expanded one.

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from hpnets.ntk import ntk
+from hpnets.ntk._independence import regrouped
 from tests.ntk.odd_truth import EXACT, REFUSED, inputs, kernel, refusal_allowed, selections, with_least_memory
 from tests.ntk.oracle import dense_kernel, relative, select
 from tests.ntk.snapshot import same, snapshot
@@ -118,3 +119,28 @@ def test_what_has_no_kernel_is_refused_and_left_as_it_was(name: str) -> None:
         with pytest.raises(ValueError, match=module.refused):
             ntk(net, x1, others, outputs="trace", algorithm=algorithm)
     assert same(before, snapshot(net))
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5])
+def test_coupling_among_few_samples_is_seen(n: int) -> None:
+    module = ODD_MODULES["WeightedByTheLargest"]
+    for seed in range(3):
+        torch.manual_seed(seed)
+        x = torch.randn(n, *module.shape, dtype=torch.float64)
+        for algorithm in ALGORITHMS:
+            with pytest.raises(ValueError, match=module.refused):
+                ntk(module.net(), x, outputs="full", algorithm=algorithm)
+
+
+@pytest.mark.parametrize(("n", "most"), [(1, None), (2, None), (3, 2), (5, 2), (6, None), (7, 7), (9, 2), (24, 5)])
+def test_rows_are_looked_at_once_and_beside_others(n: int, most: int | None) -> None:
+    batches = regrouped(n, torch.device("cpu"), most)
+    assert torch.cat([rows[others:] for rows, others in batches]).sort().values.tolist() == list(range(n))
+    assert all(len(rows) >= 2 for rows, _ in batches)
+    runs = {frozenset(range(start, min(start + (most or n), n))) for start in range(0, n, most or n)}
+    pairs = {frozenset({2 * i, 2 * i + 1}) for i in range(n // 2)}
+    together = [(frozenset(rows.tolist()), set(rows[others:].tolist())) for rows, others in batches]
+    for run in runs:  # some of its rows are looked at beside others
+        assert len(run) == 1 or any(own & run and batch != run for batch, own in together)
+    if n >= 6:  # what a loop of autograd runs together is parted
+        assert not any(pair <= batch for pair in pairs for batch, _ in together)
