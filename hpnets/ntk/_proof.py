@@ -65,16 +65,16 @@ class Prover:
         with own_parameters(self.net, self.params):
             return plain_call(self.net, x)
 
-    def prove_factors(self, passes: Passes, states: list[State], chunk: int) -> None:
+    def prove_factors(self, passes: Passes, states: list[State], most: int) -> None:
         """DisprovenError with the parameters whose J^T u by the factors is not autograd's, u (n, C) random.
 
         Each sample has a cotangent of its own, so that rows in another order show. The net's outputs must be those of
         `passes`, in which the factors were made, in other company too (RefusalError): the passes that give the truth
-        are made over other batches, of `chunk` samples at most.
+        are made over other batches, of `most` samples or one more.
         """
         x = passes.x
         u = torch.randn(len(x), self.selection.columns, dtype=x.dtype, device=x.device)
-        truth, other = self._truth(x, u, chunk)
+        truth, other = self._truth(x, u, most)
         for rows, y, drawn in passes.made:
             check_same_outputs(self.net, self.params, x[rows], y, other[rows], drawn)
         pulled: Params = {}
@@ -85,18 +85,18 @@ class Prover:
             sizes = self._sizes(passes, u, wrong, states)
             wrong = [name for name in wrong if not _agree(pulled.get(name), truth[name], sizes.get(name, 0.0))]
         if wrong:
-            again, _ = self._truth(x, u, chunk)
+            again, _ = self._truth(x, u, most)
             dtype = working_dtype(self.net, self.params, x[passes.made[0][0]])
             wrong = [name for name in wrong if not _is_rounding(pulled.get(name), truth[name], again[name], dtype)]
         if wrong:
             raise DisprovenError({name: self._contractions.get(name, "unused") for name in wrong})
         self.known |= {name for name, g in truth.items() if g is not None and bool(g.any())}
 
-    def _truth(self, x: Tensor, u: Tensor, chunk: int) -> tuple[dict[str, Tensor | None], Tensor]:
+    def _truth(self, x: Tensor, u: Tensor, most: int) -> tuple[dict[str, Tensor | None], Tensor]:
         """By parameter the gradient of sum_i u_i . V^T f(x_i) by plain autograd, None where none; and f (n, O)."""
         total: dict[str, Tensor | None] = dict.fromkeys(self.params)
         y: Tensor | None = None
-        for rows, others in regrouped(len(x), x.device, chunk):
+        for rows, others in regrouped(len(x), x.device, most):
             seeds = u[rows] @ self.selection.cotangents.T
             seeds[:others] = 0
             gradients, outputs = plain_gradients(self.net, self.params, x[rows], seeds)

@@ -9,12 +9,14 @@ from hpnets.ntk._survey import Survey
 from hpnets.ntk._tape import STACK
 from hpnets.ntk._terms import Functional, Term
 
-# Bytes of activations that a chunk's passes aim at: larger ones leave the caches, smaller ones starve the products.
-CHUNK_BYTES = 96 * 2**20
+# Bytes of activations that a chunk's passes aim at: larger ones leave the caches, smaller ones starve the products. A
+# vectorised pass holds the gradients of all outputs.
+CHUNK_BYTES, BATCHED_BYTES = 96 * 2**20, 256 * 2**20
 # Rather than in chunks this many times smaller, passes over a tile are made in smaller tiles.
 LEAST = 8
-# A vectorised pass over all outputs saves the overhead of C passes; it pays while a pass is this short, in scalars.
-BATCHED_NUMEL = 2**23
+# A vectorised pass over all outputs saves the overhead of C passes; it pays while the gradients at a layer, of all
+# outputs, are no more scalars than this on average, and stay in the caches.
+BATCHED_NUMEL = 2**21
 
 
 @dataclass(frozen=True)
@@ -60,23 +62,40 @@ def _functional_numel(terms: tuple[Term, ...], C: int) -> int:
 
 def choose_schedule(terms: tuple[Term, ...], survey: Survey, problem: Problem, budget: int) -> tuple[Schedule, Bytes]:
     """The fewest tiles that fit `budget` bytes; ValueError with what a tile of two samples takes if none do."""
-    outputs = sum(layer.outputs for term in terms for layer in term.layers)
     least, count = min(2, problem.longest), 1
     while True:
         tile = max(least, -(-problem.longest // count))
-        batched = problem.C > 1 and tile * outputs * problem.C <= BATCHED_NUMEL
-
-        def needs(chunk: int, tile: int = tile, batched: bool = batched) -> Bytes:
-            return predict_bytes(terms, survey, problem, Schedule(tile, chunk, batched))
-
-        chunk = most = max(least, -(-tile // max(1, -(-tile * needs(1).passes // CHUNK_BYTES))))
-        while chunk > max(least, most // LEAST) and needs(chunk).peak > budget:
-            chunk = max(least, -(-chunk // 2))
-        if needs(chunk).peak <= budget:
-            return Schedule(tile, chunk, batched), needs(chunk)
+        for batched in (True, False):
+            schedule, needs = _largest_chunk(terms, survey, problem, budget, tile, batched)
+            if needs.peak <= budget and (not batched or _pays(terms, problem, schedule)):
+                return schedule, needs
         if tile == least:
             raise ValueError(
-                f"memory is {budget} bytes; allowed: at least {needs(least).peak}, which tiles of {least} samples take"
+                f"memory is {budget} bytes; allowed: at least {needs.peak}, which tiles of {least} samples take"
             )
         # Tiles shrink by about a fifth at a time: each size is tried only once, and few of them are.
         count = max(count + 1, -(-problem.longest // max(1, tile - 1))) if tile < 64 else count * 5 // 4 + 1
+
+
+def _largest_chunk(
+    terms: tuple[Term, ...], survey: Survey, problem: Problem, budget: int, tile: int, batched: bool
+) -> tuple[Schedule, Bytes]:
+    """The schedule of such a tile with the largest chunk that fits, or else the smallest worth a try."""
+
+    def needs(chunk: int) -> Bytes:
+        return predict_bytes(terms, survey, problem, Schedule(tile, chunk, batched))
+
+    least, aim = min(2, problem.longest), BATCHED_BYTES if batched else CHUNK_BYTES
+    chunk = most = max(least, -(-tile // max(1, -(-tile * needs(1).passes // aim))))
+    while chunk > max(least, most // LEAST) and needs(chunk).peak > budget:
+        chunk = max(least, -(-chunk // 2))
+    # Of a plain pass the activations are held, and one gradient on its way.
+    plain = problem.item * (survey.saved + 2 * survey.widest)
+    return Schedule(tile, chunk, batched, min(tile, needs(chunk).passes // plain)), needs(chunk)
+
+
+def _pays(terms: tuple[Term, ...], problem: Problem, schedule: Schedule) -> bool:
+    """Whether one vectorised pass is quicker than a pass for each output."""
+    outputs = [layer.outputs for term in terms for layer in term.layers]
+    at_a_layer = schedule.chunk * sum(outputs) * problem.C / max(1, len(outputs))
+    return problem.C > 1 and at_a_layer <= BATCHED_NUMEL

@@ -22,11 +22,15 @@ from hpnets.ntk._tiling import chunks, pair
 
 @dataclass(frozen=True)
 class Schedule:
-    """Samples of a tile and of a chunk, and whether the passes for all outputs are one vectorised pass."""
+    """Samples of a tile and of a chunk, and whether the passes for all outputs are one vectorised pass.
+
+    proof: samples of a plain pass that takes no more memory than those of a chunk; at least a chunk's.
+    """
 
     tile: int
     chunk: int
     batched: bool
+    proof: int = 0
 
 
 class Factors(NamedTuple):
@@ -67,7 +71,7 @@ class TermWork:
                 y = prover.outputs(several[rows]) if y is None else y
                 passes.made.append((rows, y, before != rng_state(x.device)))
         if prover is not None:
-            prover.prove_factors(passes, states, self.schedule.chunk)
+            prover.prove_factors(passes, states, max(self.schedule.chunk, self.schedule.proof))
         if len(x) == 1:
             states = [term.part(state, slice(0, 1)) for term, state in zip(self.terms, states, strict=True)]
         return Factors(x, states)
