@@ -15,7 +15,11 @@ CHECK_EVERY = 5
 
 @dataclass(frozen=True)
 class MatrixFunction:
-    """values: phi(K) B (rows, k), float64. residual: (k,), see `apply_function`. products: with K, for each column."""
+    """An approximation of phi(K) B, in float64.
+
+    values: (rows, k). residual: (k,), see `apply_function`. products: products with K for each column. converged:
+    whether every residual is at most the tolerance.
+    """
 
     values: Tensor
     residual: Tensor

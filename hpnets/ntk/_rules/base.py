@@ -33,7 +33,7 @@ class Rule(ABC):
 
     @abstractmethod
     def gradients(self, module: Module, P: Tensor, g: Tensor) -> dict[str, Tensor]:
-        """The gradient (C, rows, numel) of each parameter by local name, flattened as it is; P is from `prepare`."""
+        """The gradients by local name, each (C, rows, numel) in the order of the parameter; P is from `prepare`."""
 
 
 class OuterRule(Rule):
