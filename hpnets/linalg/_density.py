@@ -125,6 +125,7 @@ def tridiagonal(operator: SymmetricOperator, z: Tensor, steps: int) -> Tensor:
         for _ in range(2):
             u = u - torch.einsum("jrp,jp->rp", known, torch.einsum("jrp,rp->jp", known, u))
         beta = norms(u)
+        # What is left below this is rounding: the Krylov space is exhausted, and a further vector would be noise.
         beta = torch.where(beta > 1e-12 * size, beta, 0)
         if j + 1 < steps:
             t[:, j, j + 1] = t[:, j + 1, j] = beta

@@ -103,6 +103,7 @@ def _orthonormal(v: Tensor, q: Tensor, generator: torch.Generator) -> Tensor:
         for _ in range(2):
             v = v - q @ (q.T @ v)
         v, r = torch.linalg.qr(v)
+        # A unit column of which less than this is left is rounding, whose direction means nothing.
         lost = r.diagonal().abs() < 1e-10
         if not lost.any():
             return v - q @ (q.T @ v)

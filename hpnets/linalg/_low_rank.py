@@ -53,6 +53,7 @@ def low_rank(kernel: Tensor | SymmetricOperator, rank: int, *, seed: int = 0) ->
     omega = torch.linalg.qr(torch.randn(rows, columns, dtype=torch.float64, generator=generator))[0]
     omega = omega.to(operator.device)
     y = product(operator, omega)
+    # The shift is the rounding error of K Omega in the operator's dtype, eps sqrt(rows) |K Omega|_F.
     nu = torch.finfo(operator.dtype).eps * rows**0.5 * float(norms(y.reshape(-1, 1)))
     y = y + nu * omega
     core = omega.T @ y

@@ -56,6 +56,7 @@ def apply_function(
             w = w - known.mT @ (known @ w)
         u = w[..., 0].T
         beta = norms(u)
+        # What is left below this is rounding: the Krylov space is exhausted, and a further vector would be noise.
         beta = torch.where(beta > 1e-13 * scale, beta, 0)
         q = torch.where(beta > 0, u / beta, 0)
         last = j + 1 == steps

@@ -1,4 +1,4 @@
-"""What a gradient alone says about a kernel at initialisation."""
+"""The share of parameters whose gradient is zero at initialisation, which have no share in the kernel."""
 
 import torch
 from torch import Tensor, nn

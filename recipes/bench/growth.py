@@ -20,7 +20,7 @@ LARGE = 10_000
 
 
 def run_growth(s: Settings) -> dict[str, Any]:
-    """By network and axis: sizes, seconds, bytes beyond the kernel itself, and the log-log slope of the seconds."""
+    """The sizes, seconds, bytes beyond the kernel itself and log-log slope of the seconds, by network and axis."""
     from recipes.bench.cases import CASES
 
     found: dict[str, Any] = {}
