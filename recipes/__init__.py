@@ -1,4 +1,4 @@
-"""The commands of a checkout: train.py and evaluate.py for users, modules in the folders for maintainers."""
+"""The commands of a checkout: train.py, evaluate.py and study.py for users, and folders of modules for maintainers."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
-"""The command line of the installed package: `hpnets train --model ccp`. Nothing here imports torch before it must."""
+"""The command line of the installed package: `hpnets train --model ccp`; torch is imported as late as possible."""
 
-# What each command does, as `hpnets --help` shows it.
+# The line of each command in `hpnets --help`.
 COMMANDS = {
     "train": "train a network on a task, with its neural tangent kernel tracked",
     "evaluate": "check a checkpoint or a finished run against what was recorded",

@@ -1,4 +1,4 @@
-"""Which model and task a command line or its config file names, and their options as dataclasses."""
+"""The model and the task that a command line or its config file names, and their options as dataclasses."""
 
 import dataclasses
 import os
@@ -16,17 +16,17 @@ GROUPS = ("model", "task", "optim", "ntk", "trainer", "gan")
 
 
 def chosen_names(argv: list[str]) -> dict[str, str | None]:
-    """The model's and the task's name, None where the command line leaves the default."""
+    """The names of the model and the task; None if the command line leaves the default."""
     return {kind: chosen_name(kind, argv) for kind in DEFAULTS}
 
 
 def is_flag(word: str, kind: str) -> bool:
-    """Whether `word` is --model or --model=NAME."""
+    """Whether `word` is --KIND or --KIND=NAME, such as --model=ccp."""
     return word == f"--{kind}" or word.startswith(f"--{kind}=")
 
 
 def chosen_name(kind: str, argv: list[str]) -> str | None:
-    """The model's or task's name as given by the flags, else by the config file, else None."""
+    """The model's or task's name, given by a flag or else by the config file; None if neither gives it."""
     name = None
     for word, following in zip(argv, [*argv, ""][1:], strict=True):
         if is_flag(word, kind) or is_flag(word, f"{kind}.name"):
@@ -37,9 +37,9 @@ def chosen_name(kind: str, argv: list[str]) -> str | None:
 
 
 def name_in_config(kind: str, config: Path) -> str | None:
-    """The name in a config file, where it has one; ValueError for a file that is not made of groups of options."""
+    """The name in a config file, or None; raises ValueError for a file that is not made of groups of options."""
     if not os.path.isfile(config):
-        return None  # the parser reports it
+        return None  # the parser reports a missing file
     content = read_yaml(config)
     groups = {"the configuration": content}
     if isinstance(content, dict):
@@ -54,7 +54,7 @@ def name_in_config(kind: str, config: Path) -> str | None:
 
 
 def options_type(kind: str, name: str, ask: bool) -> type:
-    """A dataclass with `name` and, if asked for, the options of that model or task; its docstring says what each is."""
+    """A dataclass with `name` and, if `ask`, the options of that model or task; its docstring describes each."""
     fields: list[Any] = [("name", str, name)]
     docs: dict[str, Option] = {}
     if ask:
@@ -64,7 +64,7 @@ def options_type(kind: str, name: str, ask: bool) -> type:
         docs = (model_option_docs if kind == "model" else task_option_docs)(name)
         for key, p in (model_options if kind == "model" else task_options)(name).items():
             fields.append((key, p.annotation, dataclasses.field(default_factory=partial(copy, p.default))))
-    # jsonargparse reads what an option is from the docstring.
+    # jsonargparse reads the help of an option from the docstring.
     lines = [f"    {key}: {option.line}" for key, option in docs.items()]
     text = "\n".join([f"The options of {name}.", "", "Args:", *lines])
     return dataclasses.make_dataclass(kind.capitalize(), fields, namespace={"__doc__": text})

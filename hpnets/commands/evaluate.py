@@ -18,21 +18,21 @@ KERNEL_TOLERANCE = 1e-6
 
 
 def main(argv: list[str]) -> None:
-    """Evaluate what the options in `argv` name."""
+    """Evaluate the checkpoint or run that the options in `argv` name."""
     call(evaluate, argv)
 
 
 def evaluate(checkpoint: str, root: str | None = None) -> None:
-    """Measure test metrics and kernel fingerprint again; exits 1, naming what differs, unless both are as recorded.
+    """Measure test metrics and kernel fingerprint again; if they differ from the record, say where and exit with 1.
 
     Args:
         checkpoint: a pretrained network's name, or the folder of a finished run
-        root: where the data of a torchvision task lies, if not where the run had it
+        root: the folder of a torchvision task's data, if it is not where the run had it
     """
     from hpnets.ntk import fingerprint
     from hpnets.training import evaluate as test
 
-    # os.path.isdir is False for a name that is too long, where Path.is_dir raises.
+    # For a name that is too long, os.path.isdir is False, while Path.is_dir raises.
     net, task, recorded = from_run(Path(checkpoint)) if os.path.isdir(checkpoint) else from_zoo(checkpoint, root)
     measured: dict[str, Any] = {
         "metrics": test(net, task),
@@ -48,7 +48,7 @@ def evaluate(checkpoint: str, root: str | None = None) -> None:
 
 
 def from_zoo(name: str, root: str | None) -> tuple["nn.Module", "Task", dict[str, Any]]:
-    """Network, task and record of a pretrained network; ValueError if its preprocessing is not the task's."""
+    """The network, the task and the record of a pretrained network; ValueError if its preprocessing differs."""
     from hpnets.models import generates_pictures
     from hpnets.tasks import Task, create_task
     from hpnets.tasks.generation import GenerationTask
@@ -72,7 +72,7 @@ def from_zoo(name: str, root: str | None) -> tuple["nn.Module", "Task", dict[str
 
 
 def from_run(folder: Path) -> tuple["nn.Module", "Task", dict[str, Any]]:
-    """Network, task and summary of a finished run."""
+    """The network, the task and the summary of a finished run."""
     from hpnets.training import RunFolder, load_run
     from hpnets.zoo import features_for
 
@@ -81,13 +81,13 @@ def from_run(folder: Path) -> tuple["nn.Module", "Task", dict[str, Any]]:
 
 
 def flat(fingerprint: dict[str, Any]) -> dict[str, float]:
-    """A fingerprint as named numbers."""
+    """A fingerprint as numbers by name."""
     eigenvalues = {f"eigenvalue {i}": value for i, value in enumerate(fingerprint["eigenvalues"], 1)}
     return {"kernel trace": fingerprint["trace"], **eigenvalues}
 
 
 def compare(recorded: dict[str, float], measured: dict[str, float], tolerance: float) -> list[str]:
-    """What differs by more than `tolerance`, relative for values above 1, absolute below."""
+    """One text for each value that differs by more than `tolerance`, relative above 1 and absolute below."""
     return [
         f"{name} is {measured.get(name)}, recorded {value}"
         for name, value in recorded.items()

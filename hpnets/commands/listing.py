@@ -1,4 +1,4 @@
-"""What is registered, one a line: name and what it is."""
+"""Lists of the registered models and tasks, one a line: its name and what it is."""
 
 from hpnets.commands.parser import Parser
 from hpnets.registry import nearest
@@ -12,7 +12,7 @@ def print_list(kind: str, argv: list[str]) -> None:
 
 
 def listing(kind: str, pattern: str = "*") -> list[str]:
-    """A line for each model or task that matches; ValueError with the nearest names if none does."""
+    """A line for each model or task that matches; raises ValueError with the nearest names if none does."""
     from hpnets.models import list_models, model_summary
     from hpnets.tasks import list_tasks, task_summary
 

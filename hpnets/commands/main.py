@@ -1,4 +1,4 @@
-"""`hpnets COMMAND ...`: each command is a module here with a `main(argv)`, imported when it is asked for."""
+"""`hpnets COMMAND ...`: each command is a module here with a `main(argv)`, imported only when it is asked for."""
 
 import sys
 from importlib import import_module
@@ -15,12 +15,12 @@ def main() -> None:
 
 
 def run(name: str) -> None:
-    """Run the command `name` with all the words, as the script of a checkout does."""
+    """Run the command `name` with all words of the command line, as a script of a checkout does."""
     run_main(lambda: dispatch([name, *sys.argv[1:]]))
 
 
 def dispatch(argv: list[str]) -> None:
-    """Run a command with its own words; ValueError with the nearest commands for an unknown one."""
+    """Run a command with the words after it; raises ValueError with the nearest commands for an unknown one."""
     name, *words = argv or ["--help"]
     if name in ("-h", "--help"):
         print(usage())
@@ -33,7 +33,7 @@ def dispatch(argv: list[str]) -> None:
 
 
 def usage() -> str:
-    """What `hpnets --help` prints."""
+    """The text that `hpnets --help` prints."""
     lines = [f"  {name:<10}{what}" for name, what in COMMANDS.items()]
     options = ["  --version   print the version", "  --help      print this, and after a command its options"]
     return "\n".join(["usage: hpnets COMMAND [options]", "", "commands:", *lines, "", "options:", *options])

@@ -1,4 +1,4 @@
-"""`hpnets models [PATTERN]`."""
+"""`hpnets models [PATTERN]` lists the models."""
 
 from hpnets.commands.listing import print_list
 

@@ -1,4 +1,4 @@
-"""A function's signature as a command line; errors are one line and name the nearest flags. Imports no torch."""
+"""A function's signature becomes a command line; errors are one line with the nearest flags. Imports no torch."""
 
 import inspect
 import re
@@ -13,34 +13,37 @@ from hpnets.registry import nearest
 from hpnets.validate import WORDS, list_in_words
 
 LISTS = (list[int], list[float], list[str], tuple[int, ...], tuple[float, float])
-# Types of options as jsonargparse names them, in words.
+# Words for the types of options, by the names that jsonargparse gives them.
 TYPES = {repr(kind): word for kind, (word, _) in WORDS.items()}
 TYPES |= {repr(kind): list_in_words(get_args(kind)[0]) for kind in LISTS}
 Function = Callable[..., object]
 
 
 def run_command(function: Function | dict[str, Function]) -> None:
-    """Run a function, or the one of several that the first word names, with the options of this process's command."""
+    """Run a function, or one of several that the first word names, with the options on this process's command line."""
     run_main(lambda: call(function, sys.argv[1:]))
 
 
 def call(
     function: Function | dict[str, Function], argv: list[str], parser_class: type[ArgumentParser] | None = None
 ) -> None:
-    """Call a function, or one of several by name, with the options in `argv`; a flag alone stands for true."""
+    """Call a function, or the one of several that the first word names, with the options in `argv`.
+
+    The flag of an option that is true or false stands for true if no value follows it.
+    """
     functions = list(function.values()) if isinstance(function, dict) else [function]
-    components: Any = function  # its own annotation knows a dict of Any alone
+    components: Any = function  # auto_cli's annotation allows only a dict of Any
     words = with_values(argv, {name for each in functions for name in flags_of(each)})
     auto_cli(components, args=words, parser_class=parser_class or Parser, as_positional=False)
 
 
 def flags_of(function: Function) -> list[str]:
-    """The options of a function that are true or false."""
+    """The names of a function's options that are true or false."""
     return [name for name, option in inspect.signature(function).parameters.items() if option.annotation is bool]
 
 
 def with_values(argv: list[str], flags: Iterable[str]) -> list[str]:
-    """`argv` with --flag=true for each --flag that no true or false follows."""
+    """`argv` with --flag=true in place of each --flag that is not followed by true or false."""
     alone = {f"--{flag}" for flag in flags}
     pairs = zip(argv, [*argv, ""][1:], strict=True)
     return [
@@ -49,7 +52,7 @@ def with_values(argv: list[str], flags: Iterable[str]) -> list[str]:
 
 
 class Parser(ArgumentParser):
-    """An ArgumentParser without abbreviations, whose errors are one line and exit 2."""
+    """An ArgumentParser without abbreviations; an error prints one line and exits with 2."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"prog": program(), **kwargs, "allow_abbrev": False})
@@ -70,7 +73,7 @@ class Parser(ArgumentParser):
 
 
 def wrong_type(message: str) -> str:
-    """What an option of another type is answered with: flag, value and the types allowed; "" for other complaints."""
+    """The message for a value of a wrong type: flag, value and the types allowed; "" for other complaints."""
     one, several = (
         r"Expected a (<class '\w+'>)\. Got",
         r"Does not validate against any .* Subtypes: \[(.+)\] Errors: .* Given",
@@ -86,7 +89,7 @@ def wrong_type(message: str) -> str:
 
 
 def wrong_flag(message: str) -> str:
-    """The flag, or the key of a config file as a flag, that jsonargparse complains of; "" for other complaints."""
+    """The unknown flag, or key of a config file as a flag, in jsonargparse's message; "" for other complaints."""
     if match := re.search(r"[Uu]nrecognized arguments: ([^\s=]+)", message):
         return "--" + match[1].lstrip("-")
     if match := re.search(r"Group '([\w.]+)' does not accept option '([\w.]+)'", message):

@@ -1,4 +1,4 @@
-"""How a command runs and ends: its name, one line for a mistake of the user, exit statuses. Imports no torch."""
+"""How a command runs and ends: its name, one line for a user's mistake, exit statuses. Imports no torch."""
 
 import io
 import os
@@ -25,7 +25,7 @@ def program() -> str:
 
 
 def other_command(name: str) -> str:
-    """What a user types for another command: "hpnets evaluate", or that of a checkout if this one is of a checkout."""
+    """Another command as a user types it: "hpnets evaluate", or the script if this process runs one of a checkout."""
     return f"hpnets {name}" if runs_hpnets() else f"python recipes/{name}.py"
 
 
@@ -36,9 +36,10 @@ def fail(message: str, status: int = USER_ERROR) -> NoReturn:
 
 
 def run_main(main: Callable[[], object]) -> None:
-    """Run a command: a ValueError is the user's mistake (exit 2, one line); SIGTERM stops it as Ctrl-C does (130).
+    """Run a command: a ValueError is the user's mistake (one line, exit 2); SIGTERM stops it as Ctrl-C does (exit 130).
 
-    So is a file that the system refuses. A reader of the output that goes away, as `head` does, stops nothing.
+    A file that the system refuses is the user's mistake too. The command goes on if the reader of its output goes away,
+    as `head` does.
     """
     signal.signal(signal.SIGTERM, _stop)
     sys.stdout, sys.stderr = outlasting(sys.stdout), outlasting(sys.stderr)
@@ -55,19 +56,19 @@ def run_main(main: Callable[[], object]) -> None:
 
 
 def outlasting(stream: TextIO) -> TextIO:
-    """The stream, or if it is of a file descriptor one that goes on in silence once its reader has gone."""
+    """The stream; if it has a file descriptor, one in its place that ignores writes once its reader has gone."""
     buffer = getattr(stream, "buffer", None)
     raw = getattr(buffer, "raw", buffer)  # with PYTHONUNBUFFERED set, the buffer is the descriptor itself
     if not isinstance(raw, io.FileIO) or isinstance(raw, _Outlet):
         return stream
     stream.flush()
     outlet = io.BufferedWriter(_Outlet(raw.fileno(), "w", closefd=False))
-    # Names of files need not be text: what has no encoding is shown escaped.
+    # File names need not be valid text; whatever cannot be encoded is escaped.
     return io.TextIOWrapper(outlet, encoding=stream.encoding, errors="backslashreplace", line_buffering=True)
 
 
 class _Outlet(io.FileIO):
-    """A file descriptor that leads nowhere from the first write on that finds no reader: the process goes on."""
+    """A file descriptor that leads to /dev/null after a write finds no reader, so that the process goes on."""
 
     def write(self, data: Any) -> int:
         try:

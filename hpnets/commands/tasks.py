@@ -1,4 +1,4 @@
-"""`hpnets tasks [PATTERN]`."""
+"""`hpnets tasks [PATTERN]` lists the tasks."""
 
 from hpnets.commands.listing import print_list
 

@@ -13,7 +13,7 @@ from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, Tra
 
 
 class TrainParser(Parser):
-    """Shows --model NAME and --task NAME (`main` rewrites them to --model.name NAME) in place of the group's file."""
+    """Shows --model NAME and --task NAME in its help; `main` rewrites them to --model.name NAME, --task.name NAME."""
 
     def format_help(self, *args: Any, **kwargs: Any) -> str:
         for kind in DEFAULTS:
@@ -24,7 +24,7 @@ class TrainParser(Parser):
 
 
 def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
-    """The function whose signature is the command line; the model's and the task's own options differ by name."""
+    """The function whose signature is the command line; its types hold the options of the chosen model and task."""
 
     def train(
         model: model_type = model_type(),  # type: ignore[valid-type]
@@ -48,11 +48,11 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             optim: the optimiser
             ntk: the kernel tracking
             trainer: the trainer
-            gan: adversarial training, of models that generate pictures
+            gan: the adversarial training of models that generate pictures
             wandb: where to log beside the run folder; auto is online with a key, else offline
-            seed: of the weights and of what is drawn in training; --task.seed is that of split, order and probe
-            out: the run folder, new; by default runs/MODEL-TASK-TIME
-            resume: go on with the run in this folder, with its own options; no other flag
+            seed: the seed of the weights and of training; --task.seed is that of split, order and probe set
+            out: a new folder for the run; by default runs/MODEL-TASK-TIME
+            resume: go on with the run in this folder, with its own options; no other flag is allowed
             list_models: print the models, one a line, and exit
             list_tasks: print the tasks, one a line, and exit
         """
@@ -67,12 +67,12 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
 
 
 def main(argv: list[str]) -> None:
-    """Train as the options in `argv` say."""
+    """Train, resume or list, as the options in `argv` say."""
     if "--list_models" in argv or "--list_tasks" in argv:
         return print("\n".join(listing("model" if "--list_models" in argv else "task")))
     if any(word == "--resume" or word.startswith("--resume=") for word in argv):
         return training_run.resume(argv)
-    # General help must answer at once, so it does not import torch to ask the default model for its options.
+    # General help must answer at once, so it does not import torch for the options of the default model.
     general_help = bool({"-h", "--help"} & set(argv))
     names = chosen_names(argv)
     types = [options_type(kind, name or DEFAULTS[kind], bool(name) or not general_help) for kind, name in names.items()]

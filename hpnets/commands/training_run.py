@@ -1,4 +1,4 @@
-"""A run as the command line starts it, or goes on with it, and the lines that it ends with."""
+"""A run as the command line starts or resumes it, and the lines that are printed at its end."""
 
 import os
 import time
@@ -10,7 +10,10 @@ from hpnets.options import RunOptions
 
 
 def new_folder(out: str | None, options: RunOptions) -> Path:
-    """--out, or a name from model, task and time, which the processes that Lightning starts find in the environment."""
+    """The run folder: --out, or a name from model, task and time, which Lightning's processes share by HPNETS_OUT.
+
+    Raises ValueError under a launcher without --out, since each process would choose a name of its own.
+    """
     if out is None and int(os.environ.get("WORLD_SIZE", 1)) > 1 and "HPNETS_OUT" not in os.environ:
         raise ValueError("--out is needed under a launcher: each process would choose its own run folder")
     name = f"runs/{options.model['name']}-{options.task['name']}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -20,7 +23,7 @@ def new_folder(out: str | None, options: RunOptions) -> Path:
 
 
 def resume(argv: list[str]) -> None:
-    """--resume FOLDER, alone: all other options are those of the run."""
+    """Resume the run of --resume FOLDER; raises ValueError for other flags, since all options are those of the run."""
     words = [*argv[0].split("=", 1), *argv[1:]]
     if len(words) != 2 or words[0] != "--resume":
         raise ValueError("--resume takes a run folder and no other flag: all options are those of its config.yaml")
@@ -31,7 +34,7 @@ def resume(argv: list[str]) -> None:
 
 
 def run(options: RunOptions, folder: Path, resume: bool) -> None:
-    """Train, draw, and say what came out."""
+    """Train, draw the curves, and print the results."""
     from hpnets.report import draw_curves
     from hpnets.training import Interrupted, NonFiniteError, train
     from hpnets.zoo import features_for
@@ -50,7 +53,7 @@ def run(options: RunOptions, folder: Path, resume: bool) -> None:
 
 
 def describe(results: dict[str, Any], folder: Path) -> str:
-    """The closing lines of a run."""
+    """The lines that are printed at the end of a run."""
     metrics = "  ".join(f"{name} {value:.4f}" for name, value in results["metrics"].items())
     kernel = results["kernel"]
     top = "  ".join(f"{value:.4g}" for value in results["fingerprint"]["eigenvalues"])

@@ -1,4 +1,4 @@
-"""What a kernel matrix is good for: kernel regression, gradient flow and descent, and the curves that they follow."""
+"""Uses of a kernel matrix: kernel regression, gradient flow and descent, and the learning curves that they follow."""
 
 from hpnets.kernels.predicted_curves import learning_curves, steps_to_learn
 from hpnets.kernels.predictor import Coefficients, KernelPredictor

@@ -1,4 +1,4 @@
-"""Targets, outputs at the start and cross kernels that a predictor refuses."""
+"""Checks of a predictor's targets, outputs at the start and cross kernels."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from hpnets.validate import require_shape
 
 
 def check_targets(rows: int, targets: Tensor, start: Tensor | None) -> None:
-    """ValueError unless targets (N, O) fit a kernel of N or N O rows, and start (N, O) fits them, both finite."""
+    """Raise ValueError unless targets (N, O) and start (N, O) are finite and fit a kernel of N or N O rows."""
     for name, value in (("targets", targets), ("start", start)):
         if value is not None and not isinstance(value, Tensor):
             raise ValueError(f"{name} is a {type(value).__name__}; allowed: a tensor (N, O): torch.as_tensor({name})")
@@ -19,7 +19,7 @@ def check_targets(rows: int, targets: Tensor, start: Tensor | None) -> None:
 
 
 def check_cross(cross: Tensor, start: Tensor | None, targets: Tensor, full: bool) -> None:
-    """ValueError unless a cross kernel (M, N), (M, N, O, O) if it is `full`, and start (M, O) fit, both finite."""
+    """Raise ValueError unless a cross kernel (M, N), or (M, N, O, O) if `full`, and start (M, O) fit and are finite."""
     n, o = targets.shape
     fits = cross.shape[1:] == ((n, o, o) if cross.ndim == 4 else (n,)) and (o == 1 or full == (cross.ndim == 4))
     wanted = f"(M, {n}, {o}, {o})" if full else f"(M, {n})"

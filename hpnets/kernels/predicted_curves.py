@@ -1,4 +1,4 @@
-"""Learning curves that eigenvalues predict: how fast each harmonic, or each principal component, is learnt."""
+"""Learning curves predicted by eigenvalues: how fast each harmonic, or each principal component, is learnt."""
 
 import math
 
@@ -9,19 +9,20 @@ from hpnets.validate import require
 
 
 def learning_curves(eigenvalues: Tensor, lr: float, steps: Tensor) -> Tensor:
-    r"""What is left of each component's residual after s steps, (1 - 2 lr lambda_k)^s, shape (S, K) float64.
+    r"""The share of each component's residual that remains after s steps, (1 - 2 lr lambda_k)^s, shape (S, K) float64.
 
-    Full-batch gradient descent without momentum at rate lr on the mean squared error (1/n) sum_i (f(x_i) - y_i)^2 of
-    one output, with a fixed kernel: the residual r moves by -(2 lr / n) K r a step. Two conventions of lambda_k agree:
+    It is for full-batch gradient descent without momentum at rate lr on the mean squared error
+    (1/n) sum_i (f(x_i) - y_i)^2 of one output, with a fixed kernel: a step moves the residual r by -(2 lr / n) K r.
+    Two conventions of lambda_k agree:
 
-    - empirical: lambda_k = l_k / n, l_k an eigenvalue of the matrix K(X, X) (n, n): the rate is 2 lr l_k / n a step,
-      and the curve of the eigenvector's component is exact for a fixed kernel;
+    - empirical: lambda_k = l_k / n with l_k an eigenvalue of the matrix K(X, X) (n, n). The rate is 2 lr l_k / n a
+      step, and the curve of the eigenvector's component is exact for a fixed kernel.
     - population: lambda_k of `sphere_spectrum`, the eigenvalue of the integral operator under the uniform probability
-      measure, to which l_k / n converges: the rate is 2 lr lambda_k, with no n in it. It describes the degrees with
-      N(d, k) << n. Those with N(d, k) > n act on n points like a ridge: their sum_k N(d, k) lambda_k / n is added to
-      every eigenvalue, so that degrees with eigenvalues below that are fitted on the points before they are learnt.
+      measure, to which l_k / n converges. The rate is 2 lr lambda_k, without n. It describes the degrees with
+      N(d, k) << n. Degrees with N(d, k) > n act on n points like a ridge: their sum_k N(d, k) lambda_k / n is added to
+      every eigenvalue, so degrees with smaller eigenvalues than this are fitted on the points before they are learnt.
 
-    eigenvalues (K,), steps (S,). Raises ValueError for lr <= 0, or where 2 lr lambda_k >= 2: descent diverges.
+    eigenvalues: (K,). steps: (S,). Raises ValueError for lr <= 0, and if 2 lr lambda_k >= 2, where descent diverges.
     Source: Jacot et al. 2018 (arXiv 1806.07572), section 5, in discrete time.
     """
     l = eigenvalues.double()
@@ -31,15 +32,15 @@ def learning_curves(eigenvalues: Tensor, lr: float, steps: Tensor) -> Tensor:
 
 
 def steps_to_learn(eigenvalues: Tensor, lr: float, left: float = 0.5) -> Tensor:
-    """Steps until |residual| of a component has fallen to `left`, log(left) / log|1 - 2 lr lambda_k|, (K,); inf for 0.
+    """The steps (K,) until a component's |residual| falls to `left`: log(left) / log|1 - 2 lr lambda_k|, inf for 0.
 
-    Conventions and what is raised: those of `learning_curves`, and ValueError for a `left` outside (0, 1).
+    The conventions and the errors are those of `learning_curves`; ValueError is also raised for `left` outside (0, 1).
     """
     l = eigenvalues.double()
     _check(l, lr)
     require(0 < left < 1, "left", left, "> 0 and < 1")
     rate = 2 * lr * l.clamp_min(0)
-    # log1p keeps the digits of small rates, of which the higher degrees have nothing else.
+    # log1p keeps the digits of small rates; the higher degrees have no others.
     return math.log(left) / torch.where(rate < 1, torch.log1p(-rate.clamp(max=1)), (1 - rate).abs().log())
 
 

@@ -1,4 +1,4 @@
-"""What an infinitely wide (or linearised) network predicts after training: the kernel predictor at any time."""
+"""The kernel predictor: what an infinitely wide or linearised net predicts at any time of training."""
 
 import math
 from collections.abc import Callable
@@ -24,11 +24,11 @@ from hpnets.linalg import (
 from hpnets.ntk import parse_bytes
 from hpnets.validate import at_least, finite, one_of, positive, require
 
-# What is held at once of rows x rows doubles while a kernel is decomposed: K, its vectors, LAPACK's copies.
+# A decomposition holds this many arrays of rows x rows doubles at once: K, its vectors, LAPACK's copies.
 DENSE_COPIES = 5
-# Krylov steps at most: enough for t l_max / N up to some 10^4, and 2.4 GB for 10^5 rows and 10 columns.
+# The most Krylov steps: enough for t l_max / N up to some 10^4, and 2.4 GB for 10^5 rows and 10 columns.
 KRYLOV_STEPS = 300
-# A negative eigenvalue beyond this many times the rounding of the largest eigenvalue is not due to rounding.
+# A negative eigenvalue of more than this many times the rounding of the largest one is not due to rounding.
 NEGATIVE = 100.0
 
 Method = Literal["auto", "dense", "iterative"]
@@ -36,11 +36,11 @@ Method = Literal["auto", "dense", "iterative"]
 
 @dataclass(frozen=True)
 class Coefficients:
-    """c of a predictor f0 + K c at one time: values (N, O) float64.
+    """The coefficients c of a predictor f0 + K c at one time: values (N, O), float64.
 
-    residual: the largest relative residual over the columns of the equation that c solves: for t = inf that of
-    (K + ridge) c = y - f0 (a singular kernel that cannot reach the targets says so here), for finite t that of
-    N c' + (K + ridge) c = y - f0, or of the eigenpairs where K was decomposed. converged: it is at most the tolerance.
+    residual: the largest relative residual over columns. For t = inf it is that of (K + ridge) c = y - f0, and is large
+    if a singular kernel cannot reach the targets; for finite t it is that of N c' + (K + ridge) c = y - f0, or of the
+    eigenpairs if K was decomposed. converged: whether the residual is at most the tolerance.
     """
 
     values: Tensor
@@ -51,34 +51,34 @@ class Coefficients:
 class KernelPredictor:
     r"""Training by gradient flow or gradient descent with a fixed kernel: f_t = f0 + K c_t, everywhere.
 
-    Flow of the loss L = 1/(2N) sum_i |f(x_i) - y_i|^2 over the N training points:
+    Gradient flow on the loss L = 1/(2N) sum_i |f(x_i) - y_i|^2 over the N training points gives
 
         df_t/dt = -(1/N) K (f_t - y);   f_t(X) = y + e^(-t K/N) (f0 - y)
         c_t = K^-1 (I - e^(-t K/N)) (y - f0);   f_t(x) = f0(x) + K(x, X) c_t
 
-    and after s steps of descent with learning rate lr, e^(-t K/N) is replaced by (I - lr K/N)^s. (I - e^(-t l/N)) / l
-    is t/N at l = 0: K is never inverted but at t = inf, where c = (K + ridge)^-1 (y - f0) is kernel regression. With
-    ridge, K + ridge takes the place of K in c_t (not in f0 + K c_t): weight decay towards the start.
+    After s steps of descent with learning rate lr, (I - lr K/N)^s takes the place of e^(-t K/N). (1 - e^(-t l/N)) / l
+    is t/N at l = 0, so K is inverted only at t = inf, where c = (K + ridge)^-1 (y - f0) is kernel regression. With
+    ridge, K + ridge takes the place of K in c_t (not in f0 + K c_t), which is weight decay towards the start.
 
-    The convention of other losses: `F.mse_loss` over N samples and O outputs is 2/O times L. So s steps of SGD without
-    momentum at rate lr on it are `descent(s, 2 * lr / O)`, or nearly `flow(2 * lr * s / O)`. Per kernel eigenvalue l of
-    the matrix K, the residual falls at the rate 2 lr l / (N O) a step.
+    Other losses: `F.mse_loss` over N samples and O outputs is 2/O times L. So s steps of SGD without momentum at rate
+    lr on it are `descent(s, 2 * lr / O)`, or nearly `flow(2 * lr * s / O)`. For an eigenvalue l of the matrix K, the
+    residual falls at the rate 2 lr l / (N O) a step.
 
     Args:
         kernel: K(X, X), of a network (`hpnets.ntk.ntk`, with outputs="full", or "trace" for one output) or a limit:
             (N, N), the same for every output; (N, N, O, O); or an operator such as `NTKOperator` with N or N O rows
-            (sample-major), by products alone.
+            (sample-major), of which products alone are used.
         targets: y (N, O).
-        start: f0(X) (N, O), the outputs of the network before training; None is zero.
-        ridge: >= 0.
-        method: "dense", an eigendecomposition, after which every time is cheap; "iterative": conjugate gradients for
-            t = inf and a Krylov space for each finite time; "auto": dense for up to 8,192 rows, except for operators.
-        memory: bytes or text that the work may take beside the kernel.
-        tol: of `Coefficients.residual`.
+        start: f0(X) (N, O), the outputs of the network before training; None means zero.
+        ridge: a number >= 0.
+        method: "dense" decomposes K, after which every time is cheap; "iterative" uses conjugate gradients for t = inf
+            and a Krylov space for each finite time; "auto" is "dense" for up to 8,192 rows, except for operators.
+        memory: bytes, or a text such as "4GiB", that the work may take beside the kernel.
+        tol: the `Coefficients.residual` up to which coefficients count as converged.
 
-    Raises ValueError for a kernel that is not symmetric, not positive semi-definite (by products: where a finite time
-    shows it), of other rows than the targets or not finite; for targets or start of other shapes; for a ridge < 0; and
-    where memory would be exceeded.
+    Raises ValueError for a kernel that is not symmetric, not finite, not positive semi-definite ("iterative" notices
+    this at finite times only), or of other rows than the targets; for targets or start of other shapes; for a ridge
+    < 0; and if memory would be exceeded.
 
     Source: Jacot et al. 2018 (arXiv 1806.07572), section 5; Lee et al. 2019 (arXiv 1902.06720), eqs. 8-11.
     """
@@ -111,23 +111,23 @@ class KernelPredictor:
             self._steps = _krylov_steps(self._right, budget)
 
     def flow(self, time: float) -> Coefficients:
-        """c_t after gradient flow for `time` on L, of `math.inf` for kernel regression; ValueError for time < 0."""
+        """c_t after gradient flow on L for `time`; `math.inf` is kernel regression. Raises ValueError for time < 0."""
         require(time >= 0, "time", time, ">= 0 or inf")
         if time == math.inf:
             return self._regression()
         scaled = time / self.samples
-        # expm1 keeps its digits where t l / N is small; the series' first term stands in at l = 0.
+        # expm1 keeps its digits where t l / N is small; at l = 0 the limit t / N is used.
         return self._apply(lambda l: torch.where(l * scaled > 1e-300, -torch.expm1(-scaled * l) / l, scaled))
 
     def descent(self, steps: int, lr: float) -> Coefficients:
-        """c after `steps` of descent on L at rate lr; ValueError for steps < 0, lr <= 0 or lr >= 2 N / l_max."""
+        """c after `steps` of gradient descent on L at rate lr; ValueError for steps < 0, lr <= 0, lr >= 2 N / l_max."""
         steps, lr = at_least("steps", steps, 0), positive("lr", lr)
         eta = lr / self.samples
 
         def phi(l: Tensor) -> Tensor:
             bound = 2 * self.samples / max(float(l.max()), 1e-300)
             require(not bool((eta * l >= 2).any()), "lr", lr, f"< {bound:.4g}, or descent diverges")
-            # (1 - (1 - h)^s) / l, h = eta l; for small h by log1p, which keeps its digits there.
+            # phi = (1 - (1 - h)^s) / l with h = eta l; small h go through log1p, which keeps their digits.
             h = eta * l
             small = torch.expm1(steps * torch.log1p(-h.clamp(max=0.5)))
             power = torch.where(h < 0.5, small, (1 - h) ** steps - 1)
@@ -143,9 +143,9 @@ class KernelPredictor:
     def test(self, c: Coefficients, cross: Tensor, start: Tensor | None = None) -> Tensor:
         """f_t(x) = f0(x) + K(x, X) c_t, (M, O) float64.
 
-        cross: K(x, X), (M, N) or (M, N, O, O) as the kernel is; any number of held-out points at a time. start: f0(x)
-        (M, O), the network's own outputs there; None is zero, right only where f0 is zero everywhere. Raises ValueError
-        for other shapes.
+        cross: K(x, X), (M, N), or (M, N, O, O) for a kernel with N O rows, for any number M of points. start: f0(x)
+        (M, O), the network's own outputs there; None means zero, which is right only if f0 is zero everywhere. Raises
+        ValueError for other shapes, and for NaN or Inf.
         """
         check_cross(cross, start, self.targets, full=self._right.shape[1] != self.targets.shape[1])
         equation = "mnop,np->mo" if cross.ndim == 4 else "mn,no->mo"
@@ -153,7 +153,7 @@ class KernelPredictor:
         return move if start is None else start.to(move) + move
 
     def _apply(self, phi: Callable[[Tensor], Tensor]) -> Coefficients:
-        """phi(K + ridge) (y - f0)."""
+        """c = phi(K + ridge) (y - f0)."""
         if self._spectrum is not None:
             l, v = self._spectrum.eigenvalues.clamp_min(0) + self.ridge, self._spectrum.vectors
             c = v @ (phi(l)[:, None] * (v.T @ self._right))
@@ -168,7 +168,7 @@ class KernelPredictor:
         return self._coefficients(applied.values, float(applied.residual.max()))
 
     def _regression(self) -> Coefficients:
-        """(K + ridge)^-1 (y - f0), of least norm where K + ridge is singular."""
+        """c = (K + ridge)^-1 (y - f0); where K + ridge is singular, the solution of least norm."""
         if self._spectrum is None:
             solution = solve(self._operator, self._right, ridge=self.ridge, tol=self.tol)
             return self._coefficients(solution.x, float(solution.residual.max()))
@@ -206,7 +206,7 @@ def _krylov_steps(right: Tensor, budget: int) -> int:
 
 
 def _check_semi_definite(smallest: float, floor: float) -> None:
-    """ValueError for an eigenvalue below zero that the rounding of the largest, `floor`, does not explain."""
+    """Raise ValueError for a negative eigenvalue that `floor`, the rounding of the largest, does not explain."""
     if smallest < -NEGATIVE * floor:
         raise ValueError(
             f"the kernel is not positive semi-definite: it has the eigenvalue {smallest:.3g}, where rounding is "

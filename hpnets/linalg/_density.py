@@ -8,11 +8,11 @@ from torch import Tensor
 from hpnets.linalg._norms import norms
 from hpnets.linalg._operators import SymmetricOperator, as_operator, product
 
-# Probes share their products and are made together, as many as keep their Lanczos vectors within this.
+# As many test vectors share their products as keep their Lanczos vectors within this many bytes.
 BASIS_BYTES = 2**29
-# Grid points of the curves, bandwidths across the span if none is given, and the band in standard errors.
+# Grid points of a curve; how many default bandwidths span the eigenvalues; half the band's width in standard errors.
 POINTS, BANDWIDTHS, STANDARD_ERRORS = 256, 40, 2.0
-# A change of the cumulative share that no curve would show.
+# A change of the cumulative share below this would not show in a curve.
 NEGLIGIBLE = 1e-3
 
 
@@ -20,12 +20,13 @@ NEGLIGIBLE = 1e-3
 class Density:
     r"""phi(t) = (1/rows) sum_i N(t; lambda_i, bandwidth^2), estimated at `grid` (points,); float64, on the CPU.
 
-    density, lower, upper: per unit of the grid; the band is two standard errors over the probes (95%, roughly): it
-    covers the randomness of the probes, not the broadening. cumulative, cumulative_lower, cumulative_upper: the share
-    of eigenvalues up to each grid point, equally broadened. moments, moment_errors (3,): the means of lambda, lambda^2,
-    lambda^3 and their standard errors, without broadening. log: the grid is log10 lambda, the bandwidth in decades.
-    residual: the largest change of `cumulative` from half of the Lanczos steps to all; converged: it is within the
-    band, so that more probes, not more steps, are what would sharpen the curve.
+    density, lower, upper: per unit of the grid. The band is two standard errors over the test vectors (about 95%); it
+    covers the randomness of these vectors, not the broadening. cumulative, cumulative_lower, cumulative_upper: the
+    share of eigenvalues up to each grid point, equally broadened. moments, moment_errors (3,): the means of lambda,
+    lambda^2, lambda^3 and their standard errors, without broadening. log: whether the grid is log10 lambda, with the
+    bandwidth in decades. residual: the largest change of `cumulative` from half of the Lanczos steps to all of them.
+    converged: whether the residual is within the band, so that more test vectors, not more steps, sharpen the curve.
+    products: how many vectors were multiplied by K.
     """
 
     grid: Tensor
@@ -53,13 +54,14 @@ def density(
     log: bool = False,
     seed: int = 0,
 ) -> Density:
-    r"""Density of all eigenvalues of K (N, N), (N, N, O, O) or an operator from probes * steps products.
+    r"""The density of all eigenvalues of K (N, N), (N, N, O, O) or an operator, from probes * steps products.
 
-    For a random unit z, z^T f(K) z = sum_j w_j f(theta_j): theta_j the eigenvalues of the tridiagonal matrix T of
-    `steps` Lanczos steps from z, w_j the squared first entries of its eigenvectors; its mean over z is tr f(K) / rows.
-    bandwidth: of the Gaussian, in the grid's units; None is 1/40 of the span. log: a grid of log10 lambda, where
-    eigenvalues under eps(dtype of K) * rows * lambda_max are counted at that floor; small eigenvalues need many steps
-    (several hundred for a span of eight decades), and `converged` says whether there were enough.
+    For a random unit vector z, z^T f(K) z = sum_j w_j f(theta_j) approximately: theta_j are the eigenvalues of the
+    tridiagonal matrix T of `steps` Lanczos steps from z, w_j the squared first entries of its eigenvectors. The mean
+    over z is tr f(K) / rows. probes: how many test vectors z are drawn. bandwidth: that of the Gaussian, in the grid's
+    units; None means 1/40 of the span. log: use a grid of log10 lambda; eigenvalues below eps(dtype of K) * rows *
+    lambda_max are counted at that floor. Small eigenvalues need many steps (several hundred for a span of eight
+    decades); `converged` says whether there were enough.
 
     Raises ValueError for fewer than 2 probes or steps, a bandwidth that is not positive, or an unfit kernel.
 
@@ -77,7 +79,7 @@ def density(
     z = (z / z.norm(dim=0)).to(operator.device)
     chunk = max(1, BASIS_BYTES // (8 * rows * steps))
     t = torch.cat([tridiagonal(operator, part, steps) for part in z.split(chunk, dim=1)]).cpu()
-    # As many steps as rows are exact; there is nothing to compare them with.
+    # With as many steps as rows the quadrature is exact, so there is no residual.
     half = t if steps == rows else t[:, : steps // 2, : steps // 2]
     return _density(t, half, torch.finfo(operator.dtype).eps * rows, bandwidth, log, probes * steps)
 
@@ -106,10 +108,10 @@ def _density(t: Tensor, half: Tensor, eps: float, bandwidth: float | None, log: 
 
 
 def tridiagonal(operator: SymmetricOperator, z: Tensor, steps: int) -> Tensor:
-    """T (probes, steps, steps) from unit starts z (rows, probes), one Lanczos recurrence each, side by side.
+    """T (probes, steps, steps) from unit starts z (rows, probes), one Lanczos recurrence for each, side by side.
 
-    Each new vector is made orthogonal to all of its probe's (twice): lost orthogonality repeats eigenvalues. A probe
-    whose Krylov space is exhausted goes on with zeros, whose nodes weigh nothing.
+    Each new vector is made orthogonal, twice, to all earlier ones of its start: lost orthogonality repeats eigenvalues.
+    A recurrence whose Krylov space is exhausted goes on with zeros, whose nodes have no weight.
     """
     rows, probes = z.shape
     basis = torch.zeros(steps, rows, probes, dtype=torch.float64, device=operator.device)
@@ -123,6 +125,7 @@ def tridiagonal(operator: SymmetricOperator, z: Tensor, steps: int) -> Tensor:
         for _ in range(2):
             u = u - torch.einsum("jrp,jp->rp", known, torch.einsum("jrp,rp->jp", known, u))
         beta = norms(u)
+        # What is left below this is rounding: the Krylov space is exhausted, and a further vector would be noise.
         beta = torch.where(beta > 1e-12 * size, beta, 0)
         if j + 1 < steps:
             t[:, j, j + 1] = t[:, j + 1, j] = beta
@@ -131,7 +134,7 @@ def tridiagonal(operator: SymmetricOperator, z: Tensor, steps: int) -> Tensor:
 
 
 def gauss(t: Tensor) -> tuple[Tensor, Tensor]:
-    """Nodes and weights (probes, steps) of the quadrature: eigenvalues of T, squared first entries of its vectors."""
+    """The quadrature's nodes and weights (probes, steps): T's eigenvalues, its eigenvectors' squared first entries."""
     theta, s = torch.linalg.eigh(t)
     return theta, s[:, 0].square()
 
@@ -141,7 +144,7 @@ def _axis(theta: Tensor, floor: float | None) -> Tensor:
 
 
 def _broaden(grid: Tensor, theta: Tensor, w: Tensor, bandwidth: float) -> tuple[Tensor, Tensor]:
-    """Per probe (probes, points): the weighted sum of Gaussians at the nodes, and its integral up to the grid point."""
+    """(probes, points) each: the weighted sum of Gaussians at the nodes, and its integral up to the grid point."""
     u = (grid - theta[..., None]) / bandwidth
     gaussian = (-u.square() / 2).exp() / (bandwidth * (2 * torch.pi) ** 0.5)
     return torch.einsum("pj,pjg->pg", w, gaussian), torch.einsum("pj,pjg->pg", w, torch.special.ndtr(u))
@@ -152,6 +155,6 @@ def _standard_error(samples: Tensor) -> Tensor:
 
 
 def _band(samples: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean over the probes, and the band around it; both curves are nowhere negative."""
+    """The mean over the test vectors, and the band around it, cut at 0 below."""
     mean, half = samples.mean(0), STANDARD_ERRORS * _standard_error(samples)
     return mean, (mean - half).clamp_min(0), mean + half

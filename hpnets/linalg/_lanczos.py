@@ -8,18 +8,22 @@ from torch import Tensor
 from hpnets.linalg._norms import norms
 from hpnets.linalg._operators import SymmetricOperator, product
 
-# At infinite width K_full = K x I_O holds every eigenvalue O times, and a single-vector iteration sees each but once.
-# A block of ten covers the usual ten classes, and ten products made together cost less than ten made apart.
+# At infinite width K_full = K x I_O has every eigenvalue O times, and a single-vector iteration finds each only once.
+# A block of ten covers the usual ten classes, and ten products together cost less than ten one by one.
 BLOCK = 10
-# The basis is cut back after eight blocks beyond the pairs wanted (or three times the pairs, if that is more).
+# The basis is cut back at eight blocks more than the wanted pairs fill, or at three times these if that is more.
 BASIS_BLOCKS = 8
-# A random block grown to four finds an eigenvector that the first start missed.
+# To confirm convergence the basis grows by this many blocks from a random one, which finds what the start missed.
 CONFIRM_BLOCKS = 4
 
 
 @dataclass(frozen=True)
 class Ritz:
-    """values (k,) descending; vectors (rows, k), orthonormal; residuals (k,), |K v - l v| / max |l|; all float64."""
+    """Approximate eigenpairs, all float64.
+
+    values: (k,), descending. vectors: (rows, k), orthonormal. residuals: (k,), |K v - l v| / max |l|. converged:
+    whether every residual is below the tolerance. products: how many vectors were multiplied by K.
+    """
 
     values: Tensor
     vectors: Tensor
@@ -31,11 +35,11 @@ class Ritz:
 def lanczos(operator: SymmetricOperator, k: int, *, tol: float, max_restarts: int, seed: int) -> Ritz:
     r"""The k algebraically largest eigenpairs: Rayleigh-Ritz T = Q^T K Q on a block Krylov basis Q (rows, m), float64.
 
-    This differs from the textbook iteration in two ways. K Q is kept beside Q, so that T and the residuals come from
-    the products themselves, not from the three-term recurrence: rounding in float32 products is seen, not assumed away
-    (memory: 2 rows m doubles). And once converged it is tried again with a random block in place of the next Krylov
-    block, until that changes nothing: an eigenvalue that the start happened to miss, such as one repeated more than
-    `BLOCK` times, would otherwise be absent without a trace.
+    This differs from the textbook iteration in two ways. K Q is kept beside Q (2 rows m doubles in all), so that T and
+    the residuals come from the products themselves, not from the three-term recurrence, and show the rounding of
+    float32 products. Once converged, the iteration is repeated with a random block in place of the next Krylov block
+    until that changes nothing: otherwise an eigenvalue that the start happened to miss, such as one repeated more than
+    `BLOCK` times, would silently be absent.
 
     Source: Wu and Simon 2000, SIAM J. Matrix Anal. Appl. 22(2) (thick restart); Golub and Underwood 1977 (blocks).
     """
@@ -59,7 +63,7 @@ def lanczos(operator: SymmetricOperator, k: int, *, tol: float, max_restarts: in
             start = _orthonormal(ks, q, generator)
         if q.shape[1] == rows or (ritz.converged and before is not None and _agree(before, ritz.values, tol)):
             return ritz
-        # Orthogonal to the whole basis before it is cut back: against what is kept alone, it would bring back the rest.
+        # The next block is made orthogonal to the whole basis, before the cut: else it would bring back what is cut.
         following = _random(q, block, generator) if ritz.converged else _orthonormal(ks, q, generator)
         kept = rotation[:, : block * (wanted + 1)]
         q, kq, start = q @ kept, kq @ kept, following
@@ -68,7 +72,7 @@ def lanczos(operator: SymmetricOperator, k: int, *, tol: float, max_restarts: in
 
 
 def _rayleigh_ritz(q: Tensor, kq: Tensor, k: int, tol: float, products: int) -> tuple[Ritz, Tensor]:
-    """The k best pairs in the span of Q (m >= k columns, else none converged), and all m coefficient vectors (m, m)."""
+    """The k best pairs in the span of Q (not converged if it has m < k columns), and all coefficient vectors (m, m)."""
     t = q.T @ kq
     values, s = torch.linalg.eigh((t + t.T) / 2)
     values, s = values.flip(0), s.flip(1)
@@ -84,21 +88,22 @@ def _agree(a: Tensor, b: Tensor, tol: float) -> bool:
 
 
 def _random(q: Tensor, block: int, generator: torch.Generator) -> Tensor:
-    """An orthonormal random block (rows, b), orthogonal to Q; drawn on the CPU, so that every device and rank agree."""
+    """A random orthonormal block (rows, b), orthogonal to Q, drawn on the CPU so that all devices and ranks agree."""
     draw = torch.randn(len(q), block, dtype=torch.float64, generator=generator).to(q.device)
     return _orthonormal(draw, q, generator)
 
 
 def _orthonormal(v: Tensor, q: Tensor, generator: torch.Generator) -> Tensor:
-    """Orthonormal columns that span V without its part in Q; a column that vanishes there gives way to a random one."""
+    """Orthonormal columns that span the part of V orthogonal to Q; a column without such a part is drawn at random."""
     width = min(v.shape[1], len(q) - q.shape[1])
     v = v[:, :width]
     while True:
         v = v / norms(v).clamp_min(torch.finfo(v.dtype).tiny)
-        # Twice is enough (Kahan and Parlett): a second pass removes what rounding left of the first.
+        # Two passes are enough (Kahan and Parlett): the second removes what rounding leaves in the first.
         for _ in range(2):
             v = v - q @ (q.T @ v)
         v, r = torch.linalg.qr(v)
+        # A unit column of which less than this is left is rounding, whose direction means nothing.
         lost = r.diagonal().abs() < 1e-10
         if not lost.any():
             return v - q @ (q.T @ v)

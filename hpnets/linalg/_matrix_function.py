@@ -9,13 +9,17 @@ from torch import Tensor
 from hpnets.linalg._norms import norms
 from hpnets.linalg._operators import SymmetricOperator, product
 
-# Rows of T that are decomposed anew to see whether phi has settled: a decomposition each step would cost more.
+# Every so many steps T is decomposed, to see whether phi(T) e_1 has settled; at each step that would cost too much.
 CHECK_EVERY = 5
 
 
 @dataclass(frozen=True)
 class MatrixFunction:
-    """phi(K) B (rows, k) float64; residual (k,) as told by `apply_function`; products with K of each column."""
+    """An approximation of phi(K) B, in float64.
+
+    values: (rows, k). residual: (k,), see `apply_function`. products: products with K for each column. converged:
+    whether every residual is at most the tolerance.
+    """
 
     values: Tensor
     residual: Tensor
@@ -28,10 +32,11 @@ def apply_function(
 ) -> MatrixFunction:
     r"""phi(K) b = |b| Q phi(T) e_1, Q (rows, m) the Lanczos basis of K from b and T = Q^T K Q, for each column of B.
 
-    residual: |beta_m e_m^T phi(T) e_1| for each column, as a share of |b|. For phi(l) = (1 - e^(-t l)) / l it is that
-    of the differential equation, |b - c' - K c| / |b|, and for 1 / l that of the linear system. Stops when all are
-    below tol, after max_steps (then `converged` is False), or when the Krylov space is exhausted, which is exact.
-    The basis is orthogonalised twice against all of itself; it takes rows k max_steps doubles.
+    The residual of a column is |beta_m e_m^T phi(T) e_1|, a share of |b|. For phi(l) = (1 - e^(-t l)) / l it is that of
+    the differential equation, |b - c' - K c| / |b|, and for phi(l) = 1 / l that of the linear system. The iteration
+    stops when all residuals are at most tol, after max_steps (`converged` may then be False), or when the Krylov space
+    is exhausted, where the result is exact. Each vector is orthogonalised twice against all earlier ones; the basis
+    takes rows k max_steps doubles.
 
     Source: Saad 1992, SIAM J. Numer. Anal. 29(1); Botchev, Grimm and Hochbruck 2013 (arXiv 1206.4209), eq. 2.4.
     """
@@ -51,6 +56,7 @@ def apply_function(
             w = w - known.mT @ (known @ w)
         u = w[..., 0].T
         beta = norms(u)
+        # What is left below this is rounding: the Krylov space is exhausted, and a further vector would be noise.
         beta = torch.where(beta > 1e-13 * scale, beta, 0)
         q = torch.where(beta > 0, u / beta, 0)
         last = j + 1 == steps
@@ -65,6 +71,6 @@ def apply_function(
 
 
 def _first_column(t: Tensor, phi: Callable[[Tensor], Tensor]) -> Tensor:
-    """phi(T) e_1, (k, m)."""
+    """phi(T) e_1 (k, m) for T (k, m, m)."""
     theta, s = torch.linalg.eigh(t)
     return torch.einsum("kij,kj->ki", s, phi(theta) * s[:, 0])

@@ -1,14 +1,14 @@
-"""Euclidean norms of vectors of any size that float64 holds."""
+"""Euclidean norms of vectors of any magnitude that float64 holds."""
 
 import torch
 from torch import Tensor
 
-# Norms between these, and 0 where all entries are, are told from their squares without loss.
+# Norms between these two are computed from squares without loss.
 _LOW, _HIGH = 1e-140, 1e140
 
 
 def norms(v: Tensor) -> Tensor:
-    """|v_j| of each column of v (rows, k): (k,), right where the squares leave float64's range, too.
+    """|v_j| (k,) of each column of v (rows, k), also where squares leave float64's range.
 
     `Tensor.norm` alone gives 0 below 1e-162, which a recurrence takes for convergence, and inf above 1e154.
     """

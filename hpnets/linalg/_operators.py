@@ -1,4 +1,4 @@
-"""A symmetric kernel as the solvers see it: a shape and products K V, whether it is stored or not."""
+"""A symmetric kernel as solvers see it, stored or not: a shape and products K V."""
 
 from typing import Protocol
 
@@ -7,14 +7,14 @@ from torch import Tensor
 
 from hpnets.linalg._tiles import tiles
 
-# A tile of K in float64 beside a K in float32: 1024 rows of 100,000 columns are 0.8 GB.
+# This many rows of K are converted to float64 at a time; with 100,000 columns they take 0.8 GB.
 TILE_ROWS = 1024
-# Kernels of two different inputs are far from symmetric, those of one only as far as rounding goes.
+# Kernels between two different inputs are far from symmetric; the kernel of one input is symmetric up to rounding.
 ASYMMETRY = 1e-3
 
 
 class SymmetricOperator(Protocol):
-    """Symmetric K of shape (rows, rows); its products are rounded as `dtype` is, whatever the dtype of V."""
+    """A symmetric K (rows, rows); its products are as accurate as `dtype`, whatever the dtype of V."""
 
     @property
     def shape(self) -> tuple[int, int]: ...
@@ -31,7 +31,10 @@ class SymmetricOperator(Protocol):
 
 
 class StoredKernel:
-    """A stored kernel (N, N) or (N, N, O, O), its products taken in float64 tile by tile: no float64 copy of K."""
+    """A stored kernel (N, N) or (N, N, O, O); its products are made in float64, by tiles, without a float64 copy of K.
+
+    Raises ValueError if the kernel is not square and symmetric, or holds NaN or Inf.
+    """
 
     def __init__(self, kernel: Tensor) -> None:
         self._matrix = square(kernel)
@@ -46,13 +49,13 @@ class StoredKernel:
 
 
 def as_operator(kernel: Tensor | SymmetricOperator) -> SymmetricOperator:
-    """An operator as it is; a tensor as a `StoredKernel`; ValueError for anything else."""
+    """An operator unchanged, or a tensor as a `StoredKernel`; raises ValueError for anything else."""
     rows_of(kernel)
     return StoredKernel(kernel) if isinstance(kernel, Tensor) else kernel
 
 
 def rows_of(kernel: Tensor | SymmetricOperator) -> int:
-    """The rows of a kernel, stored or not; ValueError for what is neither a square tensor nor an operator."""
+    """The number of rows of a kernel, stored or not; ValueError for what is neither a square tensor nor an operator."""
     if isinstance(kernel, Tensor):
         return len(square(kernel))
     if not hasattr(kernel, "matmat"):
@@ -64,7 +67,7 @@ def rows_of(kernel: Tensor | SymmetricOperator) -> int:
 
 
 def product(operator: SymmetricOperator, v: Tensor) -> Tensor:
-    """K V in float64, whatever the operator computes in; ValueError where it is not finite."""
+    """K V in float64, whatever dtype the operator computes in; raises ValueError if it is not finite."""
     result = operator.matmat(v).double()
     if not torch.isfinite(result).all():
         raise ValueError("a product with the kernel holds NaN or Inf")
@@ -79,7 +82,7 @@ def dense(operator: SymmetricOperator) -> Tensor:
 
 
 def square(kernel: Tensor) -> Tensor:
-    """K (N, N) as it is, K (N, N, O, O) as (N O, N O) with sample-major rows; else ValueError."""
+    """K (N, N) unchanged, or K (N, N, O, O) as (N O, N O) with sample-major rows; ValueError for any other shape."""
     shape = tuple(kernel.shape)
     if not kernel.is_floating_point():
         raise ValueError(f"the kernel has dtype {kernel.dtype}; allowed: float32 or float64: kernel.double()")
@@ -92,7 +95,7 @@ def square(kernel: Tensor) -> Tensor:
 
 
 def check_symmetric(matrix: Tensor) -> None:
-    """ValueError if a square matrix holds NaN or Inf, or is not symmetric to `ASYMMETRY` of its largest entry."""
+    """Raise ValueError if a square matrix holds NaN or Inf, or is asymmetric by more than ASYMMETRY, relatively."""
     parts = tiles(len(matrix), TILE_ROWS)
     if not all(bool(torch.isfinite(matrix[rows]).all()) for rows in parts):
         raise ValueError("the kernel holds NaN or Inf")

@@ -10,18 +10,19 @@ from hpnets.linalg._low_rank import LowRank, low_rank
 from hpnets.linalg._norms import norms
 from hpnets.linalg._operators import SymmetricOperator, as_operator, product
 
-# Rank of the preconditioner that "nystrom" makes; a larger one is handed over as a LowRank.
+# The rank of the preconditioner that "nystrom" makes; for another rank, pass a LowRank.
 RANK = 64
 
 
 @dataclass(frozen=True)
 class Solution:
-    """x as b is shaped, float64; residual |b - (K + ridge) x| / |b| of each right-hand side (k,), from a fresh product.
+    """The solution of (K + ridge I) x = b, in float64.
 
-    iterations: products with K of the longest-running right-hand side; those of the preconditioner come on top.
-    converged: every residual is at most the tolerance. That bounds the residual, not the error of x: with l_min the
-    least eigenvalue of K, |error| <= residual |b| / (l_min + ridge), and |error| / |x| is up to residual (l_1 + ridge)
-    / (l_min + ridge).
+    x: shaped as b. residual: |b - (K + ridge) x| / |b| of each right-hand side (k,), from a fresh product. iterations:
+    the products with K that the slowest right-hand side took, without those of the preconditioner. converged: whether
+    every residual is at most the tolerance. That bounds the residual, not the error of x: with l_min the least
+    eigenvalue of K, |error| <= residual |b| / (l_min + ridge), and |error| / |x| is at most residual (l_1 + ridge) /
+    (l_min + ridge).
     """
 
     x: Tensor
@@ -40,16 +41,16 @@ def solve(
     max_iterations: int = 1000,
     seed: int = 0,
 ) -> Solution:
-    r"""x with (K + ridge I) x = b, for b (rows,) or (rows, k), each column its own conjugate gradients, side by side.
+    r"""Solve (K + ridge I) x = b for b (rows,) or (rows, k) by conjugate gradients for each column, side by side.
 
-    "nystrom" preconditions with P^-1 = (l_r + ridge) U (L + ridge)^-1 U^T + (I - U U^T), U L U^T a low-rank factor of
-    K (64 columns, or the one given): the condition number falls from l_1 / ridge to about l_r / ridge. Stops when the
-    recurrence's residuals are below tol |b|, and then computes the true ones: with float32 products they stay above
-    about 1e-7 |K| |x| / |b|, and `converged` says so.
+    "nystrom" preconditions with P^-1 = (l_r + ridge) U (L + ridge)^-1 U^T + (I - U U^T), where U L U^T is a low-rank
+    factor of K (of 64 columns, or the one given); the condition number falls from l_1 / ridge to about l_r / ridge. The
+    iteration stops when the recurrence's residuals are at most tol |b|; then the true residuals are computed. With
+    float32 products these stay above about 1e-7 |K| |x| / |b|, and `converged` shows it.
 
-    tol bounds the residual |b - (K + ridge) x| / |b|, not the error of x, which is at most residual |b| / ridge: where
-    (l_1 + ridge) / ridge is 1e8, tol=1e-6 leaves x off by tens of percent along K's smallest eigenvectors, though K x
-    is right to tol |b|. For x itself to p digits take tol <= 10^-p ridge |x| / |b|, in float64.
+    tol bounds the residual |b - (K + ridge) x| / |b|, not the error of x, which is at most residual |b| / ridge: if
+    (l_1 + ridge) / ridge is 1e8, tol=1e-6 leaves x wrong by tens of percent along K's smallest eigenvectors, though K x
+    is right within tol |b|. For p digits of x itself, use tol <= 10^-p ridge |x| / |b|, in float64.
 
     Raises ValueError for a ridge below zero, a b of another length or with NaN, or an unfit kernel.
 
@@ -72,7 +73,7 @@ def solve(
         raise ValueError(f"preconditioner has {len(preconditioner.vectors)} rows; allowed: {rows}, those of the kernel")
     right = b.reshape(rows, -1).to(operator.device, torch.float64)
     size = norms(right)
-    # The recurrence squares its vectors: a power of two, which costs no digit, keeps them near 1.
+    # The recurrence squares its vectors, so they are scaled to about 1, by a power of two, which costs no digit.
     scale = torch.ldexp(torch.ones_like(size), torch.frexp(size).exponent)
     x, iterations = _conjugate_gradients(operator, right / scale, ridge, preconditioner, tol, max_iterations)
     x = x * scale
@@ -94,7 +95,7 @@ def _conjugate_gradients(
         search = p[:, active]
         kp = product(operator, search) + ridge * search
         curvature = (search * kp).sum(0)
-        # A singular system leaves directions without curvature; a step along one would be infinite.
+        # A singular system has directions without curvature, along which a step would be infinite.
         step = torch.where(curvature > 0, rz[active] / curvature, 0)
         x[:, active] += step * search
         r[:, active] -= step * kp
@@ -107,7 +108,7 @@ def _conjugate_gradients(
 
 
 def _precondition(factor: LowRank | None, r: Tensor, ridge: float) -> Tensor:
-    """P^-1 r; without ridge the eigenvalues under the rounding of the largest are taken to be that large."""
+    """P^-1 r; a ridge below the rounding of the largest eigenvalue is replaced by that rounding."""
     if factor is None:
         return r
     u, l = factor.vectors, factor.eigenvalues

@@ -1,4 +1,4 @@
-"""Eigenvalues of a kernel, in float64, with the residuals that say how far to trust them."""
+"""Eigenvalues of a kernel in float64, with residuals that say how far to trust them."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,9 +10,9 @@ from hpnets.linalg._lanczos import lanczos
 from hpnets.linalg._norms import norms
 from hpnets.linalg._operators import SymmetricOperator, as_operator, check_symmetric, dense, rows_of, square
 
-# A dense float64 decomposition of 8,192 rows takes 1.5 GB and minutes on two cores; beyond, Lanczos.
+# A dense float64 decomposition of 8,192 rows takes 1.5 GB, and minutes on two cores; above that Lanczos is used.
 DENSE_ROWS = 8192
-# Residuals that products of each precision can reach, with room.
+# Products of each precision reach residuals well below these.
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-6}
 
 
@@ -20,10 +20,10 @@ TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-6}
 class Spectrum:
     r"""Eigenvalues of a symmetric kernel, descending.
 
-    eigenvalues: (k,) float64. residuals: (k,) float64, |K v - lambda v| / |lambda|_max for unit v: some eigenvalue lies
-    within residual * |lambda|_max of each. converged: every residual is below the tolerance. An eigenvalue below
-    floor = eps(dtype of K) * rows * lambda_max is rounding noise. vectors: (rows, k) float64, orthonormal. products:
-    products K v that were made; 0 for a dense decomposition of a stored kernel.
+    eigenvalues: (k,) float64. residuals: (k,) float64, |K v - lambda v| / |lambda|_max for unit v; a true eigenvalue
+    lies within residual * |lambda|_max of each. converged: whether every residual is below the tolerance. floor:
+    eps(dtype of K) * rows * |lambda|_max, below which an eigenvalue is rounding noise. vectors: (rows, k) float64,
+    orthonormal. products: how many products K v were made, 0 for a dense decomposition of a stored kernel.
     """
 
     eigenvalues: Tensor
@@ -35,7 +35,7 @@ class Spectrum:
 
     @property
     def rows(self) -> int:
-        """Rows of the kernel, of which `eigenvalues` may be the largest few."""
+        """The number of rows of the kernel; `eigenvalues` may hold fewer, the largest ones."""
         return len(self.vectors)
 
 
@@ -50,10 +50,10 @@ def spectrum(
 ) -> Spectrum:
     """The k largest eigenvalues (None: all) of K (N, N), (N, N, O, O), or an operator such as `NTKOperator`.
 
-    "dense" decomposes K in float64 (an operator is first multiplied out); "lanczos" needs k and makes products alone;
-    "auto" is "lanczos" for k eigenvalues of an operator or of more than 8,192 rows, else "dense". tol bounds the
-    residuals of what counts as converged: 1e-10, or 1e-6 for Lanczos on float32 products. max_restarts bounds the work
-    of Lanczos, seed its start.
+    "dense" decomposes K in float64 (an operator is multiplied out first); "lanczos" needs k and uses products alone;
+    "auto" is "lanczos" for k eigenvalues of an operator or of more than 8,192 rows, else "dense". tol: the residual
+    below which an eigenvalue counts as converged; None means 1e-10, or 1e-6 for Lanczos on float32 products.
+    max_restarts bounds the work of Lanczos; seed draws its start.
 
     Raises ValueError if K is not a square symmetric kernel, holds NaN or Inf, an argument is out of range, or all
     eigenvalues of more than 8,192 rows are asked of "auto".
@@ -95,7 +95,7 @@ def _floor(dtype: torch.dtype, rows: int, eigenvalues: Tensor) -> float:
 
 
 def as_matrix(kernel: Tensor) -> Tensor:
-    """K as a symmetric float64 matrix, (N, N) or (N O, N O) with sample-major rows; ValueError if it is none."""
+    """K as a symmetric float64 matrix, (N, N) or (N O, N O) with sample-major rows; ValueError if it is asymmetric."""
     matrix = square(kernel).double()
     check_symmetric(matrix)
     return (matrix + matrix.T) / 2

@@ -1,4 +1,4 @@
-"""Slices of a range: how the rows of what is large are worked on."""
+"""Slices of a range, by which large matrices are worked on a few rows at a time."""
 
 
 def tiles(n: int, size: int) -> list[slice]:

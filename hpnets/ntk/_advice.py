@@ -1,11 +1,11 @@
-"""What to do about parameters, inputs and outputs that have no kernel as they are, each in a few words."""
+"""Advice for messages: what to do about parameters, inputs and outputs that have no kernel as they are."""
 
 import torch
 from torch import Tensor
 
 
 def for_params(params: object) -> str:
-    """What to do about `params` that are no dict of tensors by name; "" where they are one."""
+    """What to do about `params` that are not a dict of tensors by name; "" if they are one."""
     if not isinstance(params, dict):
         return f"params is a {kind(params)}; allowed: a dict of tensors by name: dict(net.named_parameters())"
     wrong = next((name for name, p in params.items() if not isinstance(p, Tensor)), None)
@@ -15,7 +15,7 @@ def for_params(params: object) -> str:
 
 
 def for_input(name: str, x: object) -> str:
-    """What to do about an input that is no strided tensor; "" where it is one."""
+    """What to do about an input that is not a strided tensor; "" if it is one."""
     if isinstance(x, Tensor):
         if x.is_meta:
             return f"{name} is on the meta device; allowed: a tensor with values"
@@ -26,7 +26,7 @@ def for_input(name: str, x: object) -> str:
 
 
 def for_dtype(name: str, x: Tensor, allowed: torch.dtype) -> str:
-    """What to do about an input whose dtype is not the parameters'."""
+    """What to do about an input whose dtype differs from the parameters' dtype."""
     what = f"{name} has dtype {x.dtype}; allowed: {allowed}, the parameters' dtype:"
     if x.is_complex():
         return f"{what} pass torch.view_as_real({name}), and take it back by torch.view_as_complex inside the net"
@@ -37,7 +37,7 @@ def for_dtype(name: str, x: Tensor, allowed: torch.dtype) -> str:
 
 
 def for_output(y: object, n: int) -> str:
-    """What to do about outputs for n samples that are no tensor (n, O)."""
+    """What to do about outputs for n samples that are not a tensor (n, O)."""
     if not isinstance(y, Tensor):
         return f"a {kind(y)}; allowed: a tensor (N, O): a module around net that returns the logits alone"
     what = f"{y.dtype} {tuple(y.shape)}; allowed: a tensor (N, O)"
@@ -49,7 +49,7 @@ def for_output(y: object, n: int) -> str:
 
 
 def for_output_dtype(y: Tensor, allowed: torch.dtype) -> str:
-    """What to do about outputs whose dtype is not the inputs'."""
+    """What to do about outputs whose dtype differs from the inputs' dtype."""
     how = "torch.view_as_real(y).flatten(1)" if y.is_complex() else f"y.to({allowed})"
     return f"{y.dtype} {tuple(y.shape)}; allowed: the input's dtype, {allowed}: a module around net that returns {how}"
 

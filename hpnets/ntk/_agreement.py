@@ -1,4 +1,4 @@
-"""A rule's guess on two samples against autograd, and the layer that is made of a good one."""
+"""A rule's gradients on two samples are compared with autograd's; a layer is made where they agree."""
 
 import torch
 from torch import Tensor
@@ -11,21 +11,21 @@ from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._rules.base import OuterRule, Rule, fold_channels, fold_positions, fold_rows
 from hpnets.ntk._tape import Tape
 
-# Relative disagreement with autograd above which a rule is not trusted with a parameter.
+# A rule is not trusted with a parameter whose gradient differs from autograd's by more than this, relatively.
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
-# Of all gradients' norm, in units of rounding: smaller gradients are noise, such as that of attention's bias of keys.
+# Gradients below this many units of rounding of all gradients' norm are noise, as that of attention's bias of keys is.
 FLOOR = 4.0
-# The tensors that rules prepared from, to see which calls share one.
+# The inputs seen so far, each with what a rule prepared of it: they show which calls share one input.
 Seen = list[tuple[tuple[object, ...], Tensor]]
 Parameters = tuple[tuple[str, str], ...]
-# By parameter, None where no output depends on it.
+# The gradient of each parameter by name; None where no output depends on the parameter.
 Gradients = dict[str, Tensor | None]
 
 
 def random_gradients(
     tape: Tape, leaves: Params, edges: list[GradientEdge], selection: OutputSelection, sample: int = 0
 ) -> tuple[Gradients, list[Tensor | None]]:
-    """Gradients of u . V^T f(x_sample), u random: of the parameters, and at each edge."""
+    """The gradients of u . V^T f(x_sample) for a random u (C,): by parameter, and at each edge."""
     if not tape.y.requires_grad:
         return dict.fromkeys(leaves), [None] * len(edges)
     generator = torch.Generator().manual_seed(0)
@@ -39,7 +39,7 @@ def random_gradients(
 def row_gradients(
     rule: Rule, calls: list[Call], at: dict[int, Tensor | None], n: int, sample: int = 0
 ) -> dict[str, Tensor]:
-    """By the rule, the gradient of each local parameter from one sample's rows alone, summed over the calls."""
+    """The gradient of each local parameter by the rule, from one sample's rows alone, summed over the calls."""
     total: dict[str, Tensor] = {}
     for call in calls:
         g = at[id(call.edge)]
@@ -62,7 +62,10 @@ def good_parameters(
     n: int,
     sample: int = 0,
 ) -> Parameters:
-    """Those of the parameters whose gradients by the rule are autograd's, `truth`; at: by edge; floor: see `agree`."""
+    """The parameters whose gradients by the rule agree with autograd's, `truth`.
+
+    at: the output gradient by id of the edge. floor: as for `agree`.
+    """
     try:
         if not all(rule.applies(call.module, call.A) for call in calls):
             return ()
@@ -73,14 +76,14 @@ def good_parameters(
 
 
 def noise(truth: Gradients) -> float:
-    """The size of a gradient that is rounding of all gradients together."""
+    """The norm below which a gradient is rounding noise, FLOOR eps |all gradients together|."""
     squares = [float(g.square().sum()) for g in truth.values() if g is not None]
     eps = next((torch.finfo(g.dtype).eps for g in truth.values() if g is not None), 0.0)
     return FLOOR * eps * sum(squares) ** 0.5
 
 
 def agree(row: Tensor | None, truth: Tensor | None, floor: float) -> bool:
-    """Whether a gradient is autograd's, up to its rounding or, where it vanishes by cancellation, to `floor`."""
+    """Whether `row` equals autograd's `truth` within TOLERANCE, or within `floor` where the truth cancels to zero."""
     if row is None or truth is None:
         return (truth is None or not truth.any()) and (row is None or not row.any())
     if row.numel() != truth.numel():
@@ -115,7 +118,7 @@ def _geometry(rule: Rule, calls: list[Call], prepared: list[Tensor], n: int) -> 
 
 
 def _source(seen: Seen, call: Call, P: Tensor) -> int:
-    """The number of this input among those seen: the same where the tensor is and what the rule made of it."""
+    """The number of this input among those seen: equal if both the tensor and what the rule prepared of it are."""
     for i, (source, other) in enumerate(seen):
         if source == call.source and torch.equal(other, P):
             return i

@@ -1,4 +1,4 @@
-"""BatchNorm's statistics at the start of training, where the running ones are of no data: estimated, and put back."""
+"""BatchNorm's statistics at the start of training are estimated, since the running ones are not yet those of data."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from hpnets.ntk._functional import eager
 from hpnets.ntk._state import undisturbed
 
 _BatchNorm = nn.modules.batchnorm._BatchNorm
-MEMORY = 1e-3  # the share of their start that running statistics may still hold
+MEMORY = 1e-3  # the weight of their start that running statistics may still have
 
 
 def statistics_remember_start(net: nn.Module) -> bool:
@@ -18,10 +18,11 @@ def statistics_remember_start(net: nn.Module) -> bool:
 
         (1 - momentum)^t > 1e-3,   t = num_batches_tracked
 
-    This is the weight of the start after t batches: 66 batches at the default momentum of 0.1. With momentum=None,
-    statistics are means over all batches since the start: they never forget the weights of then, and always count.
-    Layers whose statistics do not move are left out: with momentum=0, without running statistics, and frozen ones,
-    those in eval mode in a network that has modules in train mode.
+    The left side is the weight of the start after t batches; it falls below 1e-3 after 66 batches at the default
+    momentum of 0.1. With momentum=None, statistics are means over all batches since the start, so they never forget
+    the weights that the network had then, and the answer is always True. Layers whose statistics do not move are left
+    out: those with momentum=0, those without running statistics, and frozen ones (in eval mode while other modules of
+    the network are in train mode).
     """
     return any(_remembers(layer) for layer in _moving(net))
 
@@ -32,12 +33,12 @@ def estimated_statistics(net: nn.Module, batches: Iterable[Tensor]) -> Iterator[
 
         running_mean = mean_b E[h_b],   running_var = mean_b Var[h_b],   h_b the layer's inputs for batch b
 
-    One pass without gradients gives them, in which BatchNorm layers are in train mode and all others in eval mode.
-    Buffers, modes and random states are put back, after an exception too. Layers whose statistics do not move (see
-    `statistics_remember_start`), and those that the pass does not reach, keep what they have.
+    One pass without gradients gives them; in it BatchNorm layers are in train mode and all other modules in eval mode.
+    Buffers, modes and random states are put back, also after an exception. Layers whose statistics do not move (see
+    `statistics_remember_start`), and layers that the pass does not reach, keep what they have.
 
     Args:
-        net: in any mode, which the block keeps.
+        net: a network in train or eval mode; the block leaves the mode as it is.
         batches: inputs (n, ...), one batch after another, on the device and of the dtype that `net` takes.
 
     Raises ValueError if there are layers to estimate and no batches.
@@ -57,7 +58,7 @@ def estimated_statistics(net: nn.Module, batches: Iterable[Tensor]) -> Iterator[
 def _moving(net: nn.Module) -> list[_BatchNorm]:
     """The BatchNorm layers whose running statistics move while `net` trains."""
     layers = [m for m in net.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-    # A net that is in eval mode as a whole says nothing of how it is trained.
+    # A net that is in eval mode as a whole does not show which of its layers are frozen: none is taken to be.
     training = any(module.training for module in net.modules())
     return [m for m in layers if m.running_mean is not None and m.momentum != 0 and (m.training or not training)]
 
@@ -88,7 +89,7 @@ def _estimate(net: nn.Module, layers: list[_BatchNorm], batches: Iterable[Tensor
 
 @contextmanager
 def _train_only(net: nn.Module, layers: list[_BatchNorm]) -> Iterator[None]:
-    """`layers` in train mode, taking means over all batches, and every other module in eval mode; then as before."""
+    """Put `layers` in train mode with means over all batches, every other module in eval mode; restore both after."""
     modes = [(module, module.training) for module in net.modules()]
     momenta = [layer.momentum for layer in layers]
     net.eval()
@@ -105,16 +106,16 @@ def _train_only(net: nn.Module, layers: list[_BatchNorm]) -> Iterator[None]:
 
 @contextmanager
 def _copied_buffers(net: nn.Module) -> Iterator[None]:
-    """`net` on copies of its buffers: what is written into them is forgotten, and its own are again the same objects.
+    """Let `net` run on copies of its buffers; afterwards its own buffers are in place again, the same objects.
 
-    This differs from copying values back, which would count as a change of tensors that a graph may have saved.
+    Copying values back instead would count as a change of tensors that a graph may have saved.
     """
     places = [
         (module, name, buffer)
         for module in net.modules()
         for name, buffer in module.named_buffers(recurse=False, remove_duplicate=False)
     ]
-    with torch.inference_mode(False):  # or no backward pass could save them
+    with torch.inference_mode(False):  # a backward pass cannot save tensors made in inference mode
         copies = {id(buffer): buffer.clone() for _, _, buffer in places}
     try:
         for module, name, buffer in places:

@@ -1,4 +1,4 @@
-"""The kernel's shares: one for each block of parameters, such as a layer; they add up to the whole."""
+"""The kernel's shares, one for each block of parameters such as a layer; they add up to the whole kernel."""
 
 import copy
 from collections.abc import Iterable
@@ -22,10 +22,11 @@ def ntk_blocks(
     params: dict[str, Tensor] | None = None,
     memory: str | float = "1GiB",
 ) -> dict[str, Tensor]:
-    r"""Kernels K_b of blocks of parameters, K = sum_b K_b over blocks that part them all; the arguments are `ntk`'s.
+    r"""The kernel K_b of each block b of parameters; K = sum_b K_b if the blocks hold every parameter.
 
-    blocks: names of parameters, or of modules for all parameters inside; None means one block for each module that
-    holds parameters itself, and one for each parameter of the net's own. A tied weight counts under its first name.
+    blocks: names of parameters, or of modules, which stand for all parameters inside; None means one block for each
+    module that holds parameters itself, and one for each parameter that the net itself holds. A tied weight counts
+    under its first name. The other arguments are those of `ntk`.
 
     Raises ValueError as `ntk` does, and for a block without parameters or one inside another.
     """

@@ -1,4 +1,4 @@
-"""Byte budgets, and what is predicted of allocators that keep within them."""
+"""Byte budgets, and predictions of what allocators take beyond the tensors."""
 
 import math
 import re
@@ -9,16 +9,16 @@ from torch import Tensor
 
 _UNITS = {"B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _UNITS |= {"K": 10**3, "M": 10**6, "G": 10**9}
-# What allocators and libraries add: rounding, buffers of products, the rests of holes.
+# Allocators and libraries take this factor more: rounded sizes, buffers of products, remainders of freed blocks.
 SLACK = 1.2
-# Passes one after another leave holes that the C library keeps, unless they are of sizes that it gives back at once.
+# Repeated passes leave freed blocks of about this size in all, which the C library keeps instead of returning them.
 HOLES = 24 * 2**20
-# Blocks from this size on are the system's own pages: nothing is added to them.
+# Blocks of at least this size get pages of their own from the system, so nothing is added to them.
 LARGE = 32 * 2**20
 
 
 def parse_bytes(memory: str | float) -> int:
-    """Bytes from a number or a text such as "500MiB" or "2G"; raises ValueError for anything else or less than 1."""
+    """The bytes that a number or a text such as "500MiB" or "2G" names; raises ValueError for others and below 1."""
     size: float = math.nan
     if isinstance(memory, Real) and not isinstance(memory, bool):
         size = memory
@@ -30,16 +30,16 @@ def parse_bytes(memory: str | float) -> int:
 
 
 def peak_bytes(held: int, passes: int, recur: bool, large: int = 0) -> int:
-    """Predicted peak of what is held, `large` blocks among it, and of passes, which `recur` or are made once.
+    """The predicted peak in bytes of what is `held` (its `large` blocks counted in it) and of the passes.
 
-    It is their sum, though the largest scratch is needed when no pass is made: what passes leave free, allocators keep,
-    in pieces that the scratch does not fit.
+    recur: whether passes are made more than once. The peak is the sum of both, although the largest scratch is needed
+    when no pass runs: allocators keep what passes free, in pieces that are too small for the scratch.
     """
     return large + int(SLACK * (held - large + passes)) + (min(passes, HOLES) if recur else 0)
 
 
 def rows_that_fit(bytes_per_row: int, budget: int, rows: int) -> int:
-    """Rows of a tile, at most `rows`, within `budget` bytes; raises ValueError if not even one fits."""
+    """How many rows, at most `rows`, fit in `budget` bytes; raises ValueError if not even one does."""
     if bytes_per_row > budget:
         raise ValueError(f"memory is {budget} bytes; allowed: at least {bytes_per_row}, which one row takes")
     return min(rows, budget // bytes_per_row)

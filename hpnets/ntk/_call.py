@@ -1,4 +1,4 @@
-"""What a forward pass shows of one call: its input, and where input and output hang in the graph."""
+"""What a forward pass shows of one call of a module: its input, and the places of input and output in the graph."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,10 @@ from hpnets.ntk._rules.base import Module
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a module: its first input A, where A and the output hang in the graph, and the output's shape.
+    """One call of a module: its first input A, the edges of A and of the output in the graph, the output's shape.
 
-    An edge, not the output itself: a ReLU in place after the layer replaces the tensor but not the edge.
+    version: A's version counter. The output's edge is kept, not the output: an in-place ReLU after the layer replaces
+    the tensor but not the edge.
     """
 
     module: Module
@@ -25,5 +26,5 @@ class Call:
 
     @property
     def source(self) -> tuple[object, ...]:
-        """Equal for calls that were given the same values in the same memory."""
+        """A key that is equal for calls that were given the same values in the same memory."""
         return self.A.data_ptr(), self.A.shape, self.A.stride(), self.version

@@ -9,7 +9,7 @@ from hpnets.ntk._tape import Tape
 
 
 def separable_layers(tape: Tape, layers: tuple[Layer, ...], readout: int) -> tuple[int, ...]:
-    """Layers as wide as the read-out's input y_N whose unit h reaches y_N[h] only, on the tape's samples."""
+    """The indices of layers as wide as the read-out's input y_N whose unit h reaches only y_N[h], on these samples."""
     last = layers[readout].only_call(tape)
     near = [i for i, layer in enumerate(layers) if i != readout and _is_near(layer, last.A.shape[1])]
     if last.A_edge is None or not near:
@@ -27,20 +27,21 @@ def _is_near(layer: Layer, units: int) -> bool:
 
 
 def diagonals(tape: Tape, readout: Layer, layers: tuple[Layer, ...], seed: Tensor) -> list[Tensor | None]:
-    """Per layer J^T seed, shaped as its output z, J = dy_N/dz: for ones the diagonal D of a separable layer."""
+    """For each layer J^T seed, J = dy_N/dz, shaped as its output z; a seed of ones gives D of a separable layer."""
     last = readout.only_call(tape)
     assert last.A_edge is not None
     edges = [layer.only_call(tape).edge for layer in layers]
-    # A_edge as a source of grad: autograd takes tensors or edges alike.
+    # A_edge stands for y_N: torch.autograd.grad takes an edge in place of a tensor.
     return list(torch.autograd.grad([last.A_edge], edges, [seed], retain_graph=True, allow_unused=True))
 
 
 def _apart(layer: Layer, tape: Tape, d: Tensor | None, dv: Tensor | None, v: Tensor) -> bool:
-    """Whether J^T v = D * v for a random v (n, H): with probability 1 only if J is diagonal, up to rounding."""
+    """Whether J^T v = D * v up to rounding for a random v (n, H), which has probability 0 unless J is diagonal."""
     if d is None or dv is None:
         return False
     module, (rule, _) = layer.only_call(tape).module, layer.outer
     G, Gv = (fold_channels(rule.channels(module, g.unsqueeze(0)), len(v))[0, :, 0] for g in (d, dv))
     product = G * v[:, :, None]
     error, size = (torch.linalg.vector_norm(t) for t in (Gv - product, product))
+    # Both sides pass through the same products in another order, which costs some tens of roundings.
     return G.numel() == d.numel() and bool(error <= 64 * torch.finfo(v.dtype).eps * size)

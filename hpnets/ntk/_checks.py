@@ -1,4 +1,4 @@
-"""What the kernel refuses, each with what to do about it."""
+"""Checks of networks, parameters, inputs and outputs; each refusal says what to do about it."""
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ _DROPOUT = nn.modules.dropout._DropoutNd
 
 
 def check_eval_mode(net: nn.Module) -> None:
-    """ValueError where a module couples samples or draws at random."""
+    """Raise ValueError if a module couples samples or draws at random."""
     for name, module in net.named_modules():
         where = f"{name or 'net'} ({type(module).__name__})"
         draws = isinstance(module, _DROPOUT) and module.p > 0
@@ -23,7 +23,7 @@ def check_eval_mode(net: nn.Module) -> None:
 
 
 def check_types(params: object, x1: object, x2: object = None) -> None:
-    """ValueError for parameters that are no dict of tensors, or inputs that are no tensors; for the entry points."""
+    """Raise ValueError for parameters that are not a dict of tensors, or inputs that are not tensors."""
     problems = [] if params is None else [advice.for_params(params)]
     problems += [advice.for_input("x1", x1), "" if x2 is None else advice.for_input("x2", x2)]
     for problem in filter(None, problems):
@@ -31,7 +31,7 @@ def check_types(params: object, x1: object, x2: object = None) -> None:
 
 
 def check_inputs(net: nn.Module, theta: Params, x1: Tensor, x2: Tensor | None) -> None:
-    """ValueError for parameters or inputs that no exact kernel can be computed of."""
+    """Raise ValueError for parameters or inputs of which no exact kernel can be computed."""
     dtype = _check_params(net, theta)
     for name, x in (("x1", x1), ("x2", x1 if x2 is None else x2)):
         if x.ndim < 2 or len(x) == 0:
@@ -46,7 +46,7 @@ def check_inputs(net: nn.Module, theta: Params, x1: Tensor, x2: Tensor | None) -
 
 
 def _check_params(net: nn.Module, theta: Params) -> torch.dtype:
-    """The one dtype of the parameters; ValueError for others than those of the net, or several dtypes or devices."""
+    """The dtype of the parameters; ValueError if the net lacks one, or if they have several dtypes or devices."""
     if not theta:
         raise ValueError("no parameter to differentiate: net has none with requires_grad, or params is empty")
     known = dict(net.named_parameters())
@@ -65,7 +65,7 @@ def _check_params(net: nn.Module, theta: Params) -> torch.dtype:
 
 
 def _check_param(name: str, p: Tensor, own: Tensor) -> None:
-    """ValueError for a value of the parameter `own` that has another shape or place, is complex, or has no numbers."""
+    """Raise ValueError if p, given for the parameter `own`, differs in shape or device, is complex, or lacks values."""
     if p.is_complex():
         raise ValueError(
             f"parameter {name!r} has dtype {p.dtype}; allowed: float32 or float64: hold it as real pairs, "
@@ -80,7 +80,7 @@ def _check_param(name: str, p: Tensor, own: Tensor) -> None:
 
 
 def _blame_dtype(net: nn.Module, theta: Params, name: str, x: Tensor) -> str:
-    """Says of `params` what is wrong where the input agrees with the net's own parameters, else of the input."""
+    """The message for dtypes that differ: it blames `params` if the input agrees with the net, else the input."""
     known, (first, p) = dict(net.named_parameters()), next(iter(theta.items()))
     if x.dtype == known[first].dtype:
         return f"params[{first!r}] has dtype {p.dtype}; allowed: {x.dtype}, that of net and {name}: p.to({x.dtype})"
@@ -88,12 +88,12 @@ def _blame_dtype(net: nn.Module, theta: Params, name: str, x: Tensor) -> str:
 
 
 def _axis(name: str, x: Tensor) -> str:
-    """How to make samples of a tensor without an axis for them."""
+    """Advice on how a tensor with one axis becomes samples; "" for any other."""
     return f": {name}[None] for one sample, {name}[:, None] for samples of one number" if x.ndim == 1 else ""
 
 
 def check_output(net: nn.Module, theta: Params, x: Tensor) -> int:
-    """O, the width of the output (N, O); ValueError for another shape, or for tensors that are trained out of reach."""
+    """The width O of the output (N, O); ValueError for another shape, and for parameters that are out of reach."""
     x, n = pair(x), 2
     with own_parameters(net, theta), torch.enable_grad():
         y = plain_call(net, x)
@@ -109,8 +109,8 @@ def check_output(net: nn.Module, theta: Params, x: Tensor) -> int:
 
 
 def check_finite(kernel: Tensor) -> Tensor:
-    """The kernel, if it is finite; else ValueError."""
-    # A sum is finite unless an entry is not, or unless it overflows: only then is every entry looked at.
+    """Return the kernel if it is finite, else raise ValueError."""
+    # The sum is finite unless an entry is not or the sum overflows; only then every entry is looked at.
     if not torch.isfinite(kernel.sum()):
         wrong = int((~torch.isfinite(kernel)).sum())
         if wrong:

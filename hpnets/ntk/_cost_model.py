@@ -16,9 +16,10 @@ from hpnets.ntk._terms.positions import chunks_flops, sandwich_cost
 
 @dataclasses.dataclass(frozen=True)
 class Distrust:
-    """Names of parameters whose layer is not taken for a Hadamard chain's, and of those that take no rule at all.
+    """What proofs have ruled out.
 
-    vmap: whether vmap(jacrev) is trusted with the parameters that take no rule; else a loop of plain autograd has them.
+    chain: names of parameters whose layer is not treated as part of a Hadamard chain. rule: names of parameters that
+    no rule is used for. vmap: whether vmap(jacrev) is used for the latter; if not, a loop of plain autograd is.
     """
 
     chain: frozenset[str] = frozenset()
@@ -26,9 +27,9 @@ class Distrust:
     vmap: bool = True
 
     def widened(self, contractions: dict[str, str]) -> "Distrust":
-        """Less trust, after a proof failed for these parameters, which took these contractions.
+        """This distrust and more of it: a proof failed for these parameters, given with the contraction of each.
 
-        Raises RefusalError where even a loop of plain autograd was not what plain autograd gave again.
+        Raises RefusalError if a loop of plain autograd failed, since then plain autograd contradicts itself.
         """
         if "loop" in contractions.values():
             raise RefusalError(
@@ -41,7 +42,7 @@ class Distrust:
 
 
 def choose_terms(survey: Survey, problem: Problem, distrust: Distrust) -> tuple[Term, ...]:
-    """A term for every parameter of every layer; the read-out first, then dense layers, positions, gradients."""
+    """The terms that cover every parameter of every layer; dense layers with one input share a term."""
     readout = None if survey.readout is None else survey.layers[survey.readout]
     dense: dict[tuple[int, tuple[bool, bool], bool], list[Layer]] = defaultdict(list)
     terms: list[Term] = []
@@ -70,7 +71,7 @@ def choose_terms(survey: Survey, problem: Problem, distrust: Distrust) -> tuple[
 
 
 def _add_positions(layer: Layer, problem: Problem, terms: list[Term], explicit: list[Layer]) -> None:
-    """The layer's weight by the cheapest contraction, its bias explicitly."""
+    """Add the term of the layer's weight by its cheapest contraction, and the bias to the explicit ones."""
     if isinstance(layer.rule, OuterRule) and "weight" not in layer.locals:
         explicit.append(_bias(layer))
         return
@@ -89,7 +90,7 @@ def _contraction(layer: Layer, problem: Problem) -> str:
     _, S, I, H = layer.geometry
     if sandwich_cost(layer.geometry, problem) < chunks_flops(layer.geometry, problem):
         return "sandwich"
-    # The gradients at once cost the same; they are kept unless P and G are smaller.
+    # Keeping the whole gradient costs as many operations as chunks do, so memory decides: J (left) or P and G (right).
     C = problem.C
     return "gradient" if H * I * C <= 2 * S * (I + C * H) else "chunks"
 
@@ -100,7 +101,7 @@ def _bias(layer: Layer) -> Layer:
 
 
 def rest_term(survey: Survey, numels: dict[str, int], names: Iterable[str], contraction: str) -> tuple[Term, ...]:
-    """One term for the parameters `names`, none if there are none."""
+    """One term for the parameters `names`, () if there are none."""
     members = tuple(names)
     sizes = tuple(numels[name] for name in members)
     return (Functional(members, sizes, contraction, survey.saved, survey.widest),) if members else ()
@@ -108,9 +109,9 @@ def rest_term(survey: Survey, numels: dict[str, int], names: Iterable[str], cont
 
 @dataclasses.dataclass(frozen=True)
 class Rates:
-    """What a machine does a second, or takes, in float32 on two threads, by the names of docs/results/calibration.
+    """A machine's rates in float32 on two threads, with the names of docs/results/calibration.
 
-    Only ratios between plans matter for a choice; in float64 all of it takes some twice as long.
+    Only ratios between plans matter for a choice; in float64 everything takes about twice as long.
     """
 
     gram_flops: float
@@ -122,15 +123,16 @@ class Rates:
 
 RATES = Rates(1.49e11, 4.01e10, 2.65e9, 3.81e10, 7.58e-6)
 _MOVED = RATES.elementwise_bytes_per_second
-# Operations of a forward pass for each layer with parameters, as autograd counts them.
+# A forward pass has about this many autograd nodes for each layer with parameters.
 NODES = 3
 
 
 def predict_seconds(terms: tuple[Term, ...], survey: Survey, problem: Problem, samples: float, size: int) -> float:
-    """Seconds of a kernel by `terms`, whose passes are made over `samples` samples; size: of the net's parameters.
+    """The predicted seconds of a kernel by `terms`, whose passes run over `samples` samples.
 
-    Passes: operations, and reading and writing what autograd keeps. Contractions: operations. Factors: memory that is
-    written for the first time, which dominates where weights are large and J of them is formed.
+    size: scalars of the net's parameters. A pass costs its operations, and the traffic of what autograd keeps; a
+    contraction costs its operations; factors cost the first write to their memory, which dominates where weights are
+    large and their J is formed.
     """
     C, item = problem.C, problem.item
     macs = sum(layer.macs for layer in survey.layers) + size
@@ -143,7 +145,7 @@ def predict_seconds(terms: tuple[Term, ...], survey: Survey, problem: Problem, s
         if isinstance(term, Functional):
             seconds += factors / RATES.fresh_bytes_per_second + 2 * factors / _MOVED  # the parts of J, and its copy
             weighted = 1 + 2 * C
-            # A pass of the loop is over two samples, for the gradient of one of them.
+            # Each pass of the loop runs over two samples and gives the gradient of one of them.
             looped = term.contraction == "loop"
             seconds += (2 if looped else 1) * weighted * one_pass + (samples * C if looped else weighted) * overhead
     return seconds * item / 4

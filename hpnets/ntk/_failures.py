@@ -1,16 +1,19 @@
-"""The ways in which a kernel fails: a refusal, a proof that failed, an algorithm that raised."""
+"""The ways in which a kernel fails: a refusal, a failed proof, or an algorithm that raised."""
 
 
 class RefusalError(ValueError):
-    """A network or inputs of which no exact kernel exists, on any path."""
+    """No path gives an exact kernel of this network or these inputs."""
 
 
 class UnprovenWarning(UserWarning):
-    """A parameter whose rule does not hold on the samples at hand, so that its gradients took the exact slow path."""
+    """A rule or an algorithm does not hold on these samples, so that an exact slower path was taken."""
 
 
 class DisprovenError(Exception):
-    """What the plan assumed of these parameters, by name the contraction that each took, is not so on these samples."""
+    """What the plan assumed of some parameters does not hold on these samples.
+
+    contractions: the contraction that each of these parameters took, by name.
+    """
 
     def __init__(self, contractions: dict[str, str]) -> None:
         super().__init__(", ".join(contractions))
@@ -18,9 +21,9 @@ class DisprovenError(Exception):
 
 
 class CrashError(Exception):
-    """An algorithm raised, with the cause, what is neither a refusal nor a proof that failed.
+    """An algorithm raised an exception, `cause`, that is neither a refusal nor a failed proof.
 
-    algorithm: "jacobian" also for the parameters without a rule of "structured".
+    algorithm: its name; "jacobian" also stands for the parameters without a rule within "structured".
     """
 
     def __init__(self, algorithm: str, cause: Exception) -> None:

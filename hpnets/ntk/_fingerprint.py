@@ -1,4 +1,4 @@
-"""A kernel in six numbers, by which weights can be recognised."""
+"""A fingerprint: six numbers of a kernel by which weights are recognised."""
 
 import copy
 
@@ -9,7 +9,10 @@ from hpnets.ntk._kernel import ntk
 
 
 def fingerprint(net: nn.Module, x: Tensor, top: int = 5) -> dict[str, float | list[float]]:
-    """{"trace": sum lambda, "eigenvalues": the `top` largest} of the trace kernel on x, float64, in eval mode."""
+    """The trace and the `top` largest eigenvalues of the trace kernel on x, in float64, in eval mode.
+
+    Returns {"trace": sum_i lambda_i, "eigenvalues": [lambda_1, ..., lambda_top]}.
+    """
     double = copy.deepcopy(net).double().cpu().eval()
     result = spectrum(ntk(double, x.double().cpu(), outputs="trace"))
     return {"trace": float(result.eigenvalues.sum()), "eigenvalues": result.eigenvalues[:top].tolist()}

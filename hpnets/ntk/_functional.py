@@ -1,4 +1,4 @@
-"""A network as a pure function of its parameters, and as itself with other values in place of its parameters'."""
+"""A network as a pure function of its parameters, and the network itself with other values in its parameters."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,14 +33,14 @@ def eager(net: nn.Module) -> nn.Module:
 
 
 def plain_name(name: str) -> str:
-    """A parameter's name without the parts that compiling adds."""
+    """A parameter's name without the prefixes that torch.compile adds."""
     return name.replace("_orig_mod.", "")
 
 
 def trainable_parameters(net: nn.Module) -> Params:
-    """Detached parameters with requires_grad, by name; a tied weight appears once, under its first name.
+    """The detached parameters with requires_grad, by name; a tied weight appears once, under its first name.
 
-    ValueError for one that a lazy module has not made yet.
+    Raises ValueError for a parameter that a lazy module has not made yet.
     """
     lazy = next((name for name, p in net.named_parameters() if nn.parameter.is_lazy(p)), None)
     if lazy is not None:
@@ -49,7 +49,7 @@ def trainable_parameters(net: nn.Module) -> Params:
 
 
 def call(net: nn.Module, params: Params, x: Tensor) -> Tensor:
-    """net(x) with `params` in place and the others constant; what forward writes to buffers or to itself is forgotten.
+    """net(x) with the values `params`, other parameters constant; what forward writes to the net is undone.
 
     This differs from functional_call alone, which leaves a plain tensor in a network that holds one module under two
     names: here each place of a parameter is named once, and tied places get the same value.
@@ -65,7 +65,7 @@ def call(net: nn.Module, params: Params, x: Tensor) -> Tensor:
 
 
 def plain_call(net: nn.Module, x: Tensor) -> Tensor:
-    """net(x) as a user's own call, in its own parameters' graph; what forward writes, to x too, is forgotten."""
+    """net(x) as a user calls it, in the graph of its own parameters; what forward writes, to x too, is undone."""
     with kept_state(net):
         if any(isinstance(module, torch.jit.ScriptModule) for module in net.modules()):
             return _scripted_call(net, x.clone())
@@ -74,7 +74,7 @@ def plain_call(net: nn.Module, x: Tensor) -> Tensor:
 
 
 def _scripted_call(net: nn.Module, x: Tensor) -> Tensor:
-    """net(x) where torch.jit keeps the buffers, which functional_call cannot exchange: what is written is put back."""
+    """net(x) of a torch.jit module, whose buffers functional_call cannot exchange: their values are put back."""
     before = [(b, b.clone()) for b in net.buffers()]
     try:
         return net(x)
@@ -90,10 +90,10 @@ def _copied_buffers(net: nn.Module) -> Params:
 
 @contextmanager
 def own_parameters(net: nn.Module, params: Params) -> Iterator[Params]:
-    """The network's own parameters of those names, which hold the values of `params` and require gradients meanwhile.
+    """The network's own parameters of these names; within the block they hold `params` and require gradients.
 
-    Plain autograd in them is what the kernels are proven against: it needs neither functional_call nor hooks, and so
-    sees what these cannot reach, such as the weights that a checkpoint's recomputation reads.
+    Kernels are proven against plain autograd in them. It needs neither functional_call nor hooks, so it also sees what
+    these cannot reach, such as the weights that a checkpoint's recomputation reads.
     """
     own: Params = {name: p for name, p in net.named_parameters() if name in params}
     before = {name: (p.data, p.requires_grad) for name, p in own.items()}
@@ -114,6 +114,6 @@ def batch_function(net: nn.Module, selection: OutputSelection, constants: Params
 
 
 def single_output_function(net: nn.Module, selection: OutputSelection, constants: Params) -> SingleOutput:
-    """f(params, x_i) -> V^T net(x_i), (C,), of one sample; constants as for `batch_function`."""
+    """f(params, x_i) -> V^T net(x_i), (C,), for one sample; `constants` are as for `batch_function`."""
     f = batch_function(net, selection, constants)
     return lambda theta, x_i: f(theta, x_i.unsqueeze(0)).squeeze(0)

@@ -1,4 +1,4 @@
-"""Which rule covers a call of a function: by its name and its arguments, as those of the module that does the same."""
+"""The rule that covers a call of a function, found by name and arguments: the rule of the module that does the same."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -30,8 +30,8 @@ _EMBEDDING = ("input", "weight", "padding_idx", "max_norm", "norm_type", "scale_
 class Met(NamedTuple):
     """A call in which samples meet weights.
 
-    arguments: args and kwargs flattened by `tree`. kinds: of each argument the parameters that a weight is of, {} for
-    constants, None for what depends on samples.
+    arguments: args and kwargs flattened by `tree`. kinds: for each argument the parameters that it is made of if it is
+    a weight, {} if it is a constant, None if it depends on samples.
     """
 
     function: Any
@@ -44,15 +44,15 @@ class Met(NamedTuple):
     samples: int
 
     def bound(self, names: tuple[str, ...]) -> dict[str, Any]:
-        """Arguments by name, the names being those of the positional ones."""
+        """The arguments by name; `names` are the names of the positional ones."""
         return dict(zip(names, self.args, strict=False)) | self.kwargs
 
     def kind(self, t: Any) -> dict[str, Tensor] | None:
-        """Of one of the arguments."""
+        """The kind of one of the arguments."""
         return next((kind for a, kind in zip(self.arguments, self.kinds, strict=True) if a is t), {})
 
     def weights(self, given: dict[str, Any]) -> dict[str, Weight]:
-        """Those of the given tensors that are weights."""
+        """The given tensors that are weights."""
         kinds = {name: self.kind(t) for name, t in given.items() if isinstance(t, Tensor)}
         return {name: Weight(given[name], kind) for name, kind in kinds.items() if kind}
 
@@ -62,7 +62,7 @@ _Attributes = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def site_of(met: Met) -> _Made:
-    """The site of the call and its input A, None where the result stands for it; no site where none can be."""
+    """The site of the call and its input A; A is None if the result stands for it, the site if no rule covers it."""
     site, A = _known(met)
     if site is None:
         site, A = _function(met)
@@ -84,7 +84,7 @@ def _known(met: Met) -> _Made:
 
 
 def _layer(met: Met, rule: Rule, names: tuple[str, ...], attributes: _Attributes) -> _Made:
-    """A function that takes `input`, and `weight` and `bias` of its rule."""
+    """The site of a function that takes `input`, and the `weight` and `bias` of its rule."""
     bound = met.bound(names)
     if met.kind(bound["input"]) is not None or bound.get("training"):
         return None, None
@@ -95,7 +95,7 @@ def _layer(met: Met, rule: Rule, names: tuple[str, ...], attributes: _Attributes
 
 
 def _pair(met: Met, rule: SumRule) -> _Made:
-    """A weight and a tensor of samples, in either order."""
+    """The site of a sum or product of a weight and a tensor of samples, in either order."""
     i = 0 if met.kind(met.args[0]) else 1
     w, A = met.args[i], met.args[1 - i]
     if not isinstance(A, Tensor) or met.kind(A) is not None or w.ndim > A.ndim:
@@ -106,12 +106,12 @@ def _pair(met: Met, rule: SumRule) -> _Made:
     site = Site(rule, met.samples, met.weights({"weight": w}), {"shape": w.shape})
     if type(rule) is SumRule:
         return site, None
-    # In place, the product takes A's memory.
+    # A product in place overwrites A, so the site keeps a copy.
     return site, A.detach().clone() if met.name in ("mul_", "__imul__") else A
 
 
 def _slopes(met: Met) -> _Made:
-    """A weight on the negative half of each channel, or of all."""
+    """The site of PReLU: a weight for the negative half of each channel, or of all channels."""
     A, w = met.args
     if met.kind(A) is not None or A.ndim < 2:
         return None, None
@@ -120,7 +120,7 @@ def _slopes(met: Met) -> _Made:
 
 
 def _product(met: Met) -> _Made:
-    """A W, as a Linear layer of W^T."""
+    """The site of A W, which a Linear layer with the weight W^T computes."""
     A, W = met.args
     if met.kind(A) is not None or W.ndim != 2 or A.ndim < 2:
         return None, None
@@ -129,7 +129,7 @@ def _product(met: Met) -> _Made:
 
 
 def _function(met: Met) -> _Made:
-    """Any function of tensors that have one entry a row, weights, and constants."""
+    """The site of any function of weights, constants, and tensors that have one entry a row."""
     varying = [i for i, kind in enumerate(met.kinds) if kind is None]
     places = {str(i): i for i, kind in enumerate(met.kinds) if kind}
     if met.name.endswith("_") or any(not met.arguments[i].is_floating_point() for i in places.values()):

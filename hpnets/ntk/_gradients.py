@@ -1,13 +1,13 @@
-"""What the gradient alone tells of a kernel at initialisation."""
+"""The share of parameters whose gradient is zero at initialisation, which have no share in the kernel."""
 
 import torch
 from torch import Tensor, nn
 
 
 def zero_gradient_fraction(net: nn.Module, x: Tensor) -> float:
-    """Share of the parameters whose gradient at x is exactly zero for a random cotangent of the outputs.
+    """The share of the parameters whose gradient at x is exactly zero for a random cotangent of the outputs.
 
-    Zero-initialised gates leave the parameters behind them without gradient, and the kernel without their part.
+    Parameters behind a zero-initialised gate have no gradient, so they have no share in the kernel.
     """
     params = [p for p in net.parameters() if p.requires_grad]
     with torch.enable_grad():

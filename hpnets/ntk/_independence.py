@@ -1,4 +1,4 @@
-"""Whether a network treats samples apart and draws nothing: without both, it is no function of a sample."""
+"""Checks that a network treats each sample apart from others and draws nothing: else it has no per-sample kernel."""
 
 import copy
 import random
@@ -13,49 +13,49 @@ from torch.utils._pytree import tree_leaves
 from hpnets.ntk._failures import RefusalError
 from hpnets.ntk._functional import Params, own_parameters, plain_call
 
-# Largest change of an output, relative to the largest output, when other samples stand beside it: rounding alone.
+# When other samples stand beside it, rounding changes an output by at most this, relative to the largest output.
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
-# Seeds under which a net that draws must give the same bits: stochastic depth is silent under many.
+# A net that draws must give the same outputs under this many seeds: stochastic depth changes nothing under many seeds.
 SEEDS = 12
-# Fewer rows than these are looked at two by two.
+# Fewer rows than this are looked at one by one, each in a batch of its own.
 FEW = 6
 _DRAWS = re.compile(r"drop|rrelu|stochastic|noise|sample", re.IGNORECASE)
 
 
 class Batch(NamedTuple):
-    """Rows of samples that stand together, of which all but the first `others` are looked at."""
+    """Rows of samples that run in one batch; all but the first `others` of them are looked at."""
 
     rows: Tensor
     others: int
 
 
 def regrouped(n: int, device: torch.device, most: int | None = None) -> list[Batch]:
-    """Rows 0 to n - 1, each looked at once, beside others than in runs of `most` rows; no batch is of a single row.
+    """Batches in which each of the rows 0 to n - 1 is looked at once, in other company than in runs of `most` rows.
 
-    Each is looked at without others that stood beside it: a permutation alone, or a row that is there twice, would not
-    do, since a network that divides by the batch's largest activation gives the same then.
+    Each row is looked at without some that stood beside it: a permutation, or a repeated row, would not do, since a
+    network that divides by the batch's largest activation gives the same outputs then. No batch is of a single row.
     """
-    if n < FEW:  # each row beside the next one, and in fourth place: a network may treat the first rows apart
+    if n < FEW:  # each row beside the next one only, and in fourth place: a network may treat its first rows specially
         rows = torch.arange(n, device=device)
         following = (rows + 1) % n if n > 2 else rows
         return [Batch(four, 3) for four in torch.stack([following, rows, following, rows], 1)]
     if most is None or n <= most:
         return [Batch(rows, 0) for rows in _split_pairs(n, device)]
-    # Every so-many-th row: never those of one run, as a random deal of few rows may be.
+    # A batch takes every count-th row, so it never holds the rows of one run, as a random choice of few rows may.
     count = min(n // 2, max(2, -(-n // most)))
     strided = (torch.arange(start, n, count, device=device).flip(0) for start in range(count))
     return [Batch(rows, 0) for rows in strided]
 
 
 def _split_pairs(n: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Two halves of the rows: of 2 i and 2 i + 1, which a loop of plain autograd runs together, either has one."""
+    """Two halves of the rows; each half has one of 2 i and 2 i + 1, which a loop of plain autograd runs together."""
     ones, coins = torch.arange(0, n - 1, 2), torch.randint(2, (n // 2,))
     halves = ones + coins, torch.cat([ones + 1 - coins, torch.arange(n - n % 2, n)])
     return halves[0].flip(0).to(device), halves[1].flip(0).to(device)
 
 
 def check_same_outputs(net: nn.Module, params: Params, x: Tensor, y: Tensor, other: Tensor, drawn: bool) -> None:
-    """RefusalError unless `other`, outputs at x in other company under another RNG, equals y.
+    """Raise RefusalError unless y equals `other`, the outputs at x in other company under another RNG state.
 
     drawn: whether the RNG moved in the forward pass of y.
     """
@@ -81,14 +81,14 @@ def _close(a: Tensor, b: Tensor, dtype: torch.dtype | None = None) -> bool:
 
 
 def working_dtype(net: nn.Module, params: Params, x: Tensor) -> torch.dtype:
-    """float64 if the network computes in it throughout at x, else float32: some cast inside, whatever they get."""
+    """float64 if the network computes in it throughout at x, else float32: some networks cast whatever they get."""
     with own_parameters(net, params), _NarrowResults() as narrow:
         plain_call(net, x)
     return torch.float32 if narrow.seen or x.dtype == torch.float32 else torch.float64
 
 
 class _NarrowResults(TorchDispatchMode):
-    """Whether an operation returns floating-point numbers narrower than float64."""
+    """Watches operations; `seen` says whether one returned floating-point numbers other than float64."""
 
     seen = False
 
@@ -100,11 +100,11 @@ class _NarrowResults(TorchDispatchMode):
 
 
 def _check_determined(net: nn.Module, params: Params, x: Tensor) -> None:
-    """RefusalError if the same samples have other outputs under another seed."""
+    """Raise RefusalError if the same samples have other outputs under another seed."""
     first = _seeded(net, params, x, 0)
     for seed in range(1, SEEDS):
         y = _seeded(net, params, x, seed)
-        # Bits on a CPU; an accelerator's sums differ from run to run.
+        # On a CPU every bit must agree; on an accelerator the order of a sum, and so its rounding, varies.
         if not (torch.equal(first, y) if x.device.type == "cpu" else _close(first, y)):
             raise RefusalError(f"net draws at random{_where(net)}: call net.eval(), or take the draws out of forward")
 
@@ -117,7 +117,7 @@ def _seeded(net: nn.Module, params: Params, x: Tensor, seed: int) -> Tensor:
 
 
 def _where(net: nn.Module) -> str:
-    """The modules in training mode that are known to draw, for the message."""
+    """Text for the message that names modules in train mode which are known to draw."""
     names = [
         f"{name or 'net'} ({type(module).__name__})"
         for name, module in net.named_modules()
@@ -127,7 +127,7 @@ def _where(net: nn.Module) -> str:
 
 
 def _dropout(module: nn.Module) -> float:
-    """The dropout of a recurrent or attention module."""
+    """The dropout probability of a recurrent or attention module, 0 for others."""
     value = getattr(module, "dropout", 0.0)
     return float(value) if isinstance(value, int | float) else 0.0
 

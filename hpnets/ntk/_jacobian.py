@@ -14,14 +14,14 @@ def vmapped_jacobian(
 ) -> None:
     """Write J (C, n, P) of the parameters `names` at the samples of x by vmap over jacrev.
 
-    In grad mode: without it, torch 2.14 differentiates linalg.solve, logdet and slogdet wrongly under vmap.
+    Grad mode is on, since without it torch 2.14 differentiates linalg.solve, logdet and slogdet wrongly under vmap.
     """
     chosen = {name: params[name] for name in names}
     f = single_output_function(net, selection, {name: p for name, p in params.items() if name not in chosen})
-    # Two rows at least: some of torch's backward formulas are wrong for one.
+    # At least two rows are used, since some of torch's backward formulas are wrong for one.
     several = x if len(x) > 1 else pair(x)
     with torch.enable_grad():
-        # What a net draws without effect must not stop it; draws that have one are refused elsewhere.
+        # A draw without effect on the outputs must not raise; draws with an effect are refused in _independence.py.
         parts = vmap(jacrev(f), (None, 0), randomness="different")(chosen, several)
     for place, name in zip(J.split([p.numel() for p in chosen.values()], dim=2), names, strict=True):
         part = parts[name][: len(x)].detach()
@@ -31,9 +31,9 @@ def vmapped_jacobian(
 def looped_jacobian(
     net: nn.Module, params: Params, names: tuple[str, ...], x: Tensor, selection: OutputSelection, J: Tensor
 ) -> None:
-    """Write J (C, n, P) of the parameters `names` by one plain backward pass a sample and output.
+    """Write J (C, n, P) of the parameters `names` by one plain backward pass for each sample and output.
 
-    The passes are made in the net's own graph. The samples stand in pairs: a pass costs as much as its batch is long.
+    The passes are made in the net's own graph, over pairs of samples: each pass costs what its whole batch costs.
     """
     with own_parameters(net, params) as own, torch.enable_grad():
         leaves = [own[name] for name in names]

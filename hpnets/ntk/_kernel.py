@@ -1,4 +1,4 @@
-"""The one entry point: check the arguments, plan, run and prove the plan; where the proof fails, plan anew."""
+"""`ntk`, the one entry point: it checks the arguments, makes a plan, runs and proves it, and replans if that fails."""
 
 import warnings
 from dataclasses import replace
@@ -25,7 +25,7 @@ from hpnets.ntk._structured import TermWork
 from hpnets.ntk._tiling import Driver, tiled_kernel
 
 VERIFY = ("always", "first", "off")
-# The exact way to go where one raises.
+# The algorithm that is tried next, where one raises.
 NEXT = {"structured": "jacobian", "ntkvp": "jacobian", "jacobian": "loop"}
 
 
@@ -42,10 +42,10 @@ def ntk(
     group: "dist.ProcessGroup | None" = None,
     verify: str = "always",
 ) -> Tensor:
-    r"""Empirical neural tangent kernel K[i, j, o, p] = < df_o(x1_i)/dtheta, df_p(x2_j)/dtheta >.
+    r"""The empirical neural tangent kernel K[i, j, o, p] = < df_o(x1_i)/dtheta, df_p(x2_j)/dtheta >.
 
     Args:
-        net: maps (N, *shape) to (N, O); in eval mode wherever its mode matters. Its state is left as it was.
+        net: maps (N, *shape) to (N, O); it is in eval mode wherever its mode matters. Its state is left as it was.
         x1: inputs (N1, *shape), float32 or float64, of the parameters' dtype.
         x2: inputs (N2, *shape); None means x1, and only half of the kernel is computed.
         outputs: "full" (N1, N2, O, O); "trace" (N1, N2), the sum over o of K[..., o, o] (not the mean);
@@ -53,25 +53,27 @@ def ntk(
             logits: (N1, N2, c, c); a matrix V (O, C): (N1, N2, C, C), the kernel of V^T f. Required without a plan.
         algorithm: "structured" (from layers' inputs and output gradients), "jacobian" (vmap of jacrev, then a product),
             "loop" (plain autograd, one sample and output after another, then a product), "ntkvp" (jvp after vjp: no
-            Jacobian is stored), or "auto": the quickest by `plan` that fits, and the next one where that fails.
-        params: names to tensors, the parameters differentiated and their values; None means every parameter of `net`
-            with requires_grad. Parameters left out are constants.
+            Jacobian is stored), or "auto": the quickest that fits by the prediction of `plan`, and the next one where
+            that one fails.
+        params: the parameters to differentiate, their values by name; None means every parameter of `net` with
+            requires_grad. Parameters left out are constants.
         memory: bytes, or a text such as "500MiB", that the work may take beside the kernel itself.
-        plan: from `hpnets.ntk.plan` for inputs of the same shapes; then `outputs`, `algorithm` and `memory` are its.
+        plan: a plan from `hpnets.ntk.plan` for inputs of the same shapes; it also fixes `outputs`, `algorithm` and
+            `memory`.
         group: a torch.distributed group whose ranks share the work (`dist.group.WORLD` for all): they hold the same
             net and inputs and call together, and each gets the whole kernel.
         verify: "always" proves on every call, for each sample, that the gradients which the kernel is made of are plain
             autograd's, that outputs depend on nothing but their sample, and an entry of the kernel; "first" proves only
             what the plan has not proven before; "off" trusts the two samples that the plan looked at.
 
-    A parameter for which the proof fails takes an exact slow path, and an UnprovenWarning names it. The axes are a view
-    in that order; inside, outputs and samples alternate as (O, N1, O, N2).
+    A parameter for which the proof fails takes an exact slow path, and an UnprovenWarning names it. A full kernel is a
+    view in the order above; in memory outputs and samples alternate as (O, N1, O, N2).
 
     Raises:
-        ValueError: half precision or integer input, x1 and x2 of different shapes, BatchNorm or dropout in training
+        ValueError: half precision or integer input, x1 and x2 of different shapes, BatchNorm or dropout in train
             mode, samples that are coupled, outputs that are drawn at random or not (N, O), no parameters or unknown
-            ones, an unknown selection or algorithm, a sharded net, NaN in the kernel, a plan for other inputs, or a
-            budget that two rows exceed.
+            ones, an unknown output selection or algorithm, a sharded net, NaN in the kernel, a plan for other inputs,
+            or a budget that two rows exceed.
 
     Source: Jacot et al. 2018 (arXiv 1806.07572), eq. 4; jvp after vjp and structured derivatives: Novak et al. 2022
     (arXiv 2206.08720).
@@ -96,7 +98,7 @@ def ntk(
 
 
 def _compute(request: Request, group: "dist.ProcessGroup | None") -> Tensor:
-    """Plan and run; after a proof that failed, or an algorithm that raised under "auto", again without what failed."""
+    """Plan and run; after a failed proof, or an algorithm that raised, do so again without what failed."""
     alone = group is None and request.verify == "always"
     if alone and (kernel := _recalled(request)) is not None:
         return kernel
@@ -127,9 +129,9 @@ def _compute(request: Request, group: "dist.ProcessGroup | None") -> Tensor:
 
 
 def _recalled(request: Request) -> Tensor | None:
-    """The kernel by the plan of an earlier call, which is proven here like any; None where there is none that holds.
+    """The kernel by the plan of an earlier call, proven here like any other; None if there is no plan that holds.
 
-    Whatever it fails by, a new plan refuses in its own words, or does better.
+    Every failure is dropped: the new plan that follows either succeeds or raises a message of its own.
     """
     made = recall(request)
     if made is None:
@@ -149,7 +151,7 @@ def _attempt(request: Request, distrust: Distrust, crashed: frozenset[str]) -> T
 
 
 def _share(group: "dist.ProcessGroup", request: Request, distrust: Distrust, crashed: frozenset[str]) -> Tensor:
-    """`_attempt` by all ranks: around the ring where x2 is None and the factors of four blocks fit, else by rows."""
+    """`_attempt` by all ranks: around the ring if x2 is None and the factors of four blocks fit, else by rows of x1."""
     rank, world, x1 = dist.get_rank(group), dist.get_world_size(group), request.x1
     names = tuple(request.theta)
     if request.x2 is None:
@@ -165,7 +167,7 @@ def _share(group: "dist.ProcessGroup", request: Request, distrust: Distrust, cra
 
 
 def run(plan: Plan, request: Request, drive: Driver = tiled_kernel) -> Tensor:
-    """The kernel by a plan; CrashError for what is raised that is neither a refusal nor a proof that failed."""
+    """The kernel by a plan; raises CrashError for an exception that is neither a refusal nor a failed proof."""
     try:
         return _run(plan, request, drive)
     except (RefusalError, DisprovenError, CrashError):
@@ -201,7 +203,7 @@ def _run_given(plan: Plan, request: Request) -> Tensor:
 
 
 def _warn(distrust: Distrust, asked: str, used: str) -> None:
-    """Name the parameters for which the proof failed, and an algorithm that was not the one asked for."""
+    """Warn of the parameters for which the proof failed, and of an algorithm that replaced the one asked for."""
     if asked != used:
         warnings.warn(f"algorithm {asked!r} raised on this net; {used!r} was used", UnprovenWarning, stacklevel=4)
     if distrust.rule:

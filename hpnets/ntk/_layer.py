@@ -1,4 +1,4 @@
-"""A layer that a rule covers: whose parameters it has, and the shapes of its calls for one sample."""
+"""A layer that a rule covers: its modules, their parameters, and the shapes of its calls for one sample."""
 
 import math
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from hpnets.ntk._tape import Tape
 
 
 class Geometry(NamedTuple):
-    """Of an outer rule's layer, over all of its calls: q groups, S positions, I inputs and H outputs of each group."""
+    """The sizes of an outer rule's layer over all its calls: q groups, S positions, I inputs and H outputs a group."""
 
     q: int
     S: int
@@ -20,11 +20,12 @@ class Geometry(NamedTuple):
 
 @dataclass(frozen=True)
 class Layer:
-    """Modules that one rule covers and that share their parameters (nearly always: one module).
+    """Modules that one rule covers and that share their parameters (nearly always one module).
 
-    parameters: pairs of the name inside the module ("weight") and the name in the net. sources: one number a call,
-    equal where the rule prepared the same from the same tensor. geometry: None unless the rule is an OuterRule.
-    numels: scalars of each parameter. kept, outputs: scalars a sample of what `prepare` keeps, and of the outputs.
+    parameters: pairs of the name inside the module ("weight") and the name in the net. sources: one number for each
+    call, equal where the rule prepared the same from the same tensor. geometry: None unless the rule is an OuterRule.
+    numels: scalars of each parameter. kept: scalars per sample that `prepare` keeps. outputs: scalars per sample of
+    the layer's outputs.
     """
 
     rule: Rule
@@ -37,8 +38,8 @@ class Layer:
     outputs: int
 
     def calls(self, tape: Tape) -> list[Call]:
-        """The calls in order; the same number on every pass."""
-        # A site's call stands under the name of each of its parameters.
+        """The calls in order; raises ChangedCallsError if a pass makes another number of calls than the survey's."""
+        # A site's call is listed under each of its parameters' names, but counts once.
         calls = list({id(call): call for name in self.modules for call in tape.calls[name]}.values())
         if len(calls) != len(self.sources):
             raise ChangedCallsError(f"{', '.join(self.modules)}: {len(calls)} calls, not {len(self.sources)}")
@@ -51,7 +52,7 @@ class Layer:
 
     @property
     def locals(self) -> dict[str, str]:
-        """Name in the net by the name inside the module."""
+        """The parameters' names in the net, by the name inside the module."""
         return dict(self.parameters)
 
     @property
@@ -73,11 +74,11 @@ class Layer:
 
     @property
     def dense(self) -> bool:
-        """Whether a sample has one position and one group: G and A alone give the kernel."""
+        """Whether a sample has one position and one group, so that the Gram matrices of G and A give the kernel."""
         return self.geometry is not None and (self.geometry.q, self.geometry.S) == (1, 1)
 
     def without(self, names: frozenset[str]) -> "Layer":
-        """The layer less the parameters of these names in the net."""
+        """The layer without the parameters that have these names in the net."""
         kept = [i for i, name in enumerate(self.names) if name not in names]
         if len(kept) == len(self.parameters):
             return self
@@ -85,10 +86,10 @@ class Layer:
         return replace(self, parameters=parameters, numels=numels)
 
     def only(self, local: str, rule: Rule | None = None) -> "Layer":
-        """The layer with the one parameter `local`, by another rule if one is given."""
+        """The layer with `local` as its only parameter, by another rule if one is given."""
         i = [name for name, _ in self.parameters].index(local)
         return replace(self, parameters=(self.parameters[i],), numels=(self.numels[i],), rule=rule or self.rule)
 
 
 class ChangedCallsError(RuntimeError):
-    """A layer that is called another number of times than on the samples that the plan looked at."""
+    """A layer is called another number of times than on the samples that the plan looked at."""

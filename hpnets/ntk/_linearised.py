@@ -1,4 +1,4 @@
-"""The linearised and the centred network, as modules whose kernels are known."""
+"""The linearised net and the centred net, modules whose kernels are known."""
 
 import copy
 
@@ -12,7 +12,7 @@ from hpnets.ntk._functional import call, eager
 class Linearised(nn.Module):
     r"""f_lin(x; d) = f(x; theta_0) + J(x; theta_0) d, d = theta - theta_0 the trainable parameters `delta`.
 
-    Its kernel is that of f at theta_0, wherever d is. Source: Lee et al. 2019 (arXiv 1902.06720), eq. 5.
+    Its kernel is that of f at theta_0, whatever d is. Source: Lee et al. 2019 (arXiv 1902.06720), eq. 5.
     """
 
     def __init__(self, net: nn.Module, params0: dict[str, Tensor] | None = None) -> None:
@@ -37,7 +37,7 @@ class Linearised(nn.Module):
 
 
 class Centred(nn.Module):
-    r"""f(x; theta) - f(x; theta_0), theta_0 the parameters now: zero at first, and with f's kernel at every theta.
+    r"""f(x; theta) - f(x; theta_0), theta_0 the parameters when it is made: zero then, with f's kernel at every theta.
 
     Source: Chizat, Oyallon and Bach 2019 (arXiv 1812.07956), section 1, where centring makes training lazy.
     """
@@ -52,11 +52,14 @@ class Centred(nn.Module):
 
 
 def linearize(net: nn.Module, params0: dict[str, Tensor] | None = None) -> Linearised:
-    """`net` linearised at params0 (None: at its parameters) and evaluated at its parameters; the net is copied."""
+    """A copy of `net`, linearised at params0 (None: at its own parameters) and evaluated at its own parameters.
+
+    Raises ValueError if params0 does not name exactly the trained parameters, and for a sharded net.
+    """
     with torch.no_grad():
         return Linearised(eager(net), params0)
 
 
 def centre(net: nn.Module) -> Centred:
-    """`net` less its copy as it is now; training the result trains `net`."""
+    """`net` minus a copy of it as it is now; training the result trains `net`."""
     return Centred(eager(net))

@@ -25,7 +25,10 @@ def ntkvp_kernel(f: SingleOutput, params: Params, x1: Tensor, x2: Tensor | None,
 
 
 def ntkvp_tile(params: Params, survey: Survey, problem: Problem, budget: int) -> tuple[int, int]:
-    """(columns of a tile, bytes). A column holds its tangent, and each activation over x1 with its tangent."""
+    """The columns of a tile that fits `budget`, and its bytes.
+
+    A column holds its tangent in the parameters, and every activation over x1 with the tangent of that.
+    """
     n2 = problem.n2
     column = problem.item * problem.C * (numel(params) + 2 * problem.n1 * survey.saved)
     rows_that_fit(peak_bytes(0, column, recur=n2 > 1), budget, n2)
@@ -36,7 +39,7 @@ def ntkvp_tile(params: Params, survey: Survey, problem: Problem, budget: int) ->
 
 
 def _columns(f: SingleOutput, params: Params, x1: Tensor, x2: Tensor, C: int) -> Tensor:
-    """K^T (m, C, n, C)."""
+    """K^T (m, C, n, C) for the m samples of x2 and the n of x1."""
     basis = torch.eye(C, dtype=x1.dtype, device=x1.device)
 
     def column(x2_j: Tensor, e: Tensor) -> Tensor:

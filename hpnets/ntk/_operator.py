@@ -21,20 +21,20 @@ from hpnets.ntk._tiling import chunks
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
-# On a CPU, tiles past some 64 MiB run at half the speed and less: large temporaries are paged in anew each time.
+# On a CPU, tiles above some 64 MiB run at half the speed or less: large temporaries are paged in anew each time.
 CPU_TILE = 2**25
 
 
 class NTKOperator:
-    r"""K = J J^T (rows, rows) of `ntk(net, x, outputs=outputs)`, by products alone: O(P) memory instead of O(rows^2).
+    r"""K = J J^T (rows, rows) of `ntk(net, x, outputs=outputs)` by products alone: O(P) memory, not O(rows^2).
 
-    rows is N C for C outputs ("full": all O; sample-major: row i C + c is output c of sample i), N for "sum" and one
-    logit, and N for "trace" (O times the work, as K v = sum_o J_o J_o^T v). A product makes one vjp and one jvp over
-    the samples, in tiles.
+    rows is N C for C outputs (C = O for "full"; row i C + c is output c of sample i), and N for "sum", for one logit
+    and for "trace", which costs O times as much: K v = sum_o J_o J_o^T v. A product makes one vjp and one jvp over the
+    samples, in tiles.
 
     Args:
-        net, x, outputs, params, memory: as for `ntk`; x is (N, *shape). Values are read at each
-            product: a training step between two of them changes K.
+        net, x, outputs, params, memory: as for `ntk`; x is (N, *shape). Parameter values are read at each product, so
+            a training step between two products changes K.
         group: a torch.distributed group (`dist.group.WORLD` for all): rank r works on x[r::world] alone, J^T v is
             summed over the ranks, and every rank returns the whole product, in the order of x. All ranks hold the same
             net, x and v, and call together.
@@ -91,7 +91,7 @@ class NTKOperator:
         if v.ndim != 2 or v.shape[0] != self.shape[0]:
             raise ValueError(f"V has shape {tuple(v.shape)}; allowed: ({self.shape[0]}, k)")
         vectors = v.to(self.device, self.dtype).T
-        # (k, N, O): for "trace" one vector becomes O cotangents, the o-th of which sees output o alone.
+        # u is (k, N, C), and (k O, N, O) for "trace": one vector becomes O cotangents, the o-th of output o alone.
         if self._trace:
             eye = torch.eye(self._width, dtype=self.dtype, device=self.device)
             u = (vectors[:, None, :, None] * eye[:, None, :]).flatten(0, 1)
@@ -105,7 +105,7 @@ class NTKOperator:
         return ku.reshape(v.shape[1], -1).T
 
     def diagonal(self) -> Tensor:
-        """diag K (rows,): |df_o(x_i)/dtheta|^2, summed over o for "trace"; one gradient for each sample and output."""
+        """diag K (rows,): |df_o(x_i)/dtheta|^2, summed over o for "trace", by one gradient a sample and output."""
         own = self._x.new_empty(len(self._x), self._width)
         rows_that_fit(2 * own.element_size() * numel(self._theta), self._budget, 1)
         with undisturbed(self._net, self.device):
@@ -116,7 +116,7 @@ class NTKOperator:
         return d.sum(1) if self._trace else d.flatten()
 
     def _squares(self, pair: Tensor, i: int) -> Tensor:
-        """|J_io|^2 (C,) of sample i of a pair, output by output."""
+        """|J_ic|^2 (C,) of sample i of a pair, output by output."""
         squares = pair.new_empty(self._width)
         for o in range(self._width):
             w = pair.new_zeros(1, len(pair), self._width)
@@ -136,12 +136,12 @@ class NTKOperator:
         return LinearOperator(self.shape, matvec=multiply, rmatvec=multiply, matmat=multiply, dtype=dtype)
 
     def _product(self, u: Tensor, tile: int) -> Tensor:
-        """J (J^T u) (k, N, O) for cotangents u (k, N, O): J^T u summed over tiles and ranks, then J of it by tile."""
+        """J (J^T u) (k, N, C) for u (k, N, C): J^T u is summed over tiles and ranks, then J is applied by tile."""
         own, parts = u[:, self._own], list(chunks(len(self._x), tile))
         tangent = {name: p.new_zeros(len(u), *p.shape) for name, p in self._theta.items()}
         for rows, start in zip(parts, _starts(parts), strict=True):
             w = own[:, rows].clone()
-            w[:, : start - rows.start] = 0  # rows that the tile before has taken
+            w[:, : start - rows.start] = 0  # the tile before has these rows already
             for name, g in self._products.pull(self._theta, self._x[rows], w).items():
                 tangent[name] += g
         if self._group is not None:
@@ -153,7 +153,7 @@ class NTKOperator:
         return self._gather(outputs.transpose(0, 1)).transpose(0, 1)
 
     def _gather(self, own: Tensor) -> Tensor:
-        """Rows (n, ...) of this rank's samples to (N, ...) in the order of x; zeros elsewhere make a sum a gather."""
+        """All ranks' rows (N, ...) in the order of x from this rank's (n, ...): a sum with zeros elsewhere gathers."""
         if self._group is None:
             return own
         full = own.new_zeros(self._samples, *own.shape[1:])
@@ -162,7 +162,7 @@ class NTKOperator:
         return full
 
     def _sizes(self, vectors: int) -> tuple[int, int]:
-        """Vectors of a chunk, samples of a tile: half of the budget bounds the first, what is left the second."""
+        """(vectors of a chunk, samples of a tile): half of the budget bounds the chunk, what is left the tile."""
         # A chunk's tangents are alive three times (the sum, the tile's share of it, and what makes that share); a
         # sample's activations are alive once, and each vector's own (its cotangents, later its tangents) beside them.
         size = self._x.element_size()
@@ -176,5 +176,5 @@ class NTKOperator:
 
 
 def _starts(parts: list[slice]) -> list[int]:
-    """Where each of the slices, which may overlap, goes beyond those before."""
+    """For each of the slices, which may overlap, its first row that the slice before does not have."""
     return [0, *(part.stop for part in parts[:-1])]

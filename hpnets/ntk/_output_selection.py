@@ -1,4 +1,4 @@
-"""Which outputs a kernel is of: cotangents V (O, C), and whether their trace is taken."""
+"""The output selection of a kernel: cotangents V (O, C), and whether the trace over outputs is taken."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +13,10 @@ Outputs = Literal["full", "trace", "sum"] | int | tuple[int, ...] | list[int] | 
 
 @dataclass(frozen=True)
 class OutputSelection:
-    """The kernel of V^T f: (N1, N2, C, C), or with `trace` its sum over the diagonal of the last axes, (N1, N2).
+    """The kernel is that of V^T f: (N1, N2, C, C), or with `trace` the sum over its diagonal c = c', (N1, N2).
 
-    cotangents: V (O, C). identity: V is the identity. scalar: C = 1 was asked for by name, so (N1, N2) is returned.
+    cotangents: V (O, C). identity: whether V is the identity. scalar: whether one output was asked for by name, so
+    that the kernel is returned as (N1, N2).
     """
 
     cotangents: Tensor
@@ -25,12 +26,12 @@ class OutputSelection:
 
     @property
     def columns(self) -> int:
-        """C."""
+        """C, the number of selected outputs."""
         return self.cotangents.shape[1]
 
     @property
     def flat(self) -> bool:
-        """Whether the kernel has no output axes while it is computed: a trace, which for C = 1 is the whole."""
+        """Whether the kernel has no output axes while it is computed: it is a trace, or C is 1."""
         return self.trace or self.columns == 1
 
     def read(self, y: Tensor) -> Tensor:
@@ -38,14 +39,14 @@ class OutputSelection:
         return y if self.identity else y @ self.cotangents
 
     def shaped(self, kernel: Tensor) -> Tensor:
-        """The kernel as the caller wants it, from (N1, N2) if `flat` else (C, N1, C, N2): a view."""
+        """The kernel in the shape for the caller, a view of (N1, N2) if `flat` else of (C, N1, C, N2)."""
         if not self.flat:
             return kernel.permute(1, 3, 0, 2)
         return kernel if self.trace or self.scalar else kernel[..., None, None]
 
 
 def select_outputs(outputs: Outputs, width: int, like: Tensor) -> OutputSelection:
-    """The selection that `outputs` names, for a net of `width` outputs; raises ValueError with what is allowed."""
+    """The selection that `outputs` names for a net of `width` outputs; raises ValueError for any other value."""
     eye = torch.eye(width, dtype=like.dtype, device=like.device)
     if isinstance(outputs, Tensor) and not _is_index(outputs):
         return OutputSelection(_checked_cotangents(outputs, width, like))
@@ -65,7 +66,7 @@ def select_outputs(outputs: Outputs, width: int, like: Tensor) -> OutputSelectio
 
 
 def _is_index(value: object) -> bool:
-    """Whether `value` is an integer, of Python, numpy or a tensor without axes, and no truth value."""
+    """Whether `value` is an integer of Python, of numpy or in a tensor without axes, and not a bool."""
     if isinstance(value, Tensor):
         return value.ndim == 0 and not (value.is_floating_point() or value.is_complex() or value.dtype == torch.bool)
     return isinstance(value, Integral) and not isinstance(value, bool)

@@ -1,4 +1,4 @@
-"""What a plan is: how each parameter's share of a kernel will be computed, at what cost."""
+"""Plans: how each parameter's share of a kernel will be computed, and at what cost."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from hpnets.ntk._terms import Term
 
 
 class StalePlanError(ValueError):
-    """A plan that was made for other inputs, parameters or weights."""
+    """The plan was made for other inputs, parameters or weights."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,13 @@ class ParameterPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a kernel will be computed; print it for the table.
+    """How a kernel will be computed; `print(plan)` shows a table.
 
-    parameters: one entry each; a parameter that no output depends on has the contraction "unused", one without a rule
-    "jacobian" or "loop". flops: contractions and passes. seconds: predicted; only ratios between plans mean something.
-    peak_bytes: predicted working memory. kernel_bytes: the result's, not in peak_bytes. proven: names of parameters
-    whose gradients have been proven with this plan, on whatever samples it was used for; `ntk` adds to it.
+    parameters: one entry for each; the contraction is "unused" for a parameter that no output depends on, and
+    "jacobian" or "loop" for one without a rule. flops: operations of contractions and passes. seconds: the predicted
+    time; only ratios between plans mean something. peak_bytes: the predicted working memory, without the result's
+    kernel_bytes. proven: names of parameters whose gradients have been proven with this plan, on whatever samples it
+    was used for; `ntk` adds to it.
     """
 
     algorithm: str
@@ -47,12 +48,12 @@ class Plan:
 
     @property
     def tile(self) -> int:
-        """Samples whose factors are held at a time; columns of the kernel for `ntkvp`."""
+        """The number of samples whose factors are held at a time; for `ntkvp` the number of kernel columns."""
         return self.schedule.tile
 
     @property
     def chunk(self) -> int:
-        """Samples of one forward pass."""
+        """The number of samples of one forward pass."""
         return self.schedule.chunk
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The making of a plan: which contraction each parameter takes, in which tiles; of several ways, the quickest."""
+"""Making a plan: which contraction each parameter takes, in which tiles, and which algorithm is the quickest."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ ALGORITHMS = ("auto", "structured", "jacobian", "loop", "ntkvp")
 
 @dataclass(frozen=True)
 class Request:
-    """The kernel that is asked for, of an eager net, within `undisturbed`."""
+    """A request for a kernel of an eager net; it is served within `undisturbed`. budget: bytes."""
 
     net: nn.Module
     theta: Params
@@ -45,9 +45,10 @@ def plan(
     params: dict[str, Tensor] | None = None,
     memory: str | float = "1GiB",
 ) -> Plan:
-    """The plan that `ntk` would follow for these arguments, which are `ntk`'s; two samples are run to make it.
+    """The plan that `ntk` would follow for the same arguments; two samples are run to make it.
 
-    It is a guess from these samples: `ntk` proves it on all of them, and refuses it where it does not hold.
+    The plan is a guess from these two samples: `ntk` proves it on all samples, and rejects it where it does not hold.
+    Raises ValueError as `ntk` does for its arguments.
     """
     check_types(params, x1, x2)
     net = eager(net)
@@ -58,19 +59,19 @@ def plan(
 
 
 def plain_tensor(x: Tensor) -> Tensor:
-    """x without a graph, and as a tensor that autograd may save: one made in inference mode is copied."""
+    """x without a graph; a tensor made in inference mode is copied, since autograd may not save it."""
     return x.clone() if x.is_inference() else x.detach()
 
 
 def parameters_of(net: nn.Module, params: dict[str, Tensor] | None) -> Params:
-    """The parameters to differentiate, detached, by their plain names."""
+    """The parameters to differentiate, detached, by their plain names; None means all with requires_grad."""
     if params is None:
         return trainable_parameters(net)
     return {plain_name(name): plain_tensor(p) for name, p in params.items()}
 
 
 def make_plan(request: Request, distrust: Distrust | None = None, crashed: frozenset[str] = frozenset()) -> Plan:
-    """`plan` of a request; distrust: what a proof has ruled out; crashed: algorithms that raised on these samples."""
+    """The plan of a request; distrust: what proofs have ruled out; crashed: algorithms that raised on these samples."""
     if request.algorithm not in ALGORITHMS:
         raise ValueError(f"algorithm is {request.algorithm!r}; allowed: {', '.join(ALGORITHMS)}")
     net, theta, x1 = request.net, request.theta, request.x1
@@ -83,18 +84,18 @@ def make_plan(request: Request, distrust: Distrust | None = None, crashed: froze
 
 
 def _surveyed(request: Request, problem: Problem) -> Survey:
-    """The survey; where it fails, one that knows of no layers, so that the ways without rules are left."""
+    """The survey; if it fails, one without layers, so that only algorithms without rules remain."""
     x = request.x1
     try:
         return survey(request.net, request.theta, x, problem.selection)
-    except Exception:  # whatever a foreign net does under hooks; a fault of the net itself comes up again
+    except Exception:  # a foreign net may fail under hooks in any way; a fault of the net itself is raised again later
         saved = saved_scalars(request.net, request.theta, x)
         return Survey((), tuple(request.theta), None, (), saved, ())
 
 
 @dataclass(frozen=True)
 class _Maker:
-    """What the ways of making a plan share."""
+    """Makes the plan of each algorithm from one survey."""
 
     request: Request
     problem: Problem
@@ -103,9 +104,9 @@ class _Maker:
     crashed: frozenset[str]
 
     def auto(self) -> Plan:
-        """Of "structured", "jacobian" and "loop" the quickest that fits the budget, or else "ntkvp", which needs least.
+        """The quickest of "structured", "jacobian" and "loop" that fits the budget, or "ntkvp", which needs the least.
 
-        If none fits: the ValueError of the first.
+        If none fits, the ValueError of the first is raised.
         """
         plans, refusals = [], []
         for name in ("structured", "jacobian", "loop"):
@@ -160,13 +161,13 @@ class _Maker:
         return sum(layer.macs for layer in self.survey.layers) + numel(self.request.theta)
 
     def _samples(self, tile: int) -> float:
-        """Samples that passes are made over, those of columns again for each tile of rows."""
+        """How many samples the passes run over; those of the columns are run again for each tile of rows."""
         n = self.problem
         tiles = -(-n.n1 // tile)
         return n.n1 * (tiles + 1) / 2 if n.symmetric else float(n.n1 + tiles * n.n2)
 
     def _entries(self, term: Term, schedule: Schedule, samples: float) -> list[ParameterPlan]:
-        """A term's cost, shared among its parameters by size; a layer's passes go to its parameters."""
+        """The entries of a term's parameters: they share its cost by size, and have the passes of their layers."""
         n = self.problem
         numels = {name: self.request.theta[name].numel() for name in term.names}
         total = max(1, sum(numels.values()))

@@ -1,4 +1,4 @@
-"""What is asked: how many samples, whether they are the same ones twice, and of which outputs."""
+"""The problem: how many samples, whether they are the same ones twice, and which outputs."""
 
 from dataclasses import dataclass, replace
 
@@ -9,9 +9,9 @@ from hpnets.ntk._output_selection import OutputSelection
 
 @dataclass(frozen=True)
 class Problem:
-    """A kernel of n1 and n2 samples; `symmetric`: these are the same, so that half of it suffices.
+    """A kernel of n1 and n2 samples.
 
-    item: bytes of a scalar.
+    symmetric: whether these are the same samples, so that half of the kernel suffices. item: bytes of a scalar.
     """
 
     n1: int
@@ -22,12 +22,12 @@ class Problem:
 
     @classmethod
     def of(cls, x1: Tensor, x2: Tensor | None, selection: OutputSelection) -> "Problem":
-        """The kernel of x1 and x2, None for x1 itself."""
+        """The problem of the kernel between x1 and x2; None stands for x1 itself."""
         return cls(len(x1), len(x1 if x2 is None else x2), x2 is None, selection, x1.element_size())
 
     @property
     def C(self) -> int:
-        """Columns of the cotangents: outputs."""
+        """The number of selected outputs, the columns of the cotangents."""
         return self.selection.columns
 
     @property
@@ -37,12 +37,12 @@ class Problem:
 
     @property
     def pairs(self) -> float:
-        """Blocks of outputs that a contraction makes for a pair of samples: C for a trace, else C^2."""
+        """The pairs of outputs that a contraction forms for a pair of samples: C for a trace, else C^2."""
         return float(self.C if self.flat else self.C * self.C)
 
     @property
     def half(self) -> float:
-        """The share of a contraction that symmetry leaves."""
+        """The share of a contraction's work that remains: half if the kernel is symmetric."""
         return 0.5 if self.symmetric else 1.0
 
     @property

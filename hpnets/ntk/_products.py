@@ -16,19 +16,19 @@ from hpnets.ntk._tiling import chunks, pair
 
 
 class Products(ABC):
-    """Products of J (n, C, P) at the samples of a batch with k vectors at once."""
+    """Products of J (n, C, P), at the n samples of a batch, with k vectors at once."""
 
     @abstractmethod
     def pull(self, params: Params, x: Tensor, w: Tensor) -> Params:
-        """J^T w by parameter (k, *shape), w (k, n, C)."""
+        """J^T w by parameter, each (k, *shape), for w (k, n, C)."""
 
     @abstractmethod
     def push(self, params: Params, x: Tensor, v: Params) -> Tensor:
-        """J v (k, n, C), v by parameter (k, *shape)."""
+        """J v (k, n, C) for v by parameter, each (k, *shape)."""
 
 
 class FunctionalProducts(Products):
-    """A vjp and a jvp of torch.func, vectorised over the vectors."""
+    """The vjp and the jvp of torch.func, vectorised over the vectors."""
 
     def __init__(self, net: nn.Module, selection: OutputSelection) -> None:
         self.f: BatchFunction = batch_function(net, selection, {})
@@ -43,8 +43,8 @@ class FunctionalProducts(Products):
 class PlainProducts(Products):
     """Plain autograd, vector by vector, for nets that torch.func cannot transform or transforms wrongly.
 
-    J v is the derivative of <J^T w, v> with respect to w, so that nothing needs a forward mode. What a net computes
-    under no_grad is a constant here, as it is to training, though not to jvp.
+    J v is the derivative of <J^T w, v> with respect to w, so no forward mode is needed. What a net computes under
+    no_grad is a constant here, as it is in training, though not for jvp.
     """
 
     def __init__(self, net: nn.Module, selection: OutputSelection) -> None:
@@ -84,7 +84,7 @@ def _pushed_backward(y: Tensor, own: Params, v: Params) -> Tensor:
 
 
 def _pushed_by_rows(y: Tensor, own: Params, v: Params) -> Tensor:
-    """One backward pass for each entry of y."""
+    """J v (n, C) by one backward pass for each entry of y."""
     Jv = torch.zeros_like(y.detach())
     for i, c in torch.ones_like(Jv).nonzero().tolist():
         grads = torch.autograd.grad(y[i, c], list(own.values()), retain_graph=True, materialize_grads=True)
@@ -95,8 +95,8 @@ def _pushed_by_rows(y: Tensor, own: Params, v: Params) -> Tensor:
 def proven_products(net: nn.Module, params: Params, x: Tensor, selection: OutputSelection, chunk: int) -> Products:
     """`FunctionalProducts` if they agree with plain autograd on every chunk of x, else `PlainProducts`.
 
-    For random w and v, J^T w is compared with that of the samples in other company, and <w, J v> with <J^T w, v>.
-    RefusalError where samples are coupled, in their outputs or in their gradients, or drawn.
+    For random w and v, J^T w is compared with J^T w of the same samples in other company, and <w, J v> with <J^T w, v>.
+    Raises RefusalError if samples are coupled, in their outputs or in their gradients, or if outputs are drawn.
     """
     fast, plain = FunctionalProducts(net, selection), PlainProducts(net, selection)
     products: Products = fast
@@ -118,7 +118,7 @@ def proven_products(net: nn.Module, params: Params, x: Tensor, selection: Output
 def prove_products(
     net: nn.Module, params: Params, x1: Tensor, x2: Tensor | None, selection: OutputSelection, chunk: int
 ) -> None:
-    """DisprovenError where the products of torch.func are not plain autograd's; RefusalError as `proven_products`."""
+    """Raise DisprovenError if torch.func's products differ from plain autograd's, RefusalError as `proven_products`."""
     for x in (x1,) if x2 is None else (x1, x2):
         if isinstance(proven_products(net, params, x, selection, chunk), PlainProducts):
             raise DisprovenError(dict.fromkeys(params, "ntkvp"))
@@ -133,10 +133,10 @@ def prove_product_kernel(
     kernel: Tensor,
     chunk: int,
 ) -> None:
-    """DisprovenError if <u, K w> is not <J1^T u, J2^T w> by plain autograd, for random u (N1, C) and w (N2, C).
+    """Raise DisprovenError unless <u, K w> = <J1^T u, J2^T w> by plain autograd, for random u (N1, C) and w (N2, C).
 
-    Of a trace, K (N1, N2), each output has its share: sum_c <J1_c^T u_c, J2_c^T w_c> with u_c = u and w_c = w (N, 1).
-    Products that are right alone may be wrong inside another vmap, as torch's of linalg.solve and det are.
+    A trace K (N1, N2) is compared with sum_c <J1_c^T u, J2_c^T w> for u (N1, 1) and w (N2, 1). Products that are right
+    alone may be wrong inside another vmap, as torch's of linalg.solve and det are.
     """
     columns, C = x1 if x2 is None else x2, selection.columns
     traced = kernel.ndim == 2 and C > 1
@@ -164,7 +164,7 @@ def _pulled(plain: PlainProducts, params: Params, x: Tensor, w: Tensor, chunk: i
     total, stop = x.new_zeros(sum(p.numel() for p in params.values())), 0
     for rows in chunks(len(x), chunk):
         samples, seeds = x[rows], w[rows].clone()
-        seeds[: stop - rows.start] = 0  # rows that the chunk before has taken
+        seeds[: stop - rows.start] = 0  # the chunk before has these rows already
         stop = rows.stop
         if len(samples) == 1:
             samples, seeds = pair(samples), torch.cat([seeds, torch.zeros_like(seeds)])
@@ -173,7 +173,7 @@ def _pulled(plain: PlainProducts, params: Params, x: Tensor, w: Tensor, chunk: i
 
 
 def _error(products: Products, params: Params, x: Tensor, w: Tensor, truth: Params) -> float:
-    """How far products are from J^T w, `truth`, relative to it; infinite where torch.func raises."""
+    """The relative error of the products against `truth`, which is J^T w; infinite if torch.func raises."""
     v = {name: torch.randn_like(p) for name, p in params.items()}
     try:
         pulled = products.pull(params, x, w[None])
@@ -191,7 +191,7 @@ def _error(products: Products, params: Params, x: Tensor, w: Tensor, truth: Para
 def _pulled_in_other_company(
     net: nn.Module, params: Params, x: Tensor, selection: OutputSelection, w: Tensor
 ) -> Params:
-    """J^T w by plain autograd, the samples beside others than in x, where their outputs must be the same."""
+    """J^T w by plain autograd with each sample in other company than in x; raises RefusalError if outputs differ."""
     total, other = {name: torch.zeros_like(p) for name, p in params.items()}, x.new_empty(0)
     for rows, others in regrouped(len(x), x.device):
         seeds = w[rows] @ selection.cotangents.T

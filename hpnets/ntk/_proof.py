@@ -1,4 +1,4 @@
-"""The proof of a kernel on its own samples: what rules and shortcuts give, against plain autograd of the net itself."""
+"""The proof of a kernel on its own samples: rules and shortcuts are compared with plain autograd of the net itself."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -15,22 +15,22 @@ from hpnets.ntk._rules.base import OuterRule, fold_channels, fold_positions
 from hpnets.ntk._tape import Tape, record
 from hpnets.ntk._terms.base import State, Term
 
-# Disagreement of a parameter's gradient with autograd's, relative to the terms that it is the sum of.
+# A parameter's gradient may differ from autograd's by this, relative to the gradient or to the terms that it sums.
 TOLERANCE = {torch.float32: 3e-4, torch.float64: 1e-9}
-# The same relative to the gradient of all parameters: what is below changes no digit of the kernel.
+# It may also differ by this, relative to the gradient of all parameters: less changes no digit of the kernel.
 FLOOR = {torch.float32: 1e-6, torch.float64: 1e-13}
-# The most that rounding is believed to do, in badly conditioned networks, where plain autograd differs as much from
-# batch to batch; by the dtype that the network works in.
+# In badly conditioned networks plain autograd itself differs from batch to batch; rounding is taken to be the cause up
+# to this relative difference, by the dtype that the network works in.
 ROUNDING = {torch.float32: 3e-2, torch.float64: 1e-7}
-# Times that difference which a disagreement may be.
+# A disagreement may be this many times the difference between two such batches.
 NOISE = 10.0
 
 
 @dataclass
 class Passes:
-    """The passes over the samples x that factors were made in.
+    """The passes over the samples x in which factors were made.
 
-    made: of each its rows, its outputs (rows, O), and whether the RNG moved in it.
+    made: for each pass its rows, its outputs (rows, O), and whether the RNG moved in it.
     """
 
     x: Tensor
@@ -41,7 +41,8 @@ class Passes:
 class Prover:
     """Proves the factors of each block of samples, and a few entries of the kernel.
 
-    known: names that were proven with this plan before, taken over and added to; with `again` these are proven again.
+    known: names of parameters that were proven with this plan before; new ones are added to the set. again: whether
+    the known ones are proven again.
     """
 
     net: nn.Module
@@ -104,7 +105,7 @@ class Prover:
             y[rows[others:]] = outputs[others:]
             for name, g in gradients.items():
                 if g is not None:
-                    # Not in place: autograd may give one tensor to two parameters, or an expanded one.
+                    # The sum is not in place, as autograd may give one tensor to two parameters, or an expanded one.
                     before = total[name]
                     total[name] = g if before is None else before + g
         assert y is not None
@@ -118,9 +119,9 @@ class Prover:
         return [name for name, g in truth.items() if not _agree(pulled.get(name), g, floor / tolerance)]
 
     def _sizes(self, passes: Passes, u: Tensor, names: list[str], states: list[State]) -> dict[str, float]:
-        """By parameter the root of the summed squares of the terms, by sample and position, that its gradient sums.
+        """For each parameter the root of the summed squares of the terms (samples, positions) that its gradient sums.
 
-        Attention's bias of keys has gradient 0 exactly, as a sum of terms that are not.
+        They set the scale of rounding: the bias of attention's keys has gradient 0 as a sum of terms that are not 0.
         """
         layers = [layer for term in self.terms for layer in term.layers if not set(names).isdisjoint(layer.names)]
         squares: dict[str, float] = defaultdict(float)
@@ -135,13 +136,14 @@ class Prover:
         return sizes
 
     def prove_entry(self, left: list[State], right: list[State], entries: list[Tensor]) -> None:
-        """DisprovenError if K of two samples is not <J_a, J_b>; left, right: the factors of the one sample each.
+        """Raise DisprovenError if K of two samples a and b is not <J_a, J_b>.
 
-        entries: K as (C, C), rows for a, or () for a trace, wherever it stands in the kernel. The block u^T K w is
-        compared with <J_a^T u, J_b^T w> for random u and w, by the factors, whose gradients are proven; the entries
-        with the block, so that a trace too is proven along two vectors.
+        left, right: the factors of a alone and of b alone. entries: the kernel's values for (a, b), each (C, C) with
+        rows for a, or () for a trace. A block K (C, C) is contracted anew; u^T K w is compared with <J_a^T u, J_b^T w>
+        by the factors, whose gradients are proven, for random u and w; and each entry is compared with the block, so
+        that a trace is proven along two vectors too.
         """
-        # What is left are faults of the contraction, which are no small ones.
+        # The factors are proven, so only faults of the contraction remain, and those are large.
         C, tolerance = self.selection.columns, ROUNDING[torch.float32]
         block = self.selection.cotangents.new_zeros(C, 1, C, 1)
         for term, l, r in zip(self.terms, left, right, strict=True):
@@ -158,13 +160,13 @@ class Prover:
             raise DisprovenError(self._contractions)
 
     def _pulled(self, states: list[State], u: Tensor) -> Tensor:
-        """J^T u (P,) of all parameters that have a term, by the factors."""
+        """J^T u (P,) by the factors, over all parameters that have a term."""
         parts = [term.pull(state, u) for term, state in zip(self.terms, states, strict=True)]
         return torch.cat([u.new_zeros(0), *(g for part in parts for g in part.values())])
 
 
 def _check_finite(gradients: dict[str, Tensor | None]) -> None:
-    """RefusalError for gradients that hold NaN or Inf, of which nothing can be proven."""
+    """Raise RefusalError for gradients that hold NaN or Inf, since nothing can be proven of them."""
     wrong = next((name for name, g in gradients.items() if g is not None and not torch.isfinite(g).all()), None)
     if wrong is not None:
         raise RefusalError(f"the gradient of {wrong} holds NaN or Inf: so would the kernel")
@@ -173,7 +175,7 @@ def _check_finite(gradients: dict[str, Tensor | None]) -> None:
 def plain_gradients(
     net: nn.Module, params: Params, x: Tensor, seeds: Tensor
 ) -> tuple[dict[str, Tensor | None], Tensor]:
-    """By parameter the gradient of sum(seeds * net(x)) by plain autograd, None where none; and net(x), detached."""
+    """The gradient of sum(seeds * net(x)) by plain autograd, by parameter (None if unused); and net(x), detached."""
     with own_parameters(net, params) as own, torch.enable_grad():
         y = plain_call(net, x)
         if not y.requires_grad:
@@ -183,7 +185,7 @@ def plain_gradients(
 
 
 def _agree(pulled: Tensor | None, truth: Tensor | None, size: float) -> bool:
-    """Whether the gradients agree relative to the truth or, if larger, to `size`."""
+    """Whether the gradients agree within TOLERANCE, relative to the larger of |truth| and `size`."""
     if truth is None:
         return pulled is None or float(pulled.norm()) <= TOLERANCE[pulled.dtype] * size
     tolerance = TOLERANCE[truth.dtype]
@@ -196,7 +198,7 @@ def _agree(pulled: Tensor | None, truth: Tensor | None, size: float) -> bool:
 
 
 def _is_rounding(pulled: Tensor | None, truth: Tensor | None, again: Tensor | None, dtype: torch.dtype) -> bool:
-    """Whether `pulled` is as near to the truth as that of other batches is, or as the working dtype goes."""
+    """Whether `pulled` is about as near to the truth as `again`, the truth of other batches, or as `dtype` resolves."""
     if pulled is None or truth is None or again is None or pulled.numel() != truth.numel():
         return False
     error, noise, size = (float(t.norm()) for t in (pulled - truth.flatten(), again - truth, truth))
@@ -204,13 +206,13 @@ def _is_rounding(pulled: Tensor | None, truth: Tensor | None, again: Tensor | No
 
 
 def _row_sizes(term: Term, state: State, u: Tensor) -> dict[str, float]:
-    """Of a term without layers: the root of the summed squares over the samples."""
+    """The sizes of a term without layers: by parameter, the root of the summed squares over the samples."""
     rows = [term.pull(term.part(state, slice(i, i + 1)), u[i : i + 1]) for i in range(len(u))]
     return {name: sum(float(row[name].square().sum()) for row in rows) ** 0.5 for name in term.names}
 
 
 def _layer_sizes(net: nn.Module, params: Params, x: Tensor, seeds: Tensor, layers: list[Layer]) -> dict[str, float]:
-    """Of layers: |g_s| |P_s| over samples and positions s, root of the summed squares; |g_s| for biases."""
+    """The sizes for layers: the root of sum_s |g_s|^2 |P_s|^2 over samples and positions s, |P_s| = 1 for a bias."""
     leaves = {name: p.detach().requires_grad_() for name, p in params.items()}
     tape = record(net, leaves, x, {name for layer in layers for name in layer.modules})
     sizes: dict[str, float] = {}
@@ -234,7 +236,7 @@ def _terms_norm(layer: Layer, local: str, tape: Tape, seeds: Tensor) -> float:
             total += float((G * P).sum())
         else:
             P = layer.rule.prepare(call.module, call.A)
-            # Not every rule has an entry of P for each of g: then the samples' sums stand for their positions'.
+            # Some rules have no entry of P for each of g; then a sample's sum stands for its positions.
             terms = g * P if P.shape == g.shape else layer.rule.gradients(call.module, P, g[None])[local]
             total += float(terms.square().sum())
     return total**0.5

@@ -1,4 +1,4 @@
-"""Parameters that a network's output depends on out of sight: its kernel would silently leave out their share."""
+"""Parameters that an output depends on but net.parameters() does not show: the kernel would miss their share."""
 
 from collections.abc import Iterator
 
@@ -9,10 +9,10 @@ from hpnets.ntk._failures import RefusalError
 
 
 def check_reach(net: nn.Module, y: Tensor) -> None:
-    """RefusalError if y, the network's output in its graph, depends on parameters that cannot be differentiated.
+    """Raise RefusalError if the network's output y, in its graph, depends on parameters that cannot be differentiated.
 
-    Those of modules in a plain list, of a closure or of another network are none of net.parameters(); those inside a
-    reentrant checkpoint are no part of the graph, so that torch.autograd.grad takes them for unused.
+    Parameters of modules in a plain list, of a closure or of another network are not in net.parameters(); those inside
+    a reentrant checkpoint are not in the graph, so that torch.autograd.grad takes them for unused.
     """
     known = {id(p) for p in net.parameters()}
     for node in _nodes(y):

@@ -1,4 +1,4 @@
-"""Recurrent layers written out in Linear layers, one step after another, so that each use of their weights is seen."""
+"""Recurrent layers written out step by step as Linear layers, so that each use of their weights is seen."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,12 +9,12 @@ from torch import Tensor
 
 RECURRENT = {"lstm", "gru", "rnn_tanh", "rnn_relu"}
 CELLS = {f"{name}_cell" for name in RECURRENT}
-# What makes a constant state one of samples.
+# A function that marks a constant initial state as one that depends on samples.
 _Follow = Callable[[Tensor], Tensor]
 
 
 def written_out(name: str, args: tuple[Any, ...], follow: _Follow) -> Any:
-    """The result of torch's function `name` of these arguments; None where it is of another form."""
+    """The result of torch's function `name` for these arguments; None for a form that is not covered here."""
     if name in CELLS:
         return _cell(name.removesuffix("_cell"), *args, follow=follow)
     if len(args) != 9 or isinstance(args[3], list | tuple) or args[0].ndim != 3:
@@ -22,7 +22,7 @@ def written_out(name: str, args: tuple[Any, ...], follow: _Follow) -> Any:
     x, state, weights, biases, layers, dropout, train, both, batch_first = args
     each, directions = 4 if biases else 2, 2 if both else 1
     if len(weights) != each * layers * directions or (train and dropout and layers > 1):
-        return None  # projections; draws
+        return None  # a net with projections, or one that draws
     h, c = state if name == "lstm" else (state, state)
     groups = [tuple(weights)[i : i + each] for i in range(0, len(weights), each)]
     x, last = (x if batch_first else x.transpose(0, 1)), []
@@ -42,7 +42,7 @@ def written_out(name: str, args: tuple[Any, ...], follow: _Follow) -> Any:
 def _steps(
     name: str, x: Tensor, weights: tuple[Tensor, ...], h: Tensor, c: Tensor, backwards: bool
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """One direction of one layer over x (n, T, I): outputs (n, T, H), and the state at the end."""
+    """One direction of one layer over x (n, T, I): the outputs (n, T, H), and the state (h, c) at the end."""
     w_x, w_h = weights[:2]
     b_x, b_h = weights[2:] or (None, None)
     outputs: list[Tensor] = []
@@ -72,7 +72,7 @@ def _cell(
 
 
 def _step(name: str, a: Tensor, b: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """(h, c) after a step, of the gates' shares a of the input and b of the state."""
+    """The state (h, c) after a step; a and b are the shares of the gates from the input and from the state."""
     if name == "lstm":
         i, f, g, o = (a + b).chunk(4, 1)
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()

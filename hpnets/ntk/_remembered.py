@@ -1,4 +1,4 @@
-"""Plans of earlier calls, which a later call of the same net and shapes takes over: its proof holds them to account."""
+"""Plans of earlier calls, which a later call for the same net and shapes uses again; each call proves its plan."""
 
 from collections.abc import Hashable
 from weakref import WeakKeyDictionary
@@ -9,13 +9,13 @@ from hpnets.ntk._output_selection import Outputs
 from hpnets.ntk._plan import Plan
 from hpnets.ntk._planning import Request
 
-# Plans of one net; the oldest goes first.
+# At most this many plans are kept for one net; the oldest is dropped first.
 MOST = 8
 _PLANS: "WeakKeyDictionary[nn.Module, dict[Hashable, Plan]]" = WeakKeyDictionary()
 
 
 def recall(request: Request) -> Plan | None:
-    """The plan of an earlier call with the same shapes and options; None if there is none."""
+    """The plan of an earlier call with the same net, shapes and options; None if there is none."""
     return _plans_of(request.net).get(_key(request))
 
 
@@ -40,7 +40,7 @@ def _plans_of(net: nn.Module) -> dict[Hashable, Plan]:
 
 
 def _key(request: Request) -> Hashable:
-    """What a plan depends on that can be seen without a pass; what cannot, the proof sees."""
+    """All that a plan depends on and that shows without a pass; the proof finds the rest."""
     x1, x2 = request.x1, request.x2
     return (
         (x1.shape, None if x2 is None else x2.shape, x1.dtype, x1.device),
@@ -53,4 +53,4 @@ def _key(request: Request) -> Hashable:
 def _selected(outputs: Outputs) -> Hashable:
     if isinstance(outputs, Tensor):
         return outputs.shape, tuple(outputs.flatten().tolist())
-    return repr(outputs)  # of what is no selection too: that is refused later, by its name
+    return repr(outputs)  # also of a value that is no output selection: make_plan refuses it later

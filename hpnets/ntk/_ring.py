@@ -1,9 +1,9 @@
-"""One kernel by all processes of a torch.distributed group: each computes its share, and every one gets the whole.
+"""One kernel by all ranks of a torch.distributed group: each computes a share, and every rank gets the whole.
 
-K(x, x) is symmetric, so rows alone would compute it twice. Here x is cut into 2 w blocks for w ranks, rank r holds
-the factors of blocks 2r and 2r + 1, passes them once around half of the ring, and contracts its own blocks with those
-that arrive: each pair of blocks once, the same number of pairs on each rank. Whether the plan holds on the samples is
-decided by all ranks together, since a rank that went another way alone would wait for the others for ever.
+K(x, x) is symmetric, so a division by rows would compute it twice. Here x is cut into 2 w blocks for w ranks. Rank r
+holds the factors of blocks 2r and 2r + 1, passes them around half of the ring, and contracts its own blocks with those
+that arrive: each pair of blocks once, and the same number of pairs on each rank. All ranks decide together
+whether the plan holds on the samples, since a rank that replanned alone would wait for the others for ever.
 """
 
 from collections.abc import Callable
@@ -21,22 +21,22 @@ from hpnets.ntk._tiling import Factors, Work
 
 Pair = tuple[int, int]
 T = TypeVar("T")
-# Contractions that a proof may rule out, as ranks tell them to each other: the greater wins.
+# Ranks send each other the contraction that a proof ruled out as its index here; the greatest index wins.
 _KINDS = ("", "separable", "pooled", "unused", "rule", "jacobian", "ntkvp", "loop")
 _ALGORITHMS = ("", "loop", "ntkvp", "structured", "jacobian")
 
 
 def together(group: dist.ProcessGroup, names: tuple[str, ...], device: torch.device, compute: Callable[[], T]) -> T:
-    """compute() on every rank; where it fails on one, all raise.
+    """Run compute() on every rank; if it fails on one, all raise.
 
-    A rank's own refusal or crash, another's as one of the same kind, or the DisprovenError of all ranks' parameters.
-    names: of all parameters, in the same order on each rank.
+    A rank raises its own refusal or crash, an error of the same kind for another rank's, or a DisprovenError with the
+    parameters of all ranks. names: the names of all parameters, in the same order on each rank.
     """
     result: T | None = None
     failure: Exception | None = None
     try:
         result = compute()
-    except Exception as error:  # the others wait below: whatever it is, they are told first
+    except Exception as error:  # the others wait in the collective below, so they are told before this is raised
         failure = error
     kinds, refused, crashed = _gathered_failures(group, names, device, failure)
     if failure is not None and not isinstance(failure, DisprovenError):
@@ -53,7 +53,7 @@ def together(group: dist.ProcessGroup, names: tuple[str, ...], device: torch.dev
 def _gathered_failures(
     group: dist.ProcessGroup, names: tuple[str, ...], device: torch.device, failure: Exception | None
 ) -> tuple[dict[str, str], bool, str]:
-    """(contractions that a rank ruled out by name, whether a rank refuses, the algorithm that crashed on one or "")."""
+    """The contractions that ranks ruled out by name, whether a rank refuses, and an algorithm that crashed or ""."""
     flags = torch.zeros(len(names) + 2, dtype=torch.int32, device=device)
     if isinstance(failure, DisprovenError):
         for name, kind in failure.contractions.items():
@@ -70,7 +70,7 @@ def _gathered_failures(
 
 @dataclass(frozen=True)
 class Ring:
-    """A driver in place of `tiled_kernel`, for x2 None; names: of all parameters, as for `together`."""
+    """A driver in place of `tiled_kernel`, only for x2 None; names: as for `together`."""
 
     group: dist.ProcessGroup
     names: tuple[str, ...]
@@ -80,7 +80,7 @@ class Ring:
         assert x2 is None
         rank, world = dist.get_rank(self.group), dist.get_world_size(self.group)
         m = block_size(len(x1), world)
-        # All blocks are of one size, as collectives need: the last sample is repeated, and its copies are cut off.
+        # Collectives need blocks of one size: the last sample is repeated, and its copies are cut off at the end.
         padded = x1[torch.arange(2 * world * m, device=x1.device).clamp_max(len(x1) - 1)].split(m)
         factors = self._together(x1.device, lambda: [work.factors(padded[b], None, True) for b in own(rank)])
         tiles = self._contracted(dict(zip(own(rank), factors, strict=True)), x1, problem, work)
@@ -91,7 +91,7 @@ class Ring:
         return together(self.group, self.names, device, compute)
 
     def _contracted(self, held: dict[int, Factors], x: Tensor, problem: Problem, work: Work) -> Tensor:
-        """This rank's tiles (T, C, m, C, m); a proof that fails is told only when nothing is on its way any more."""
+        """This rank's tiles (T, C, m, C, m); a failure is raised after the last exchange, so that no rank waits."""
         rank, world = dist.get_rank(self.group), dist.get_world_size(self.group)
         C, m, places = 1 if problem.flat else problem.C, block_size(len(x), world), all_pairs(rank, world)
         tiles, failure = x.new_zeros(len(places), C, m, C, m), None
@@ -114,7 +114,7 @@ class Ring:
         return self._together(x.device, finished)
 
     def _exchange(self, held: dict[int, Factors], rank: int, world: int, step: int) -> dict[int, Factors]:
-        """Send the own blocks' factors `step` ranks down the ring; those that arrive come from `step` ranks up."""
+        """Send the own blocks' factors `step` ranks down the ring; return those that arrive from `step` ranks up."""
         source, target = (dist.get_global_rank(self.group, (rank + s) % world) for s in (step, -step))
         arrived = {}
         for mine, theirs in zip(own(rank), own((rank + step) % world), strict=True):
@@ -143,7 +143,7 @@ class Ring:
 
 
 def block_size(n: int, world: int) -> int:
-    """Samples of each of the 2 w blocks."""
+    """The number of samples of each of the 2 w blocks."""
     return -(-n // (2 * world))
 
 
@@ -175,7 +175,7 @@ def all_pairs(rank: int, world: int) -> list[Pair]:
 
 
 def gather_rows(rows: Tensor, n: int, group: dist.ProcessGroup) -> Tensor:
-    """Rows x[rank::world] of every rank, (n / world, ...), back in the order of x, (n, ...), on every rank."""
+    """All rows (n, ...) in the order of x, on every rank, from each rank's rows of x[rank::world]."""
     world = dist.get_world_size(group)
     padded = torch.cat([rows, rows.new_zeros(-(-n // world) - len(rows), *rows.shape[1:])]).contiguous()
     parts = [torch.empty_like(padded) for _ in range(world)]

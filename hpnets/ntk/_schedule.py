@@ -1,4 +1,4 @@
-"""The tiles and chunks of samples that keep within a byte budget, and the peak that is predicted for them."""
+"""Tiles and chunks of samples that keep within a byte budget, and the peak that is predicted for them."""
 
 from dataclasses import dataclass
 
@@ -9,19 +9,23 @@ from hpnets.ntk._survey import Survey
 from hpnets.ntk._tape import STACK
 from hpnets.ntk._terms import Functional, Term
 
-# Bytes of activations that a chunk's passes aim at: larger ones leave the caches, smaller ones starve the products. A
-# vectorised pass holds the gradients of all outputs.
+# A chunk's passes aim at this many bytes of activations: more leaves the caches, less makes the products too small. A
+# vectorised pass aims at more, since it holds the gradients of all outputs.
 CHUNK_BYTES, BATCHED_BYTES = 96 * 2**20, 256 * 2**20
-# Rather than in chunks this many times smaller, passes over a tile are made in smaller tiles.
+# Chunks shrink by at most this factor to fit the budget; after that the tile shrinks.
 LEAST = 8
-# A vectorised pass over all outputs saves the overhead of C passes; it pays while the gradients at a layer, of all
-# outputs, are no more scalars than this on average, and stay in the caches.
+# One vectorised pass over all outputs saves the overhead of C passes; it pays while the gradients of all outputs at a
+# layer are at most this many scalars on average, and so stay in the caches.
 BATCHED_NUMEL = 2**21
 
 
 @dataclass(frozen=True)
 class Bytes:
-    """What a schedule takes: the states of its tiles, large blocks among them, passes, scratch; if passes recur."""
+    """The bytes that a schedule takes.
+
+    states: the factors of its tiles. large: the part of `states` in large blocks. passes: what a chunk's passes take.
+    scratch: what a contraction takes. recur: whether passes are made more than once.
+    """
 
     states: int
     large: int
@@ -35,7 +39,7 @@ class Bytes:
 
 
 def predict_bytes(terms: tuple[Term, ...], survey: Survey, problem: Problem, s: Schedule) -> Bytes:
-    """Predicted bytes of a schedule, the kernel itself left out."""
+    """The predicted bytes of a schedule, without the kernel itself."""
     tile, item = problem.tile(s.tile), problem.item
     scratch = max((term.scratch_numel(tile) for term in terms), default=0)
     held = [tile.n1] if problem.symmetric and s.tile >= problem.n1 else [tile.n1, tile.n2]
@@ -46,10 +50,10 @@ def predict_bytes(terms: tuple[Term, ...], survey: Survey, problem: Problem, s: 
 
 
 def _hooked_numel(terms: tuple[Term, ...], survey: Survey, C: int, batched: bool) -> int:
-    """Scalars per sample of the passes with hooks."""
+    """The scalars per sample that passes with hooks take."""
     if not any(term.layers for term in terms):
         return 0
-    # Of the gradients, the watched ones are held, and those on the way; passes one by one are stacked, a copy.
+    # The watched gradients are held beside those on their way; passes made one by one are stacked, which copies them.
     outputs = sum(layer.outputs for term in terms if term.watches for layer in term.layers)
     grads = C * (outputs + 2 * survey.widest) if batched else 2 * min(C, STACK) * (outputs + survey.widest)
     later = sum(term.held_numel() for term in terms) + (grads if outputs else 0)
@@ -61,7 +65,7 @@ def _functional_numel(terms: tuple[Term, ...], C: int) -> int:
 
 
 def choose_schedule(terms: tuple[Term, ...], survey: Survey, problem: Problem, budget: int) -> tuple[Schedule, Bytes]:
-    """The fewest tiles that fit `budget` bytes; ValueError with what a tile of two samples takes if none do."""
+    """The schedule with the fewest tiles that fits `budget` bytes; ValueError if even tiles of two samples do not."""
     least, count = min(2, problem.longest), 1
     while True:
         tile = max(least, -(-problem.longest // count))
@@ -73,14 +77,14 @@ def choose_schedule(terms: tuple[Term, ...], survey: Survey, problem: Problem, b
             raise ValueError(
                 f"memory is {budget} bytes; allowed: at least {needs.peak}, which tiles of {least} samples take"
             )
-        # Tiles shrink by about a fifth at a time: each size is tried only once, and few of them are.
+        # Tiles shrink by about a fifth at a time, so that few sizes are tried, and small ones by one.
         count = max(count + 1, -(-problem.longest // max(1, tile - 1))) if tile < 64 else count * 5 // 4 + 1
 
 
 def _largest_chunk(
     terms: tuple[Term, ...], survey: Survey, problem: Problem, budget: int, tile: int, batched: bool
 ) -> tuple[Schedule, Bytes]:
-    """The schedule of such a tile with the largest chunk that fits, or else the smallest worth a try."""
+    """The schedule of such a tile with the largest chunk that fits, or else with the smallest that is worth a try."""
 
     def needs(chunk: int) -> Bytes:
         return predict_bytes(terms, survey, problem, Schedule(tile, chunk, batched))
@@ -90,7 +94,7 @@ def _largest_chunk(
     while chunk > max(least, most // LEAST) and needs(chunk).peak > budget:
         chunk = max(least, -(-chunk // 2))
     # Of a plain pass the activations are held, and one gradient on its way.
-    plain = problem.item * (survey.saved + 2 * survey.widest)
+    plain = problem.item * max(1, survey.saved + 2 * survey.widest)
     return Schedule(tile, chunk, batched, min(tile, needs(chunk).passes // plain)), needs(chunk)
 
 

@@ -1,4 +1,4 @@
-"""The survey's second look: layers of parameters that no module's rule covers, from the sites where they are used."""
+"""The survey's second look finds layers of parameters that no module's rule covers, from the sites of their use."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _Candidate = tuple[Rule, Parameters]
 
 @dataclass(frozen=True)
 class SecondLook:
-    """What is looked for: layers of the parameters `names` on the samples x; floor: see `agree`."""
+    """The second look's question: which layers have the parameters `names` on the samples x; floor: as for `agree`."""
 
     net: nn.Module
     leaves: Params
@@ -36,17 +36,17 @@ class SecondLook:
 def site_layers(
     look: SecondLook, tape: Tape | None, truth: Gradients, at: dict[int, Tensor | None], seen: Seen
 ) -> tuple[Layer, ...]:
-    """Layers of the parameters whose sites give autograd's gradients.
+    """The layers of those parameters whose sites give autograd's gradients.
 
-    tape: a pass in which their sites were watched, with the first sample's gradients `truth`, and `at` by edge; None
-    if there was none.
+    tape: a pass in which the sites were watched, or None if there was none. truth, at: the first sample's gradients in
+    that pass, by parameter and by id of the edge.
     """
     leaves, n = look.leaves, len(look.x)
     first = None if tape is None else (truth, at)
     tape = tape or record(look.net, leaves, look.x, [PREFIX + name for name in look.names])
     calls = {name: tape.calls[PREFIX + name] for name in look.names}
     edges = list({id(call): call.edge for group in calls.values() for call in group}.values())
-    # Of all samples: where only a few rows have a gradient, the first sample's do not show how rows are laid out.
+    # Every sample is asked: where only a few rows have a gradient, the first sample alone does not show the layout.
     passes = [first or _gradients(look, tape, edges, 0), *(_gradients(look, tape, edges, i) for i in range(1, n))]
     layers = []
     for members in _connected(calls):
@@ -71,7 +71,7 @@ def _gradients(
 
 
 def _connected(calls: dict[str, list[Call]]) -> list[list[str]]:
-    """Parameters that have sites, in groups that share none with each other."""
+    """The parameters that have sites, in groups; parameters of different groups have no site in common."""
     group = {name: [name] for name, own in calls.items() if own}
     for own in calls.values():
         for call in own:
@@ -84,7 +84,7 @@ def _connected(calls: dict[str, list[Call]]) -> list[list[str]]:
 
 
 def _candidates(calls: list[Call], members: list[str], leaves: Params) -> Iterator[_Candidate]:
-    """Rules that may cover the parameters by these calls, the one with most contractions first."""
+    """The rules that may cover the parameters by these calls; the rule with the most contractions comes first."""
     one = _one_rule(calls, members)
     if one is not None:
         rule, parameters = one
@@ -97,7 +97,7 @@ def _candidates(calls: list[Call], members: list[str], leaves: Params) -> Iterat
 
 
 def _one_rule(calls: list[Call], members: list[str]) -> _Candidate | None:
-    """The calls' common rule, where each weight is one parameter, its scalars perhaps in another order."""
+    """The calls' common rule, if each weight is one parameter, whose scalars may stand in another order; else None."""
     first = calls[0].module
     kinds = {(type(call.module.rule), tuple(call.module.weights)) for call in calls}
     owners = [leaf for weight in first.weights.values() for leaf in weight.leaves]
@@ -117,7 +117,7 @@ def _one_rule(calls: list[Call], members: list[str]) -> _Candidate | None:
 
 
 def _common_places(calls: list[Call]) -> dict[str, Tensor] | None:
-    """By local name the places of a parameter's scalars in its weight, the same in all calls."""
+    """The places of a parameter's scalars in its weight, by local name; None unless they are the same in all calls."""
     common: dict[str, Tensor] = {}
     for call in calls:
         for local, weight in call.module.weights.items():

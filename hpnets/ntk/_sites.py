@@ -1,8 +1,7 @@
-"""While a network runs, the calls of torch's functions in which samples meet a tensor made of parameters alone.
+"""Sites: calls of torch's functions, while a network runs, in which samples meet a tensor made of parameters alone.
 
-Parameters that no module's rule covers are followed from function to function: a result of parameters and constants is
-a weight again; where a weight meets samples, the call is a site, and the rule of the module that would do the same
-covers it.
+Parameters that no module's rule covers are followed from function to function. A result of parameters and constants is
+a weight again. A call in which a weight meets samples is a site; the rule of the module that does the same covers it.
 """
 
 from collections.abc import Iterator
@@ -20,15 +19,15 @@ from hpnets.ntk._recurrent import CELLS, RECURRENT, written_out
 from hpnets.ntk._rules.broadcast import SumRule
 from hpnets.ntk._rules.site import Site, Weight
 
-# A site's calls stand under the name of each of its parameters with this in front, which no module's name has.
+# A site's calls are kept under each of its parameters' names with this in front, which begins no module's name.
 PREFIX = "."
-# The attribute of tensors that are followed: the parameters that a weight is of, None for what depends on samples.
+# Followed tensors have this attribute: the parameters that a weight is made of, None if it depends on samples.
 ORIGIN = "_hpnets_origin"
 _Origin = dict[str, Tensor] | None
 
 
 class SiteRecorder(TorchFunctionMode):
-    """Collects the sites of the parameters `names`, in a pass over the samples x: `calls` by parameter, in order."""
+    """Collects the sites of the parameters `names` in one pass over samples, in `calls`, by parameter and in order."""
 
     def __init__(self, params: dict[str, Tensor], names: set[str], samples: int) -> None:
         super().__init__()
@@ -37,7 +36,7 @@ class SiteRecorder(TorchFunctionMode):
         self.params = params
 
     def begin(self, x: Tensor) -> Tensor:
-        """x as the samples that are followed; parameters that nobody asked about count as constants."""
+        """Mark x as the samples and return it; parameters that are not in `names` count as constants."""
         x = x.detach()
         _mark(x, None)
         for name, p in self.params.items():
@@ -63,7 +62,7 @@ class SiteRecorder(TorchFunctionMode):
         return _marked(result, func, args, None)
 
     def _is_repeated(self, func: Any, args: Any, result: Any) -> bool:
-        """Whether a tensor without samples was repeated for each of them: that of a weight is a site."""
+        """Whether a tensor without samples was repeated for each sample, which makes a site of a weight."""
         if _name(func) not in REPEATS or not isinstance(args[0], Tensor) or result.ndim == 0:
             return False
         shape = args[0].shape
@@ -89,13 +88,13 @@ class SiteRecorder(TorchFunctionMode):
         return result
 
     def _follow(self, t: Tensor) -> Tensor:
-        """The tensor as one of samples."""
+        """A copy of the tensor that is marked as one that depends on samples."""
         t = t.clone()
         _mark(t, None)
         return t
 
     def _keep(self, site: Site, A: Tensor, result: Tensor) -> None:
-        # What a sum's rule asks of its input is its shape: no memory is held for it.
+        # A sum's rule reads only the shape of its input, so an expanded scalar stands for it and holds no memory.
         A = A.detach()
         shown = A[:0].new_empty(()).expand(A.shape) if isinstance(site.rule, SumRule) and A is result else A
         call = Call(site, shown, A._version, None, get_gradient_edge(result), result.shape)
@@ -103,12 +102,12 @@ class SiteRecorder(TorchFunctionMode):
             self.calls[name].append(call)
 
 
-# Functions written in Python whose inside is looked at.
+# Functions written in Python that are followed inside, call by call.
 _COMPOSITE = {"multi_head_attention_forward", "einsum", "__rsub__", "__rdiv__", "__rpow__"}
 
 
 def _unchecked(func: FunctionType) -> FunctionType:
-    """`func` that does not ask for overrides itself: torch tells a mode about the outermost function only."""
+    """A copy of `func` without its own override check, which would show the mode only the outermost function."""
     checks = {name: lambda *_: False for name in func.__globals__ if name.startswith("has_torch_function")}
     names = func.__globals__ | checks
     copy = FunctionType(func.__code__, names, func.__name__, func.__defaults__, func.__closure__)
@@ -129,7 +128,7 @@ def _tensors(arguments: Any) -> Iterator[Tensor]:
 
 
 def _origin(t: Tensor) -> _Origin:
-    """What is known of a tensor; one that has a graph but is unknown may be of samples."""
+    """The origin of a tensor; an unmarked tensor with a graph may depend on samples, so it counts as such."""
     unknown: _Origin = None if t.requires_grad else {}
     return t.__dict__.get(ORIGIN, unknown)
 
@@ -139,7 +138,7 @@ def _mark(t: Tensor, origin: _Origin) -> None:
 
 
 def _marked(result: Any, func: Any, args: Any, origin: _Origin) -> Any:
-    """The result, which is of that origin; a weight without a graph is a constant."""
+    """Mark the result with its origin and return it; a weight without a graph counts as a constant."""
     if _name(func) == "__setitem__":
         result, changed = None, args[0]
         _mark(changed, origin)

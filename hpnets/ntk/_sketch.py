@@ -1,4 +1,4 @@
-"""Algorithm `sketch`: an unbiased kernel from random tangents, forward mode only, with its error bar."""
+"""Algorithm `sketch`: an unbiased estimate of a kernel from random tangents, in forward mode only, with its error."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ from hpnets.ntk._tiling import chunks
 
 @dataclass(frozen=True)
 class Sketch:
-    """An estimate of a kernel in the shape of its mode, and the standard error of each entry, of the same shape."""
+    """An estimate of a kernel, and the standard error of each entry, both in the shape of the output selection."""
 
     kernel: Tensor
     standard_error: Tensor
@@ -37,8 +37,9 @@ def sketch(
 ) -> Sketch:
     r"""K ~ 1/k sum_s (J v_s)(J v_s)^T, v_s ~ N(0, I): unbiased; the error falls as 1/sqrt(k).
 
-    samples: k >= 2. seed: of an own generator. The other arguments are `ntk`'s; `memory` bounds the forward passes.
-    standard_error: sqrt of the sample variance over the tangents, by k; about sqrt((K_aa K_bb + K_ab^2) / k).
+    samples: k >= 2, the number of tangents. seed: the seed of the sketch's own generator. The other arguments are those
+    of `ntk`; `memory` bounds the forward passes. The standard error is sqrt(variance / k), with the sample variance
+    over the tangents; it is about sqrt((K_aa K_bb + K_ab^2) / k).
 
     Raises ValueError as `ntk` does, and for samples < 2.
     """
@@ -52,7 +53,7 @@ def sketch(
         check_eval_mode(net)
         selection = select_outputs(outputs, check_output(net, theta, x), x)
         saved = saved_scalars(net, theta, x)
-        # Primal and tangent of one layer's input and output are alive at once; `saved` of all layers bounds them.
+        # Value and tangent of one layer's input and output are alive at once; `saved`, of all layers, bounds each.
         tangents = numel(theta) * x.element_size()
         rows = rows_that_fit(4 * saved * x.element_size(), max(parse_bytes(memory) - tangents, 1), len(x))
         products = proven_products(net, theta, x, selection, rows)

@@ -1,4 +1,4 @@
-"""Where the time of a kernel goes, by stage of the structured algorithm."""
+"""The time of a kernel by stage of the structured algorithm."""
 
 import time
 
@@ -12,9 +12,9 @@ from hpnets.ntk._structured import TermWork
 
 
 def stage_seconds(net: nn.Module, x: Tensor, *, outputs: Outputs, memory: str | float = "1GiB") -> dict[str, float]:
-    """Seconds of "plan", "factors" (passes) and "contraction" of `ntk(net, x, outputs=outputs, memory=memory)`.
+    """The seconds of "plan", "factors" (passes) and "contraction" of `ntk(net, x, outputs=outputs, memory=memory)`.
 
-    Raises ValueError as `ntk` does, and where the kernel takes more than one tile.
+    The proof is left out. Raises ValueError as `ntk` does, and if the kernel takes more than one tile.
     """
     net = eager(net)
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The state that a kernel is computed in and that it leaves as it was: modules, arithmetic, autograd, RNGs."""
+"""The state in which a kernel is computed, and which it leaves as it was: modules, arithmetic, autograd, RNGs."""
 
 import random
 import sys
@@ -10,19 +10,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-# Of nn.Module's own attributes, those that a forward pass may add entries to; the rest are hooks.
+# A forward pass may add entries to these of nn.Module's own attributes; the others hold hooks.
 _REGISTERED = {"_parameters", "_buffers", "_modules"}
 _HOOKS = vars(nn.Module()).keys() - _REGISTERED
-# Attribute -> (its value, a copy of what may change inside it or None).
+# For each attribute: its value, and a copy of what may change inside the value, or None.
 _Saved = dict[str, tuple[Any, Any]]
 
 
 @contextmanager
 def kept_state(net: nn.Module) -> Iterator[None]:
-    """What forward stores on the modules of `net` (caches, counters, lazily made tensors) is as before at the end.
+    """Undo at the end what forward stores on the modules of `net`: caches, counters, lazily made tensors.
 
     Attributes get their values back, containers their entries, and plain tensors, which forward may write to in place,
-    their contents. Buffers are not copied here: `call` and `plain_call` run on copies of them.
+    their contents. Buffers are not copied here, since `call` and `plain_call` run on copies of them.
     """
     before = [(vars(m), _saved(vars(m))) for m in net.modules() if not isinstance(m, torch.jit.ScriptModule)]
     try:
@@ -63,10 +63,10 @@ def _restore(attributes: dict[str, Any], saved: _Saved) -> None:
 
 @contextmanager
 def undisturbed(net: nn.Module, device: torch.device) -> Iterator[None]:
-    """No autocast and no TF32 (both cost more digits than a kernel's drift has), no compiled code, RNGs put back.
+    """Turn off autocast, TF32 and compiled code, and restore them and the RNGs at the end.
 
-    Inference mode is left, since its tensors have no gradients, and torch's fused attention is off, which has neither
-    forward-mode derivatives nor batching rules.
+    Autocast and TF32 cost more digits than a kernel's drift has. Inference mode is left, since its tensors have no
+    gradients, and torch's fused attention is off, since it has neither forward-mode derivatives nor batching rules.
     """
     matmul, conv = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]
     before = matmul.fp32_precision, conv.fp32_precision
@@ -92,7 +92,7 @@ def undisturbed(net: nn.Module, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def _other_rngs_kept() -> Iterator[None]:
-    """Python's RNG, and numpy's where it is loaded: networks draw from them too."""
+    """Restore Python's RNG at the end, and numpy's if it is loaded: networks draw from them too."""
     state, numpy = random.getstate(), sys.modules.get("numpy")
     numpy_state = None if numpy is None else numpy.random.get_state()
     try:
@@ -104,6 +104,6 @@ def _other_rngs_kept() -> Iterator[None]:
 
 
 def rng_state(device: torch.device) -> list[Any]:
-    """What changes when torch draws on the CPU or on `device`, or when Python draws; comparable by ==."""
+    """A value that changes when torch draws on the CPU or on `device`, or when Python draws; compare it by ==."""
     states = [torch.random.get_rng_state()] + ([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])
     return [*(state.numpy().tobytes() for state in states), random.getstate()]

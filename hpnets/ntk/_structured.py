@@ -1,7 +1,8 @@
 """Factors and their contraction: forward hooks take each layer's input A, backward passes its output gradient G.
 
-No weight gradient is formed where A and G give its inner products directly. The samples are cut into tiles, whose
-factors two at a time are held and contracted, and a tile into chunks, whose activations are held during the passes.
+No weight gradient is formed where A and G give its inner products directly. The samples are cut into tiles, of which
+two at a time have their factors held and contracted; a tile is cut into chunks, whose activations are held during
+their passes.
 """
 
 from dataclasses import dataclass, field
@@ -22,9 +23,9 @@ from hpnets.ntk._tiling import chunks, pair
 
 @dataclass(frozen=True)
 class Schedule:
-    """Samples of a tile and of a chunk, and whether the passes for all outputs are one vectorised pass.
+    """The numbers of samples of a tile and of a chunk, and whether one vectorised pass serves all outputs.
 
-    proof: samples of a plain pass that takes no more memory than those of a chunk; at least a chunk's.
+    proof: the number of samples of a plain pass of the proof that takes no more memory than the passes of a chunk.
     """
 
     tile: int
@@ -34,7 +35,7 @@ class Schedule:
 
 
 class Factors(NamedTuple):
-    """Samples, and the state of each term for them."""
+    """Samples, and the state of each term for these samples."""
 
     x: Tensor
     states: list[State]
@@ -42,7 +43,7 @@ class Factors(NamedTuple):
 
 @dataclass
 class TermWork:
-    """The work of a kernel that `terms` cover; `prover` None means that nothing is proven."""
+    """The work of a kernel that `terms` cover; nothing is proven if `prover` is None."""
 
     net: nn.Module
     params: Params
@@ -57,7 +58,7 @@ class TermWork:
         return self.schedule.tile
 
     def factors(self, x: Tensor, old: Factors | None, first: bool) -> Factors:
-        """The states of all terms for the samples of x, chunk by chunk; of one sample as of two, which are the same."""
+        """The states of all terms for the samples of x, made chunk by chunk; a single sample is run as a pair."""
         several = x if len(x) > 1 else pair(x)
         reused: list[State] = [{}] * len(self.terms) if old is None else old.states
         C = self.selection.columns
@@ -77,7 +78,7 @@ class TermWork:
         return Factors(x, states)
 
     def _fill(self, x: Tensor, states: list[State], rows: slice) -> Tensor | None:
-        """Fill the states' rows; the outputs at x, None if no term is of layers."""
+        """Fill the states' rows; return the outputs at x, or None if no term has layers."""
         y = self._record(x, states, rows)
         for term, state in zip(self.terms, states, strict=True):
             if isinstance(term, Functional):
@@ -85,7 +86,7 @@ class TermWork:
         return y
 
     def _record(self, x: Tensor, states: list[State], rows: slice) -> Tensor | None:
-        """Fill the states of terms of layers; the outputs at x, or None if there are no such terms."""
+        """Fill the states of terms with layers; return the outputs at x, or None if there are no such terms."""
         layers = [layer for term in self.terms for layer in term.layers]
         if not layers:
             return None
@@ -105,7 +106,7 @@ class TermWork:
                 term.take(tape, state, rows, columns, grads)
 
     def contract(self, k: Tensor, left: Factors, right: Factors, symmetric: bool) -> None:
-        """k = sum over the terms; the first tile's entry of two random samples is proven."""
+        """Write the sum over the terms into k; of the first tile, the entry of two random samples is proven."""
         contract(k, self.terms, left.states, right.states, symmetric)
         if self.prover is not None and not self.entry_proven:
             self.entry_proven = True
@@ -127,7 +128,7 @@ class TermWork:
 
 
 def contract(k: Tensor, terms: tuple[Term, ...], left: list[State], right: list[State], symmetric: bool) -> None:
-    """k = sum over the terms, (n1, n2) or (C, n1, C, n2)."""
+    """Write the sum over the terms into k, (n1, n2) or (C, n1, C, n2)."""
     k.zero_()
     for term, l, r in zip(terms, left, right, strict=True):
         term.contract(k, l, r, symmetric)

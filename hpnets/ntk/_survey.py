@@ -1,4 +1,4 @@
-"""Which layers a rule may cover: a guess from a forward and a backward pass of two samples, which the proof checks."""
+"""The survey guesses which layers rules may cover, from two samples' forward and backward pass; the proof checks it."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -23,11 +23,11 @@ from hpnets.ntk._tiling import pair
 
 @dataclass(frozen=True)
 class Survey:
-    """What two samples showed: the layers, the parameters that no rule covers, the read-out, the separable layers.
+    """What two samples showed.
 
-    readout: the Linear whose output is the net's. separable: indices of layers whose units reach the read-out's inputs
-    one by one. saved: scalars that autograd keeps for one sample. unused: names of
-    parameters that no output depends on.
+    layers: the layers that rules cover. rest: names of the parameters that no rule covers. readout: the index of the
+    dense layer whose output is the net's. separable: the indices of layers whose unit h reaches only the read-out's
+    input h. saved: scalars that autograd keeps for one sample. unused: names of parameters that no output depends on.
     """
 
     layers: tuple[Layer, ...]
@@ -39,7 +39,7 @@ class Survey:
 
     @property
     def widest(self) -> int:
-        """Scalars of the largest layer's output for one sample."""
+        """The scalars of the largest layer's output for one sample."""
         return max((layer.outputs for layer in self.layers), default=self.saved)
 
 
@@ -74,15 +74,15 @@ def survey(net: nn.Module, theta: Params, x: Tensor, selection: OutputSelection)
 def _watched_pass(
     net: nn.Module, leaves: Params, x: Tensor, owners: dict[str, Parameters], others: list[str]
 ) -> tuple[Tape, int]:
-    """The pass that modules with rules and, where the net lets them be followed, sites of `others` are watched in.
+    """A pass in which modules with rules are watched, and the scalars that autograd kept of it.
 
-    And the scalars that autograd kept of it.
+    The sites of the parameters `others` are watched too, where the net allows it.
     """
     sites = [PREFIX + name for name in others]
     try:
         with _counted(leaves) as saved:
             return record(net, leaves, x, [*owners, *sites]), saved.scalars
-    except Exception:  # a net may do anything with tensors that are followed; a fault of its own comes up again
+    except Exception:  # a net may fail on followed tensors in any way; a fault of its own is raised again below
         if not sites:
             raise
     with _counted(leaves) as saved:
@@ -92,17 +92,17 @@ def _watched_pass(
 def _from_sites(
     look: SecondLook, tape: Tape | None, truth: Gradients, at: dict[int, Tensor | None], seen: Seen
 ) -> tuple[Layer, ...]:
-    """Layers of parameters that no module covers; none where a foreign net cannot be followed."""
+    """The layers of parameters that no module's rule covers; none if the net cannot be followed."""
     if not look.names:
         return ()
     try:
         return site_layers(look, tape, truth, at, seen)
-    except Exception:  # a net may do anything with tensors that are followed: the slow path is left
+    except Exception:  # a net may fail on followed tensors in any way; its parameters then take the slow path
         return ()
 
 
 class _Counter:
-    """Counts the distinct scalars that autograd saves, the parameters aside."""
+    """Counts the distinct scalars that autograd saves, without the parameters."""
 
     def __init__(self, known: set[int]) -> None:
         self.known, self.scalars = known, 0
@@ -125,9 +125,9 @@ def _counted(params: Params) -> Iterator[_Counter]:
 
 
 def saved_scalars(net: nn.Module, theta: Params, x: Tensor) -> int:
-    """Scalars that autograd keeps of the network's own forward pass over one sample of x, at least those of the sample.
+    """How many scalars autograd keeps of the network's own forward pass over one sample, at least the sample's own.
 
-    Where the pass cannot be watched (torch.func inside forward allows no hooks): those of the sample and parameters.
+    If the pass cannot be watched (torch.func inside forward allows no hooks), they are those of sample and parameters.
     """
     x = pair(x)
     try:
@@ -139,7 +139,7 @@ def saved_scalars(net: nn.Module, theta: Params, x: Tensor) -> int:
 
 
 def _covered(module: nn.Module, names: dict[int, str], theta: Params) -> Parameters:
-    """(local, net's name) of the parameters of `module` that are asked for and that its rule knows."""
+    """The parameters of `module` that are in theta and that its rule knows, as pairs (local name, name in the net)."""
     rule = rule_for(module)
     own = {local: names[id(p)] for local, p in module._parameters.items() if p is not None}
     return tuple((a, b) for a, b in own.items() if rule is not None and a in rule.parameters and b in theta)
@@ -154,7 +154,10 @@ def _agreeing(
     at: dict[int, Tensor | None],
     seen: Seen,
 ) -> tuple[tuple[Layer, ...], tuple[str, ...]]:
-    """Layers whose gradients agree with autograd's, `truth` by parameter and `at` by edge; and the other names."""
+    """The layers whose gradients agree with autograd's, and the names of the other parameters.
+
+    truth, at: autograd's gradients by parameter, and by id of the edge.
+    """
     groups = defaultdict(list)
     for name, parameters in owners.items():
         groups[type(rule_for(net.get_submodule(name))), parameters].append(name)
@@ -175,12 +178,12 @@ def _agreeing(
 
 
 def _has_weight(layer: Layer, tape: Tape) -> bool:
-    """Whether the layer's weight is a parameter, not a tensor that a parametrisation or a hook makes."""
+    """Whether the layer's weight is a parameter, not a tensor that torch's parametrize or a hook computes."""
     return "weight" in layer.locals or layer.only_call(tape).module._parameters.get("weight") is not None
 
 
 def _is_readout(layer: Layer, tape: Tape) -> bool:
-    """Whether the layer is dense, is called once, and its output is the net's, unchanged."""
+    """Whether the layer is dense, is called once, and gives the net's output, unchanged."""
     if not layer.dense or len(layer.sources) != 1:
         return False
     call = layer.only_call(tape)

@@ -1,4 +1,4 @@
-"""One forward pass with hooks on layers, and the backward passes that give the gradient at each layer's output."""
+"""The tape: a forward pass with hooks on layers, and backward passes that give the gradient at each layer's output."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -11,15 +11,15 @@ from hpnets.ntk._call import Call
 from hpnets.ntk._functional import Params, call
 from hpnets.ntk._sites import PREFIX, SiteRecorder
 
-# Outputs whose gradients are handed on together: narrow convolutions' products reach the GEMM's rate only so.
+# The gradients of this many outputs are handed on together, or narrow convolutions' products miss the GEMM's rate.
 STACK = 2
 
 
 @dataclass
 class Tape:
-    """A forward pass: outputs y (n, O) in the graph, and the calls by module name, in order.
+    """A forward pass: its outputs y (n, O) in the graph, and its calls by module name, in order.
 
-    prepared: what rules made of a call's input, by id of the call, for as long as the passes of this tape last.
+    prepared: what rules prepared of a call's input, by id of the call, for as long as the passes of this tape last.
     """
 
     y: Tensor
@@ -28,9 +28,9 @@ class Tape:
 
 
 def record(net: nn.Module, params: Params, x: Tensor, watched: Collection[str]) -> Tape:
-    """Run `net` on x with `params` (those that require gradients make the graph), watching modules and sites.
+    """Run `net` on x with `params` and watch modules and sites; parameters that require gradients make the graph.
 
-    watched: names of modules, and those of parameters whose sites are watched, with PREFIX in front.
+    watched: names of modules, and names of parameters whose sites are watched, with PREFIX in front.
     """
     names = {name.removeprefix(PREFIX) for name in watched if name.startswith(PREFIX)}
     calls: dict[str, list[Call]] = {name: [] for name in watched if not name.startswith(PREFIX)}
@@ -65,9 +65,9 @@ def _watcher(calls: list[Call]):  # type: ignore[no-untyped-def]  # torch types 
 def output_gradients(
     tape: Tape, edges: list[GradientEdge], V: Tensor, batched: bool
 ) -> Iterator[tuple[slice, list[Tensor | None]]]:
-    """For slices of the columns of V (O, C), the gradients (c, rows, ...) of V^T y at each edge; None where none are.
+    """Yield slices of the columns of V (O, C) with the gradients (c, rows, ...) of V^T y at each edge, None if unused.
 
-    batched: one vectorised pass for all C columns; else one pass a column, handed on STACK at a time.
+    batched: make one vectorised pass for all C columns; else make one pass a column, and hand on STACK at a time.
     """
     n, columns = len(tape.y), V.shape[1]
     if not tape.y.requires_grad:
@@ -82,7 +82,7 @@ def output_gradients(
     for start in range(0, columns, STACK):
         stop = min(start + STACK, columns)
         passes = [_grad(tape.y, edges, V[:, c].expand(n, -1), retain_graph=True) for c in range(start, stop)]
-        # Sample-major in memory, as the product with a sample's patches wants it.
+        # The stack is sample-major in memory, as the product with a sample's patches needs it.
         yield (
             slice(start, stop),
             [None if gs[0] is None else torch.stack(gs, 1).transpose(0, 1) for gs in zip(*passes, strict=True)],

@@ -1,4 +1,4 @@
-"""A kernel tile by tile, from the factors of its rows and of its columns."""
+"""A kernel is made tile by tile, from the factors of its rows and of its columns."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -9,32 +9,32 @@ from torch import Tensor
 from hpnets.linalg import tiles
 from hpnets.ntk._problem import Problem
 
-# What a tile's samples are kept as; only `Work` knows what is inside.
+# The factors of a tile's samples; only `Work` knows what is inside.
 Factors = Any
 
 
 class Work(Protocol):
-    """How the factors of samples are made, and contracted to a tile of the kernel."""
+    """The work of a kernel: how factors of samples are made, and how they are contracted to a tile."""
 
     @property
     def tile(self) -> int:
-        """Samples whose factors are made at a time."""
+        """The number of samples whose factors are made at a time."""
         ...
 
     def factors(self, x: Tensor, old: Factors | None, first: bool) -> Factors:
-        """The factors of the samples of x; in the memory of `old`, factors that are no longer needed, if given.
+        """The factors of the samples of x, written into the memory of `old`, factors that are no longer needed, if any.
 
-        first: these samples have not been met before in this kernel, so that what is assumed of them is to be proven.
+        first: whether these samples are new to this kernel, so that what is assumed of them has to be proven.
         """
         ...
 
     def contract(self, k: Tensor, left: Factors, right: Factors, symmetric: bool) -> None:
-        """Write <J, J'> into k, (n1, n2) or (C, n1, C, n2)."""
+        """Write <J, J'> into k, (n1, n2) or (C, n1, C, n2); symmetric: whether left and right are the same."""
         ...
 
 
 class Driver(Protocol):
-    """Who makes which factors and contracts which tiles: one process, or the ranks of a group."""
+    """A driver decides who makes which factors and contracts which tiles: one process, or the ranks of a group."""
 
     def __call__(self, x1: Tensor, x2: Tensor | None, problem: Problem, work: Work) -> Tensor:
         """K (N1, N2) if problem.flat, else (C, N1, C, N2)."""
@@ -42,10 +42,10 @@ class Driver(Protocol):
 
 
 def tiled_kernel(x1: Tensor, x2: Tensor | None, problem: Problem, work: Work) -> Tensor:
-    """K tile by tile by one process; with x2 None, only half of the tiles are contracted.
+    """K, tile by tile, by one process; if x2 is None, only half of the tiles are contracted.
 
-    Factors take the memory of those before: what a tile's passes leave free would else lie between the factors of two
-    tiles, too small for anything, and the process would hold twice as much.
+    Factors reuse the memory of the tile before. Otherwise the memory that passes free would lie between the factors of
+    two tiles, in pieces too small to be used, and the process would hold twice as much.
     """
     columns = x1 if x2 is None else x2
     C = 1 if problem.flat else problem.C
@@ -67,10 +67,10 @@ def tiled_kernel(x1: Tensor, x2: Tensor | None, problem: Problem, work: Work) ->
 
 
 def chunks(n: int, size: int) -> Iterator[slice]:
-    """Consecutive slices of about `size` that cover range(n), none of a single row where n > 1.
+    """Consecutive slices of about `size` that cover range(n), none of a single row if n > 1.
 
-    Some of torch's backward formulas are wrong at batch 1 (tests/ntk/test_torch_bugs.py), so that the last slice takes
-    a row of the one before again rather than stand alone.
+    Some of torch's backward formulas are wrong at batch 1 (tests/ntk/test_torch_bugs.py), so a last slice of one row
+    takes the row before it again.
     """
     size = max(size, 2)
     for rows in tiles(n, size):
@@ -78,12 +78,12 @@ def chunks(n: int, size: int) -> Iterator[slice]:
 
 
 def pair(x: Tensor) -> Tensor:
-    """The first two samples of x; the one that there is twice, since networks and torch differ at batch 1."""
+    """The first two samples of x; a single sample is repeated, since networks and torch may differ at batch 1."""
     return x[:2] if len(x) > 1 else x.repeat(2, *[1] * (x.ndim - 1))
 
 
 def empty(like: Tensor, shape: tuple[int, ...], old: Tensor | None) -> Tensor:
-    """An empty tensor, dtype and device of `like`, in the memory of `old` if that is given and large enough."""
+    """An empty tensor with the dtype and device of `like`, in the memory of `old` if that is given and large enough."""
     new = torch.empty(shape, dtype=like.dtype, device="meta")
     if old is None or old.untyped_storage().nbytes() < new.nbytes:
         return like.new_empty(shape)

@@ -1,4 +1,4 @@
-"""Pictures and pages made from run folders and from the index of checkpoints alone."""
+"""Pictures and pages, made only from run folders and from the index of checkpoints."""
 
 from hpnets.report.curves import draw_curves
 from hpnets.report.markers import check_markers, replace_between

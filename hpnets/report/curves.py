@@ -1,4 +1,4 @@
-"""curves.svg: what a run did over time, on one page."""
+"""curves.svg, one picture of a run over time."""
 
 import csv
 from pathlib import Path
@@ -11,7 +11,7 @@ METRICS = {"accuracy": "accuracy", "mse": "mse", "psnr": "PSNR in dB", "frechet"
 
 
 def draw_curves(folder: Path) -> Path:
-    """Draw loss, metric, drift and spectrum over time from metrics.csv and ntk.safetensors into curves.svg.
+    """Draw loss, metric, drift and spectrum over time into curves.svg, from metrics.csv and ntk.safetensors.
 
     Raises ValueError if the folder holds no metrics.csv.
     """
@@ -34,7 +34,7 @@ def draw_curves(folder: Path) -> Path:
 
 
 def read_metrics(path: Path) -> Rows:
-    """The rows of metrics.csv, each with the values it has; ValueError if the file is missing."""
+    """The rows of metrics.csv, each with the values that it has; raises ValueError if the file is missing."""
     if not path.is_file():
         raise ValueError(f"no such file: {path.absolute()}")
     with path.open(newline="") as file:

@@ -1,4 +1,4 @@
-"""Tables of the zoo, read from checkpoints/index.json alone: all rows of a task and metric, or the best of each."""
+"""Tables of the zoo, from checkpoints/index.json alone: all networks of a task and metric, or the best of each."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from hpnets.statistics import plus_minus
 
 Entry = dict[str, Any]
 LOWER_IS_BETTER = ("mse", "loss", "frechet")
-DEGENERATE = 0.5  # share of the parameters without gradient at the start past which drift says little
+DEGENERATE = 0.5  # if more than this share of the parameters has no gradient at the start, drift says little
 COLUMNS = (
     "| checkpoint | {} | additive twin | difference | parameters | kFLOPs (products) | s a run "
     "| drift | cosine drift | effective rank | decay exponent (R^2) |"
@@ -17,12 +17,12 @@ COLUMNS = (
 
 
 def metric_of(entry: Entry) -> str:
-    """The test metric that stands for a network: the first that is not the loss."""
+    """The name of the test metric by which a network is judged: the first that is not the loss."""
     return next((key for key in entry["metrics"] if key != "test/loss"), "test/loss")
 
 
 def badness(entry: Entry) -> float:
-    """The mean of the metric, with the sign by which less is better."""
+    """The mean of the metric, with its sign changed if more is better, so that less is better."""
     name = metric_of(entry)
     mean = entry["metrics"][name]["mean"]
     return mean if name.endswith(LOWER_IS_BETTER) else -mean
@@ -46,9 +46,9 @@ SORTS: dict[str, Callable[[Entry], Any]] = {
 
 
 def by_goal(index: Path, sort: str = "metric") -> dict[str, list[Entry]]:
-    """The entries of each task and metric ("digits-accuracy"), sorted: the best metric first, anything else ascending.
+    """The entries by task and metric ("digits-accuracy"), sorted: by metric the best comes first, else ascending.
 
-    Raises ValueError for another sort than those of SORTS.
+    Raises ValueError for a `sort` that SORTS does not have.
     """
     if sort not in SORTS:
         raise ValueError(f"sort is {sort!r}; allowed: {', '.join(SORTS)}")
@@ -59,13 +59,16 @@ def by_goal(index: Path, sort: str = "metric") -> dict[str, list[Entry]]:
 
 
 def zoo_table(entries: list[Entry]) -> str:
-    """One row an entry of one metric: metric, twin, costs and kernel, mean +- standard deviation over the seeds."""
+    """A table with one row an entry: metric, additive twin, costs and kernel, as mean +- std over the seeds.
+
+    entries: those of one metric, as in a value of `by_goal`.
+    """
     head = COLUMNS.format(metric_of(entries[0]).removeprefix("test/"))
     return "\n".join([head, "|" + " --- |" * (head.count("|") - 1), *map(_row, entries)])
 
 
 def best_table(index: Path, count: int = 3) -> str:
-    """The `count` best networks of each task and metric."""
+    """A table of the `count` best networks of each task and metric."""
     lines = [
         "| checkpoint | task | test metric, mean +- std | parameters | command |",
         "| --- | --- | --- | --- | --- |",
@@ -78,7 +81,7 @@ def best_table(index: Path, count: int = 3) -> str:
 
 
 def spread(value: dict[str, float] | None) -> str:
-    """mean +- std in three digits; a dash where there is none."""
+    """mean +- std, in up to four and two digits; a dash if there is no value."""
     return "-" if value is None else plus_minus(value["mean"], value["std"], ".4g", ".2g")
 
 

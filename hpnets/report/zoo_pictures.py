@@ -1,4 +1,4 @@
-"""Pictures of the zoo: what networks reach with how many parameters, their spectra, their drift against width."""
+"""Pictures of the zoo: networks' metrics against their parameters, their spectra, and their drift against width."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ OURS, TWIN, PLAIN = "tab:blue", "tab:orange", "tab:gray"
 
 
 def draw_metric(entries: list[Entry], path: Path) -> None:
-    """The metric of one task's networks against their parameters, each joined with its additive twin."""
+    """Draw the metric of one task's networks against their parameters, each joined with its additive twin."""
     figure, axes = _figure((10, 6.5))
     name = metric_of(entries[0])
     axes.set(xscale="log", xlabel="parameters", ylabel=f"{name}, mean and std of 3 seeds")
@@ -29,13 +29,13 @@ def draw_metric(entries: list[Entry], path: Path) -> None:
         axes.plot([], [], "o", color=colour, label=label)
     axes.legend(frameon=False, loc="lower right")
     axes.grid(alpha=0.3)
-    figure.draw_without_rendering()  # lays the axes out, so that the points are where they will be
+    figure.draw_without_rendering()  # lays out the axes, so that _label sees the final places of points
     _label(axes, [(e["parameters"], e["metrics"][name]["mean"], e["model"]["name"]) for e in entries])
     _save(figure, path)
 
 
 def _label(axes: Any, points: list[tuple[float, float, str]]) -> None:
-    """Write each name beside its point, at the first of some places where it covers no name written before."""
+    """Write each name beside its point, at the first of ten places where it covers no earlier name."""
     taken: list[tuple[float, float, float]] = []
     for x, y, text in sorted(points):
         across, up = axes.transData.transform((x, y))
@@ -51,7 +51,7 @@ def _is_free(across: float, up: float, width: float, taken: list[tuple[float, fl
 
 
 def draw_spectra(spectra: dict[str, Any], path: Path, columns: int = 5) -> None:
-    """A panel a network: l_k / sum l of its kernel after training, a line a seed, and of its additive twin's."""
+    """Draw one panel a network: l_k / sum_j l_j of the kernels of it and its additive twin, trained, a line a seed."""
     names = list(spectra)
     rows = max(1, -(-len(names) // columns))
     figure, grid = _figure((2.4 * columns, 2.1 * rows), rows, columns)
@@ -72,7 +72,7 @@ def draw_spectra(spectra: dict[str, Any], path: Path, columns: int = 5) -> None:
 
 
 def draw_width(file: Path, path: Path) -> None:
-    """Kernel drift after training against width, mean and standard deviation over the seeds, from width.json."""
+    """Draw kernel drift after training against width, mean and standard deviation over the seeds, from width.json."""
     drifts = json.loads(file.read_text())["drift"]
     figure, axes = _figure((7, 4.5))
     axes.set(xscale="log", yscale="log")
@@ -94,7 +94,7 @@ def _handles(colours: dict[str, str]) -> tuple[list[Any], list[str]]:
 
 
 def _figure(size: tuple[float, float], rows: int = 0, columns: int = 0) -> tuple[Any, Any]:
-    """A figure for svg with one axes, or with a flat list of rows x columns."""
+    """A figure for svg, and its one axes, or a flat list of rows x columns axes."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
@@ -106,7 +106,7 @@ def _figure(size: tuple[float, float], rows: int = 0, columns: int = 0) -> tuple
 
 
 def _save(figure: Any, path: Path) -> None:
-    """Write svg whole, text as text, with ids that depend on the content alone."""
+    """Write the svg file atomically, with text as text, and with ids that depend on the content alone."""
     import matplotlib
 
     with matplotlib.rc_context({"svg.hashsalt": "hpnets", "svg.fonttype": "none"}):

@@ -1,4 +1,4 @@
-"""Measuring a paper's statements: cells of work, criteria, claims with verdicts, pages and charts. Knows no paper.
+"""The study kit measures a paper's statements: cells, criteria, claims with verdicts, pages, charts; it knows no paper.
 
 results = Study(Path("runs/mine"), "cpu").run(grid(trace, width=(64, 256), seed=(0, 1, 2)))
 results.of(trace).by("width", "K")  # {64: [K of each seed], 256: [..]}

@@ -1,4 +1,4 @@
-"""Cells of work, each kept as json when it is done, so that a stopped study goes on where it was."""
+"""Cells are pieces of a study's work; each is kept as json when it is done, so that a stopped study can go on."""
 
 import hashlib
 import itertools
@@ -17,20 +17,20 @@ from hpnets.environment import commit, environment
 from hpnets.study.results import Result, Results, as_json
 
 Compute = Callable[..., dict[str, Any]]
-# Of an option's text in a file's name, and of all of them together; the digest after them makes the name unique.
+# The greatest lengths of one option's text in a file's name, and of the name before its digest, which makes it unique.
 OPTION_LENGTH, NAME_LENGTH = 16, 120
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One piece of work, compute(**options, device=device) -> what json can hold; options are what json can hold."""
+    """A piece of work: compute(**options, device=device) returns what json can hold, and json can hold the options."""
 
     compute: Compute
     options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def function(self) -> str:
-        """The name of the function, by which results are selected."""
+        """The name of the function; results are selected by it."""
         return self.compute.__name__
 
     @property
@@ -44,9 +44,9 @@ class Cell:
 
 
 def grid(compute: Compute, **axes: Any) -> list[Cell]:
-    """A cell for each combination of the options: a tuple is an axis, anything else (a list too) is one value.
+    """One cell for each combination of the options; a tuple is an axis, anything else, also a list, is one value.
 
-    The first axis is the slowest: grid(f, width=(8, 16), seed=(0, 1), steps=5) has widths 8, 8, 16, 16.
+    The first axis varies slowest: grid(f, width=(8, 16), seed=(0, 1), steps=5) has widths 8, 8, 16, 16.
     """
     values = [value if isinstance(value, tuple) else (value,) for value in axes.values()]
     return [Cell(compute, dict(zip(axes, row, strict=True))) for row in itertools.product(*values)]
@@ -54,17 +54,20 @@ def grid(compute: Compute, **axes: Any) -> list[Cell]:
 
 @dataclass(frozen=True)
 class Study:
-    """The folder `out` with <out>/cells/<name>.json, one file a cell.
+    """A study's folder `out`, with one file <out>/cells/<name>.json for each cell.
 
-    Processes that torchrun starts share the cells, rank r of R those numbered r, r + R, ..; all wait for the others'
-    files. Raises ValueError, before any work, if the folder cannot be written.
+    Processes that torchrun starts share the cells: rank r of R computes those numbered r, r + R, .., and waits for the
+    files of the others.
     """
 
     out: Path
     device: str
 
     def run(self, cells: Sequence[Cell]) -> Results:
-        """The results of the cells; only those without a file are computed."""
+        """The results of the cells, of which only those without a file are computed.
+
+        Raises ValueError, before any work, if the folder cannot be written.
+        """
         rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         self._make_folder()
         if world == 1:
@@ -76,7 +79,7 @@ class Study:
         return Results(tuple(self._read(cell) for cell in distinct(cells)))
 
     def origin(self, cells: Sequence[Cell]) -> dict[str, Any]:
-        """Environment of this process; of the cells the seconds, and how many were computed at each commit."""
+        """This process's environment, the cells' seconds, and how many cells were computed at each commit."""
         files = [read_json(self._path(cell)) for cell in distinct(cells)]
         commits = Counter(file["commit"] for file in files)  # a stopped study may go on at another commit
         return {
@@ -104,15 +107,15 @@ class Study:
 
     def _read(self, cell: Cell) -> Result:
         while not self._path(cell).is_file():
-            time.sleep(0.2)  # another rank is at work
+            time.sleep(0.2)  # another rank still computes it
         return Result(cell.function, as_json(cell.options), read_json(self._path(cell))["result"])
 
 
 def distinct(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells in their order, each once."""
+    """The cells in their order, without repetitions."""
     return list({cell.name: cell for cell in cells}.values())
 
 
 def is_first_rank() -> bool:
-    """Whether this process writes the page."""
+    """Whether this process is rank 0, which writes the page."""
     return int(os.environ.get("RANK", 0)) == 0

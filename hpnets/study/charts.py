@@ -1,4 +1,4 @@
-"""Pictures of a study: rows of axes with labels, legends beside the data, lines told apart without colour alone."""
+"""Pictures of a study: axes with labels, legends below the data, and lines that differ not by colour alone."""
 
 import itertools
 import math
@@ -10,7 +10,7 @@ from typing import Any
 from hpnets.atomic_files import write_whole
 from hpnets.statistics import mean
 
-# Of Okabe and Ito: eight categories that people with any colour vision tell apart.
+# Eight colours after Okabe and Ito, which people with any colour vision can tell apart.
 CATEGORIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -19,9 +19,10 @@ Style = dict[str, Any]
 
 @contextmanager
 def chart(path: Path, columns: int, title: str, rows: int = 1) -> Iterator[list[Any]]:
-    """The axes, row by row, of a figure that is saved to `path`, the same bytes from run to run.
+    """Yield the axes, row by row, of a figure that is then saved to `path`, with the same bytes from run to run.
 
-    Legends go below their axes; axes without data are left out. Raises ValueError for axes without a label of x or y.
+    Legends go below their axes, and axes without data are left out. Raises ValueError for axes without a label of x or
+    of y.
     """
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -54,13 +55,13 @@ def _finish(axes: Any, path: Path) -> None:
 
 
 def categories(names: Sequence[Any]) -> dict[Any, Style]:
-    """A colour, dashes and a marker for each of several things without an order."""
+    """A style (colour, dashes, marker) for each of several names without an order."""
     styles = zip(itertools.cycle(CATEGORIES), itertools.cycle(DASHES), itertools.cycle(MARKERS), strict=False)
     return {name: _style(*parts) for name, parts in zip(names, styles, strict=False)}
 
 
 def shades(values: Sequence[Any]) -> dict[Any, Style]:
-    """The same for values with an order, such as widths: colours along viridis."""
+    """A style for each of several values with an order, such as widths, with colours along viridis."""
     import matplotlib
 
     steps = max(1, len(values) - 1)
@@ -74,12 +75,12 @@ def _style(colour: Any, dashes: Any, marker: str) -> Style:
 
 
 def without_marker(style: Style) -> Style:
-    """The style of a curve of many points."""
+    """The style without its marker, for a curve of many points."""
     return {**style, "marker": ""}
 
 
 def band(axes: Any, x: Sequence[float], curves: Sequence[Sequence[float]], label: str, style: Style) -> None:
-    """The mean of the seeds' curves, (seeds, len(x)), with a band from the least to the greatest."""
+    """Draw the mean of the seeds' curves (seeds, len(x)), and a band from the least to the greatest."""
     columns = list(zip(*curves, strict=True))
     axes.plot(x, [math.fsum(c) / len(c) for c in columns], label=label, **style)
     low, high = [min(c) for c in columns], [max(c) for c in columns]
@@ -87,7 +88,7 @@ def band(axes: Any, x: Sequence[float], curves: Sequence[Sequence[float]], label
 
 
 def seeds_and_mean(axes: Any, numbers: Mapping[int, Sequence[float]], label: str, style: Style) -> None:
-    """Every seed at its key, such as a width, on a log axis, and a line through the means."""
+    """Draw every seed's number at its key, such as a width, on a log axis, and a line through the means."""
     log_ticks(axes, list(numbers))
     axes.plot(list(numbers), [mean(v) for v in numbers.values()], label=label, **style)
     for key, values in numbers.items():
@@ -95,7 +96,7 @@ def seeds_and_mean(axes: Any, numbers: Mapping[int, Sequence[float]], label: str
 
 
 def log_ticks(axes: Any, keys: Sequence[int]) -> None:
-    """A log axis of x with a tick at each key, and at those of an earlier call."""
+    """Make the x axis logarithmic, with a tick at each key and at the keys of earlier calls."""
     ticks = sorted({*keys, *(axes.get_xticks() if axes.lines else ())})
     axes.set_xscale("log")
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])

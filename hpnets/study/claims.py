@@ -1,4 +1,4 @@
-"""One statement of a paper: what it says, where, in which formula, what is measured of it, and what counts as seen."""
+"""A claim is one statement of a paper: what it says, where, its formula, what is measured, and the criterion."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from hpnets.study.results import Results
 
 @dataclass(frozen=True)
 class Judged:
-    """A claim as the page shows it."""
+    """A claim with what was measured and its verdict, as the page shows it."""
 
     says: str
     where: str
@@ -24,10 +24,11 @@ class Judged:
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement; `where` it stands in its source; `seeds` of networks or data that were drawn, 0 where none were.
+    """A statement of a paper.
 
-    The statistic returns quantities by name, those that the criterion asks for among them: a number, numbers by seed
-    (a list), lists by an option (a mapping), or a text. The page shows all of them.
+    where: the place in its source. seeds: how many seeds of networks or data were drawn, 0 if none were. statistic: a
+    function of the results that returns quantities by name, which include those that the criterion needs: a number,
+    numbers by seed (a list), lists by an option (a mapping), or a text. The page shows all quantities.
     """
 
     says: str
@@ -38,7 +39,7 @@ class Claim:
     seeds: int = 0
 
     def judge(self, results: Results) -> Judged:
-        """Measure the statement and decide; ValueError if the statistic lacks what the criterion asks for."""
+        """Measure the statement and decide; raises ValueError if the statistic lacks what the criterion needs."""
         quantities = self.statistic(results)
         measured = "; ".join(f"{name}: {shown(value)}" for name, value in quantities.items())
         verdict = self.criterion.decide(quantities)
@@ -46,12 +47,12 @@ class Claim:
 
 
 def labelled(name: str, quantity: Mapping[Any, Any]) -> dict[str, Any]:
-    """A quantity by an option with its keys as the page shows them: {"n = 100": ..}."""
+    """A quantity by an option, with keys as the page shows them: {"n = 100": ..}."""
     return {f"{name} = {key}": value for key, value in quantity.items()}
 
 
 def shown(value: Any) -> str:
-    """A quantity as the page shows it: a text, a number, "mean +- std" of a list, a part for each key of a mapping."""
+    """A quantity as the page shows it: a text, a number, "mean +- std" for a list, a part for each key of a mapping."""
     if isinstance(value, Mapping):
         return ", ".join(f"{shown(item)} ({key})" for key, item in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -1,8 +1,8 @@
-"""What counts as seeing a statement: objects that write their own text and decide the verdict.
+"""Criteria decide whether a statement was seen: each is an object that writes its own text and decides the verdict.
 
-A criterion speaks of quantities by name; `measured` holds them: a number, or a list or mapping of numbers, such as one
-a seed, whose mean is meant, or every one with `each`. Above("gain", 1).contradicted_if_reversed() reads "gain above 1;
-contradicted if gain below 1".
+A criterion names quantities, and `measured` holds them: a number, or a list or mapping of numbers, such as one for each
+seed. It tests their mean or, with `each`, every one of them. Above("gain", 1).contradicted_if_reversed() reads "gain
+above 1; contradicted if gain below 1".
 """
 
 import itertools
@@ -19,11 +19,11 @@ Quantities = Mapping[str, Any]
 
 
 class Criterion(ABC):
-    """Something that holds of measured quantities or does not; `str` of it is the text on the page."""
+    """A condition on measured quantities; `str(criterion)` is the text on the page."""
 
     @abstractmethod
     def holds(self, measured: Quantities) -> bool:
-        """Whether the quantities are as asked; ValueError if one was not measured."""
+        """Whether the quantities meet the criterion; raises ValueError if one of them was not measured."""
 
     def decide(self, measured: Quantities) -> Verdict:
         """The verdict on a claim with this criterion."""
@@ -33,7 +33,7 @@ class Criterion(ABC):
         return Both(self, other)
 
     def contradicted_if(self, contrary: "Criterion") -> "Criterion":
-        """The same, and a contrary case that decides "contradicted"."""
+        """This criterion with a contrary case, in which the verdict is "contradicted"."""
         return Opposed(self, contrary)
 
 
@@ -42,16 +42,16 @@ class Reversible(Criterion):
 
     @abstractmethod
     def reverse(self) -> Criterion:
-        """The opposite finding, at the same threshold."""
+        """The opposite criterion, at the same threshold."""
 
     def contradicted_if_reversed(self) -> Criterion:
-        """The same, and its reverse decides "contradicted"."""
+        """This criterion with its reverse as the contrary case, in which the verdict is "contradicted"."""
         return Opposed(self, self.reverse())
 
 
 @dataclass(frozen=True)
 class Both(Criterion):
-    """Both hold."""
+    """Both criteria hold."""
 
     one: Criterion
     other: Criterion
@@ -65,7 +65,7 @@ class Both(Criterion):
 
 @dataclass(frozen=True)
 class Opposed(Criterion):
-    """`criterion` holds; where it does not, and `contrary` does, the claim is contradicted."""
+    """`criterion` holds; if it does not but `contrary` does, the claim is contradicted."""
 
     criterion: Criterion
     contrary: Criterion
@@ -83,7 +83,7 @@ class Opposed(Criterion):
 
 @dataclass(frozen=True)
 class Above(Reversible):
-    """quantity > bound, of the mean or of each."""
+    """quantity > bound, for the mean or for each number."""
 
     quantity: str
     bound: float
@@ -101,7 +101,7 @@ class Above(Reversible):
 
 @dataclass(frozen=True)
 class Below(Reversible):
-    """quantity < bound, of the mean or of each."""
+    """quantity < bound, for the mean or for each number."""
 
     quantity: str
     bound: float
@@ -119,7 +119,7 @@ class Below(Reversible):
 
 @dataclass(frozen=True)
 class Between(Criterion):
-    """low <= quantity <= high, of the mean or of each."""
+    """low <= quantity <= high, for the mean or for each number."""
 
     quantity: str
     low: float
@@ -135,7 +135,7 @@ class Between(Criterion):
 
 @dataclass(frozen=True)
 class Less(Reversible):
-    """The mean of a quantity is below that of another divided by `factor`; the reverse: the other is below this one."""
+    """The mean of a quantity is below that of another divided by `factor`; in reverse the other is below this one."""
 
     quantity: str
     other: str
@@ -155,7 +155,7 @@ class Less(Reversible):
 
 @dataclass(frozen=True)
 class Falls(Reversible):
-    """The means of the quantity's entries, in their order, fall."""
+    """The means of the quantity's entries fall from each entry to the next."""
 
     quantity: str
     over: str
@@ -172,7 +172,7 @@ class Falls(Reversible):
 
 @dataclass(frozen=True)
 class Rises(Reversible):
-    """The means of the quantity's entries, in their order, rise."""
+    """The means of the quantity's entries rise from each entry to the next."""
 
     quantity: str
     over: str
@@ -189,7 +189,7 @@ class Rises(Reversible):
 
 @dataclass(frozen=True)
 class Always(Reversible):
-    """A statement that is true or false of each seed, true of all."""
+    """A quantity that is true or false for each seed is true for all."""
 
     quantity: str
 
@@ -205,7 +205,7 @@ class Always(Reversible):
 
 @dataclass(frozen=True)
 class Never(Reversible):
-    """A statement that is true or false of each seed, true of none."""
+    """A quantity that is true or false for each seed is true for none."""
 
     quantity: str
 
@@ -221,7 +221,7 @@ class Never(Reversible):
 
 @dataclass(frozen=True)
 class Paired(Reversible):
-    """The mean of differences, one a seed, is above (sign 1) or below (sign -1) 0 by over `errors` standard errors."""
+    """The mean of the seeds' differences is above (sign 1) or below (sign -1) 0 by over `errors` standard errors."""
 
     quantity: str
     errors: float = 2.0
@@ -240,14 +240,14 @@ class Paired(Reversible):
 
 
 def numbers(measured: Quantities, quantity: str) -> list[float]:
-    """All numbers of a quantity; ValueError if there are none."""
+    """All numbers of a quantity; raises ValueError if there are none."""
     if quantity not in measured or not (listed := list(_flat(measured[quantity]))):
         raise ValueError(f"nothing was measured of {quantity!r}; measured: {', '.join(measured)}")
     return listed
 
 
 def chosen(measured: Quantities, quantity: str, each: bool) -> list[float]:
-    """The mean of a quantity's numbers, or all of them; nan, of which nothing holds, where one is no number."""
+    """The mean of a quantity's numbers, or all of them if `each`; a nan among them makes the mean nan, which fails."""
     listed = numbers(measured, quantity)
     if each:
         return listed
@@ -255,7 +255,7 @@ def chosen(measured: Quantities, quantity: str, each: bool) -> list[float]:
 
 
 def means(measured: Quantities, quantity: str) -> list[float]:
-    """The mean of each entry of a quantity; ValueError for fewer than two entries."""
+    """The mean of each entry of a quantity; raises ValueError for fewer than two entries."""
     entries = measured.get(quantity, ())
     entries = list(entries.values() if isinstance(entries, Mapping) else entries)
     if len(entries) < 2:

@@ -1,4 +1,4 @@
-"""A figure: a heading with its text, its table and its picture."""
+"""A figure is a heading of the page with its text, its table and its picture."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from hpnets.study.results import Results
 
 @dataclass(frozen=True)
 class Picture:
-    """An svg of rows x columns axes; `draw` fills them and gives each a label of x and of y."""
+    """An svg with rows x columns axes; `draw` fills them, and gives each a label of x and of y."""
 
     name: str
     title: str
@@ -23,7 +23,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Figure:
-    """A part of the page, with a table and a picture where there is one."""
+    """A part of the page, with a table and a picture if there are any."""
 
     title: str
     text: str
@@ -38,7 +38,7 @@ class Figure:
                 p.draw(axes)
 
     def as_json(self) -> dict[str, Any]:
-        """What results.json holds of it."""
+        """The figure as results.json holds it."""
         rows = [list(row) for row in self.rows]
         name = self.picture.name if self.picture else ""
         return {"title": self.title, "text": self.text, "head": list(self.head), "rows": rows, "picture": name}
@@ -47,9 +47,10 @@ class Figure:
 def spread_table(
     results: Results, by: Sequence[str], columns: Mapping[str, Sequence[str | int]], form: str = ".3g"
 ) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Head and rows: a row a combination of the options `by`, in each column the spread of what lies at its path.
+    """The head and rows of a table: one row for each combination of the options `by`.
 
-    A list at the path holds a value a seed; a number is one of a seed's own cell.
+    columns: by heading, the path of the values whose spread is shown. A list at the path holds one value for each seed;
+    a number is that of one seed's own cell.
     """
     groups: dict[tuple[Any, ...], list[list[float]]] = {}
     for result in results:

@@ -1,4 +1,4 @@
-"""What a study found as results.json, and the page that is rendered from it: abstract, claims, figures."""
+"""A study's results as results.json, and the page that is rendered from it: abstract, claims, figures."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ ORIGIN = ("command", "environment", "commits", "seconds")
 
 
 def render(page: Mapping[str, Any]) -> str:
-    """The page of results.json."""
+    """The page for the content of results.json."""
     parts = [f"# {page['title']}", " ".join(page["abstract"]), f"Source: {page['source']}. {_origin(page)}"]
     parts += ["## Claims", verdict_table(page["claims"])]
     parts += [_claim(number, claim) for number, claim in enumerate(page["claims"], 1)]
@@ -26,7 +26,7 @@ def render(page: Mapping[str, Any]) -> str:
 
 
 def verdict_table(claims: Sequence[Mapping[str, Any]]) -> str:
-    """One row a claim: its number, what it says, the verdict."""
+    """A table with one row for each claim: its number, what it says, the verdict."""
     rows = [(str(i), claim["says"], f"**{claim['verdict']}**") for i, claim in enumerate(claims, 1)]
     return table(("", "statement", "verdict"), rows)
 
@@ -66,13 +66,13 @@ def _escaped(text: str) -> str:
 
 
 def commits(counts: Mapping[str, int]) -> str:
-    """The commits that the cells were computed at, with how many at each where there are several."""
+    """The commits at which cells were computed, with the number of cells at each if there are several."""
     each = [f"{short_commit(name)} ({cells} cells)" for name, cells in counts.items()]
     return f"commits {', '.join(each)}" if len(counts) > 1 else f"commit {short_commit(*counts)}"
 
 
 def rounded(value: Any) -> Any:
-    """json-able data with floats of six significant figures."""
+    """The data, as json can hold it, with floats rounded to six significant figures."""
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -81,7 +81,7 @@ def rounded(value: Any) -> Any:
 
 
 def write_page(out: Path, into: Path | None, page: dict[str, Any], results: Results) -> None:
-    """results.json, env.json and verdict.md in `out`; README.md, results.json and pictures in `into` too."""
+    """Write results.json, env.json and verdict.md into `out`, and README.md, results.json and pictures into `into`."""
     page = as_json(page)
     cells = [{"function": r.function, "options": r.options, "result": rounded(r.value)} for r in results]
     write_json(out / "env.json", page["environment"])
@@ -94,13 +94,13 @@ def write_page(out: Path, into: Path | None, page: dict[str, Any], results: Resu
 
 
 def _with_cells(page: dict[str, Any], cells: list[dict[str, Any]]) -> str:
-    """json with one line for each cell under "cells", the last key; one for each number would fill a page each."""
+    """json text with one line for each cell under the last key, "cells"; a line for each number would be too long."""
     lines = ",\n".join(f"    {json.dumps(cell)}" for cell in cells)
     return f'{json.dumps(page, indent=2)[:-2]},\n  "cells": [\n{lines}\n  ]\n}}\n'
 
 
 def read_results(out: Path, cells: Sequence[Cell]) -> tuple[Results, dict[str, Any]]:
-    """Results of the cells and their origin, as results.json holds them; ValueError if it is missing or lacks one."""
+    """The cells' results and origin from results.json; raises ValueError if the file is missing or lacks a cell."""
     path = out / "results.json"
     if not path.is_file():
         raise ValueError(f"out is {str(out)!r}; allowed with render: a folder with results.json")

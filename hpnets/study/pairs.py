@@ -1,4 +1,4 @@
-"""The difference of a network to its additive twin, each at its own best rate of the same grid."""
+"""The difference between a network and its additive twin, each at its own best rate of the same grid."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,10 @@ from hpnets.study.results import Results
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Net less twin, of each seed, at the rates that validation chose; `at_edge`: whose rate ends the grid."""
+    """The differences net - twin, one for each seed, at the rates that validation chose.
+
+    at_edge: which of "net" and "twin" has its best rate at an end of the grid.
+    """
 
     differences: list[float]
     net_rate: float
@@ -32,11 +35,11 @@ def paired_difference(
     seed: str = "seed",
     differs: Sequence[str] = ("network",),
 ) -> PairedDifference:
-    """measure(net) - measure(twin), seed by seed, each at the rate of least mean validation loss.
+    """The differences measure(net) - measure(twin), seed by seed, each at the rate of least mean validation loss.
 
-    `measure` and `validation` are paths into a result; `rate` and `seed` are options. A difference to a twin that was
-    tuned less says nothing: raises ValueError unless both have every seed at every rate of one grid, and all their
-    other options (steps, samples, width) the same, but those that `differs` names.
+    measure, validation: paths into a result. rate, seed: names of options. A difference to a twin that was tuned less
+    says nothing, so ValueError is raised unless both have every seed at every rate of one grid, and the same other
+    options (steps, samples, width) except those that `differs` names.
     """
     if _runs(net, (rate, seed)) != _runs(twin, (rate, seed)):
         raise ValueError(f"the twin is tuned on other {rate} and {seed}; allowed: the same grid as its net")

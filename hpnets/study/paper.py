@@ -1,4 +1,4 @@
-"""A paper as a study: a folder with sizes, cells, claims and figures."""
+"""A paper is a study in a folder of its own, with sizes, cells, claims and figures."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,7 +12,7 @@ from hpnets.study.results import Results
 
 
 class Sizes(Protocol):
-    """How large a study is: a frozen dataclass of plain options, `seeds` (0 .. seeds - 1 are drawn) among them."""
+    """The sizes of a study: a frozen dataclass of plain options with `seeds`, the number of seeds (0 .. seeds - 1)."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -22,11 +22,12 @@ class Sizes(Protocol):
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper whose package has, beside `sizes`, three modules that are imported only when they are used:
+    """A paper: its text, its sizes, and a package whose other modules are imported only when they are used.
 
-    cells.cells(sizes) -> list[Cell]; claims.claims(sizes) -> list[Claim] and claims.abstract(results, sizes), four
-    sentences; figures.figures(results, sizes) -> list[Figure]. `setting` says what was run, with {sizes} in braces.
-    `options`: fields of the sizes that the command line offers, with what they are.
+    These have the functions cells.cells(sizes) -> list[Cell], claims.claims(sizes) -> list[Claim],
+    claims.abstract(results, sizes) -> four sentences, and figures.figures(results, sizes) -> list[Figure].
+    setting: the text that says what was run, with fields of the sizes in braces. options: the fields of the sizes that
+    the command line offers, with their help.
     """
 
     package: str
@@ -44,11 +45,11 @@ class Paper:
         return self.package.rpartition(".")[2]
 
     def cells(self, sizes: Sizes) -> list[Cell]:
-        """All cells of the study, in order."""
+        """All cells of the study, in their order."""
         return list(self._module("cells").cells(sizes))
 
     def claims(self, sizes: Sizes) -> list[Claim]:
-        """Every statement, before anything is measured."""
+        """All claims, before anything is measured."""
         return list(self._module("claims").claims(sizes))
 
     def figures(self, results: Results, sizes: Sizes) -> list[Figure]:
@@ -56,11 +57,11 @@ class Paper:
         return list(self._module("figures").figures(results, sizes))
 
     def abstract(self, results: Results, sizes: Sizes, judged: list[Judged]) -> list[str]:
-        """Five sentences: the paper's four, and how many statements were reproduced."""
+        """The abstract's five sentences: the paper's own four, and one that counts the verdicts."""
         return [*self._module("claims").abstract(results, sizes), tally(judged)]
 
     def about(self, sizes: Sizes) -> str:
-        """What was run, at these sizes."""
+        """The text that says what was run at these sizes."""
         return self.setting.format(**asdict(sizes))
 
     def _module(self, name: str) -> Any:

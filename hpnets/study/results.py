@@ -1,4 +1,4 @@
-"""What cells returned, selected by function and options."""
+"""Results are what cells returned; they are selected by function and options."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,14 +8,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Result:
-    """What one cell returned: the name of its function, its options, and the value, all as json holds them."""
+    """The result of one cell: the name of its function, its options, and the value that it returned, as in json."""
 
     function: str
     options: dict[str, Any]
     value: dict[str, Any]
 
     def at(self, *path: str | int) -> Any:
-        """value[path[0]][path[1]].. ; the whole value without a path."""
+        """value[path[0]][path[1]].., or the whole value without a path."""
         value: Any = self.value
         for key in path:
             value = value[key]
@@ -35,7 +35,7 @@ class Results:
         return len(self.items)
 
     def of(self, compute: Callable[..., Any] | str, **options: Any) -> "Results":
-        """Those of a function whose options have the values given; ValueError where there are none."""
+        """The results of a function whose options have the given values; raises ValueError if there are none."""
         name = compute if isinstance(compute, str) else compute.__name__
         wanted = {key: as_json(value) for key, value in options.items()}
         chosen = tuple(r for r in self if r.function == name and all(_is(r, *item) for item in wanted.items()))
@@ -44,21 +44,21 @@ class Results:
         return Results(chosen)
 
     def values(self, *path: str | int) -> list[Any]:
-        """What lies at `path` in each result."""
+        """The value at `path` in each result."""
         return [result.at(*path) for result in self]
 
     def one(self, *path: str | int) -> Any:
-        """What lies at `path` in the only result; ValueError if there are several."""
+        """The value at `path` in the only result; raises ValueError if there are several results."""
         if len(self) != 1:
             raise ValueError(f"one result was asked for; there are {len(self)} of {self.items[0].function}")
         return self.items[0].at(*path)
 
     def by(self, option: str, *path: str | int) -> dict[Any, list[Any]]:
-        """{value of an option: what lies at `path` in each result with it}, in the order of the cells."""
+        """{value of an option: the values at `path` in the results with it}, in the order of the cells."""
         return {key: part.values(*path) for key, part in self.split(option).items()}
 
     def split(self, *options: str) -> "dict[Any, Results]":
-        """{value of an option, or a tuple of those of several: the results with it}; a list is a key as a tuple."""
+        """{value of an option, or a tuple of several options' values: the results with it}; a list becomes a tuple."""
         parts: dict[Any, list[Result]] = {}
         for result in self:
             key = tuple(_as_key(result.options[option]) for option in options)
@@ -71,7 +71,7 @@ class Results:
 
 
 def as_json(value: Any) -> Any:
-    """The value as json gives it back: tuples as lists."""
+    """The value as json gives it back, with lists for tuples."""
     return json.loads(json.dumps(value))
 
 

@@ -1,4 +1,4 @@
-"""A whole study: cells, claims, figures, page."""
+"""A whole study, from its cells to its page."""
 
 import sys
 from dataclasses import asdict
@@ -14,10 +14,10 @@ LEAST_SEEDS = 3
 def run_study(
     paper: Paper, sizes: Sizes, out: Path, device: str = "cpu", page: Path | None = None, render: bool = False
 ) -> None:
-    """Compute the cells that `out` lacks, then judge the claims, draw the figures and write the page; prints verdicts.
+    """Compute the cells that `out` lacks, judge the claims, draw the figures, write the page and print the verdicts.
 
-    render: compute nothing; take all cells from the results.json in `out`. Raises ValueError for fewer than three
-    seeds, which a spread needs.
+    render: compute nothing, and take all results from the results.json in `out`. Raises ValueError for fewer than three
+    seeds, since a spread needs three.
     """
     if sizes.seeds < LEAST_SEEDS:
         raise ValueError(f"seeds is {sizes.seeds}; allowed: >= {LEAST_SEEDS}, so that there is a spread")
@@ -49,7 +49,7 @@ def run_study(
 
 
 def command() -> str:
-    """The command of this process as a user types it: of the installed package, or of a file of a checkout."""
+    """The command of this process as a user types it, for the installed package or a file of a checkout."""
     path = Path(sys.argv[0])
     if path.stem == "__main__":
         name = f"python -m {path.parent.name}"

@@ -1,6 +1,6 @@
 r"""Activations between infinitely wide layers, in closed form where there is one, else by quadrature.
 
-For z, z' Gaussian of variances v, w and covariance c each gives E[s(z)], E[s(z) s(z')] and E[s'(z) s'(z')].
+For Gaussian z, z' with variances v, w and covariance c, each gives E[s(z)], E[s(z) s(z')] and E[s'(z) s'(z')].
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class Activation(Protocol):
     def __call__(self, z: Tensor) -> Tensor: ...
 
     def mean(self, v: Tensor) -> Tensor | None:
-        """E[s(z)], None where it is 0 at any v."""
+        """E[s(z)]; None if it is 0 for every v."""
         ...
 
     def dual(self, c: Tensor, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
@@ -43,7 +43,7 @@ _BY_NAME: dict[str, Activation] = {
 
 
 def find_activation(s: "str | Callable[[Tensor], Tensor]") -> Activation | None:
-    """The activation of a name, of a torch module, or of any callable (by quadrature); None for the identity.
+    """The activation for a name, a torch module, or any callable (by quadrature); None for the identity.
 
     Raises ValueError for an unknown name.
     """
@@ -62,12 +62,12 @@ def find_activation(s: "str | Callable[[Tensor], Tensor]") -> Activation | None:
 
 
 def activation(h: Moments, s: "str | Callable[[Tensor], Tensor]") -> Moments:
-    r"""s(h) of a Gaussian layer h: S <- E[s(z) s(z')], T <- T E[s'(z) s'(z')], with its mean E[s(z)].
+    r"""The moments of s(h) for a Gaussian layer h: S <- E[s(z) s(z')], T <- T E[s'(z) s'(z')], and the mean E[s(z)].
 
     s: "none", "relu", "erf", "gelu", "sin", "cos", "square", "cube", "tanh", "sigmoid", "silu"; LeakyReLU(slope),
     Sine(omega), Cosine(omega), Monomial(q), Quadrature(callable, tolerance); a torch module; or any callable.
 
-    Raises ValueError for an unknown name, features that are not Gaussian, or quadrature that is not accurate.
+    Raises ValueError for an unknown name, features that are not Gaussian, or a quadrature that is not accurate.
     """
     function = find_activation(s)
     if function is None:

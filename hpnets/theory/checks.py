@@ -1,16 +1,16 @@
-"""Points and covariances that the theory refuses, each with what to do about it."""
+"""Checks of points and covariances; each refusal says what to do about it."""
 
 import torch
 from torch import Tensor
 
-# Rounding of float64 sums, relative to the largest entry.
+# Sums in float64 are rounded by at most this, relative to the largest entry.
 _ROUNDING = 1e-10
-# Points whose squares, summed over up to 1e8 entries, keep all their digits in float64.
+# Between these sizes, squares of points, summed over up to 1e8 entries, keep all their digits in float64.
 _SIZES = 1e-140, 1e140
 
 
 def check_points(x1: Tensor, x2: Tensor | None) -> None:
-    """ValueError for points that are not (N, ...) of float32 or float64, of one shape, finite, of a fit size."""
+    """Raise ValueError unless points are (N, ...), float32 or float64, of one shape, finite, and of a fit size."""
     for name, x in (("x1", x1), ("x2", x1 if x2 is None else x2)):
         if not isinstance(x, Tensor):
             raise ValueError(f"{name} is a {type(x).__name__}; allowed: a tensor (N, ...): torch.as_tensor({name})")
@@ -26,7 +26,7 @@ def check_points(x1: Tensor, x2: Tensor | None) -> None:
 
 
 def check_size(name: str, sizes: Tensor) -> None:
-    """ValueError for the largest entries (N,) of points whose squares leave float64's range; 0 is allowed."""
+    """Raise ValueError if squares of the points' largest entries, `sizes` (N,), leave float64's range; 0 is allowed."""
     low, high = _SIZES
     wrong = sizes[(sizes > high) | ((sizes > 0) & (sizes < low))]
     if len(wrong):
@@ -37,7 +37,7 @@ def check_size(name: str, sizes: Tensor) -> None:
 
 
 def check_covariance(S: Tensor) -> None:
-    """ValueError for a matrix that is no covariance."""
+    """Raise ValueError for a matrix that is not a covariance."""
     if S.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"S has dtype {S.dtype}; allowed: float32 or float64: S.double()")
     if S.ndim != 2 or S.shape[0] != S.shape[1] or S.numel() == 0:

@@ -1,6 +1,6 @@
 r"""Activations whose moments over Gaussian inputs have closed forms, at variances of any size.
 
-For z, z' Gaussian of variances v, w and covariance c each gives E[s(z)], E[s(z) s(z')] and E[s'(z) s'(z')].
+For Gaussian z, z' with variances v, w and covariance c, each gives E[s(z)], E[s(z) s(z')] and E[s'(z) s'(z')].
 """
 
 import math
@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from hpnets.validate import at_least
 
 _PI = math.pi
-# Points whose 1 - cos^2 of their angle is below it are one point: rounding leaves no more of it.
+# Two points whose 1 - cos(angle)^2 is below this count as one point: less is rounding.
 _SAME = 1e-14
-# Variances up to which rounding leaves 12 digits of 1 - cos^2 for what it is used for.
+# Up to this variance rounding leaves enough digits (12) of 1 - cos^2 where it is used.
 _LARGE = 1e3
-# Variances whose products are far from both ends of float64.
+# Between these, products of two variances stay far from both ends of float64's range.
 _ORDINARY = 1e-70, 1e70
-# A relative error of exp(-omega^2 (v + w)/2 + omega^2 c) by the rounding of its exponent, at most.
+# The largest relative error of exp(-omega^2 (v + w)/2 + omega^2 c) that rounding of its exponent may cause.
 _PHASE_ERROR = 1e-8
 
 
@@ -29,8 +29,9 @@ class LeakyReLU:
         k_0 = (pi - theta) / (2 pi),   k_1 = sqrt(v w) (sin theta + (pi - theta) cos theta) / (2 pi)
         E[s s] = (1 - slope)^2 k_1 + slope c,   E[s' s'] = (1 - slope)^2 k_0 + slope
 
-    At z' = z, where theta has a kink, the derivative of k_0 is taken as 0: that of K(x, x) is then exact. Variances
-    are first divided by powers of four where v w could leave float64's range, which changes no digit: s is homogeneous.
+    At z' = z, where theta has a kink, the derivative of k_0 is taken as 0, which makes the derivative of K(x, x) exact.
+    If v w could leave float64's range, variances are first divided by powers of four; s is homogeneous, so this changes
+    no digit.
     Source: Cho and Saul 2009, "Kernel Methods for Deep Learning".
     """
 
@@ -64,24 +65,24 @@ class LeakyReLU:
 
 
 def _is_ordinary(v: Tensor) -> bool:
-    """Whether all variances are 0 or within _ORDINARY."""
+    """Whether every variance is 0 or within _ORDINARY."""
     low, high = _ORDINARY
     return not bool(((v > 0) & (v < low) | (v > high)).any())
 
 
 def _power_of_two(v: Tensor) -> Tensor:
-    """The power of two next to sqrt(v), 1 for v = 0, without a gradient."""
+    """A power of two near sqrt(v), 1 for v = 0, without a gradient."""
     exponent = torch.frexp(v.detach()).exponent.div(2, rounding_mode="floor")
     return torch.ldexp(torch.ones_like(v), exponent)
 
 
 def _correlation(c: Tensor, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    r"""1/q = 1/sqrt(a b), r = c / q, E = 1 - r^2 and e = (v w - c^2) / (a b) for a = 1 + v, b = 1 + w, of any size.
+    r"""(1/q, r, E, e) with q = sqrt(a b), r = c / q, E = 1 - r^2, e = (v w - c^2) / (a b), a = 1 + v, b = 1 + w.
 
         E = 1/a + 1/b - 1/(a b) + e
 
-    E > 0 even of one point with itself, where 1 - r^2 as such has lost its digits once v exceeds 1e12. What rounding
-    leaves of e there is taken off its value, not off its derivatives.
+    In this form E > 0 even for one point with itself, where 1 - r^2 loses its digits once v exceeds 1e12. The rounding
+    error of e there is subtracted from its value, not from its derivatives.
     """
     i, j = 1 / (1 + v), 1 / (1 + w)
     one_over_q, most = i.sqrt() * j.sqrt(), (v * i) * (w * j)
@@ -118,7 +119,7 @@ class GELU:
         P = (pi - theta) / (2 pi),   E[s s] = c P + q ((v w - c^2)/(a b) + r^2 (1/a + 1/b)) / (2 pi sqrt(E))
         E[s' s'] = P + r (1/a + 1/b + 1/(a b E)) / (2 pi sqrt(E))
 
-    By Stein's lemma, applied until no z is left.
+    The formulas follow from Stein's lemma, applied until no factor z is left.
     """
 
     def __call__(self, z: Tensor) -> Tensor:
@@ -132,7 +133,7 @@ class GELU:
         i, j, root = 1 / (1 + v), 1 / (1 + w), E.sqrt()
         inverse = i + j
         P = torch.atan2(root, -r) / (2 * _PI)
-        # In this order no factor leaves float64: not j / E * i, nor what is below sqrt(1/a + 1/b) before it meets q.
+        # This order of operations keeps every factor in float64's range: (j / E) i, and the division by root before q.
         left = torch.addcmul(e, r * r, inverse) / (2 * _PI * root) / one_over_q
         slope = r / (2 * _PI * root) * torch.addcmul(inverse, j / E, i)
         return torch.addcmul(left, c, P), P + slope
@@ -140,7 +141,7 @@ class GELU:
 
 @dataclass(frozen=True)
 class Sine:
-    r"""s(z) = sin(omega z): E[s s] = exp(-omega^2 (v + w)/2) sinh(omega^2 c), E[s' s'] = omega^2 that of cos."""
+    r"""s(z) = sin(omega z): E[s s] = exp(-omega^2 (v + w)/2) sinh(omega^2 c), E[s' s'] = omega^2 E[cos cos]."""
 
     omega: float = 1.0
 
@@ -173,9 +174,9 @@ class Cosine:
 
 
 def _waves(omega: float, c: Tensor, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-    """E cos(omega (z - z')) and E cos(omega (z + z')): apart, since sinh and cosh would overflow.
+    """E cos(omega (z - z')) and E cos(omega (z + z')), two exponentials, since sinh and cosh would overflow.
 
-    Raises ValueError for variances so large that the rounding of the exponents shows.
+    Raises ValueError for variances so large that rounding of the exponents costs more than _PHASE_ERROR.
     """
     largest = max(float(u.detach().max()) for u in (v, w))
     error = omega**2 * largest * torch.finfo(torch.float64).eps

@@ -1,4 +1,4 @@
-"""Harmonics on the sphere S^(d-1) in R^d: how many there are, zonal ones, and what a sampled function holds of each."""
+"""Harmonics on the sphere S^(d-1) in R^d: their number, zonal harmonics, and a sampled function's part of a degree."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hpnets.validate import at_least, require, require_shape
 
-# A float32 point of unit norm is off by some 1e-7; an input that was never normalised by far more than this.
+# The norm of a float32 unit vector is off by some 1e-7; that of an input never normalised, by far more than this.
 OFF_SPHERE = 1e-4
 # Rows of a tile of the n x n table of <x_i, x_j>: 1,024 rows of 10,000 columns are 80 MB.
 TILE_ROWS = 1024
@@ -29,16 +29,16 @@ def zonal_harmonics(t: Tensor, dim: int, k_max: int) -> Tensor:
 
         (k+d-2) P_{k+1} = (2k+d-2) t P_k - k P_{k-1},   P_0 = 1,   P_1 = t
 
-    Stable for |t| <= 1, where |P_k| <= 1; differentiable in t. Chebyshev's polynomials for d = 2, Legendre's for d = 3.
-    For x, x' uniform on the sphere they are orthogonal in t = <x, x'>, and the mean of P_k^2 is 1 / N(d, k). Raises
-    ValueError for k_max < 0 or dim < 2. Source: Atkinson and Han 2012, eq. 2.86.
+    The recurrence is stable for |t| <= 1, where |P_k| <= 1, and differentiable in t. d = 2 gives Chebyshev's
+    polynomials, d = 3 Legendre's. For x, x' uniform on the sphere they are orthogonal in t = <x, x'>, and the mean of
+    P_k^2 is 1 / N(d, k). Raises ValueError for k_max < 0 or dim < 2. Source: Atkinson and Han 2012, eq. 2.86.
     """
     multiplicity(k_max, dim)
     return torch.stack(list(islice(recurrence(t, dim), k_max + 1)))
 
 
 def recurrence(t: Tensor, dim: int) -> Iterator[Tensor]:
-    """P_0(t), P_1(t), ... without end, three of them held at a time; see `zonal_harmonics`."""
+    """Yield P_0(t), P_1(t), ... without end, with three of them in memory at a time; see `zonal_harmonics`."""
     before, p, k = torch.ones_like(t), t, 1
     yield before
     while True:
@@ -61,11 +61,11 @@ def check_on_sphere(x: Tensor, name: str = "x") -> Tensor:
 
 
 def zonal_coefficients(values: Tensor, x: Tensor, direction: Tensor, degrees: Sequence[int]) -> Tensor:
-    r"""a (D, O) of the least squares fit values_i ~ sum_k a_k P_k(<x_i, u>) over the degrees k, float64.
+    r"""The coefficients a (D, O), float64, of the least squares fit values_i ~ sum_k a_k P_k(<x_i, u>) over degrees k.
 
-    values: a function or residual (N, O) at points x (N, d) on the sphere; u = direction (d,), of norm 1. A function
-    that is such a sum has exactly these a, at any points. What lies outside the fit is noise: a part of mean square s^2
-    that is independent of the P_k adds about s sqrt(N(d, k) / N) to a_k, so that high degrees need many points.
+    values: a function or residual (N, O) at points x (N, d) on the sphere. direction: u (d,), of norm 1. If the
+    function is such a sum, a is exact at any points. Whatever is not such a sum acts as noise: a part of mean square
+    s^2 that is independent of the P_k changes a_k by about s sqrt(N(d, k) / N), so high degrees need many points.
 
     Raises ValueError for points off the sphere, values of another length, or more degrees than points.
     """
@@ -75,18 +75,19 @@ def zonal_coefficients(values: Tensor, x: Tensor, direction: Tensor, degrees: Se
     fits = not alike and 1 <= len(degrees) <= len(x) and min(degrees) >= 0
     require(fits, "degrees", tuple(degrees), f"1 to {len(x)} (the points) different integers >= 0")
     design = zonal_harmonics((x @ u.to(x)).clamp(-1, 1), x.shape[1], max(degrees))[list(degrees)].T
-    # Columns of equal length: those of high degrees are tiny, and least squares would take them for rounding.
+    # Columns are scaled to equal length: those of high degrees are tiny, and lstsq would take them for rounding.
     size = design.norm(dim=0)
     return torch.linalg.lstsq(design / size, values.to(design)).solution / size[:, None]
 
 
 def degree_energy(values: Tensor, x: Tensor, k_max: int) -> Tensor:
-    r"""E_k (K+1, O), the mean square of the degree-k part of a function known at N points, without bias, float64.
+    r"""E_k (K+1, O), float64: an unbiased estimate of the mean square of a function's degree-k part, from N points.
 
         E_k = N(d, k) / (N (N-1)) sum_{i != j} v_i v_j P_k(<x_i, x_j>)
 
-    For x_i uniform on the sphere its expectation is |f_k|^2, f_k the projection on all harmonics of degree k; its
-    standard error is about |f|^2 sqrt(2 N(d, k)) / N, so that it can be below 0. The sum over all k is |f|^2.
+    values: (N, O) at points x (N, d) on the sphere. For uniform x_i the expectation is |f_k|^2, where f_k is the
+    projection on all harmonics of degree k; the standard error is about |f|^2 sqrt(2 N(d, k)) / N, so E_k can be below
+    0. The sum of |f_k|^2 over all k is |f|^2.
 
     Raises ValueError for points off the sphere, values of another length, fewer than 2 points or k_max < 0.
     Source: addition theorem, Atkinson and Han 2012, eq. 2.24.
@@ -109,7 +110,7 @@ def degree_energy(values: Tensor, x: Tensor, k_max: int) -> Tensor:
 
 
 def _check_values(values: Tensor, points: int, least: int = 1) -> None:
-    """ValueError for values that are not (points, O), finite, of `least` points."""
+    """Raise ValueError unless values are finite and of shape (points, O), with at least `least` points."""
     fits = values.ndim == 2 and len(values) == points >= least and bool(torch.isfinite(values).all())
     rows = f"({points}, O), one row a point, of {least} or more, without NaN or Inf"
     require_shape(fits, "values", values, rows)

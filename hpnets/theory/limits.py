@@ -1,4 +1,4 @@
-"""The infinite-width kernels of a registered network, tile by tile."""
+"""The infinite-width kernels of a registered network, made tile by tile."""
 
 import copy
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from hpnets.theory.laws import Laws
 from hpnets.theory.moments import Moments
 from hpnets.theory.points import Points
 
-# Tensors of a tile held at once, of which 5 to 34 were measured; pairs of points that keep a tile within the cache.
+# A tile holds at most HELD tensors at once (5 to 34 were measured); a tile of CACHED pairs of points fits the cache.
 HELD, CACHED = 36, 2**17
 
 
 class Scaling(Protocol):
-    """A parameter's constants: what multiplies it, and what its draw is multiplied by."""
+    """A parameter's constants: `multiplier` multiplies it in the function, `init` multiplied its draw."""
 
     multiplier: float
     init: float
@@ -27,16 +27,16 @@ class Scaling(Protocol):
 
 @runtime_checkable
 class Created(Protocol):
-    """What `hpnets.models.create_model` declares of a network: its parametrisation and how its weights are drawn."""
+    """What `hpnets.models.create_model` declares about a network: its parametrisation and how its weights are drawn."""
 
     scalings: Mapping[str, Scaling]
     drawn: str
 
 
 class LimitKernel(NamedTuple):
-    """Both (N1, N2), of one output: outputs are independent of one another, and alike.
+    """The two limit kernels of one output, (N1, N2) each; outputs are independent and have the same kernels.
 
-    `covariance` is that of the network at initialisation, `ntk` its neural tangent kernel.
+    covariance: that of the network's outputs at initialisation. ntk: its neural tangent kernel.
     """
 
     covariance: Tensor
@@ -44,25 +44,25 @@ class LimitKernel(NamedTuple):
 
 
 def limit_kernel(net: nn.Module, x1: Tensor, x2: Tensor | None = None, *, memory: str | float = "4GiB") -> LimitKernel:
-    r"""Covariance and NTK of a network whose layers are infinitely wide, in closed form.
+    r"""The covariance and the NTK of a network whose layers are infinitely wide, in closed form.
 
         S = E[f_o(x1) f_o(x2)],   T = lim sum_p var_p df_o(x1)/dp df_o(x2)/dp
 
-    var_p is the variance that parameter p is drawn with: T is the NTK of the network written with standard normal
-    parameters times sqrt(var_p), the NTK parametrisation, in which a limit exists; what starts at a constant (biases
-    at 0, gates) has no share. `ntk_parametrised_kernel` is the same for the network at its own width. Each layer keeps
-    the W variance times fan_in and the bias variance that it has in `net`; the weights themselves are not read, only
-    the options (but for frozen features, which are taken as they are).
+    var_p is the variance that parameter p is drawn with. T is the NTK of the network in the NTK parametrisation,
+    written with standard normal parameters times sqrt(var_p), in which a limit exists; parameters that start at a
+    constant (biases at 0, gates) have no share. `ntk_parametrised_kernel` is T's counterpart at the network's own
+    width. Each layer keeps the W variance times fan_in and the bias variance that it has in `net`. Only options are
+    read, not the weights, except for frozen features, which are taken as they are.
 
     Args:
         net: a registered model, or a module with `register_limit`, in eval mode where that matters.
-        x1: points (N1, *shape), float32 or float64; computed in float64, differentiable in the points.
+        x1: points (N1, *shape), float32 or float64; the work is in float64, and differentiable in the points.
         x2: points (N2, *shape); None means x1, and half of the work.
         memory: bytes, or a text such as "500MiB", for kernels and work together.
 
-    Raises ValueError for a family without a limit, with the reason; for integer or half precision points, shapes that
-    do not match, or points so large or small that float64 cannot hold their squares, or so large that it cannot hold
-    the kernel (entries below 1e-308 are 0); where the kernels and one pair of points exceed `memory`.
+    Raises ValueError for a family without a limit, with the reason; for integer or half precision points; for shapes
+    that do not match; for points whose squares leave float64's range, or so large that the kernel does (entries below
+    1e-308 are 0); and if the kernels and the work for one pair of points exceed `memory`.
     Sources: Jacot et al. 2018 (arXiv 1806.07572); Wu et al. 2022 (arXiv 2209.07736) for products.
     """
     check_points(x1, x2)
@@ -86,7 +86,7 @@ def limit_kernel(net: nn.Module, x1: Tensor, x2: Tensor | None = None, *, memory
 
 
 def _check_finite(kernel: LimitKernel, net: nn.Module, size: float) -> None:
-    """ValueError where a product of features left float64's range on the way."""
+    """Raise ValueError if a product of features left float64's range on the way."""
     if not all(bool(torch.isfinite(K.detach()).all()) for K in kernel):
         raise ValueError(
             f"the limit of {type(net).__name__} at points of size {size:.3g} exceeds float64, as products grow by "
@@ -108,7 +108,7 @@ def init_variances(net: nn.Module, x: Tensor) -> dict[str, float]:
 
 
 def _check_shape(net: nn.Module, x: Tensor) -> None:
-    """ValueError for points that the network itself does not take, tried on a copy: it is left as it is."""
+    """Raise ValueError for points that the network does not take; a copy is tried, so that `net` stays as it is."""
     trial = copy.deepcopy(net).eval()
     try:
         with torch.no_grad():
@@ -129,7 +129,7 @@ def _derive(net: nn.Module, x1: Tensor, x2: Tensor, laws: Laws | None = None) ->
 
 
 def _check_created(net: Created) -> None:
-    """ValueError for a network that is not the function, or not drawn, as its model says."""
+    """Raise ValueError if the network's function or its draw differs from what its model says."""
     if any(abs(scaling.multiplier * scaling.init - 1) > 1e-9 for scaling in net.scalings.values()):
         raise ValueError("net is in a parametrisation that changes its function, mup; allowed: standard or ntk")
     if net.drawn != "own":
@@ -137,7 +137,7 @@ def _check_created(net: Created) -> None:
 
 
 def _tile(net: nn.Module, x1: Tensor, columns: int, memory: int) -> int:
-    """Rows and columns of a tile; ValueError where the kernels, or one pair of points beside them, do not fit."""
+    """The rows, and columns, of a tile; ValueError if the kernels, or one pair of points beside them, do not fit."""
     left = memory - 2 * 8 * len(x1) * columns
     if left <= 0:
         raise ValueError(

@@ -1,4 +1,4 @@
-r"""What a layer of infinite width is, seen from two sets of points: the first two moments and the tangent kernel."""
+r"""A layer of infinite width, seen from two sets of points: its first two moments and its tangent kernel."""
 
 import itertools
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ Means = tuple[Tensor, Tensor]
 
 
 def fresh() -> frozenset[int]:
-    """The mark of coordinates that no others share: what a layer of new weights gives."""
+    """A new mark, for the coordinates of a layer of new weights."""
     return frozenset({next(_SOURCES)})
 
 
@@ -21,22 +21,22 @@ class Moments:
 
         S = E[y(x) y(x')],   T = sum_p var_p dy(x)/dp dy(x')/dp,   S_1 = E[y(x) y(x)],   S_2 = E[y(x') y(x')],   E[y]
 
-    S, T: (N1, N2, P, P) over P positions (1 for vectors; the pixels `grid` of an image); S_1: (N1, P, P); S_2: (N2, P,
-    P); mean: E[y] at both, (N1, P) and (N2, P), or None where it is 0. `gaussian` says that y is a Gaussian process of
-    mean 0, which activations need. `sources` marks the weights whose coordinates y is made of: two features may be
-    added or multiplied where they share none, and are then independent.
+    S, T: (N1, N2, P, P) over P positions (1 for vectors; the pixels `grid` of an image). S_1: (N1, P, P). S_2: (N2, P,
+    P). mean: E[y] at both sets, (N1, P) and (N2, P), or None if it is 0. gaussian: whether y is a Gaussian process of
+    mean 0, which activations need. sources: marks of the weights that y is made of; two features that share none are
+    independent, and may be added or multiplied.
 
         a * b:   S = S_a S_b,   T = T_a S_b + S_a T_b,   E = E_a E_b
         a + b:   S = S_a + S_b + E_a E_b' + E_b E_a',   T = T_a + T_b,   E = E_a + E_b
 
-    Numbers scale and shift: c * y has S = c^2 S and T = c^2 T; c + y has S + c (E + E') + c^2 and the same T. A skip
-    s * y + y, whose terms share y, is (1 + s) * y.
+    Numbers scale and shift: c * y has c^2 S and c^2 T; c + y has S + c (E + E') + c^2 and the same T. A skip
+    s * y + y, whose terms share y, is written (1 + s) * y.
 
-    `mixed` says that the coordinates are several positions side by side, all else being means over these (`flatten`):
-    the mean of a product over positions is not the product of means.
+    mixed: whether the coordinates are several positions side by side (`flatten`), so that S, T and the mean are means
+    over these; the mean of a product over positions is not the product of means.
 
-    Raises ValueError for a sum or product of features that share weights, and for a product, or a sum of means other
-    than 0, of two that are mixed.
+    Raises ValueError for a sum or product of features that share weights, and for a product of two mixed features, or
+    a sum of two whose means are not 0.
     """
 
     S: Tensor
@@ -64,7 +64,7 @@ class Moments:
 
 
 def outer(a: Tensor, b: Tensor) -> Tensor:
-    """(N1, P) and (N2, P) to their products (N1, N2, P, P)."""
+    """The products (N1, N2, P, P) of a (N1, P) and b (N2, P)."""
     return a[:, None, :, None] * b[None, :, None, :]
 
 
@@ -74,12 +74,12 @@ def plus_outer(S: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 
 def within(a: Tensor, b: Tensor) -> Tensor:
-    """(N, P) and (N, P) to the products (N, P, P) of each point's positions."""
+    """The products (N, P, P) over each point's positions of a (N, P) and b (N, P)."""
     return a[:, :, None] * b[:, None, :]
 
 
 def multiply(a: Moments, b: Moments) -> Moments:
-    """Hadamard product of independent features: the product rule."""
+    """The Hadamard product of independent features, by the product rule."""
     sources, mixed = _apart(a, b, "product"), _aligned(a, b, "product")
     mean = None if a.mean is None or b.mean is None else (a.mean[0] * b.mean[0], a.mean[1] * b.mean[1])
     T = torch.addcmul(a.T * b.S, a.S, b.T)
@@ -87,7 +87,7 @@ def multiply(a: Moments, b: Moments) -> Moments:
 
 
 def add(a: Moments, b: Moments) -> Moments:
-    """Sum of independent features; Gaussian where both are."""
+    """The sum of independent features, which is Gaussian if both are."""
     sources, mixed = _apart(a, b, "sum"), a.mixed or b.mixed
     S, S_1, S_2 = a.S + b.S, a.S_1 + b.S_1, a.S_2 + b.S_2
     mean = a.mean or b.mean
@@ -101,19 +101,19 @@ def add(a: Moments, b: Moments) -> Moments:
 
 
 def scale(h: Moments, c: float) -> Moments:
-    """c y."""
+    """The moments of c y for a number c."""
     mean = h.mean and (c * h.mean[0], c * h.mean[1])
     return replace(h, S=c**2 * h.S, T=c**2 * h.T, S_1=c**2 * h.S_1, S_2=c**2 * h.S_2, mean=mean)
 
 
 def shift(h: Moments, c: float) -> Moments:
-    """The number c plus y."""
+    """The moments of c + y for a number c."""
     c_1, c_2 = (torch.full_like(v, c) for v in h.variances)
     return translate(h, c_1, c_2)
 
 
 def translate(h: Moments, c_1: Tensor, c_2: Tensor) -> Moments:
-    """The sum c(x) + y(x) for a number c at each point and position, (N1, P) and (N2, P)."""
+    """The moments of c(x) + y(x) for a number c at each point and position, (N1, P) and (N2, P)."""
     m_1, m_2 = h.mean or (torch.zeros_like(v) for v in h.variances)
     S = plus_outer(plus_outer(h.S, c_1, m_2 + c_2), m_1, c_2)
     S_1, S_2 = (
@@ -123,7 +123,7 @@ def translate(h: Moments, c_1: Tensor, c_2: Tensor) -> Moments:
 
 
 def rescale(h: Moments, g_1: Tensor, g_2: Tensor) -> Moments:
-    """g(x) y(x) for a number g at each point and position, (N1, P) and (N2, P), P or 1."""
+    """The moments of g(x) y(x) for a number g at each point and position, (N1, P) and (N2, P), or P = 1 for all."""
     mean = h.mean and (g_1 * h.mean[0], g_2 * h.mean[1])
     g = outer(g_1, g_2)
     return replace(h, S=g * h.S, T=g * h.T, S_1=within(g_1, g_1) * h.S_1, S_2=within(g_2, g_2) * h.S_2, mean=mean)
@@ -139,7 +139,7 @@ def _apart(a: Moments, b: Moments, what: str) -> frozenset[int]:
 
 
 def _aligned(a: Moments, b: Moments, what: str) -> bool:
-    """Whether one of the two is mixed; ValueError if both are."""
+    """Whether one of the two is mixed; raises ValueError if both are."""
     if a.mixed and b.mixed:
         raise ValueError(
             f"{what} of two flattened features: its mean over positions is not the {what} of their means; allowed: the "

@@ -14,22 +14,22 @@ Linear = Callable[[Tensor], Tensor]
 
 
 def mapped(h: Moments, f: Linear, mean: Linear, grid: tuple[int, ...]) -> Moments:
-    """The moments after a fixed linear map of positions: f on (..., P, P), `mean` on (N, P)."""
+    """The moments after a fixed linear map of positions, given as f on (..., P, P) and as `mean` on (N, P)."""
     means = h.mean and (mean(h.mean[0]), mean(h.mean[1]))
     return replace(h, S=f(h.S), T=f(h.T), S_1=f(h.S_1), S_2=f(h.S_2), mean=means, grid=grid)
 
 
 def _weighted(h: Moments, w: float, b: float) -> Moments:
-    """S = w S + b,   T = w T + S: the layer of new weights over positions that are already summed."""
+    """S <- w S + b, T <- w T + S (the new S): a layer of new weights over positions that are already summed."""
     positive("weight", w), finite("bias", b, minimum=0)
     S = w * h.S + b
     return Moments(S, torch.add(S, h.T, alpha=w), w * h.S_1 + b, w * h.S_2 + b, None, h.grid, True, fresh())
 
 
 def dense(h: Moments, weight: float = 1.0, bias: float = 0.0) -> Moments:
-    r"""A dense layer, at each position: W h + b with W ~ N(0, weight / fan_in), b ~ N(0, bias).
+    r"""A dense layer at each position: W h + b with W ~ N(0, weight / fan_in), b ~ N(0, bias).
 
-        S <- weight S + bias,   T <- weight T + S      (S the new one)
+        S <- weight S + bias,   T <- weight T + S      (the new S)
 
     Raises ValueError for a weight that is not > 0 or a bias that is < 0.
     Source: Jacot et al. 2018 (arXiv 1806.07572), proposition 1 and theorem 1.
@@ -38,7 +38,7 @@ def dense(h: Moments, weight: float = 1.0, bias: float = 0.0) -> Moments:
 
 
 def conv(h: Moments, kernel: int, weight: float = 1.0, bias: float = 0.0, stride: int = 1, padding: int = 0) -> Moments:
-    r"""A convolution over the last two axes with W ~ N(0, weight / (channels kernel^2)), zeros around.
+    r"""A convolution over the last two axes with W ~ N(0, weight / (channels kernel^2)) and zero padding.
 
         S(p, q) <- weight / kernel^2 sum_d S(p + d, q + d) + bias,   T likewise, plus the new S
 
@@ -59,7 +59,7 @@ def conv(h: Moments, kernel: int, weight: float = 1.0, bias: float = 0.0, stride
 
 
 def _diagonal_sums(S: Tensor, a: int, b: int, kernel: int, stride: int, padding: int) -> Tensor:
-    """sum_d S[..., a = s i + d, .., b = s j + d, ..] over d = 0..kernel-1, with zeros around."""
+    """sum_d S[.., s i + d, .., s j + d, ..] for (i, j) on axes (a, b), d = 0..kernel-1, stride s, zero padding."""
     pad = [0, 0] * 4
     for axis in (a, b):
         pad[2 * (-axis - 1)] = pad[2 * (-axis - 1) + 1] = padding
@@ -82,9 +82,9 @@ def average(h: Moments) -> Moments:
 
 
 def flatten(h: Moments) -> Moments:
-    """All positions side by side in one vector: as a dense layer sees it, the mean of S(p, p), and of E(p), over p.
+    """All positions side by side in one vector; a dense layer sees the means of S(p, p), T(p, p) and E(p) over p.
 
-    Coordinates of more than one position are no longer alike, and so not Gaussian as a whole.
+    Coordinates of different positions have different moments, so the result is not Gaussian if there are several.
     """
     mixed = h.S.shape[-1] > 1
     flat = mapped(
@@ -97,7 +97,7 @@ def flatten(h: Moments) -> Moments:
 
 
 def average_pool(h: Moments, size: int) -> Moments:
-    """Means over size x size windows that do not overlap."""
+    """The means over windows of size x size positions that do not overlap."""
     height, width = h.grid
 
     def once(S: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ def average_pool(h: Moments, size: int) -> Moments:
 
 
 def gather(h: Moments, indices: list[Tensor]) -> Moments:
-    """Channels in equal groups, group g reading position indices[g][p] at p: the mean over the groups."""
+    """Equal groups of channels, where group g reads position indices[g][p] at p; moments are means over the groups."""
 
     def mean(part: Callable[[Tensor], Tensor]) -> Tensor:
         return torch.stack([part(i) for i in indices]).mean(0)
@@ -118,13 +118,13 @@ def gather(h: Moments, indices: list[Tensor]) -> Moments:
 
 
 def normalise(h: Moments, eps: float = 0.0, positions: bool = False, centre: bool = True) -> Moments:
-    r"""(y - E y) / sqrt(V + eps), V the variance of a layer's infinitely many features: LayerNorm's limit.
+    r"""The limit of LayerNorm, (y - E y) / sqrt(V + eps), with V the variance over a layer's infinitely many features.
 
         S <- (S - E E') / sqrt((V + eps) (V' + eps)),   T <- T / sqrt((V + eps) (V' + eps))
 
-    V = E y^2 - (E y)^2 is a number of each point and position, by the law of large numbers, and its own derivative
-    averages out. With `positions` the mean and V are over positions too (GroupNorm of any number of groups); without
-    `centre` nothing is subtracted (RMSNorm).
+    By the law of large numbers V = E y^2 - (E y)^2 is one number for each point and position, and its own derivative
+    averages out. With `positions`, E y and V are over positions too (GroupNorm with any number of groups); without
+    `centre`, nothing is subtracted (RMSNorm).
     """
     if centre and h.mean is not None:
         e_1, e_2 = (m.mean(1, keepdim=True).expand_as(m) if positions else m for m in h.mean)

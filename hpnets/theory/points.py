@@ -14,31 +14,31 @@ Map = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Points:
-    """Two sets of points, (N1, *shape) and (N2, *shape), on their way into a limit."""
+    """Two sets of points, (N1, *shape) and (N2, *shape), before a network's first layer."""
 
     x_1: Tensor
     x_2: Tensor
 
     def map(self, f: Map) -> "Points":
-        """f of both."""
+        """f applied to both sets."""
         return Points(f(self.x_1), f(self.x_2))
 
     def moments(self) -> Moments:
-        """(N, channels, *grid) as features over the positions of the grid."""
+        """The moments of points (N, channels, *grid) as features over the positions of the grid."""
         d, grid = self.x_1.shape[1], tuple(self.x_1.shape[2:])
         a, b = (x.reshape(*x.shape[:2], -1) for x in (self.x_1, self.x_2))
         S = torch.einsum("icp,jcq->ijpq", a, b) / d
         return Moments(S, torch.zeros_like(S), a.mT @ a / d, b.mT @ b / d, grid=grid)
 
     def flat(self) -> Moments:
-        """(N, *shape) as vectors."""
+        """The moments of points (N, *shape) as vectors."""
         return self.map(lambda x: x.flatten(1)).moments()
 
 
 def inputs(x1: Tensor, x2: Tensor | None = None) -> Moments:
     r"""Points (N, d), or images (N, channels, *grid), as the input of a limit: S = x . x' / d, T = 0, in float64.
 
-    x2 None means x1. Of images S is over the channels, for each pair of positions.
+    x2: None means x1. For images S is the mean over channels, for each pair of positions.
 
     Raises ValueError for integer or half precision points, other shapes or values that are not finite.
     """
@@ -48,9 +48,9 @@ def inputs(x1: Tensor, x2: Tensor | None = None) -> Moments:
 
 
 def from_covariance(S: Tensor) -> Moments:
-    r"""A limit whose input is known by its covariance alone: S (N, N), symmetric and positive semi-definite; T = 0.
+    r"""The input of a limit, given by its covariance S (N, N) alone, symmetric and positive semi-definite; T = 0.
 
-    Raises ValueError for a matrix that is not square, not symmetric or has a negative eigenvalue, each beyond rounding.
+    Raises ValueError for a matrix that is not square, or, beyond rounding, not symmetric or with a negative eigenvalue.
     """
     check_covariance(S)
     S = S.double()

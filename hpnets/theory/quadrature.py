@@ -14,7 +14,7 @@ _TINY = 1e-300
 
 @lru_cache(maxsize=1)
 def hermite() -> tuple[Tensor, Tensor]:
-    """Nodes u (NODES,) of the weight exp(-u^2/2) / sqrt(2 pi), and w(u) h_k(u) (NODES, NODES) for h_k orthonormal."""
+    """The nodes u (NODES,) for the weight exp(-u^2/2) / sqrt(2 pi), and w(u) h_k(u) (NODES, NODES), h_k orthonormal."""
     u, w = scipy.special.roots_hermitenorm(NODES)
     h = np.zeros((NODES, NODES))
     h[:, 0], h[:, 1] = 1, u
@@ -24,15 +24,16 @@ def hermite() -> tuple[Tensor, Tensor]:
 
 
 class Quadrature:
-    r"""An activation s that is any callable on tensors, by its Hermite coefficients (Mehler's formula).
+    r"""Any callable on tensors as an activation s, by its Hermite coefficients (Mehler's formula).
 
         a_k(v) = E[s(sqrt(v) u) h_k(u)],   E[s(z) s(z')] = sum_k a_k(v) a_k(v') r^k,   r = c / sqrt(v v')
-        E[s'(z) s'(z')] = d/dc of it = sum_k k a_k(v) a_k(v') r^(k-1) / sqrt(v v')   (Price: s' is not needed)
+        E[s'(z) s'(z')] = d/dc E[s(z) s(z')] = sum_k k a_k(v) a_k(v') r^(k-1) / sqrt(v v')   (Price: s' is not needed)
 
-    z, z' Gaussian of variances v, v' and covariance c; the coefficients by 256 nodes, the sums over k < 192. What the
-    terms k = 192..255 would add to E[s'^2] is taken for the error.
+    z, z' are Gaussian with variances v, v' and covariance c. The coefficients take 256 nodes, and the sums run over
+    k < 192; what the terms k = 192..255 would add to E[s'^2] is taken as the error.
 
-    Raises ValueError where that exceeds `tolerance`, relative: for an activation with a kink, or a large variance.
+    Raises ValueError if that error exceeds `tolerance`, relatively, as for an activation with a kink or a large
+    variance.
     """
 
     def __init__(self, function: Callable[[Tensor], Tensor], tolerance: float = 1e-8) -> None:
@@ -61,7 +62,7 @@ class Quadrature:
         return self.coefficients(v)[..., 0]
 
     def dual(self, c: Tensor, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-        """E[s(z) s(z')] and E[s'(z) s'(z')], of c and of v, w that broadcast to it."""
+        """E[s(z) s(z')] and E[s'(z) s'(z')] for c, and for v, w that broadcast to it."""
         a, b = self.coefficients(v), self.coefficients(w)
         root = v.clamp_min(_TINY).sqrt() * w.clamp_min(_TINY).sqrt()
         r = c / root

@@ -1,4 +1,4 @@
-"""Lightning meets the rest: the module, the kernel callback, the loggers and the run folder."""
+"""Training with Lightning: the module, the callbacks that measure kernels, the loggers and the run folder."""
 
 from hpnets.training.coordinate_checks import CoordinateCheck, coordinate_check
 from hpnets.training.errors import Interrupted, NonFiniteError

@@ -1,4 +1,4 @@
-"""The parts of a run put together from its options: callbacks, loggers, Trainer."""
+"""The parts of a run are made from its options: callbacks, loggers, Trainer."""
 
 import logging
 import sys
@@ -26,7 +26,7 @@ from hpnets.training.wandb_log import WandbLog, resolve_mode
 
 
 def make_monitor(ntk: NTKOptions, net: nn.Module, task: Task, run: RunFolder) -> NTKMonitor | None:
-    """The kernel callback on the task's probe set, tried on one sample; None if it is off."""
+    """The kernel callback on the task's probe set, tried on one sample; None if ntk.every is "off"."""
     if ntk.every == "off":
         return None
     if ntk.probe > len(task.train_set):
@@ -49,7 +49,7 @@ def make_monitor(ntk: NTKOptions, net: nn.Module, task: Task, run: RunFolder) ->
 
 
 def statistics_source(ntk: NTKOptions, task: Task) -> Source:
-    """What BatchNorm is estimated on: latents where the batches are what the network makes, not what it takes."""
+    """The source of BatchNorm's statistics: for a generator latents, since its batches are pictures, not inputs."""
     if ntk.batch_statistics == "estimate" and isinstance(task, GenerationTask):
         return list(task.latents(BATCHES * ROWS).split(ROWS))
     return ntk.batch_statistics
@@ -58,7 +58,7 @@ def statistics_source(ntk: NTKOptions, task: Task) -> Source:
 def make_callbacks(
     options: RunOptions, monitor: NTKMonitor | None, task: Task, run: RunFolder, metrics: MetricsCSV
 ) -> list[Callback]:
-    """All callbacks, in the order that they need: what measures, what keeps the measurements, what saves."""
+    """All callbacks, in the order that they need: those that measure come before those that keep results and save."""
     progress = RichProgressBar() if sys.stdout.isatty() else EpochLines()
     best = LastAndBest(run.checkpoints, task.monitor, task.monitor_mode)
     measuring = [*([monitor] if monitor else []), *make_harmonics(task), EpochPicture(task, run.picture)]
@@ -66,7 +66,7 @@ def make_callbacks(
 
 
 def make_harmonics(task: Task) -> list[Callback]:
-    """The residual's harmonics on the training points, where the task is made of some."""
+    """The callback of the residual's harmonics on the training points, for a task made of harmonics; else []."""
     if not isinstance(task, SphereTask) or len(task.train_set) < len(task.degrees):
         return []
     x, y = task.train_set.batch(range(len(task.train_set)))
@@ -74,7 +74,7 @@ def make_harmonics(task: Task) -> list[Callback]:
 
 
 def make_trainer(options: RunOptions, loggers: list[Any], callbacks: list[Callback]) -> pl.Trainer:
-    """Lightning's Trainer; ValueError for devices, strategies or precisions that are not there."""
+    """Lightning's Trainer; raises ValueError for devices, strategies or precisions that are not available here."""
     o = options.trainer
     try:
         return pl.Trainer(
@@ -98,7 +98,7 @@ def make_trainer(options: RunOptions, loggers: list[Any], callbacks: list[Callba
 
 
 def make_wandb(options: RunOptions, run: RunFolder) -> WandbLog | None:
-    """wandb's logger on the first rank; None elsewhere or if it is off."""
+    """wandb's logger on the first rank; None on other ranks, and if wandb is off."""
     mode = resolve_mode(options.wandb) if is_first_rank() else "off"
     return None if mode == "off" else WandbLog(run.path, mode, options.to_dict())
 

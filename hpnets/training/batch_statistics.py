@@ -1,4 +1,4 @@
-"""BatchNorm's statistics while a network is measured in training: of training inputs, until its own are."""
+"""BatchNorm's statistics for measurements in training: they are estimated until the running ones are those of data."""
 
 import math
 import random
@@ -20,19 +20,19 @@ from hpnets.training.measured_network import eval_mode
 
 Source = Literal["estimate", "running"] | Sequence[Tensor]
 
-BATCHES, ROWS = 8, 128  # that statistics are estimated on: at most so many batches of at most so many samples
+BATCHES, ROWS = 8, 128  # statistics are estimated on at most so many batches of at most so many samples
 INSTEAD = "batch_statistics=[x, ...] takes inputs (n, ...) of the network, 'running' its own statistics"
 
 
 class BatchStatistics:
     """Lends a network statistics that are estimated on training inputs, while its own remember their start.
 
-    They are of the same inputs at every measurement, of a resumed fit too, and of rank 0 on every rank.
+    Every measurement, also of a resumed fit, uses the same inputs, and every rank has rank 0's statistics.
 
     Args:
-        source: "estimate" takes inputs of the trainer's train dataloader (`training_inputs`), "running" the network's
-            own statistics, and warns; or inputs (n, ...), one batch after another.
-        x: inputs (N, ...) that the network is measured on, of which shape the training inputs must be.
+        source: "estimate" takes inputs of the trainer's train dataloader (`training_inputs`); "running" keeps the
+            network's own statistics, and warns; a list of inputs (n, ...) gives the batches themselves.
+        x: the inputs (N, ...) that the network is measured on; training inputs must have their shape.
     """
 
     def __init__(self, source: Source, x: Tensor) -> None:
@@ -44,7 +44,7 @@ class BatchStatistics:
             self._check(source)
 
     def start(self, net: nn.Module) -> None:
-        """Forget the inputs of another fit; warn where "running" statistics will be of no data."""
+        """Forget the inputs of another fit; warn if "running" statistics are not yet those of data."""
         self._inputs = None
         if self.source == "running" and _remembers(net):
             warnings.warn(
@@ -56,9 +56,9 @@ class BatchStatistics:
 
     @contextmanager
     def lent(self, net: nn.Module, trainer: pl.Trainer | None, loader: object = None) -> Iterator[bool]:
-        """`net` in eval mode, as it is to be measured, then as it was; gives whether its statistics are estimated.
+        """Put `net` in eval mode for a measurement, then back; yields whether its statistics are estimated.
 
-        The train dataloader is the trainer's, or `loader` before there is one.
+        loader: the train dataloader, if there is no trainer yet.
         """
         estimated = self.source != "running" and _remembers(net)
         if not estimated:
@@ -70,13 +70,13 @@ class BatchStatistics:
             yield estimated
 
     def _take(self, trainer: pl.Trainer | None, loader: object) -> Sequence[Tensor]:
-        """The inputs to estimate on, read once a fit."""
+        """The inputs to estimate on, which are read once in a fit."""
         if not isinstance(self.source, str):
             return self.source
         if trainer is None:
             return self._check(training_inputs(loader))
         if self._inputs is None:
-            # As the module gets it: hooks such as on_after_batch_transfer normalise batches on the device.
+            # Batches go through the module's hooks, such as on_after_batch_transfer, which may normalise them.
             self._inputs = self._check(training_inputs(trainer.train_dataloader, trainer.strategy.batch_to_device))
         return self._inputs
 
@@ -88,13 +88,13 @@ class BatchStatistics:
 
 
 def training_inputs(loader: object, prepare: Callable[[Any], Any] = lambda batch: batch) -> list[Tensor]:
-    """x of at most 1024 samples of a DataLoader in batches of at most 128, on the CPU; the same at every call.
+    """The x of at most 1024 samples of a DataLoader, in batches of at most 128, on the CPU, the same at every call.
 
-    Rows are drawn from the data set by its length alone, not by the loader's sampler, so that neither order, nor rank,
-    nor batch size matters; a SubsetRandomSampler's are of its subset. What transforms draw starts from seeds of its
-    own, and the random states of torch, numpy and Python are put back.
+    Rows are drawn from the data set by its length alone (or from a SubsetRandomSampler's subset), not by the loader's
+    sampler, so that order, rank and batch size do not matter. Random transforms start from fixed seeds, and the random
+    states of torch, numpy and Python are put back.
 
-    Raises ValueError for what is not read by row, and for batches that do not begin with a tensor, x.
+    Raises ValueError for a loader whose data set is not read by row, and for batches that do not begin with a tensor x.
     """
     if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterableDataset):
         what = type(loader.dataset if isinstance(loader, DataLoader) else loader).__name__
@@ -104,33 +104,33 @@ def training_inputs(loader: object, prepare: Callable[[Any], Any] = lambda batch
         )
     with isolate_rng():
         torch.manual_seed(0)
-        np.random.seed(0)  # noqa: NPY002  (what old transforms draw from)
+        np.random.seed(0)  # noqa: NPY002  (old transforms draw from numpy's global RNG)
         random.seed(0)
         batches = DataLoader(loader.dataset, collate_fn=loader.collate_fn, **_dealt(loader))
         return [_first(prepare(batch)) for batch in batches]
 
 
 def _dealt(loader: DataLoader[Any]) -> dict[str, Any]:
-    """Arguments of a DataLoader that gives some rows of the data set of `loader` in batches."""
+    """The arguments of a DataLoader that gives the drawn rows of the data set of `loader` in batches."""
     own = loader.sampler
     known = list(own.indices) if isinstance(own, SubsetRandomSampler) else range(len(loader.dataset))  # type: ignore[arg-type]
     rows = random.Random(0).sample(known, min(len(known), BATCHES * ROWS))
-    if loader.batch_sampler is None:  # a row of the data set is a batch
+    if loader.batch_sampler is None:  # each row of the data set is a whole batch
         return {"batch_size": None, "sampler": rows[:BATCHES]}
     count = math.ceil(len(rows) / ROWS)
     return {"batch_sampler": [rows[i::count] for i in range(count)]}
 
 
 def share_buffers(net: nn.Module) -> None:
-    """Give every rank the buffers of rank 0, as DDP does at its next forward: BatchNorm's statistics are per rank."""
+    """Give every rank the buffers of rank 0, as DDP does at its next forward; BatchNorm's statistics differ by rank."""
     if dist.is_available() and dist.is_initialized():
         for buffer in net.buffers():
             dist.broadcast(buffer, 0)
 
 
 def _remembers(net: nn.Module) -> bool:
-    """Whether `net` trains with statistics of its batches, and its running ones remember their start."""
-    # A net in eval mode as a whole, frozen, trains with its running statistics too.
+    """Whether `net` trains with the statistics of its batches, while its running ones remember their start."""
+    # A net that is frozen, in eval mode as a whole, also trains with its running statistics, so they are right.
     return any(module.training for module in net.modules()) and statistics_remember_start(net)
 
 

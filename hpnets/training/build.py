@@ -1,4 +1,4 @@
-"""From options to a network and a task: options completed and read by their types, then built."""
+"""From options to a network and a task: options are completed and read by their types, then built."""
 
 import re
 from dataclasses import replace
@@ -16,7 +16,7 @@ from hpnets.validate import read
 
 
 def complete(options: RunOptions) -> RunOptions:
-    """The same options with the defaults of the model and the task written out, each value as its type asks.
+    """The same options with the defaults of model and task written out, and each value read as its type.
 
     Raises ValueError for an unknown name or option, or a value of another type.
     """
@@ -37,9 +37,9 @@ def complete(options: RunOptions) -> RunOptions:
 
 
 def build(options: RunOptions, features: Features | None = None) -> tuple[nn.Module, Task]:
-    """The network and the task (set up) that options describe; ValueError for what cannot be built.
+    """The network and the task (set up) that options describe; raises ValueError if they cannot be built.
 
-    A model that generates pictures gets the GenerationTask of the task, with these features to measure them by.
+    A model that generates pictures gets the GenerationTask of the task; `features` measure its pictures.
     """
     if options.gan != GANOptions() and not generates_pictures(options.model["name"]):
         raise ValueError(f"gan is {vars(options.gan)}; allowed for {options.model['name']!r}, no generator: no change")

@@ -1,4 +1,4 @@
-"""Small callbacks of every run: a seed, a picture and a line for each epoch."""
+"""Small callbacks of every run: seeds, options in checkpoints, and a picture and a line for each epoch."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ class SeedEpochs(pl.Callback):
 
 
 class KeepOptions(pl.Callback):
-    """Puts the run's options into every checkpoint: `read_back.check_unchanged` refuses others where it goes on."""
+    """Puts the run's options into every checkpoint; `read_back.check_unchanged` compares them when a run is resumed."""
 
     def __init__(self, options: RunOptions) -> None:
         self.options = options.to_dict()
@@ -40,7 +40,7 @@ class KeepOptions(pl.Callback):
 
 
 class EpochPicture(pl.Callback):
-    """The task's picture of the network: into `path`, anew after each epoch, and into wandb."""
+    """Writes the task's picture of the network into `path`, anew after each epoch, and into wandb."""
 
     def __init__(self, task: Task, path: Path) -> None:
         self.task, self.path = task, path
@@ -59,7 +59,7 @@ class EpochPicture(pl.Callback):
 
 
 class EpochLines(pl.Callback):
-    """Prints one line an epoch: what a log file can hold, where a progress bar would leave it empty or full of bars."""
+    """Prints one line an epoch where stdout is not a terminal, since a log file cannot show a progress bar."""
 
     VALIDATION = ("val/loss", "val/accuracy", "val/mse", "val/psnr", "val/frechet")
     SHOWN = ("train/loss", *VALIDATION, "ntk/drift", "ntk/effective_rank")

@@ -1,4 +1,4 @@
-"""Checkpoints for resuming: written whole, checked before they are read, never unpickled."""
+"""Checkpoints for resuming: they are written atomically, checked before they are read, and never unpickled."""
 
 import pickle
 import zipfile
@@ -13,10 +13,10 @@ from hpnets.atomic_files import write_whole
 
 
 def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """A .ckpt file as plain types and tensors.
+    """The content of a .ckpt file, as plain types and tensors.
 
-    Raises ValueError, with nothing executed, if it is missing, truncated, damaged (torch.load does not compare the
-    checksums that its archive holds, so they are compared here), or holds pickled code.
+    torch.load does not compare the checksums in its archive, so they are compared here. Raises ValueError, with nothing
+    executed, if the file is missing, truncated or damaged, or holds pickled code.
     """
     if not path.is_file():
         raise ValueError(f"no such checkpoint: {path.absolute()}")
@@ -34,9 +34,9 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
-    """Lightning's file access with `write_whole` and `read_checkpoint`.
+    """Lightning's file access by `write_whole` and `read_checkpoint`.
 
-    This differs from its parent, which renames from the system's temporary folder, a copy across file systems.
+    Its parent renames from the system's temporary folder, which is a copy, not atomic, across file systems.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
@@ -47,15 +47,15 @@ class WholeCheckpointIO(TorchCheckpointIO):
 
 
 def _save(checkpoint: dict[str, Any], path: Path) -> None:
-    """torch.save through an open file: given a path, it would put the temporary name into the archive."""
+    """Call torch.save with an open file: given a path, it would write the temporary name into the archive."""
     with path.open("wb") as file:
         torch.save(checkpoint, file)
 
 
 class LastAndBest(ModelCheckpoint):
-    """last.ckpt and best.ckpt (by `monitor`) in `folder`, saved at the end of each epoch.
+    """Saves last.ckpt and best.ckpt (by `monitor`) in `folder` at the end of each epoch.
 
-    This differs from its parent, which forgets the best score when the folder was moved before the run is resumed.
+    Its parent forgets the best score if the folder was moved before the run is resumed; this class keeps it.
     """
 
     def __init__(self, folder: Path, monitor: str, mode: str) -> None:

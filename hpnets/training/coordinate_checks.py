@@ -17,14 +17,18 @@ Activations = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class CoordinateCheck:
-    """changes[layer][i]: root mean square of h_t - h_{t-1} at widths[i], mean over steps and seeds; "f": the net's."""
+    """The result of a coordinate check.
+
+    changes: changes[layer][i] is the root mean square of h_t - h_{t-1} at widths[i], the mean over steps and seeds;
+    the layer "f" is the net's output.
+    """
 
     widths: tuple[int, ...]
     changes: dict[str, list[float]]
 
     @property
     def slopes(self) -> dict[str, float]:
-        """Per layer d log(change) / d log(width), by least squares: 0 where a step moves it as far at any width."""
+        """d log(change) / d log(width) of each layer, by least squares; 0 if steps move it equally far at any width."""
         return {name: log_slope(self.widths, values) for name, values in self.changes.items()}
 
 
@@ -37,11 +41,12 @@ def coordinate_check(
     steps: int = 3,
     seeds: Iterable[int] = (0,),
 ) -> CoordinateCheck:
-    """Train build(width) for some steps on the one batch x, and measure the output of each of its layers after each.
+    """Train build(width) on the one batch x, and measure after each step how far each layer's output has moved.
 
-    loss: of the network's output. Layers are the linear ones and convolutions, by name; those that do not move are left
-    out. Under a maximal-update parametrisation every change is O(1) in width; where it grows, a wide network diverges
-    at the learning rate of a narrow one, and where it shrinks, a wide one does not learn features.
+    loss: a function of the network's output. The layers are the linear ones and the convolutions, by name; layers that
+    do not move are left out. Under a maximal-update parametrisation every change is O(1) in width. If a change grows
+    with width, a wide network diverges at the learning rate of a narrow one; if it shrinks, a wide one does not learn
+    features.
 
     Source: Yang et al. 2022, "Tensor Programs V" (arXiv 2203.03466), appendix D.1.
     """
@@ -61,7 +66,7 @@ def _seeded(build: Callable[[int], nn.Module], width: int, seed: int) -> nn.Modu
 def _changes(
     net: nn.Module, x: Tensor, loss: Callable[[Tensor], Tensor], optim: OptimOptions, steps: int
 ) -> dict[str, float]:
-    """Per layer the root mean square change of its output, mean over the steps."""
+    """The root mean square change of each layer's output in a step, the mean over the steps."""
     optimizer, moved = make_optimizer(net, optim), defaultdict(list)
     before = activations(net, x)
     for _ in range(steps):
@@ -76,7 +81,7 @@ def _changes(
 
 
 def activations(net: nn.Module, x: Tensor) -> Activations:
-    """The outputs of the linear layers and convolutions of `net` on x, by name, and "f", that of the net."""
+    """The outputs of the linear layers and convolutions of `net` on x, by name, and the net's own as "f"."""
     outputs: Activations = {}
 
     def keep(name: str) -> Callable[..., None]:

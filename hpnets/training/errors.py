@@ -1,4 +1,4 @@
-"""How a run can end before its time."""
+"""The ways in which a run can end before its time."""
 
 
 class NonFiniteError(RuntimeError):

@@ -7,7 +7,7 @@ from torchmetrics import MeanMetric
 from hpnets.tasks import Task
 from hpnets.tasks.base import Predict, SupervisedTask
 
-ROWS = 4096  # at once
+ROWS = 4096  # samples of one forward pass
 
 
 def predictor(net: nn.Module, device: torch.device | str = "cpu") -> Predict:
@@ -23,7 +23,7 @@ def predictor(net: nn.Module, device: torch.device | str = "cpu") -> Predict:
 
 
 def sample_means(predict: Predict, task: SupervisedTask, device: torch.device | str) -> dict[str, float]:
-    """{"loss": ..., <metric>: ...} over the task's test set."""
+    """{"loss": ..., <metric>: ...}, means over the task's test set."""
     loss, metrics = MeanMetric().to(device), task.metrics().to(device)
     for x, y in task.test_dataloader():
         outputs, y = predict(x), y.to(device)

@@ -1,4 +1,4 @@
-"""A finished run read back: its network, its task and its summary."""
+"""A finished run is read back: its network, its task and its summary."""
 
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ from hpnets.training.run_folder import RunFolder
 
 
 def load_run(path: Path, features: Features | None = None) -> tuple[nn.Module, Task, dict[str, Any]]:
-    """Network (eval mode, its weights checked against their hash), task and summary of a finished run.
+    """The network (in eval mode), the task and the summary of a finished run; the weights are checked by their hash.
 
-    features: what generated pictures are measured by, for models that make some. Raises ValueError for a run that has
-    not ended, and for files that are not as it wrote them.
+    features: a network's features by which generated pictures are measured, for models that make some. Raises
+    ValueError for a run that has not ended, and for files that are not as it wrote them.
     """
     folder = RunFolder(path)
     summary = folder.read_summary()

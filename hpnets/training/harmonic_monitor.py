@@ -1,4 +1,4 @@
-"""HarmonicMonitor: what is left to learn of each harmonic on the sphere, along training."""
+"""HarmonicMonitor logs during training how much of each harmonic on the sphere is still to be learnt."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,24 +14,24 @@ from hpnets.training.measured_network import FindNetwork, find_network
 from hpnets.training.schedule import Every, Scheduled
 from hpnets.validate import require_shape
 
-ROWS = 4096  # at once
+ROWS = 4096  # samples of one forward pass
 
 
 class HarmonicMonitor(Scheduled):
     r"""Logs harmonic/<k>, the coefficient a_k of P_k(<x, u>) in the residual f(x) - y, at step 0, when due, at the end.
 
-        f(x_i) - y_i ~ sum_k a_k P_k(<x_i, u>),   least squares over the points: `zonal_coefficients`
+        f(x_i) - y_i ~ sum_k a_k P_k(<x_i, u>),   by least squares over the points: `zonal_coefficients`
 
-    A target a P_k starts near -a where f starts near 0, and is learnt when a_k is 0. `hpnets.kernels.learning_curves`
-    predicts its course.
+    For a target a P_k, a_k starts near -a if f starts near 0, and the target is learnt when a_k is 0.
+    `hpnets.kernels.learning_curves` predicts the course of a_k.
 
     Args:
         x: points on the sphere (N, d). y: targets (N, 1) there.
-        direction: u (d,). degrees: the k that are fitted.
+        direction: u (d,). degrees: the degrees k that are fitted.
         every, net, batch_statistics: as for `NTKMonitor`.
 
-    `steps` (a list) and `coefficients` (a list of (D,) tensors) hold what was measured; they are part of checkpoints.
-    Raises ValueError for points off the sphere, and shapes that do not fit.
+    `steps` (a list) and `coefficients` (a list of (D,) tensors) hold the measurements, and are part of checkpoints.
+    Raises ValueError for points off the sphere, and for shapes that do not fit.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""LinearTwin: the linearised network trained beside the network, and how far they and the kernel predictor part."""
+"""LinearTwin trains the linearised net beside the network, and logs how far both and the kernel predictor differ."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,25 +16,27 @@ from hpnets.training.schedule import Every, Scheduled
 
 
 class LinearTwin(Scheduled):
-    r"""Trains f_lin = `linearize(net)` on the same batches, with an optimiser of the same kind and rates:
+    r"""Trains the linearised net f_lin = `linearize(net)` on the same batches, with the same optimiser and rates.
 
-        lazy/moved          |f_t - f_0|, how far the network has moved: what the others are small or large against
+        lazy/moved          |f_t - f_0|, how far the network has moved, the scale for the others
         lazy/net_linear     |f_t - f_lin,t|
         lazy/net_kernel     |f_t - predict(t)|, with `predict`
         lazy/linear_kernel  |f_lin,t - predict(t)|, with `predict`
 
-    |.| is the root mean square over held-out inputs and outputs, t the steps. Logged at step 0, when due, at the end.
+    |.| is the root mean square over held-out inputs and outputs, t the steps. They are logged at step 0, when due, and
+    at the end.
 
     Args:
         x: held-out inputs (M, ...).
-        predict: steps -> (M, O), such as `KernelPredictor.test` of `KernelPredictor.descent` for full batches of SGD
-            without momentum on the squared error; f_lin itself needs no such restriction.
-        every, batch_statistics: as for `NTKMonitor`. The twin keeps the BatchNorm statistics of the start.
+        predict: a function of the steps that gives (M, O), such as `KernelPredictor.test` of `KernelPredictor.descent`
+            for full batches of SGD without momentum on the squared error; f_lin itself needs no such restriction.
+        every, batch_statistics: as for `NTKMonitor`. The linearised net keeps the BatchNorm statistics of the start.
 
-    For a LitModel on one process (ValueError for more: the twin's gradients are not shared), without weight decay
-    (ValueError: it would pull the twin's theta - theta_0 to 0 where it pulls the network's theta). The network's
-    randomness and train-mode statistics do not reach the twin, which stays in eval mode. `steps` and `distances` (a
-    list of dictionaries) hold what was measured; they and the twin are part of checkpoints.
+    It works for a LitModel on one process, without weight decay; it raises ValueError for several processes, since the
+    linearised net's gradients are not shared, and for weight decay, which would pull theta - theta_0 of the linearised
+    net to 0, but theta of the network. The linearised net stays in eval mode, without the network's randomness and
+    train-mode statistics. `steps` and `distances` (a list of dictionaries) hold the measurements; they and the
+    linearised net are part of checkpoints.
 
     Source: Lee et al. 2019 (arXiv 1902.06720), figures 1-3.
     """
@@ -112,7 +114,7 @@ class LinearTwin(Scheduled):
 
 
 def _alike(optimizer: torch.optim.Optimizer, net: nn.Module, twin: Linearised) -> torch.optim.Optimizer:
-    """The optimiser of the twin's delta, in groups of the same options, such as the learning rates of mup."""
+    """The optimiser of the linearised net's delta, with the network's groups and their options, such as mup's rates."""
     delta = dict(zip(twin.names, twin.delta, strict=True))
     of = {id(p): delta[name] for name, p in eager(net).named_parameters() if name in delta}
     for group in optimizer.param_groups:

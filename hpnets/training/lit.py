@@ -1,4 +1,4 @@
-"""LitModel: the one thin LightningModule between a network and a task."""
+"""LitModel is the one thin LightningModule between a network and a task."""
 
 from dataclasses import asdict
 
@@ -27,7 +27,7 @@ def make_optimizer(net: nn.Module, optim: OptimOptions) -> torch.optim.Optimizer
 
 
 def check_loss(module: pl.LightningModule, loss: Tensor) -> Tensor:
-    """The mean of a loss over the ranks; NonFiniteError, on every rank at once, if it is NaN or Inf."""
+    """The mean of a loss over the ranks; raises NonFiniteError, on every rank at once, if it is NaN or Inf."""
     mean = module.trainer.strategy.reduce(loss.detach(), reduce_op="mean")
     if not torch.isfinite(mean):
         raise NonFiniteError(f"the loss is {float(mean)} at step {module.global_step}")
@@ -35,14 +35,14 @@ def check_loss(module: pl.LightningModule, loss: Tensor) -> Tensor:
 
 
 def check_weights(module: pl.LightningModule) -> None:
-    """NonFiniteError, which names them, if weights are NaN or Inf."""
+    """Raise NonFiniteError, which names the weights, if some hold NaN or Inf."""
     bad = [name.removeprefix("net.") for name, p in module.named_parameters() if not torch.isfinite(p).all()]
     if bad:
         raise NonFiniteError(f"the weights {', '.join(bad)} hold NaN or Inf at step {module.global_step}")
 
 
 def log_validation(module: pl.LightningModule, values: dict[str, float]) -> None:
-    """Log the results of a validation epoch, at the step that the weights have reached."""
+    """Log the results of a validation epoch at the step that the weights have reached."""
     module.log_dict(values, logger=False)
     log_now(module.trainer, values)
 
@@ -50,9 +50,9 @@ def log_validation(module: pl.LightningModule, values: dict[str, float]) -> None
 class LitModel(pl.LightningModule):
     """Trains `net` on the loss and metrics of `task`.
 
-    Logs train/loss at step s for the weights after s steps, and val/loss and the task's metrics as val/<name> after
-    each epoch, at the step that the weights have reached. Raises NonFiniteError at the step whose loss, or at the
-    epoch whose weights, are NaN or Inf, on every rank at once and before anything is saved.
+    It logs train/loss at step s for the weights after s steps, and val/loss and the task's metrics as val/<name> after
+    each epoch, at the step that the weights have reached. It raises NonFiniteError if a step's loss or the weights at
+    the end of an epoch are NaN or Inf, on every rank at once and before anything is saved.
     """
 
     def __init__(self, net: nn.Module, task: SupervisedTask, optim: OptimOptions | None = None) -> None:
@@ -63,7 +63,7 @@ class LitModel(pl.LightningModule):
         self.val_loss = MeanMetric()
 
     def deployed(self) -> nn.Module:
-        """The network itself."""
+        """The network that a run publishes: the trained one itself."""
         return self.net
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""LitGAN: the thin LightningModule that trains a generator of pictures against a discriminator."""
+"""LitGAN is the thin LightningModule that trains a generator of pictures against a discriminator."""
 
 import copy
 from dataclasses import asdict
@@ -17,22 +17,22 @@ from hpnets.training.lit import check_loss, check_weights, log_validation, make_
 from hpnets.training.measured_network import eval_mode
 
 Batch = tuple[Tensor, Tensor]
-BETAS = (0.0, 0.99)  # of Adam: without momentum the two networks do not chase each other's past
-GENERATOR_RATE = 3.0  # its modulated weights are of size 1, a step of Adam moves them by less than the critic's
+BETAS = (0.0, 0.99)  # Adam's betas: without momentum neither network reacts to the other's past
+# The generator's modulated weights are of size 1, so a step of Adam changes them relatively less than the critic's.
+GENERATOR_RATE = 3.0
 
 
 class LitGAN(pl.LightningModule):
-    r"""Trains `net`, z -> picture, and a discriminator D on the real pictures of `task`, both in each step.
+    r"""Trains `net`, which maps z to pictures, and a discriminator D on the real pictures of `task`, both in each step.
 
         L_net = E softplus(-D(net(z)))
         L_D = E softplus(D(net(z))) + E softplus(-D(x)) + [r1_every divides k] r1_every gamma/2 E |grad_x D(x)|^2
 
-    k is the batch's place in its epoch, from 0. `average` is the exponential mean of the weights of `net`, with its
-    buffers of now, from which pictures and distances are made. Adam has betas (0, 0.99), and the generator 3 times the
-    learning rate of D, which is `optim.lr`. Logs train/loss (L_net) and train/critic_loss (L_D) at step s for the
-    weights after s steps, and the task's distances to the validation set as val/<name>. Raises NonFiniteError as
-    LitModel does.
-    Ours differs from StyleGAN2's: the two updates are simultaneous, with one optimiser and one step count.
+    k is the batch's place in its epoch, from 0. `average` has the exponential mean of the weights of `net` and its
+    current buffers; it makes the pictures and distances. Adam has betas (0, 0.99); the learning rate is `optim.lr` for
+    D and three times that for the generator. It logs train/loss (L_net) and train/critic_loss (L_D) at step s for the
+    weights after s steps, and the task's distances to the validation set as val/<name>. It raises NonFiniteError as
+    LitModel does. StyleGAN2's updates alternate; here both are made at once, with one optimiser and one step count.
     Sources: Goodfellow et al. 2014 (arXiv 1406.2661) for the losses; Mescheder et al. 2018 (arXiv 1801.04406) for R1;
     Karras et al. 2020 (arXiv 1912.04958) for its laziness and the average.
     """
@@ -67,7 +67,7 @@ class LitGAN(pl.LightningModule):
         return loss + critic_loss
 
     def critic_loss(self, x: Tensor, made: Tensor, penalised: bool) -> Tensor:
-        """L_D of real and generated pictures, (n, C, H, W) each; with the R1 term if `penalised`."""
+        """L_D for real and generated pictures, (n, C, H, W) each, with the R1 term if `penalised`."""
         x = x.detach().requires_grad_(penalised)
         real = self.critic(x)
         loss = F.softplus(self.critic(made)).mean() + F.softplus(-real).mean()
@@ -84,7 +84,7 @@ class LitGAN(pl.LightningModule):
             held.copy_(buffer)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """The distances are of whole sets, not means over batches."""
+        """Do nothing: the distances are of whole sets, not means over batches."""
 
     def on_validation_epoch_end(self) -> None:
         with eval_mode(self.average):

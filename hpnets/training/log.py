@@ -6,8 +6,8 @@ import lightning.pytorch as pl
 def log_now(trainer: pl.Trainer, metrics: dict[str, float]) -> None:
     """Hand metrics to every logger at trainer.global_step.
 
-    This differs from LightningModule.log, which writes validation metrics one step early (the counter moves on only
-    after validation) and metrics of an epoch after the checkpoint of that epoch, where a resumed run would miss them.
+    LightningModule.log, by contrast, writes validation metrics one step early (the counter moves on only after
+    validation), and metrics of an epoch after the checkpoint of that epoch, so that a resumed run would miss them.
     """
     for logger in trainer.loggers:
         logger.log_metrics(metrics, step=trainer.global_step)

@@ -1,4 +1,4 @@
-"""metrics.csv, written whole and continued exactly by a resumed run."""
+"""metrics.csv is written atomically, and a resumed run continues it exactly."""
 
 import csv
 import io
@@ -13,9 +13,9 @@ from hpnets.atomic_files import write_text
 
 
 class MetricsCSV(Logger):
-    """One row a step in metrics.csv: `step`, then every key that was ever logged, sorted; empty where not logged.
+    """Writes metrics.csv, one row a step: `step`, then every key ever logged, sorted; a missing value is empty.
 
-    This differs from Lightning's CSVLogger, which appends in place and deletes the file of the run it continues.
+    Lightning's CSVLogger, by contrast, appends in place, and deletes the file of a run that it continues.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,11 +32,11 @@ class MetricsCSV(Logger):
         self.rows.setdefault(step or 0, {}).update(values)
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """config.yaml holds them."""
+        """Do nothing: config.yaml holds the hyper-parameters."""
 
     @rank_zero_only
     def write(self) -> None:
-        """Write the file as it stands."""
+        """Write the file with all rows so far."""
         keys = sorted({key for row in self.rows.values() for key in row})
         text = io.StringIO()
         writer = csv.DictWriter(text, ["step", *keys], lineterminator="\n")
@@ -50,7 +50,7 @@ class MetricsCSV(Logger):
 
 
 class MetricsState(pl.Callback):
-    """Keeps the rows of a MetricsCSV in every checkpoint: a resumed run goes on from the rows of that moment."""
+    """Keeps the rows of a MetricsCSV in every checkpoint, so that a resumed run goes on from these rows."""
 
     def __init__(self, logger: MetricsCSV) -> None:
         self.logger = logger

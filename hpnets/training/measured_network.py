@@ -1,4 +1,4 @@
-"""Measuring a network in mid-training without changing it."""
+"""Finding a network in training, and measuring it without a change to it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ FindNetwork = str | Callable[[pl.LightningModule], nn.Module] | None
 
 @contextmanager
 def eval_mode(net: nn.Module) -> Iterator[None]:
-    """Every module of `net` in eval mode, then each back in its own."""
+    """Put every module of `net` in eval mode, and each back in its own mode at the end."""
     modes = {module: module.training for module in net.modules()}
     net.eval()
     try:
@@ -22,7 +22,7 @@ def eval_mode(net: nn.Module) -> Iterator[None]:
 
 
 def find_network(module: pl.LightningModule, net: FindNetwork) -> nn.Module:
-    """The network in a LightningModule, uncompiled; ValueError if it is not where `net` says."""
+    """The network in a LightningModule, uncompiled; raises ValueError if it is not where `net` says."""
     names = [net] if isinstance(net, str) else ["net", "model"]
     network = net(module) if callable(net) else next((getattr(module, n) for n in names if hasattr(module, n)), None)
     if not isinstance(network, nn.Module):

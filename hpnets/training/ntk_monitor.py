@@ -1,4 +1,4 @@
-"""NTKMonitor: the neural tangent kernel of the network in training, measured on fixed inputs."""
+"""NTKMonitor measures the neural tangent kernel of a network during training, on the fixed inputs of a probe set."""
 
 import math
 import time
@@ -22,37 +22,37 @@ from hpnets.training.schedule import Every, Scheduled
 from hpnets.training.track import KernelTrack
 from hpnets.validate import require_shape
 
-# Between writes of the track while training runs; the end writes what is left.
+# At least this many seconds lie between two writes of the track during training; the rest is written at the end.
 WRITE_SECONDS = 2.0
 
 
 class NTKMonitor(Scheduled):
     """Measures K_t = ntk(net, x) at step 0, on a schedule, and at the end, and logs ntk/<metric>.
 
-    Works for any LightningModule that holds its network in an attribute: `NTKMonitor(x, y)` looks for `net`, then
+    It works for any LightningModule that holds its network in an attribute: `NTKMonitor(x, y)` looks for `net`, then
     `model`; `net="encoder"` or `net=lambda module: module.encoder` names another. The network must map x (N, ...) to
     (N, O). It is measured eager, unwrapped, in eval mode, outside autocast; modes, buffers and RNG are left as they
-    were. In a distributed run each rank computes its rows of the kernel, and every rank logs the same values.
+    were. In a distributed run the ranks share the work, and every rank logs the same values.
 
     Args:
-        x: probe inputs (N, ...), the same on every rank.
+        x: the probe set's inputs (N, ...), the same on every rank.
         y: targets (N, O), one-hot for classes, for `ntk/alignment` and `ntk/local_elasticity`.
-        every: measure after every n steps, at each end of an "epoch", or at "log"-spaced steps; after the first
-            batch that passes such a step, where a batch takes several.
-        outputs: of `ntk`: "trace", "full", "sum" or the index of a logit.
+        every: n to measure every n steps, "epoch" to measure at the end of each epoch, or "log" for log-spaced steps.
+            If a batch takes several steps, the measurement comes after the first batch that passes such a step.
+        outputs: the output selection of `ntk`: "trace", "full", "sum" or the index of a logit.
         metrics: names of hpnets.ntk.metrics.METRICS; None means all that y allows.
-        net: attribute of the LightningModule, or a function of it.
-        algorithm: of `ntk`.
-        file: where the track is written (ntk.safetensors), every 2 s at most and at the end; None writes none.
-        indices: rows of the data set that x holds, kept in the file.
+        net: an attribute of the LightningModule, or a function of it.
+        algorithm: that of `ntk`.
+        file: where the track is written (ntk.safetensors), every 2 s at most and at the end; None means nowhere.
+        indices: the rows of the data set that x holds, kept in the file.
         save_kernels: keep all kernels, not only the first and the last.
         batch_statistics: "estimate" measures a network whose BatchNorm statistics remember their start
-            (`hpnets.ntk.statistics_remember_start`) with those of training inputs, at most 1024 of the train
-            dataloader; a list of inputs (n, ...) takes these; "running" takes the network's own, and warns.
+            (`hpnets.ntk.statistics_remember_start`) with those of at most 1024 inputs of the train dataloader; a list
+            of inputs (n, ...) uses these instead; "running" uses the network's own statistics, and warns.
 
-    A new fit starts a new track; a resumed one goes on: the state (first and last kernel, spectra, steps, metrics) is
-    part of every checkpoint. Raises NonFiniteError if a kernel holds NaN or Inf, and ValueError if training inputs are
-    needed and cannot be had.
+    A new fit starts a new track, and a resumed one continues it: the state (first and last kernel, spectra, steps,
+    metrics) is part of every checkpoint. Raises NonFiniteError if a kernel holds NaN or Inf, and ValueError if training
+    inputs are needed but not available.
     """
 
     def __init__(
@@ -81,9 +81,9 @@ class NTKMonitor(Scheduled):
         self.plan: Plan | None = None
 
     def check(self, net: nn.Module, loader: object = None) -> None:
-        """Raise ValueError if the kernel of `net` cannot be had: one sample of the probe is tried.
+        """Raise ValueError if the kernel of `net` cannot be computed; one sample of the probe set is tried.
 
-        loader: the train dataloader, of which BatchNorm's statistics are estimated.
+        loader: the train dataloader, on which BatchNorm's statistics are estimated.
         """
         with self.statistics.lent(net, None, loader):
             ntk(net, self.x[:1], outputs=self.outputs, algorithm=self.algorithm)
@@ -152,7 +152,7 @@ class NTKMonitor(Scheduled):
             raise
 
     def _ntk(self, net: nn.Module, x: Tensor) -> Tensor:
-        """The kernel; on one process by one plan for all measurements, made once every parameter has a gradient."""
+        """The kernel; on one process all measurements follow one plan, made anew after a StalePlanError."""
         options = {"outputs": self.outputs, "algorithm": self.algorithm}
         if _all_ranks() is not None:
             return ntk(net, x, **options, group=_all_ranks())
@@ -173,7 +173,7 @@ class NTKMonitor(Scheduled):
 
 
 def _rank_bound(net: nn.Module, x: Tensor, outputs: Any) -> int:
-    """Rank that the kernel cannot exceed: P, the trained parameters; O P for a sum of O kernels, the trace."""
+    """The rank that the kernel cannot exceed: P, the trained parameters, or O P for the trace, a sum of O kernels."""
     parameters = sum(p.numel() for p in net.parameters() if p.requires_grad)
     if outputs != "trace":
         return parameters

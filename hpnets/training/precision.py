@@ -1,4 +1,4 @@
-"""Half precision, refused where a network's products leave its range."""
+"""Half precision is refused if a network's products leave its range."""
 
 import copy
 
@@ -11,12 +11,12 @@ HEADROOM = 100.0
 def check_half(net: nn.Module, x: Tensor, precision: str) -> None:
     """Raise ValueError if `precision` is "16-mixed" and features HEADROOM times as large as now overflow float16.
 
-    The network, in train mode (on a copy), sees HEADROOM x under autocast. Where layers are linear between norms and
-    bounded gates, values grow by that factor; a product of N features grows by its N-th power and leaves 65504,
-    float16's largest number, some time in training, after which no loss scaling brings it back. bfloat16 reaches as far
-    as float32. What bounds a product's factors passes: a norm before it, a sigmoid, a sine, StyleGAN2's demodulation.
-    A network that divides its input by its size, as a generator does, names the module that takes it then in an
-    attribute `takes_scale`, and it is that one's input which is HEADROOM times as large.
+    A copy of the network, in train mode, gets HEADROOM x under autocast. Where layers are linear between norms and
+    bounded gates, values grow by that factor. A product of N features grows by its N-th power, and exceeds 65504,
+    float16's largest number, at some time in training, after which no loss scaling helps. bfloat16 reaches as far as
+    float32. A network passes if something bounds its products' factors: a norm before them, a sigmoid, a sine,
+    StyleGAN2's demodulation. A network that divides its input by its size, as a generator does, names in its attribute
+    `takes_scale` the module after that division; then this module's input is made HEADROOM times as large.
     """
     if precision != "16-mixed":
         return

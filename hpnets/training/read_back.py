@@ -1,4 +1,4 @@
-"""The files of a run folder as input, which people edit and disks damage: each error names the file and the key."""
+"""Reading the files of a run folder, which people edit and disks damage: each error names the file and the key."""
 
 import json
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from hpnets.options import RunOptions
 from hpnets.training.build import complete
 from hpnets.validate import read, shown
 
-# What may change between a run and its continuation: how long, where and beside what it runs, not what it computes.
+# These options may change when a run is continued: how long, where and beside what it runs, not what it computes.
 RESUMABLE = (
     *("trainer.max_epochs", "trainer.devices", "trainer.accelerator", "trainer.strategy", "wandb"),
     *("task.root", "task.download", "task.num_workers"),
 )
-# What Lightning and `KeepOptions` put into a checkpoint, of which the first versions kept no options.
+# The entries of a checkpoint from Lightning and `KeepOptions`, with their types; old checkpoints have no options.
 CHECKPOINT = {
     **dict.fromkeys(("state_dict", "callbacks", "loops", "options"), dict),
     **dict.fromkeys(("optimizer_states", "lr_schedulers"), list),
@@ -28,7 +28,7 @@ CHECKPOINT = {
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """A ValueError inside names the file that it comes from."""
+    """Put the file's path in front of the message of a ValueError that is raised inside."""
     try:
         yield
     except ValueError as error:
@@ -38,28 +38,28 @@ def naming(path: Path) -> Iterator[None]:
 def read_options(path: Path) -> RunOptions:
     """The options that a yaml file holds, without the defaults of their model and task.
 
-    Raises ValueError that names the file for one that cannot be read, or does not hold options of a run.
+    Raises ValueError, which names the file, if it cannot be read or does not hold options of a run.
     """
     content = read_yaml(path)
     with naming(path):
         options = RunOptions.from_dict(content)
-        complete(options)  # refuses names and options of models and tasks that there are not
+        complete(options)  # raises for unknown models, tasks and options
     return options
 
 
 def check_checkpoint(path: Path, saved: Any) -> None:
-    """ValueError unless a checkpoint that was read from `path` holds what a run goes on from."""
+    """Raise ValueError unless the checkpoint `saved`, read from `path`, holds all that a resumed run needs."""
     with naming(path):
         for name, kind in CHECKPOINT.items():
             read(name, read("the checkpoint", saved, dict).get(name, {} if name == "options" else None), kind)
 
 
 def check_unchanged(path: Path, options: RunOptions, before: dict[str, Any]) -> None:
-    """ValueError if `options`, of the file `path`, are not those that the run began with, as its `to_dict` gave them.
+    """Raise ValueError if `options`, from the file `path`, differ from `before`, those that the run began with.
 
-    Those of RESUMABLE may differ, as may options that one of the two does not have, being of another version.
+    The options in RESUMABLE may differ, and so may options that only one side has, since it is of another version.
     """
-    # As json, because yaml makes lists of tuples.
+    # Both sides go through json, which makes tuples lists, as yaml does.
     now, then = (_flat(json.loads(json.dumps(d))) for d in (options.to_dict(), before))
     names = [name for name in now if name in then and name not in RESUMABLE and now[name] != then[name]]
     if names:
@@ -76,7 +76,7 @@ def _flat(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_summary(path: Path) -> dict[str, Any]:
-    """summary.json; ValueError unless it holds what a finished run is read back and checked by."""
+    """The content of summary.json; raises ValueError unless it holds all that a finished run is checked by."""
     summary = read_json(path)
     with naming(path):
         read("the summary", summary, dict)
@@ -89,7 +89,7 @@ def read_summary(path: Path) -> dict[str, Any]:
 
 
 def _entry(summary: dict[str, Any], name: str, kind: Any) -> Any:
-    """The value at "key" or "key.name", read in its place as a kind."""
+    """The value at "key" or "key.name", read as `kind` and put back in its place."""
     key, _, rest = name.partition(".")
     inside, last = (read(key, summary.get(key), dict), rest) if rest else (summary, key)
     if last not in inside:
@@ -99,7 +99,7 @@ def _entry(summary: dict[str, Any], name: str, kind: Any) -> Any:
 
 
 def check_tensors(path: Path, tensors: dict[str, Any], expected: dict[str, Tensor], config: Path) -> None:
-    """ValueError unless the tensors of the file `path` have the names and shapes that the network of `config` has."""
+    """Raise ValueError unless the tensors of the file `path` have the names and shapes of the network of `config`."""
     for name in (*expected, *tensors):
         there, wanted = (d[name].shape if name in d else None for d in (tensors, expected))
         if there != wanted:

@@ -1,4 +1,4 @@
-"""train(options): one run from options to a finished run folder, new or resumed."""
+"""train(options) makes one run, new or resumed, from options to a finished run folder."""
 
 import math
 import time
@@ -38,7 +38,7 @@ from hpnets.training.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class Summary:
-    """Where a finished run lies, and what summary.json holds ({} on ranks that do not write it)."""
+    """The folder of a finished run, and the content of its summary.json ({} on ranks that do not write it)."""
 
     folder: Path
     results: dict[str, Any]
@@ -47,13 +47,14 @@ class Summary:
 def train(options: RunOptions, folder: Path, resume: bool = False, features: Features | None = None) -> Summary:
     """Train what `options` describe into `folder`, or go on from its last checkpoint if `resume`.
 
-    A run stopped at any moment and resumed ends with the same weights, metrics and kernel track as one never stopped,
-    bit for bit on CPU with one process: checkpoints are taken where an epoch ends, all randomness within an epoch
-    follows from (seed, epoch, rank), and the rows and kernels logged so far are part of the checkpoint.
-    features: what generated pictures are measured by (`hpnets.tasks.generation`), for models that make some.
+    A run that is stopped at any moment and resumed ends with the same weights, metrics and kernel track as one that is
+    never stopped, bit for bit on a CPU with one process: checkpoints are taken at the end of an epoch, all randomness
+    within an epoch follows from (seed, epoch, rank), and rows and kernels logged so far are part of the checkpoint.
+    features: a network's features by which generated pictures are measured (`hpnets.tasks.generation`), for models that
+    make some.
 
-    Raises ValueError for options that cannot be run, before anything is written; NonFiniteError when the loss, the
-    weights or the kernel become NaN or Inf; Interrupted when it is stopped.
+    Raises ValueError for options that cannot be run, before anything is written; NonFiniteError if the loss, the
+    weights or the kernel become NaN or Inf; Interrupted if the run is stopped.
     """
     started = time.time()
     quiet_lightning()
@@ -70,8 +71,8 @@ def train(options: RunOptions, folder: Path, resume: bool = False, features: Fea
     if isinstance(task, GenerationTask) and trainer.world_size > 1:
         raise ValueError(f"trainer.devices is {options.trainer.devices}; allowed for {options.model['name']!r}: 1")
     task.trainer = trainer
-    task.train_dataloader()  # raises now for a batch that the data or the ranks cannot share
-    make_optimizer(net, options.optim)  # raises now for what the parametrisation refuses
+    task.train_dataloader()  # raises early for a batch size that does not fit the data or the ranks
+    make_optimizer(net, options.optim)  # raises early for what the parametrisation refuses
     check_half(net, task.probe(min(16, len(task.train_set))).x, options.trainer.precision)
     module = _module(net, task, options)
     checkpoint = _checkpoint(run, options, module) if resume else None
@@ -95,7 +96,7 @@ def train(options: RunOptions, folder: Path, resume: bool = False, features: Fea
 
 
 def _module(net: nn.Module, task: Task, options: RunOptions) -> LitModel | LitGAN:
-    """What trains `net` on a task of this kind."""
+    """The LightningModule that trains `net` on a task of this kind."""
     if isinstance(task, GenerationTask):
         return LitGAN(net, task, options.optim, options.gan)
     assert isinstance(task, SupervisedTask)
@@ -113,7 +114,7 @@ def _fit(trainer: pl.Trainer, module: LitModel | LitGAN, task: Task, checkpoint:
 
 
 def _checkpoint(run: RunFolder, options: RunOptions, module: pl.LightningModule) -> Path | None:
-    """last.ckpt, checked to be of these options and of this module; None where no epoch had ended."""
+    """The path of last.ckpt, checked against the options and the module; None if no epoch had ended."""
     if not run.last.exists():
         return None
     saved = read_checkpoint(run.last)
@@ -133,7 +134,7 @@ def _summary(options: RunOptions, task: Task, net: nn.Module, monitor: NTKMonito
         "model": options.model["name"],
         "task": options.task["name"],
         "parameters": sum(p.numel() for p in net.parameters()),
-        # json has no NaN
+        # json has no NaN, so None stands for it.
         "kernel": {name: value if math.isfinite(value) else None for name, value in kernel.items()},
         **({"features": task.features} if isinstance(task, GenerationTask) else {}),
         "fingerprint": {"probe": probe, **fingerprint(net, task.probe(probe).x)},

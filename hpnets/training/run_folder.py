@@ -1,4 +1,4 @@
-"""The run folder: where each file of a run lies, how it is begun and finished."""
+"""The run folder: where each file of a run lies, and how the folder is begun and finished."""
 
 import os
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from hpnets.training.read_back import read_options, read_summary
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Paths of a run: see docs/concepts/run-folder.md for what each file holds."""
+    """The paths of a run; docs/concepts/run-folder.md says what each file holds."""
 
     path: Path
 
@@ -57,7 +57,7 @@ class RunFolder:
         return self.path / "summary.json"
 
     def start(self, options: RunOptions) -> None:
-        """Create the folder with config.yaml and env.json; ValueError if it holds something already."""
+        """Create the folder with config.yaml and env.json; raises ValueError if it holds something already."""
         self.check_new()
         try:
             write_text(self.config, yaml.safe_dump(options.to_dict(), sort_keys=False))
@@ -66,14 +66,14 @@ class RunFolder:
             raise ValueError(f"out is {str(self.path)!r}, which cannot be written: {error}") from None
 
     def check_new(self) -> None:
-        """ValueError if the folder exists and is not empty, or cannot be made."""
+        """Raise ValueError if the folder exists and is not empty, or cannot be made."""
         check_writable("out", self.path)
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise ValueError(f"out is {str(self.path)!r}, which exists already; continue it with --resume {self.path}")
 
     def options(self) -> RunOptions:
-        """The options that config.yaml holds; ValueError if it is not there, or does not hold options of a run."""
-        if not os.path.isfile(self.config):  # False for a name that is too long, where Path.is_file raises
+        """The options in config.yaml; raises ValueError if it is missing, or does not hold options of a run."""
+        if not os.path.isfile(self.config):  # Path.is_file would raise for a name that is too long
             raise ValueError(f"{str(self.path)!r} is no run folder: there is no {self.config}")
         return read_options(self.config)
 
@@ -85,7 +85,7 @@ class RunFolder:
         return summary
 
     def read_summary(self) -> dict[str, Any]:
-        """summary.json of a finished run; ValueError if the run has not ended, or the file is not as a run wrote it."""
+        """The summary of a finished run; raises ValueError if the run has not ended, or the file is damaged."""
         self.options()
         if not self.summary.is_file():
             raise ValueError(f"the run in {str(self.path)!r} has not ended; continue it with --resume {self.path}")

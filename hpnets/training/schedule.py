@@ -1,4 +1,4 @@
-"""When a callback measures: at the start, each time that a step of its schedule is passed, and at the end."""
+"""The schedule of a callback that measures: at the start, whenever a step of the schedule is passed, and at the end."""
 
 import warnings
 from abc import abstractmethod
@@ -13,7 +13,7 @@ Every = int | Literal["epoch", "log"]
 
 
 def check_every(every: Every) -> Every:
-    """`every`, if it is an int >= 1, "epoch" or "log"; else ValueError."""
+    """Return `every` if it is an int >= 1, "epoch" or "log"; else raise ValueError."""
     number = isinstance(every, int) and not isinstance(every, bool) and every >= 1
     require(number or every in ("epoch", "log"), "every", every, "an integer >= 1 (steps), 'epoch' or 'log'")
     return every
@@ -22,7 +22,7 @@ def check_every(every: Every) -> Every:
 def is_due(every: Every, since: int, step: int) -> bool:
     """Whether a step of the schedule lies in (since, step]; "log" is 1, 2, 3, then four steps to each doubling.
 
-    A step may be passed without being met: two optimisers take two steps a batch.
+    An interval is tested, since a step may be passed without being seen: two optimisers take two steps a batch.
     """
     if every == "epoch":
         return False
@@ -42,12 +42,12 @@ def _log_steps(limit: int) -> set[int]:
 class Scheduled(pl.Callback):
     """Calls `measure` at the start of a fit, when `every` is due, and at its end, however it ends; once a step at most.
 
-    A fit that is resumed goes on with what its checkpoint holds, which the subclass names in `load_state_dict` by
-    `resumed`; every other fit calls `begin` first, whatever was measured before.
+    A resumed fit goes on with the measurements in its checkpoint: the subclass calls `resumed` in `load_state_dict`.
+    Every other fit calls `begin` first, whatever was measured before.
 
-    An exception in a training step ends a fit too: the weights of the last whole step are measured, on one process
-    (others could not take part). They are not after a NonFiniteError, in validation (the network is in eval mode), and
-    where somebody stops the process and waits for its end.
+    An exception in a training step also ends a fit: on one process (other ranks could not take part) the weights of the
+    last whole step are measured. They are not measured after a NonFiniteError, in validation (the network is in eval
+    mode), and if somebody stops the process and waits for its end.
     """
 
     def __init__(self, every: Every) -> None:
@@ -57,18 +57,18 @@ class Scheduled(pl.Callback):
 
     @abstractmethod
     def begin(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Forget what was measured."""
+        """Forget earlier measurements."""
 
     @abstractmethod
     def measure(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Measure at trainer.global_step."""
 
     def resumed(self, steps: list[int]) -> None:
-        """Go on after these steps, which a checkpoint holds."""
+        """Go on after `steps`, the measured steps in a checkpoint."""
         self._measured = steps[-1] if steps else None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        # It comes before a checkpoint is restored: what `resumed` says after it is of this fit.
+        # Lightning calls this before it restores a checkpoint, so `resumed` may set _measured after it.
         self._measured, self._checked = None, -1
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -83,7 +83,7 @@ class Scheduled(pl.Callback):
             self._measure_once(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        # The last measurement is due before the checkpoint of the last epoch is saved.
+        # The last measurement must come before the checkpoint of the last epoch is saved.
         if self.every == "epoch" or _is_last_epoch(trainer):
             self._measure_once(trainer, pl_module)
 
@@ -96,12 +96,12 @@ class Scheduled(pl.Callback):
             return
         try:
             self._measure_once(trainer, pl_module)
-        except Exception as error:  # the one that ended the fit is the one to be seen
+        except Exception as error:  # the exception that ended the fit must stay the one that is raised
             warnings.warn(f"the last step is not measured: {error}", stacklevel=2)
 
     def _measure_once(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self._measured != trainer.global_step:
-            self._measured = trainer.global_step  # before it is done: what fails is not tried again
+            self._measured = trainer.global_step  # set first, so that a failed measurement is not tried again
             self.measure(trainer, pl_module)
 
 

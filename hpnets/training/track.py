@@ -1,4 +1,4 @@
-"""The kernel track: what a run keeps of its kernels, in the callback's state and in ntk.safetensors."""
+"""The kernel track: all that a run keeps of its kernels, in the callback's state and in ntk.safetensors."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +12,9 @@ from hpnets.atomic_files import write_tensors
 
 @dataclass
 class KernelTrack:
-    """Steps, metrics and spectra of the measured kernels, the first kernel and the last; all kernels if asked.
+    """The steps, metrics and spectra of the measured kernels, the first and the last kernel, and all kernels if asked.
 
-    spectra[t]: (rows,) eigenvalues, descending, float64. metrics[t]: name -> value. estimated: the steps at which
+    spectra[t]: the eigenvalues (rows,), descending, float64. metrics[t]: values by name. estimated: the steps at which
     BatchNorm's statistics were estimated.
     """
 
@@ -29,7 +29,7 @@ class KernelTrack:
     def append(
         self, step: int, kernel: Tensor, spectrum: Tensor, metrics: dict[str, float], keep: bool, estimated: bool
     ) -> None:
-        """Add one measurement; `keep` also stores its kernel, `estimated` says how its BatchNorm was measured."""
+        """Add one measurement; keep: store its kernel too; estimated: whether BatchNorm's statistics were estimated."""
         self.steps.append(step)
         self.estimated += [step] if estimated else []
         self.metrics.append(metrics)
@@ -48,11 +48,11 @@ class KernelTrack:
         return cls(**state)
 
     def write(self, path: Path, indices: Tensor | None, outputs: str) -> None:
-        """Write the track and the probe's `indices` (n,) as safetensors.
+        """Write the track and the probe set's `indices` (n,) as safetensors.
 
-        These are `steps` (T,), `spectra` and `spectra_normalised` (by the trace) (T, rows), `kernel_first`,
+        The tensors are `steps` (T,), `spectra` and `spectra_normalised` (by the trace) (T, rows), `kernel_first`,
         `kernel_last`, `kernels` (T, ...) if kept, each metric as `metrics/<name>` (T,), and `steps_estimated` (E,) if
-        any were.
+        there are any.
         """
         assert self.first is not None
         assert self.last is not None

@@ -1,4 +1,4 @@
-"""wandb beside the run folder, which never stops or corrupts a run."""
+"""wandb beside the run folder; it never stops or corrupts a run."""
 
 import hashlib
 import netrc
@@ -19,9 +19,10 @@ Mode = Literal["online", "offline", "off", "auto"]
 
 
 def resolve_mode(mode: Mode) -> Mode:
-    """ "online", "offline" or "off".
+    """The mode in effect: "online", "offline" or "off".
 
-    "auto" is what WANDB_MODE says, else online where a key is found, else offline; "online" without a key is offline.
+    "auto" follows WANDB_MODE, else it is "online" if a key is found, else "offline"; "online" without a key is
+    "offline".
     """
     asked = os.environ.get("WANDB_MODE")
     if mode == "auto" and asked in ("offline", "disabled"):
@@ -34,7 +35,7 @@ def resolve_mode(mode: Mode) -> Mode:
 
 
 class WandbLog(Logger):
-    """A WandbLogger whose failures are warned about once and then left alone; metrics.csv has everything anyway."""
+    """A WandbLogger that warns at its first failure and then does nothing more; metrics.csv has everything anyway."""
 
     def __init__(self, folder: Path, mode: Mode, config: dict[str, Any]) -> None:
         super().__init__()
@@ -47,7 +48,7 @@ class WandbLog(Logger):
 
     @property
     def inner(self) -> WandbLogger:
-        """The started logger; tries offline where online does not start."""
+        """The started logger; if it does not start online, it is started offline."""
         if self._inner is None:
             try:
                 self._inner = self._start(self.mode, self._id())
@@ -55,7 +56,7 @@ class WandbLog(Logger):
                 if self.mode == "offline":
                     raise
                 warnings.warn(f"wandb: {error}; logging offline", stacklevel=2)
-                self._inner = self._start("offline", None)  # wandb holds on to the id of the start that failed
+                self._inner = self._start("offline", None)  # without the id, which wandb keeps from the failed start
         return self._inner
 
     def _start(self, mode: Mode, identifier: str | None) -> WandbLogger:
@@ -76,7 +77,7 @@ class WandbLog(Logger):
         return WandbLogger(experiment=run)
 
     def _id(self) -> str | None:
-        """The same for a run and what resumes it: env.json is written once, when the run starts."""
+        """An id that is the same for a run and its continuation: env.json is written once, when the run starts."""
         env = self.folder / "env.json"
         return hashlib.sha256(env.read_bytes()).hexdigest()[:16] if env.is_file() else None
 
@@ -93,23 +94,23 @@ class WandbLog(Logger):
         self._try(lambda inner: inner.log_metrics(metrics, step))
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """The whole config is handed over at the start."""
+        """Do nothing: the whole config is passed at the start."""
 
     @rank_zero_only
     def log_picture(self, picture: Path, step: int) -> None:
-        """A png file as the image "picture"."""
+        """Log a png file as the image "picture"."""
         self._try(lambda inner: inner.log_image("picture", [str(picture)], step))
 
     @rank_zero_only
     def log_results(self, kernel: Path, weights: Path) -> None:
-        """The spectrum over time as a plot, and, when online, the weights as an artifact."""
+        """Log the spectrum over time as a plot and, when online, the weights as an artifact."""
         self._try(lambda inner: _log_spectrum(inner, kernel))
         if self.mode == "online":
             self._try(lambda inner: _log_weights(inner, weights))
 
     @rank_zero_only
     def close(self) -> None:
-        """End the wandb run, uploading what is left; Lightning's finalize comes too early, before the results."""
+        """End the wandb run and upload the rest; Lightning's finalize would come too early, before the results."""
         self._try(lambda inner: inner.experiment.finish())
 
 

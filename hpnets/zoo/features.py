@@ -1,4 +1,4 @@
-"""Pictures as a published classifier sees them: what its last layer is given."""
+"""Features of pictures: the inputs of a published classifier's last layer."""
 
 import copy
 
@@ -10,7 +10,7 @@ from hpnets.zoo.pretrained import load_pretrained
 
 
 class Penultimate(nn.Module):
-    """Raw pictures (N, *input_shape) to the inputs (N, F) of a classifier's last linear layer, in eval mode."""
+    """Maps raw pictures (N, *input_shape) to the inputs (N, F) of a classifier's last linear layer, in eval mode."""
 
     def __init__(self, net: nn.Module, preprocess: nn.Module) -> None:
         super().__init__()
@@ -23,9 +23,10 @@ class Penultimate(nn.Module):
 
 
 def features_for(model: str, task: str) -> tuple[str, nn.Module] | None:
-    """(name, features) of the published mlp of `task`, to measure the pictures of `model` by; None if it makes none.
+    """(name, features) of the published mlp of `task`, by which the pictures that `model` generates are measured.
 
-    None, too, for a task without a published mlp; a ValueError for an unknown model.
+    It is None if the model generates no pictures, or the task has no published mlp. Raises ValueError for an unknown
+    model.
     """
     name = f"mlp-{task}"
     if not generates_pictures(model) or name not in entries():

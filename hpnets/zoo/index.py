@@ -1,4 +1,4 @@
-"""checkpoints/index.json: what each published file of weights is, how it was made, and how to recognise it."""
+"""checkpoints/index.json says what each published file of weights is, how it was made, and how to recognise it."""
 
 import json
 import re
@@ -15,18 +15,19 @@ INDEX = "index.json"
 
 @dataclass(frozen=True)
 class Entry:
-    """One set of weights.
+    """One set of published weights.
 
-    name: what load_pretrained takes; file, sha256: the safetensors file beside the index and its hash; model, task:
-    "name" and options; input_shape, output_dim: of the model; preprocessing: arguments of torchvision's v2.Normalize in
-    raw units, or {}; seeds: of the runs, the first of which gave the weights; metrics: name -> {"weights": of these
-    weights, "mean", "std": over the seeds}; command: trains the weights again; versions: of the packages; parameters,
-    flops, products: as `hpnets.models.cost` counts them, of one sample; seconds: of a run, {"mean", "std", "threads"};
-    kernel: the tracked kernel at the end, "probe" samples, "outputs" mode, "zero_gradient" share of the parameters at
-    the start, "decay_window", name -> {"mean", "std"} or None where a run has no value; {} where it was not tracked;
-    twin: the same with product="sum", {"model", "seeds", "metrics", "kernel", "difference": name -> {"mean", "std"} of
-    ours minus the twin's, seed by seed}; None for a network without a product; fingerprint: "probe" samples, kernel
-    "trace" and top "eigenvalues" on that probe set.
+    name: what load_pretrained takes. file, sha256: the safetensors file beside the index, and its hash. model, task:
+    "name" and options. input_shape, output_dim: the model's. preprocessing: arguments of torchvision's v2.Normalize in
+    raw units, or {}. seeds: the seeds of the runs; the first run gave the weights. metrics: name -> {"weights": that of
+    these weights, "mean", "std": over the seeds}. command: the command that trains the weights again. versions: those
+    of the packages. parameters, flops, products: as `hpnets.models.cost` counts them, for one sample. seconds: the time
+    of a run, {"mean", "std", "threads"}. kernel: the tracked kernel at the end, with the size "probe" of the probe set,
+    the output selection "outputs", "zero_gradient", the share of the parameters without gradient at the start, the
+    "decay_window", and name -> {"mean", "std"}, or None where a run has no value; {} if the kernel was not tracked.
+    twin: the additive twin, {"model", "seeds", "metrics", "kernel", "difference": name -> {"mean", "std"} of ours minus
+    the twin's, seed by seed}; None for a network without a product. fingerprint: the size "probe" of the probe set, and
+    the kernel's "trace" and largest "eigenvalues" on it.
     """
 
     name: str
@@ -51,7 +52,7 @@ class Entry:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> "Entry":
-        """An entry of the index; ValueError for a missing or unknown field, or a sha256 that is none."""
+        """An entry from its json form; raises ValueError for a missing or unknown field, or an invalid sha256."""
         known = {field.name for field in fields(cls)}
         if set(value) != known:
             wrong = sorted(set(value) ^ known)
@@ -62,25 +63,25 @@ class Entry:
 
 
 def checkpoints_folder() -> Path:
-    """`checkpoints` of the installed package, else of the checkout."""
+    """The folder `checkpoints` of the installed package, or else of the checkout."""
     packaged = Path(__file__).parent / "checkpoints"
     return packaged if packaged.is_dir() else Path(__file__).parents[2] / "checkpoints"
 
 
 def entries(folder: Path | None = None) -> dict[str, Entry]:
-    """The index of `folder` (None: the shipped one), by name."""
+    """The entries in the index of `folder`, by name; None means the shipped index."""
     index = (folder or checkpoints_folder()) / INDEX
     entries = [Entry.from_dict(value) for value in json.loads(index.read_text())] if index.is_file() else []
     return {entry.name: entry for entry in entries}
 
 
 def list_pretrained(pattern: str = "*") -> list[str]:
-    """Sorted names of the pretrained networks that match a shell pattern such as "*-digits"."""
+    """The sorted names of the pretrained networks that match a shell pattern such as "*-digits"."""
     return sorted(name for name in entries() if fnmatch(name, pattern))
 
 
 def pretrained_entry(name: str, folder: Path | None = None) -> Entry:
-    """The index entry of `name`; ValueError with the nearest names."""
+    """The index entry of `name`; raises ValueError with the nearest names if there is none."""
     index = entries(folder)
     if name not in index:
         raise ValueError(f"unknown checkpoint {name!r}; {nearest(name, index)}")
@@ -88,6 +89,6 @@ def pretrained_entry(name: str, folder: Path | None = None) -> Entry:
 
 
 def add_entry(entry: Entry, folder: Path) -> None:
-    """Write `entry` into the index of `folder`, in place of one of the same name."""
+    """Write `entry` into the index of `folder`; it replaces an entry of the same name."""
     index = {**entries(folder), entry.name: entry}
     write_json(folder / INDEX, [asdict(index[name]) for name in sorted(index)])

@@ -1,4 +1,4 @@
-"""load_pretrained: a published network and the preprocessing that its inputs need."""
+"""load_pretrained gives a published network and the preprocessing that its inputs need."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from hpnets.zoo.index import checkpoints_folder, pretrained_entry
 
 
 def load_pretrained(name: str, folder: Path | None = None) -> tuple[nn.Module, nn.Module]:
-    """(net, preprocess) of the checkpoint `name`: net in eval mode, preprocess maps raw inputs to what net takes.
+    """(net, preprocess) of the checkpoint `name`: net is in eval mode, preprocess maps raw inputs to inputs of net.
 
     Raw inputs are float tensors (..., *input_shape) in the data set's own units (0..16 for digits, 0..255 for images).
-    folder: where another index lies; None means the shipped one.
+    folder: the folder of another index; None means the shipped one.
 
-    Raises ValueError for an unknown name, a missing or damaged file, one whose sha256 is not the index's, or weights
-    that do not fit the model.
+    Raises ValueError for an unknown name, a missing or damaged file, a file whose sha256 differs from the index, or
+    weights that do not fit the model.
     """
     entry = pretrained_entry(name, folder)
     weights = read_tensors((folder or checkpoints_folder()) / entry.file, entry.sha256)

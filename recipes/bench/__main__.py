@@ -30,13 +30,13 @@ def foreign(
     Args:
         out: folder of <device>.json and README.md; networks that it holds of this commit are not measured again
         nets: all, or names parted by commas, as in recipes/bench/foreign.py
-        venvs: folder of the peers' virtual environments: TorchJD is taken from there, on this Python's torch
-        repeats: most rounds
-        threads: cores that the process is bound to
-        budget: seconds that the rounds of one contender fit, but one round
+        venvs: folder of the peers' virtual environments; TorchJD is taken from there, with this Python's torch
+        repeats: the most rounds
+        threads: how many cores the process is bound to
+        budget: seconds that all rounds of one contender may take; one round is always made
         limit: seconds after which a call is given up
-        quick: 2 samples, 2 outputs, one round, to try the command; another --out must be given
-        again: measure what the json holds of this commit too
+        quick: try the command with 2 samples, 2 outputs and one round; another --out must be given
+        again: also measure networks that the json holds of this commit
     """
     from recipes.bench.foreign import NETS, Race
     from recipes.bench.foreign_run import run_foreign
@@ -52,12 +52,12 @@ def foreign(
 
 
 def calibrate(out: str = "docs/results/calibration", threads: int = 2, quick: bool = False) -> None:
-    """Measure the rates and overheads that the engine's cost model reads; write json and a page.
+    """Measure the rates and overheads that the engine's cost model uses; write json and a page.
 
     Args:
         out: folder of <device>.json and README.md
-        threads: cores that the process is bound to
-        quick: small sizes, to try the command; another --out must be given
+        threads: how many cores the process is bound to
+        quick: try the command with small sizes; another --out must be given
     """
     from recipes.bench.calibrate import ABOUT, calibration, calibration_table
     from recipes.bench.pages import write_page
@@ -69,11 +69,11 @@ def calibrate(out: str = "docs/results/calibration", threads: int = 2, quick: bo
 
 
 def monitor(out: str = "docs/results/monitor", seeds: int = 5) -> None:
-    """What kernel tracking costs the default run: off, by the Jacobian, and as it is.
+    """Measure what kernel tracking costs the default run: without it, by the Jacobian, and as it is.
 
     Args:
         out: folder of <device>.json and README.md
-        seeds: runs of each
+        seeds: how many runs of each
     """
     from recipes.bench.monitor import ABOUT, monitor_table, run_monitor
     from recipes.bench.pages import write_page
@@ -86,13 +86,13 @@ def monitor(out: str = "docs/results/monitor", seeds: int = 5) -> None:
 def sharing(
     out: str = "docs/results/sharing", cases: str = "mlp,ccp,conv", repeats: int = 3, quick: bool = False
 ) -> None:
-    """What a second process saves: the full kernel by one process and by two, a core and a thread each.
+    """Measure what a second process saves: the full kernel by one process and by two, with a core and a thread each.
 
     Args:
         out: folder of <device>.json and README.md
-        cases: of mlp, ccp, conv, resnet18
-        repeats: rounds of one and two
-        quick: small sizes, to try the command
+        cases: some of mlp, ccp, conv, resnet18, parted by commas
+        repeats: rounds of one process and two
+        quick: try the command with small sizes
     """
     from recipes.bench.pages import write_page
     from recipes.bench.sharing import ABOUT, run_sharing, sharing_table
@@ -111,15 +111,15 @@ def throughput(
     threads: int = 2,
     device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> None:
-    """Images a second of every image family in float32 and bfloat16, beside timm's network where it has one.
+    """Measure images a second of every image family in float32 and bfloat16, beside timm's network where it has one.
 
     Args:
         out: folder of <device>.json and README.md
         models: all, or names parted by commas
-        sides: of the square images, parted by commas
+        sides: the sides of the square images, parted by commas
         batch: images of a call
         repeats: rounds of ours and timm's
-        threads: cores that torch computes on
+        threads: how many cores torch uses
         device: where torch computes; auto is a GPU if there is one
     """
     from recipes.bench.pages import write_page

@@ -1,4 +1,4 @@
-"""Drift with BatchNorm's running statistics and with estimated ones: python -m recipes.bench.batch_statistics"""
+"""Measure drift with running and with estimated BatchNorm statistics: python -m recipes.bench.batch_statistics"""
 
 import dataclasses
 from pathlib import Path
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from recipes.zoo.cells import Cell
 
 
-EARLY, EPOCHS = 20, 2  # steps at which statistics still remember their start, and epochs that reach them
+EARLY, EPOCHS = 20, 2  # a step at which statistics still remember their start, and the epochs that reach it
 MARKER = "batch statistics"
 RESULTS, PAGE = "results.json", "README.md"
 ABOUT = """# BatchNorm before data: drift with running and with estimated statistics
@@ -51,11 +51,11 @@ def batch_statistics(
 
     Args:
         cells: names or patterns parted by commas, such as 'starnet-digits,se_resnet-*'
-        seeds: runs of each cell and way
-        runs: where the run folders of the first epochs lie
-        zoo: where those of recipes/zoo/train.py lie; a run that is missing is trained
-        out: folder of the results
-        configs: <task>/<model>.yaml of every cell
+        seeds: how many runs of each cell and way
+        runs: the folder of the first epochs' run folders
+        zoo: the folder of the run folders of recipes/zoo/train.py; a missing run is trained
+        out: the folder of the results
+        configs: the folder with <task>/<model>.yaml for every cell
         page: the page with the markers <!-- batch statistics --> and <!-- end batch statistics -->; null leaves it
     """
     from hpnets.atomic_files import write_json, write_text
@@ -81,7 +81,7 @@ def batch_statistics(
 
 
 def has_batch_norm(cell: "Cell") -> bool:
-    """Whether the cell's network has statistics that remember their start."""
+    """Whether the cell's network has BatchNorm statistics that remember their start."""
     from hpnets.ntk import statistics_remember_start
     from hpnets.training.build import build
 
@@ -89,7 +89,7 @@ def has_batch_norm(cell: "Cell") -> bool:
 
 
 def measure(cell: "Cell", seed: int, runs: Path, zoo: Path) -> dict[str, float]:
-    """The numbers of one seed; RuntimeError if the two ways of measuring end with different weights."""
+    """The numbers of one seed; raises RuntimeError if the two ways of measuring end with different weights."""
     from hpnets.atomic_files import read_tensors
     from hpnets.ntk.metrics import relative_drift
 
@@ -117,7 +117,7 @@ def early(cell: "Cell", seed: int, way: Way) -> "RunOptions":
 
 
 def trained(options: "RunOptions", path: Path) -> "RunFolder":
-    """The finished run in a folder, trained now if it is not there, or has not ended."""
+    """The finished run in a folder; it is trained now if it is missing or has not ended."""
     from hpnets.training import RunFolder, train
 
     folder = RunFolder(path)
@@ -133,7 +133,7 @@ def text(record: dict[str, Any]) -> str:
 
 
 def table(record: dict[str, Any]) -> str:
-    """A row for each network, those first whose drift changes most."""
+    """A table with a row for each network; the network whose drift changes most comes first."""
 
     def factor(numbers: list[dict[str, float]]) -> float:
         return -sum(one["end_running"] for one in numbers) / sum(one["end"] for one in numbers)
@@ -143,7 +143,7 @@ def table(record: dict[str, Any]) -> str:
 
 
 def row(name: str, numbers: list[dict[str, float]]) -> str:
-    """The numbers of one network, mean +- standard deviation over its seeds."""
+    """The row of one network, each number as mean +- standard deviation over its seeds."""
     from hpnets.report import spread
     from hpnets.statistics import mean_std
 

@@ -1,4 +1,4 @@
-"""The constants of the engine's cost model, measured on this machine."""
+"""The constants of the engine's cost model are measured on this machine."""
 
 import statistics
 import time
@@ -12,7 +12,7 @@ from recipes.bench.worker import limit_threads
 from recipes.checks.processes import Tell, outcomes
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
-# Seconds of the calls of one rate; the least and the most calls; the size of a trial.
+# The seconds that calls of one rate take in all; the least and the most calls; the size of a trial run.
 TIME, LEAST, MOST, TRIAL = 1.0, 3, 30, 1 / 16
 LIMIT = 300.0
 
@@ -34,7 +34,7 @@ def calibration(threads: int, quick: bool) -> Calibration:
 
 
 def measure_all(task: tuple[int, float], tell: Tell) -> None:
-    """All rates for each dtype."""
+    """Measure all rates for each dtype, and tell them."""
     threads, size = task
     limit_threads(threads)
     torch.set_num_threads(threads)
@@ -45,7 +45,7 @@ def measure_all(task: tuple[int, float], tell: Tell) -> None:
 
 
 def measure(rate: Rate, dtype: torch.dtype, size: float) -> list[float]:
-    """The rate of each call, in its unit."""
+    """The rate that each call shows, in its unit."""
     torch.manual_seed(0)
     call, amount = rate.make(dtype, size)
     call()
@@ -58,13 +58,13 @@ def measure(rate: Rate, dtype: torch.dtype, size: float) -> list[float]:
 
 
 def calibration_table(results: Calibration) -> str:
-    """A row for each constant, a column for each dtype."""
+    """A table with a row for each constant and a column for each dtype."""
     rows = [[f"`{rate.name}`", rate.about, *(cell(results, dtype, rate) for dtype in DTYPES)] for rate in RATES]
     return table(("constant", "measured on", *DTYPES), rows)
 
 
 def cell(results: Calibration, dtype: str, rate: Rate) -> str:
-    """Median (least - greatest), in 10^9 or microseconds."""
+    """A rate as median (least - greatest), in 10^9 a second or in microseconds."""
     factor, unit = (1e6, "us") if rate.unit == SECONDS else (1e-9, f"G{rate.unit}")
     values = results["constants"][dtype][rate.name], *results["spread"][dtype][rate.name]
     middle, low, high = (number(factor * value) for value in values)

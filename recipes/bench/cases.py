@@ -1,4 +1,4 @@
-"""The networks that are measured, their weights and inputs, and the bound that a generic contraction would reach."""
+"""The networks that are measured, their weights and inputs, and the bound that a generic contraction reaches."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ OUTPUTS = 10
 
 @dataclass(frozen=True)
 class Case:
-    """A network and its number of samples; `quick` samples for a trial."""
+    """A network and its number of samples; a trial run uses `quick` samples."""
 
     title: str
     shape: tuple[int, ...]
@@ -27,12 +27,12 @@ class Case:
 
     @property
     def dense(self) -> bool:
-        """Whether the inputs are vectors, of which every hidden layer makes vectors."""
+        """Whether the inputs are vectors, so that every hidden layer gives vectors."""
         return len(self.shape) == 1
 
 
 def mlp(width: int = 512, outputs: int = OUTPUTS) -> nn.Module:
-    """64 - width - width - width - outputs, ReLU, with biases."""
+    """An MLP 64 - width - width - width - outputs with ReLU and biases."""
     return create_model("mlp", input_shape=(64,), output_dim=outputs, depth=3, width=width)
 
 
@@ -42,7 +42,7 @@ def ccp(width: int = 256, outputs: int = OUTPUTS) -> nn.Module:
 
 
 def conv(width: int = 32, outputs: int = OUTPUTS) -> nn.Module:
-    """Three padded 3x3 convolutions with ReLU, mean over the image, a linear head."""
+    """Three padded 3x3 convolutions with ReLU, a mean over the image, and a linear head."""
     layers: list[nn.Module] = []
     for inputs in (3, width, width):
         layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU()]
@@ -63,7 +63,7 @@ CASES = {
 
 
 def prepare(name: str, folder: Path, samples: int, options: dict[str, int], digits: bool = False) -> Path:
-    """Write weights of seed 0 and inputs `x`, standard normal or digits with noise, as npz; the file's path."""
+    """Write weights of seed 0 and inputs `x`, standard normal or digits with noise, as npz; return the file's path."""
     case = CASES[name]
     torch.manual_seed(0)
     net = case.build(**options)
@@ -75,7 +75,7 @@ def prepare(name: str, folder: Path, samples: int, options: dict[str, int], digi
 
 
 def noisy_digits(samples: int) -> Tensor:
-    """8x8 digits of scikit-learn, standardised, drawn with replacement, each with its own noise of deviation 0.1."""
+    """scikit-learn's 8x8 digits, standardised, drawn with replacement, each with noise of its own of deviation 0.1."""
     from sklearn.datasets import load_digits
 
     x = torch.from_numpy(load_digits().data).float()
@@ -84,7 +84,7 @@ def noisy_digits(samples: int) -> Tensor:
 
 
 def load(job: Job) -> tuple[nn.Module, Tensor]:
-    """Network in eval mode and inputs of a job, on its device; TF32 off."""
+    """The network in eval mode and the inputs of a job, on its device; TF32 is turned off."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.set_num_threads(job.threads)
     weights, x = job.arrays()
@@ -94,12 +94,12 @@ def load(job: Job) -> tuple[nn.Module, Tensor]:
 
 
 def contraction_flops(name: str, samples: int, options: dict[str, int]) -> float:
-    r"""FLOPs of the symmetric contraction, R = N O rows.
+    r"""The FLOPs of the symmetric contraction, with R = N O rows.
 
-    Dense nets: R^2 sum H over the hidden layers, the generic product of output gradients. Others: over the convolutions
-    (I inputs with taps, H outputs, S positions) the least of
+    Dense nets: R^2 sum H over the hidden layers, the generic product of output gradients. Others: the sum over the
+    convolutions (I inputs with taps, H outputs, S positions) of the least of
     per-sample gradients 2 R S I H + R^2 I H;  patch Gram between the gradients N^2 S^2 (I + O H) + R^2 S H;
-    both Grams N^2 S^2 I + R^2 S^2 (H + 1). Norms, biases and the read-out are left out: they are small.
+    both Grams N^2 S^2 I + R^2 S^2 (H + 1). Norms, biases and the read-out are small, and left out.
     """
     shapes = layer_shapes(name, options)
     O, N = options.get("outputs", OUTPUTS), samples
@@ -115,7 +115,7 @@ def contraction_flops(name: str, samples: int, options: dict[str, int]) -> float
 
 
 def layer_shapes(name: str, options: dict[str, int]) -> list[tuple[int, int, int]]:
-    """(S, I, H) of every Linear and Conv2d but the read-out, in the order of their calls."""
+    """(S, I, H) of every Linear and Conv2d except the read-out, in the order of their calls."""
     case = CASES[name]
     net = case.build(**options)
     shapes: list[tuple[int, int, int]] = []

@@ -8,7 +8,7 @@ from hpnets.atomic_files import write_whole
 
 
 def draw(results: dict[str, Any], path: Path) -> None:
-    """Bars on a log axis, a group of them for each case, with the spread of the calls; the bound as a line."""
+    """Draw bars on a log axis, a group for each case, with the spread of the calls, and the bound as a line."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -35,7 +35,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
 
 
 def bars(axes: Any, group: int, found: dict[str, dict[str, Any]], colours: dict[str, Any]) -> None:
-    """A group of bars around x = group; one that was not measured leaves its place empty."""
+    """Draw a group of bars around x = group; a contender that was not measured leaves its place empty."""
     width = 0.84 / len(colours)
     for place, (name, colour) in enumerate(colours.items()):
         times = found.get(name, {}).get("seconds")

@@ -1,4 +1,4 @@
-"""What the command line of the benchmarks names: cases, peers."""
+"""Names of cases, peers and the like on the benchmarks' command line."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from hpnets.registry import nearest
 
 
 def names(kind: str, text: str, allowed: Iterable[str]) -> list[str]:
-    """Names parted by commas, in their order; ValueError with the nearest for an unknown one."""
+    """The names in a text parted by commas, in their order; ValueError with the nearest names for an unknown one."""
     found = [name.strip() for name in text.split(",") if name.strip()]
     for name in found:
         if name not in allowed:

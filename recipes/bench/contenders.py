@@ -1,4 +1,4 @@
-"""Who computes the kernel of a foreign network: hpnets, its algorithms one by one, and three peers."""
+"""The contenders on foreign networks: hpnets, its algorithms one by one, and three peers."""
 
 import copy
 import re
@@ -29,7 +29,7 @@ PASSES = "passes alone"
 
 
 def contenders() -> dict[str, Setup]:
-    """Setups by name: of (net, x, whether the trace kernel is wanted). The loop is the first: it is the reference."""
+    """The setups by name, functions of (net, x, whether to trace); the loop comes first, since it is the reference."""
     proven = {OURS: partial(ours, algorithm="auto", verify="")}
     unproven = {UNPROVEN: partial(ours, algorithm="auto", verify=OFF)} if has_proof() else {}
     algorithms = {f"{ALGORITHM}{name}": partial(ours, algorithm=name, verify=OFF) for name in algorithm_names()}
@@ -37,7 +37,7 @@ def contenders() -> dict[str, Setup]:
 
 
 def algorithm_names() -> list[str]:
-    """The exact algorithms that `ntk` says it takes, but auto."""
+    """The exact algorithms that `ntk` allows, without auto."""
     x = torch.zeros(2, 1)
     try:
         ntk(nn.Linear(1, 1), x, outputs="full", algorithm="none")
@@ -48,18 +48,18 @@ def algorithm_names() -> list[str]:
 
 
 def ours(net: nn.Module, x: Tensor, trace: bool, algorithm: str, verify: str) -> Compute:
-    """One call, the plan made anew each time as a user's call would."""
+    """A call of `ntk` as a user makes it."""
     outputs: Outputs = "trace" if trace else "full"
     return lambda: ntk(net, x, outputs=outputs, algorithm=algorithm, **verification(verify))
 
 
 def loop(net: nn.Module, x: Tensor, trace: bool) -> Compute:
-    """A backward pass through the whole batch for each sample and output, then one product."""
+    """The loop: a backward pass through the whole batch for each sample and output, then one product."""
     return lambda: contract(loop_jacobian(net, x), trace)
 
 
 def jacrev(net: nn.Module, x: Tensor, trace: bool) -> Compute:
-    """torch.func at its best chunk and with its better product; vmap has no fused attention, and loops over it."""
+    """torch.func with its best chunk and better product; attention is unfused, since vmap loops over the fused one."""
     with sdpa_kernel(SDPBackend.MATH):
         kernel = JacobianKernel(net, x, _way(net, x), trace)
     return sdpa_kernel(SDPBackend.MATH)(kernel.__call__)
@@ -67,14 +67,14 @@ def jacrev(net: nn.Module, x: Tensor, trace: bool) -> Compute:
 
 @cache
 def _way(net: nn.Module, x: Tensor) -> Way:
-    """The same for the full and the trace kernel: finding it takes five calls."""
+    """The best way, which takes five calls to find and serves the full and the trace kernel."""
     return best_way(net, x)
 
 
 def torchjd(net: nn.Module, x: Tensor, trace: bool) -> Compute:
-    """autogram, on a copy, since it hooks modules; batched where it takes them, else as its message says, unbatched.
+    """TorchJD's autogram on a copy, since it hooks modules; it is batched if it takes them so, else unbatched.
 
-    The trace kernel is the faster of two ways: the diagonal blocks of the full one, a Gramian for each output.
+    The trace kernel is the faster of two ways: the diagonal blocks of the full kernel, or a Gramian for each output.
     """
     from recipes.bench.peers.torchjd import gramian_kernel, gramian_trace
 
@@ -92,7 +92,7 @@ def torchjd(net: nn.Module, x: Tensor, trace: bool) -> Compute:
 
 
 def passes(net: nn.Module, x: Tensor) -> Compute:
-    """No kernel: the passes that every way through autograd makes, one for each output or all in one, if quicker."""
+    """The passes that every way through autograd makes, one for each output or all in one, whichever is quicker."""
     with sdpa_kernel(SDPBackend.MATH):
         ways = [bare_passes(copy.deepcopy(net), x, batched) for batched in (False, True)]
         quickest = min(ways, key=seconds)
@@ -107,7 +107,7 @@ def seconds(compute: Compute) -> float:
 
 
 def find_torchjd(venvs: Path) -> bool:
-    """Whether torchjd can be imported, if need be from its environment among the peers', on this Python's torch."""
+    """Whether torchjd can be imported; its environment among the peers' is added to sys.path for that."""
     places = [str(path.absolute()) for path in (venvs / "torchjd").glob("lib/python*/site-packages")]
     sys.path += [place for place in places if place not in sys.path]
     return find_spec("torchjd") is not None

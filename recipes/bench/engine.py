@@ -1,4 +1,4 @@
-"""`python -m recipes.bench ntk`: the engine and its peers in turn, and what is written of them."""
+"""`python -m recipes.bench ntk` times the engine and its peers in turn, and writes the results."""
 
 import json
 import tempfile
@@ -32,17 +32,17 @@ def ntk(
     """Time the empirical kernel of hpnets.ntk and of its peers in turn, A B A B; write json, svg and a table.
 
     Args:
-        out: folder of <device>.json, <device>.svg, and README.md, in which the table of every device is put
-        cases: of mlp, ccp, conv, resnet18, growth (in samples, outputs, width), trace10k and top20 (10,000 inputs)
+        out: folder of <device>.json, <device>.svg, and README.md, which has the tables of all devices
+        cases: some of mlp, ccp, conv, resnet18, growth (in samples, outputs, width), trace10k, top20 (10,000 inputs)
         peers: all, none, or names parted by commas
         venvs: folder of the peers' virtual environments; a peer without one is reported with the command to make it
-        repeats: rounds of A B, and calls where we are alone
-        threads: cores that every process is bound to
+        repeats: rounds of A B, and calls of hpnets alone
+        threads: how many cores every process is bound to
         device: where torch computes; auto is a GPU if there is one
         limit: seconds after which a peer's call is given up
-        peer_seconds: a call is repeated no more often than fits these seconds, but once
-        quick: small sizes, to try the command; the numbers mean nothing, so another --out must be given
-        keep: keep what the device's json holds of cases that are not measured now
+        peer_seconds: seconds that all timed calls of a peer may take; one call is always made
+        quick: try the command with small sizes; the numbers mean nothing, so another --out must be given
+        keep: keep the json's results of cases that are not measured now
     """
     from recipes.bench.packages import PACKAGES, make_peers
 
@@ -65,7 +65,7 @@ def ntk(
 
 
 def measure(cases: list[str], peers: list[Any], s: Any, out: Path, keep: bool) -> dict[str, Any]:
-    """Results of all cases, with command and environment; written after each case."""
+    """The results of all cases, with command and environment; they are written after each case."""
     from recipes.bench.environment import environment, file_name
     from recipes.bench.growth import run_growth, run_large
     from recipes.bench.measure import run_case
@@ -87,14 +87,14 @@ def measure(cases: list[str], peers: list[Any], s: Any, out: Path, keep: bool) -
 
 
 def earlier(path: Path) -> dict[str, Any]:
-    """What the device's json holds; ValueError if there is none."""
+    """The content of the device's json; raises ValueError if there is none."""
     if not path.is_file():
         raise ValueError(f"--keep: no such file: {path}")
     return json.loads(path.read_text())
 
 
 def write(results: dict[str, Any], out: Path) -> None:
-    """The device's json and svg, and the tables of all devices in the page."""
+    """Write the device's json and svg, and the tables of all devices into the page."""
     from hpnets.atomic_files import write_json, write_text
     from hpnets.report import replace_between
     from recipes.bench.chart import draw

@@ -1,4 +1,4 @@
-"""What a benchmark ran on."""
+"""The environment that a benchmark ran in."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ from hpnets.environment import commit, cpu_name, short_commit
 
 
 def environment(device: str, threads: int) -> dict[str, Any]:
-    """Device, CPU, threads, versions, commit, date and the load of the last minute."""
+    """The device, CPU, threads, versions, commit, date and the load of the last minute."""
     import torch
 
     return {
@@ -27,5 +27,5 @@ def environment(device: str, threads: int) -> dict[str, Any]:
 
 
 def file_name(device: str) -> str:
-    """A device's name as a file's."""
+    """A device's name as a file name."""
     return re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")

@@ -1,4 +1,4 @@
-"""Seconds of hpnets and of three peers on other people's networks, full and trace kernels, A B A B in one process."""
+"""Times hpnets and three peers on other people's networks, full and trace kernels, A B A B in one process."""
 
 import signal
 import statistics
@@ -53,18 +53,21 @@ NETS = (
     "torch/transformer_encoder",
 )
 SELECTIONS = ("full", "trace")
-# Relative error against the loop above which a contender computes another kernel; float32.
+# A contender computes another kernel if its relative error against the loop, in float32, is above this.
 AGREES = 1e-4
-# A call that is shorter comes after an untimed one; one that is longer is timed by its first call.
+# A call shorter than SHORT seconds comes after an untimed one; one longer than ONCE is timed by its first call alone.
 SHORT, ONCE = 0.1, 4.0
-# An algorithm of ours is given up, and is not the best, after so many times the fastest contender's first call; at
-# least so many seconds.
+# One of our algorithms is given up, since it is not the best, after HOPELESS times the fastest contender's first call,
+# but not before LEAST seconds.
 HOPELESS, LEAST = 4.0, 1.0
 
 
 @dataclass(frozen=True)
 class Race:
-    """What to measure of a network, and how: rounds, seconds that a contender's rounds fit, seconds of a call."""
+    """A network and how to measure it.
+
+    repeats: the most rounds. budget: seconds that a contender's rounds may take. limit: seconds that a call may take.
+    """
 
     net: str
     samples: int
@@ -77,8 +80,8 @@ class Race:
 
 
 def run_race(race: Race, tell: Tell) -> None:
-    """Times of all contenders on one network, told for full, then for trace."""
-    warnings.simplefilter("ignore")  # vmap names each operation that it loops over
+    """Time all contenders on one network, and tell the results for full, then for trace."""
+    warnings.simplefilter("ignore")  # vmap warns of each operation that it loops over
     limit_threads(race.threads)
     torch.set_num_threads(race.threads)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
@@ -92,7 +95,7 @@ def run_race(race: Race, tell: Tell) -> None:
 
 
 def time_passes(net: nn.Module, x: Tensor, race: Race) -> Record:
-    """Seconds of the passes that every way through autograd makes."""
+    """The seconds of the passes that every way through autograd makes."""
     try:
         compute = passes(net, x)
         times = [seconds(compute) for _ in range(1 + race.repeats)][1:]
@@ -102,7 +105,10 @@ def time_passes(net: nn.Module, x: Tensor, race: Race) -> Record:
 
 
 def run_selection(net: nn.Module, x: Tensor, trace: bool, race: Race) -> Record:
-    """First calls, checked against the loop's, then rounds in turn; by contender {"seconds"} or why there are none."""
+    """Make first calls, which are checked against the loop's, then rounds in turn.
+
+    Returns by contender {"seconds", ...}, or {"failed"} with the reason.
+    """
     results: Record = {}
     ready: dict[str, Compute] = {}
     right = None
@@ -131,7 +137,7 @@ def run_selection(net: nn.Module, x: Tensor, trace: bool, race: Race) -> Record:
 def first_call(
     setup: Setup, net: nn.Module, x: Tensor, trace: bool, limit: float
 ) -> tuple[Compute, Tensor | None, Record]:
-    """The computation, its kernel and its seconds, which are a warm-up's; or why there is none."""
+    """The computation, the kernel of its first call and that call's seconds; or None and the reason for the failure."""
     try:
         with limited(limit):
             compute = setup(net, x, trace)
@@ -144,7 +150,7 @@ def first_call(
 
 
 def patience(name: str, results: Record, limit: float) -> float:
-    """Seconds after which a first call is given up."""
+    """The seconds after which a first call is given up."""
     firsts = [result["first"] for result in results.values() if "first" in result and "failed" not in result]
     if not name.startswith(ALGORITHM) or not firsts:
         return limit
@@ -152,13 +158,13 @@ def patience(name: str, results: Record, limit: float) -> float:
 
 
 def number_of_rounds(name: str, results: Record, race: Race) -> int:
-    """As many calls as fit the budget; none where the first call was long."""
+    """How many calls fit the budget, at least one; none if the first call was long."""
     first = results[name]["first"]
     return 0 if first > ONCE else max(1, min(race.repeats, int(race.budget / first)))
 
 
 def timed(compute: Compute, expected: float) -> float:
-    """Seconds of a call, after an untimed one where calls are short."""
+    """The seconds of a call, which comes after an untimed one if calls are short."""
     if expected < SHORT:
         compute()
     start = time.perf_counter()
@@ -168,7 +174,7 @@ def timed(compute: Compute, expected: float) -> float:
 
 @contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """TimeoutError in the block after so many seconds; a single operation of torch is not interrupted."""
+    """Raise TimeoutError in the block after so many seconds; a single operation of torch is not interrupted."""
 
     def stop(*_: Any) -> None:
         raise TimeoutError(f"stopped after {seconds:.3g} s")

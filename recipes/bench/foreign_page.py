@@ -9,8 +9,8 @@ from recipes.bench.foreign import SELECTIONS
 from recipes.bench.table import number, table
 
 Results = dict[str, Any]
-# Ratios of the medians: ours over the best peer's, without and with the proof; how much faster in the median network;
-# trace over full, 5% of which are noise; auto over the best of our algorithms.
+# The targets, ratios of medians: ours over the best peer's, without and with the proof; how many times faster in the
+# median network; trace over full, with 5% for noise; auto over the best of our algorithms.
 SLOWEST, SLOWEST_PROVEN, MEDIAN, TRACE, REGRET = 1.05, 1.15, 3.0, 1.05, 1.3
 
 ABOUT = """\
@@ -35,18 +35,18 @@ of more than 4 s is timed by its first call alone; after {limit:g} s a call is g
 
 
 def medians(record: Results, selection: str) -> dict[str, float]:
-    """Seconds of all that were timed."""
+    """The median seconds of all contenders that were timed, by name."""
     return {name: result["median"] for name, result in record.get(selection, {}).items() if "median" in result}
 
 
 def best_peer(record: Results, selection: str) -> tuple[str, float]:
-    """The fastest peer and its seconds; ("", nan) where none was timed."""
+    """The fastest peer and its seconds; ("", nan) if none was timed."""
     times = {name: t for name, t in medians(record, selection).items() if name in PEERS}
     return min(times.items(), key=lambda item: item[1], default=("", float("nan")))
 
 
 def ours(record: Results, selection: str, proven: bool) -> float:
-    """Our seconds; nan where there are none. Without a proof in this version, both are the same."""
+    """Our seconds with or without the proof, nan if there are none; they are the same in a version without a proof."""
     times = medians(record, selection)
     return times.get(OURS if proven or UNPROVEN not in times else UNPROVEN, float("nan"))
 
@@ -57,17 +57,17 @@ def slowness(record: Results, selection: str, proven: bool) -> float:
 
 
 def most(record: Results, selection: str) -> float:
-    """The best peer's time over that of the passes alone, which no way through autograd can beat."""
+    """The best peer's time over the time of the passes alone, which no way through autograd can beat."""
     return best_peer(record, selection)[1] / record.get(PASSES, {}).get("median", float("nan"))
 
 
 def trace_over_full(record: Results) -> float:
-    """Without the proof."""
+    """Our time for the trace kernel over that for the full one, without the proof."""
     return ours(record, "trace", False) / ours(record, "full", False)
 
 
 def regret(record: Results, selection: str) -> float:
-    """The time of auto over the least of our algorithms'."""
+    """The time of auto over the time of the fastest of our algorithms."""
     times = [t for name, t in medians(record, selection).items() if name.startswith(ALGORITHM)]
     return ours(record, selection, False) / min(times, default=float("nan"))
 
@@ -85,7 +85,7 @@ def page(results: Results) -> str:
 
 
 def targets(networks: Results) -> str:
-    """Each target with what was measured, met or missed, and where it was missed."""
+    """A table of the targets: the measured value, and the networks that miss the target."""
     both = [(f"{name} {s}", record, s) for name, record in networks.items() for s in SELECTIONS]
     off = {label: slowness(record, s, False) for label, record, s in both}
     on = {label: slowness(record, s, True) for label, record, s in both}
@@ -105,12 +105,12 @@ def targets(networks: Results) -> str:
 
 
 def middle(values: Iterable[float]) -> float:
-    """The median of the values that there are."""
+    """The median of the values that are not nan."""
     return statistics.median([value for value in values if value == value] or [float("nan")])
 
 
 def worst(values: dict[str, float], limit: float) -> tuple[str, str]:
-    """The greatest value, and the names above the limit; those without a value are named too."""
+    """The greatest value, and the names of those above the limit or without a value."""
     known = {name: value for name, value in values.items() if value == value}
     over = [f"{name} ({value:.2f})" for name, value in known.items() if value > limit]
     missing = [f"{name} (not measured)" for name in values if name not in known]
@@ -118,7 +118,7 @@ def worst(values: dict[str, float], limit: float) -> tuple[str, str]:
 
 
 def ratios(networks: Results) -> str:
-    """One row a network: how many times faster than the best peer, and the regret."""
+    """A table with one row for each network: how many times faster than the best peer, and the regret."""
     columns = ("ntk, s", "best peer", "times faster", "verify off", "the most", "regret")
     head = ("network", *(f"{s}: {text}" for s in SELECTIONS for text in columns), "trace over full")
     rows = [
@@ -129,7 +129,7 @@ def ratios(networks: Results) -> str:
 
 
 def cells(record: Results, selection: str) -> list[str]:
-    """Our seconds and the best peer's, times faster with and without the proof and at the most, the regret."""
+    """Our seconds, the best peer's, how many times faster with and without the proof and at the most, the regret."""
     peer, best = best_peer(record, selection)
     faster = [plain(1 / slowness(record, selection, proven)) for proven in (True, False)]
     return [
@@ -142,7 +142,7 @@ def cells(record: Results, selection: str) -> list[str]:
 
 
 def seconds(networks: Results, selection: str) -> str:
-    """Everyone's seconds on one selection."""
+    """A table of all contenders' seconds for one output selection."""
     names = list(dict.fromkeys(name for record in networks.values() for name in record.get(selection, {})))
     rows = [
         [f"{network}, {record.get('parameters', 0) / 1e6:.2f} M"]
@@ -153,7 +153,7 @@ def seconds(networks: Results, selection: str) -> str:
 
 
 def timing(result: Results) -> str:
-    """ "0.10 (0.09 - 0.12)", or why there is none, in few words."""
+    """A timing such as "0.10 (0.09 - 0.12)", or in a few words the reason why there is none."""
     if "median" not in result:
         return result.get("failed", "").removeprefix("TimeoutError: ").partition(". ")[0][:80]
     if len(result["seconds"]) == 1:
@@ -162,5 +162,5 @@ def timing(result: Results) -> str:
 
 
 def plain(value: float) -> str:
-    """Two figures after the point; "" for none."""
+    """A number with two figures after the point; "" for nan."""
     return f"{value:.2f}" if value == value else ""

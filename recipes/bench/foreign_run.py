@@ -1,4 +1,4 @@
-"""All races of the foreign networks, one process after another; the json and the page after each."""
+"""Runs all races of the foreign networks, one process after another, and writes json and page after each."""
 
 import importlib.metadata
 import json
@@ -13,14 +13,14 @@ from recipes.bench.foreign_page import page, slowness, targets
 from recipes.bench.packages import make_peers
 from recipes.checks.processes import outcomes
 
-# Calls of one network: a race that takes longer is stopped, and keeps what it told.
+# A race may take the time limit of this many calls; after that it is stopped, and what it told is kept.
 CALLS = 8
 
 
 def run_foreign(races: list[Race], out: Path, command: str, again: bool) -> str:
-    """Run the races that the folder does not hold of this commit, or all; the table of targets.
+    """Run the races without a result of this commit in the folder, or all if `again`; return the table of targets.
 
-    Raises: ValueError where torchjd is not to be had.
+    Raises ValueError if torchjd cannot be imported.
     """
     race = races[0]
     venvs = Path(race.venvs)

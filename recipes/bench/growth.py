@@ -1,4 +1,4 @@
-"""How time and memory grow with samples, outputs and width; large kernels that no full kernel would fit."""
+"""The growth of time and memory with samples, outputs and width, and kernels of 10,000 samples."""
 
 from dataclasses import replace
 from typing import Any
@@ -20,7 +20,7 @@ LARGE = 10_000
 
 
 def run_growth(s: Settings) -> dict[str, Any]:
-    """Per network and axis: sizes, seconds, bytes above the kernel itself, and the log-log slope of the seconds."""
+    """The sizes, seconds, bytes beyond the kernel itself and log-log slope of the seconds, by network and axis."""
     from recipes.bench.cases import CASES
 
     found: dict[str, Any] = {}
@@ -35,7 +35,7 @@ def run_growth(s: Settings) -> dict[str, Any]:
 
 
 def point(name: str, axis: str, size: int, samples: int, s: Settings) -> dict[str, Any]:
-    """One size of one axis; the others as in the case."""
+    """The measurement of one size of one axis; the other axes are as in the case."""
     options = {OPTION[axis]: size} if axis in OPTION else {}
     job = replace(s.job(name, size if axis == "N" else samples, options), memory=BUDGET)
     found = alone("ours.kernel", job, replace(s, repeats=min(3, s.repeats)))
@@ -43,7 +43,7 @@ def point(name: str, axis: str, size: int, samples: int, s: Settings) -> dict[st
 
 
 def run_large(name: str, s: Settings) -> dict[str, Any]:
-    """The trace kernel of 10,000 digits with noise, or 20 eigenvalues of 10,000 x 10 rows, of the CCP."""
+    """The measurement of the CCP's trace kernel of 10,000 noisy digits, or of its 20 largest eigenvalues ("top20")."""
     samples = 64 if s.quick else LARGE
     job = s.job("ccp", samples, digits=True)
     module = "ours.kernel" if name == "trace10k" else "ours.eigenvalues"
@@ -59,7 +59,7 @@ def run_large(name: str, s: Settings) -> dict[str, Any]:
 
 
 def eigen(s: Settings) -> dict[str, Any]:
-    """What the worker saved: eigenvalues, their largest residual, products made."""
+    """The worker's saved results: eigenvalues, their largest residual, and how many products were made."""
     import numpy as np
 
     values = np.load(s.folder / "large.npy")

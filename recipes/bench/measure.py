@@ -1,4 +1,4 @@
-"""One case: our kernel and each peer's in turn, A B A B, with agreement, memory, output modes and the bound."""
+"""One case: our kernel and each peer's in turn, A B A B, with agreement, memory, output selections and the bound."""
 
 import statistics
 from dataclasses import replace
@@ -16,14 +16,14 @@ from recipes.bench.worker import Job
 
 MODES = ("trace", 0, "sum")
 GEMM = 2048
-# A call that lasts longer is timed once, and its first call is that one.
+# A call of more than this many seconds is timed once, by its first call.
 ONCE = 60.0
-# Relative error against our kernel above which a peer computes something else.
+# A peer computes another kernel if its relative error against ours is above this.
 AGREES = 1e-4
 
 
 def run_case(name: str, peers: list[Peer], s: Settings) -> dict[str, Any]:
-    """All that is measured of one case, plain types only."""
+    """All measurements of one case, as plain types."""
     from recipes.bench.cases import CASES, contraction_flops
 
     case = CASES[name]
@@ -48,7 +48,7 @@ def run_case(name: str, peers: list[Peer], s: Settings) -> dict[str, Any]:
 
 
 def against(peer: Peer, ours: Worker, job: Job, s: Settings) -> dict[str, Any]:
-    """A peer's times in turn with ours; its first call is the warm-up, checked against our kernel."""
+    """A peer's times in turn with ours; its first call is a warm-up, whose kernel is checked against ours."""
     if not peer.python.exists():
         return {"error": "not measured: no environment", "make": peer.make}
     kernel = s.folder / "peer.npy"
@@ -69,7 +69,7 @@ def against(peer: Peer, ours: Worker, job: Job, s: Settings) -> dict[str, Any]:
 
 
 def proof(ours: Worker, job: Job, s: Settings) -> dict[str, Any]:
-    """Times of the kernel with its run-time proof, as a user calls it, in turn with those without."""
+    """The times of the kernel with its run-time proof, as a user calls it, in turn with those without it."""
     with Worker("ours.kernel", replace(job, verify="")) as proven:
         first = proven.call(s.folder / "proven.npy")
         pairs = [(ours.seconds(), proven.seconds()) for _ in range(s.rounds(first["seconds"]))]
@@ -78,7 +78,7 @@ def proof(ours: Worker, job: Job, s: Settings) -> dict[str, Any]:
 
 
 def alone(module: str, job: Job, s: Settings) -> dict[str, Any]:
-    """Times and memory of a worker without peers."""
+    """The times and memory of a worker without peers."""
     with Worker(module, job) as worker:
         first = worker.call(s.folder / "alone.npy")
         times = [worker.seconds() for _ in range(s.rounds(first["seconds"]))]
@@ -86,7 +86,7 @@ def alone(module: str, job: Job, s: Settings) -> dict[str, Any]:
 
 
 def gemm_rate(s: Settings) -> float:
-    """FLOP/s of float32 matrices of 2048 rows, the median of several products."""
+    """The FLOP/s of a float32 product of matrices of 2048 rows, the median of several products."""
     rows = 256 if s.quick else GEMM
     job = Job("gemm", "", rows, s.device, s.threads)
     with Worker("ours.gemm", job) as worker:
@@ -94,11 +94,11 @@ def gemm_rate(s: Settings) -> float:
 
 
 def summary(times: list[float]) -> dict[str, Any]:
-    """Median, and all times in their order."""
+    """The median, and all times in their order."""
     return {"median": statistics.median(times), "seconds": times}
 
 
 def difference(folder: Path, kernel: Path) -> float:
-    """Relative Frobenius distance of a saved kernel from ours."""
+    """The relative Frobenius distance of a saved kernel from ours."""
     ours, other = np.load(folder / "ours.npy"), np.load(kernel)
     return float(np.linalg.norm(other - ours) / np.linalg.norm(ours)) if other.shape == ours.shape else float("inf")

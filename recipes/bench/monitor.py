@@ -1,4 +1,4 @@
-"""What tracking the kernel costs the default run."""
+"""Measures what tracking the kernel costs the default run."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ ABOUT = (
     "(least - greatest) over the seeds. Seconds are those of summary.json: all but imports."
 )
 TRAIN = ROOT / "recipes" / "train.py"
-# Off; as it was before the structured engine; as it is.
+# The variants: no tracking, tracking as it was before the structured engine, and as it is.
 VARIANTS = {
     "off": ("--ntk.every", "off"),
     "jacobian": ("--ntk.algorithm", "jacobian"),
@@ -26,7 +26,7 @@ WANDB = {"default": "offline", "bare": "off"}
 
 
 def run_monitor(folder: Path, seeds: int) -> dict[str, Any]:
-    """Seconds and test accuracy of the default run by "way, kernel", in turn over the seeds."""
+    """The seconds and test accuracy of the default run by "way, kernel", measured in turn over the seeds."""
     ways = {f"{way}, {name}": (*flags, "--wandb", WANDB[way]) for way in WANDB for name, flags in VARIANTS.items()}
     found: dict[str, dict[str, list[float]]] = {name: {"seconds": [], "accuracy": []} for name in ways}
     for seed in range(seeds):
@@ -38,14 +38,14 @@ def run_monitor(folder: Path, seeds: int) -> dict[str, Any]:
 
 
 def train(out: Path, seed: int, flags: tuple[str, ...]) -> dict[str, Any]:
-    """summary.json of one run in a process of its own; its seconds leave out Python's imports."""
+    """The summary.json of one run in a process of its own; its seconds leave out Python's imports."""
     command = [sys.executable, str(TRAIN), "--seed", str(seed), "--out", str(out), *flags]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return json.loads((out / "summary.json").read_text())
 
 
 def monitor_table(found: dict[str, Any]) -> str:
-    """By way and kernel the median over the seeds, and its cost over that of the same way without tracking."""
+    """A table of the medians by way and kernel, with their cost over the same way without tracking."""
     rows = []
     for name, values in found.items():
         base = median(found[f"{name.split(', ')[0]}, off"]["seconds"])

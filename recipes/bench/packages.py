@@ -1,4 +1,4 @@
-"""The peers: where each one's Python is, and how to make it."""
+"""The peers: the place of each one's Python, and how to make it."""
 
 import sys
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Peer:
-    """A library to compare with; `recipes.bench.<module>` runs in `python`, which the command `make` makes."""
+    """A peer library; `recipes.bench.<module>` runs in `python`, which the command `make` makes."""
 
     name: str
     python: Path
@@ -18,7 +18,7 @@ class Peer:
         return f"peers.{self.name.replace('-', '_')}"
 
 
-# numpy is named because torch does not bring it.
+# numpy is named because torch does not install it.
 PACKAGES = {
     "torch-func-jacobian": "",
     "torchjd": "torchjd==0.18.0 numpy",
@@ -31,7 +31,7 @@ PACKAGES = {
 
 
 def make_peers(names: list[str], venvs: Path) -> list[Peer]:
-    """Peers by name; those of torch itself run in this Python."""
+    """The peers of these names; those of torch itself run in this Python."""
     peers = []
     for name in names:
         if not PACKAGES[name]:

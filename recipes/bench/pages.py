@@ -1,4 +1,4 @@
-"""One results folder: the numbers as json with command and environment, and a page that shows them."""
+"""A results folder: the numbers as json with command and environment, and a page that shows them."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from recipes.command_line import command_of
 def write_page(
     out: Path, title: str, about: str, table: str, found: dict[str, Any] | list[Any], threads: int, device: str = "cpu"
 ) -> None:
-    """<out>/<device>.json, and <out>/README.md with title, what was measured, the command and the table."""
+    """Write <out>/<device>.json, and <out>/README.md with title, what was measured, the command and the table."""
     command = command_of("recipes.bench")
     e = environment(device, threads)
     write_json(out / f"{file_name(e['device'])}.json", {"command": command, "environment": e, "results": found})

@@ -1,4 +1,4 @@
-"""The parent's side: start a worker in a peer's Python, send requests, give up in time."""
+"""The parent's side of a worker: it starts one in a peer's Python, sends requests, and gives up in time."""
 
 import dataclasses
 import json
@@ -15,16 +15,16 @@ from typing import Any, Self
 from recipes import ROOT
 from recipes.bench.worker import Job
 
-# Imports, weights, a kernel of two samples; JAX compiles the whole kernel here.
+# A worker may take this long to start: it imports, loads weights and computes two samples; JAX compiles the kernel.
 START_SECONDS = 180.0
 
 
 class Failed(Exception):
-    """A worker that ended or took too long, with its reason."""
+    """A worker ended or took too long; the message says why."""
 
 
 class Worker:
-    """A process that computes one job, `recipes/bench/<module>`; `about` is what it says of itself."""
+    """A process that computes one job by `recipes.bench.<module>`; `about` is its description of itself."""
 
     def __init__(self, module: str, job: Job, python: str = sys.executable, limit: float = 600.0) -> None:
         self.limit, self.module = limit, module
@@ -46,7 +46,7 @@ class Worker:
             raise
 
     def call(self, save: Path | None = None) -> dict[str, Any]:
-        """One computation: {"seconds"}, and {"peak_bytes", "resident_bytes"} if it is saved; raises Failed."""
+        """Compute once: {"seconds"}, with {"peak_bytes", "resident_bytes"} if the result is saved; may raise Failed."""
         assert self._process.stdin is not None
         try:
             print(json.dumps({"save": save and str(save)}), file=self._process.stdin, flush=True)
@@ -55,12 +55,12 @@ class Worker:
         return self._reply(self.limit)
 
     def seconds(self) -> float:
-        """The time of a call; one that is shorter than a second comes after an untimed one."""
+        """The seconds of a call; a call shorter than a second is made again, and the second one counts."""
         first = self.call()["seconds"]
         return first if first > 1.0 else self.call()["seconds"]
 
     def stop(self) -> None:
-        """End the process."""
+        """Kill the process."""
         self._process.kill()
         self._process.communicate()
         self._errors.close()

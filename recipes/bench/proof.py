@@ -1,4 +1,4 @@
-"""The keyword that leaves out the kernel's run-time proof, where this version of hpnets has one."""
+"""The keyword that leaves out the kernel's run-time proof, if this version of hpnets has one."""
 
 import inspect
 from typing import Any
@@ -9,10 +9,10 @@ OFF = "off"
 
 
 def verification(how: str) -> dict[str, Any]:
-    """{"verify": how}; {} for "" (as a user calls it), and where `ntk` has no such keyword."""
+    """The keyword {"verify": how}; {} for "", which is a user's call, and if `ntk` has no such keyword."""
     return {"verify": how} if how and has_proof() else {}
 
 
 def has_proof() -> bool:
-    """Whether `ntk` proves what it computes unless told not to."""
+    """Whether `ntk` has a run-time proof that can be turned off."""
     return "verify" in inspect.signature(ntk).parameters

@@ -1,4 +1,4 @@
-"""What is measured of a machine for the cost model: calls with the amount of work in them, in the shapes of kernels."""
+"""The rates of a machine for the cost model: calls in the shapes of kernels, with the amount of work in each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from torch import Tensor
 from torch.func import grad, vmap
 
 Call = Callable[[], object]
-# Of a dtype and a size, 1 in earnest and less for a trial: the call, and its FLOPs, bytes or autograd nodes.
+# Makes a call for a dtype and a size (1, or less for a trial run), and gives its FLOPs, bytes or autograd nodes.
 Make = Callable[[torch.dtype, float], tuple[Call, float]]
 NODES = 300
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A constant: `unit` is "FLOP/s" or "B/s", amount over seconds, or "s", seconds over amount."""
+    """A constant of the machine; `unit` is "FLOP/s" or "B/s" for amount over seconds, "s" for seconds over amount."""
 
     name: str
     about: str
@@ -60,7 +60,7 @@ def convolution(inputs: int, units: int, side: int, groups: int = 1, backward: b
 
 
 def numbers(dtype: torch.dtype, size: float) -> Tensor:
-    """64 MiB: several times what the caches hold."""
+    """64 MiB of random numbers, several times what the caches hold."""
     return torch.randn(int(2**26 * size) // dtype.itemsize, dtype=dtype)
 
 
@@ -81,7 +81,7 @@ def fresh(dtype: torch.dtype, size: float) -> tuple[Call, float]:
 
 
 def chain(x: Tensor) -> Tensor:
-    """A chain of elementwise operations: half of products, half of tanh."""
+    """The sum of x after a chain of elementwise operations, half of them products and half of them tanh."""
     for _ in range(NODES // 2):
         x = torch.tanh(1.01 * x)
     return x.sum()

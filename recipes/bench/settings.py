@@ -1,4 +1,4 @@
-"""How the engine and its peers are measured."""
+"""The settings by which the engine and its peers are measured."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,11 @@ from recipes.bench.worker import Job
 
 @dataclass(frozen=True)
 class Settings:
-    """How to measure: rounds of A B, seconds after which a call is given up, seconds that a peer's timed calls fit."""
+    """How to measure.
+
+    repeats: rounds of A B. limit: seconds after which a call is given up. peer_seconds: seconds that a peer's timed
+    calls may take.
+    """
 
     folder: Path
     repeats: int
@@ -20,11 +24,11 @@ class Settings:
     quick: bool
 
     def rounds(self, seconds: float) -> int:
-        """How often a call of that length is timed."""
+        """How often a call of this many seconds is timed."""
         return max(1, min(self.repeats, int(self.peer_seconds / seconds)))
 
     def job(self, case: str, samples: int, options: dict[str, int] | None = None, digits: bool = False) -> Job:
-        """A job with its data written: standard normal inputs, or digits with noise."""
+        """A job whose data is written now: standard normal inputs, or digits with noise."""
         from recipes.bench.cases import prepare
 
         data = prepare(case, self.folder, samples, options or {}, digits)

@@ -1,4 +1,4 @@
-"""What two processes save: the kernel of a group of two against one process, a core and a thread each."""
+"""Measures what a second process saves: the kernel by a group of two and by one, with a core and a thread each."""
 
 import json
 import os
@@ -22,12 +22,12 @@ ABOUT = (
 
 
 def run_sharing(cases: list[str], folder: Path, repeats: int, quick: bool) -> dict[str, Any]:
-    """By case the seconds of one process and of two, A B A B, and how far their kernels are apart."""
+    """The seconds of one process and of two, A B A B, and the difference of their kernels, by case."""
     return {name: run_one(name, folder / name, repeats, quick) for name in cases}
 
 
 def run_one(name: str, folder: Path, repeats: int, quick: bool) -> dict[str, Any]:
-    """Processes are started once a round; in each the first call is a warm-up."""
+    """The results of one case; processes are started once a round, and their first call is a warm-up."""
     seconds: dict[str, list[float]] = {"1": [], "2": []}
     for round_ in range(repeats):
         for world in (1, 2):
@@ -42,7 +42,7 @@ def run_one(name: str, folder: Path, repeats: int, quick: bool) -> dict[str, Any
 
 
 def process(rank: int, world: int, name: str, folder: str, quick: bool) -> None:
-    """One rank, pinned to a core: the least of three calls, as rank 0 sees it between barriers."""
+    """Run one rank, pinned to a core; rank 0 writes the least seconds of three calls, timed between barriers."""
     os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[rank]})
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     torch.set_num_threads(1)
@@ -64,7 +64,7 @@ def process(rank: int, world: int, name: str, folder: str, quick: bool) -> None:
 
 
 def sharing_table(found: dict[str, Any]) -> str:
-    """Median (least - greatest) seconds, the ratio, and the difference of the kernels."""
+    """A table of the median (least - greatest) seconds, the ratio, and the difference of the kernels."""
     lines = ["| case | one process, s | two processes, s | ratio | kernels apart |", "| --- | --- | --- | --- | --- |"]
     for case in found.values():
         one, two = (f"{statistics.median(s):.3g} ({min(s):.3g} - {max(s):.3g})" for s in case["seconds"].values())

@@ -1,4 +1,4 @@
-"""Where our time goes in a case: the stages of the structured algorithm, and kinds of operations."""
+"""Our time in a case, by the stages of the structured algorithm and by kinds of operations."""
 
 import statistics
 from typing import Any
@@ -14,7 +14,7 @@ KINDS = ("products", "convolutions", "copies", "rest")
 
 
 def run_stages(job: Job, s: Settings) -> dict[str, Any]:
-    """Median seconds of each stage; the share of each kind of operation in the profile."""
+    """The median seconds of each stage, and the share of each kind of operation in the profile."""
     rows = []
     with Worker("ours.stages", job) as worker:
         for _ in range(s.rounds(worker.call()["seconds"])):
@@ -29,7 +29,7 @@ def run_stages(job: Job, s: Settings) -> dict[str, Any]:
 
 
 def stages_rows(cases: dict[str, Any]) -> list[list[str]]:
-    """A row for each case: seconds by stage, and shares by kind."""
+    """One row for each case: milliseconds by stage, and shares by kind."""
     return [
         [name, *(f"{1e3 * case['stages']['seconds'][stage]:.1f}" for stage in STAGES)]
         + [f"{case['stages']['shares'][kind]:.0%}" for kind in KINDS]

@@ -1,4 +1,4 @@
-"""Markdown of measured results: targets, seconds by peer, output modes, growth."""
+"""Markdown tables of measured results: targets, seconds by peer, output selections, growth."""
 
 import statistics
 from dataclasses import dataclass
@@ -12,7 +12,11 @@ Results = dict[str, Any]
 
 @dataclass(frozen=True)
 class Target:
-    """At least `fastest` times faster than every peer; at most `bound` times as long as the bound; bytes."""
+    """The targets of a case.
+
+    fastest: how many times faster than every peer, at least. bound: seconds over those of the bound, at most.
+    peak_bytes: the memory, at most.
+    """
 
     fastest: float
     bound: float
@@ -25,7 +29,7 @@ TARGETS = {
     "conv": Target(1.5, 1.5, 300e6),
     "resnet18": Target(1.7, 2.0, 1e9),
 }
-# The time with the run-time proof over that without.
+# The target for the time with the run-time proof over the time without it.
 PROOF = 1.15
 NAMED = ("torch-func-jacobian", "torchjd")
 
@@ -45,7 +49,7 @@ def render(results: Results) -> str:
 
 
 def targets(results: Results) -> str:
-    """The targets beside the measured, met or not."""
+    """A table of the measured values beside their targets, met or missed."""
     rows = [target_row(name, case) for name, case in results["cases"].items()]
     head = ("case", "fastest peer", *NAMED, "with the proof", "of the bound", "peak MB", "predicted MB", "GEMM GFLOP/s")
     return table(head, rows) if rows else ""
@@ -70,19 +74,19 @@ def target_row(name: str, case: Results) -> list[str]:
 
 
 def verdict(value: float, target: float, unit: str, least: bool) -> str:
-    """ "9.1x (>= 7x, met)"."""
+    """A value with its target and verdict, such as "9.1x (>= 7x, met)"."""
     met = value >= target if least else value <= target
     sign = ">=" if least else "<="
     return f"{number(value)}{unit} ({sign} {target:g}{unit}, {'met' if met else '**missed**'})"
 
 
 def ratio(found: Results) -> float:
-    """How many times ours is faster, of the calls made in turn."""
+    """How many times faster ours is, by the medians of the calls that were made in turn."""
     return found["median"] / statistics.median(found["ours_seconds"])
 
 
 def seconds(results: Results) -> str:
-    """Median (least - greatest) seconds and peak MB of ours and of each peer."""
+    """A table of the median (least - greatest) seconds and peak MB of ours and of each peer."""
     cases = results["cases"]
     peers = list(dict.fromkeys(peer for case in cases.values() for peer in case["peers"]))
     rows = [["hpnets.ntk", *(timing(case["ours"]) for case in cases.values())]]
@@ -94,12 +98,12 @@ def seconds(results: Results) -> str:
 
 
 def missing(cases: Results) -> dict[str, str]:
-    """Peers without an environment, with the command that makes it."""
+    """The peers without an environment, with the commands that make one."""
     return {p: found["make"] for case in cases.values() for p, found in case["peers"].items() if "make" in found}
 
 
 def timing(found: Results) -> str:
-    """ "0.10 s (0.09 - 0.12); 140 MB", or why there is none."""
+    """A timing such as "0.10 s (0.09 - 0.12); 140 MB", or the reason why there is none."""
     if "median" not in found:
         return found.get("error", "not run").split(": no environment")[0]
     spread = f"{number(min(found['seconds']))} - {number(max(found['seconds']))}"
@@ -109,14 +113,14 @@ def timing(found: Results) -> str:
 
 
 def stages(results: Results) -> str:
-    """Where the time goes."""
+    """A table of our time by stage and by kind of operation."""
     head = ("our time goes to", *(f"{stage}, ms" for stage in STAGES), *KINDS)
     rows = stages_rows(results["cases"])
     return table(head, rows) if rows else ""
 
 
 def modes(results: Results) -> str:
-    """Seconds and memory of the other output modes, ours alone."""
+    """A table of our seconds and memory for the other output selections."""
     cases = {name: case["modes"] for name, case in results["cases"].items()}
     names = {"trace": "trace", "0": "one logit", "sum": "sum of logits"}
     rows = [[title, *(timing(modes[mode]) for modes in cases.values())] for mode, title in names.items()]
@@ -124,7 +128,7 @@ def modes(results: Results) -> str:
 
 
 def growth(results: Results) -> str:
-    """Slope of seconds, and at each size the seconds and the MB beyond the kernel."""
+    """A table of growth: the slope of the seconds, and at each size the seconds and the MB beyond the kernel."""
     rows = []
     for found in results.get("growth", {}).values():
         sizes = ", ".join(str(p["size"]) for p in found["points"])
@@ -137,7 +141,7 @@ def growth(results: Results) -> str:
 
 
 def large(results: Results) -> str:
-    """The large kernels of the CCP."""
+    """A table of the CCP's large kernels."""
     rows = []
     for name, found in results.get("large", {}).items():
         what = f"trace kernel of {found['samples']:,} digits with noise"
@@ -149,5 +153,5 @@ def large(results: Results) -> str:
 
 
 def number(value: float) -> str:
-    """Three figures below 100, none after the point above."""
+    """A number with three figures below 100, and without a fraction above."""
     return f"{value:#.3g}".rstrip(".") if value < 100 else f"{value:,.0f}"

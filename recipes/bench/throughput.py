@@ -1,4 +1,4 @@
-"""Images a second of every image family, in float32 and bfloat16, beside timm's network of the same weights' shapes."""
+"""Images a second of every image family, in float32 and bfloat16, beside timm's network with equally shaped weights."""
 
 import time
 from collections.abc import Callable
@@ -17,9 +17,9 @@ ABOUT = (
     "timm has the network, both hold weights of the same shapes and are called in turn, A B A B, after one untimed "
     "call each; ours over timm's is the ratio of the medians."
 )
-Net = Callable[[int], nn.Module]  # of images of a side
+Net = Callable[[int], nn.Module]  # a function of the images' side
 RESIDUAL = {"stem": "imagenet"}
-# The size that the literature compares, where a family has sizes.
+# If a family has sizes, the size that the literature compares is taken.
 OPTIONS: dict[str, dict[str, Any]] = {
     "cnn": {},
     "resnet18": RESIDUAL,
@@ -51,12 +51,12 @@ def ours(name: str, side: int) -> nn.Module:
 
 
 def timms(name: str, side: int) -> nn.Module:
-    """timm's network of the same weights."""
+    """timm's network with weights of the same shapes."""
     import timm
     from timm.layers import SEModule
 
     options: dict[str, Any] = {"img_size": side} if name == "gmlp" else {}
-    if name == "se_resnet":  # timm rounds the gates' widths up to 8
+    if name == "se_resnet":  # timm would round the gates' widths up to multiples of 8
         options = {"block_args": {"attn_layer": partial(SEModule, rd_ratio=1 / 4, rd_divisor=1)}}
     return timm.create_model(TWINS[name], num_classes=1000, **options)
 
@@ -64,7 +64,7 @@ def timms(name: str, side: int) -> nn.Module:
 def run_throughput(
     models: list[str], sides: list[int], batch: int, repeats: int, device: str, threads: int
 ) -> list[dict[str, Any]]:
-    """A row for each model, side and dtype: images a second of each round, ours and timm's."""
+    """One record for each model, side and dtype: images a second in each round, ours and timm's."""
     torch.set_num_threads(threads)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     rows = []
@@ -82,7 +82,7 @@ def run_throughput(
 def in_turn(
     nets: list[nn.Module], x: Tensor, autocast: torch.dtype | None, repeats: int, device: str
 ) -> list[list[float]]:
-    """Images a second of each net in each round, after an untimed one."""
+    """The images a second of each net in each round, after an untimed call."""
     x, nets = x.to(device), [net.eval().to(device) for net in nets]
     for net in nets:
         seconds(net, x, autocast)
@@ -91,7 +91,7 @@ def in_turn(
 
 
 def seconds(net: nn.Module, x: Tensor, autocast: torch.dtype | None) -> float:
-    """One forward pass."""
+    """The seconds of one forward pass."""
     wait = torch.cuda.synchronize if x.is_cuda else lambda: None
     with torch.inference_mode(), torch.autocast(x.device.type, dtype=autocast, enabled=autocast is not None):
         wait()
@@ -102,7 +102,7 @@ def seconds(net: nn.Module, x: Tensor, autocast: torch.dtype | None) -> float:
 
 
 def throughput_table(rows: list[dict[str, Any]]) -> str:
-    """A row for each model and side."""
+    """A table with a row for each model, side and dtype."""
     head, lines = ("model", "options", "images", "dtype", "images/s", "timm's", "ours over timm's"), []
     for row in rows:
         options = ", ".join(f"{key} {value}" for key, value in OPTIONS[row["model"]].items())

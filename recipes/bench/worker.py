@@ -1,8 +1,8 @@
-"""A process that computes one kernel whenever it is told to, and says how long it took; stdlib and numpy only.
+"""The worker: a process that computes one kernel at each request, and says how long it took; stdlib and numpy only.
 
-It runs in the Python of a peer's own environment. Protocol, one json a line: the job is argv[1]; a reply {"versions",
-...} once ready; then for each request {"save": path or null} a reply {"seconds"}, with {"peak_bytes",
-"resident_bytes"} where the result is saved, until stdin ends.
+It runs in the Python of a peer's own environment. The protocol is one json a line: argv[1] is the job; the worker
+replies {"versions", ...} when it is ready; then it answers each request {"save": path or null} by {"seconds"}, with
+{"peak_bytes", "resident_bytes"} if the result is saved, until stdin ends.
 """
 
 import ctypes
@@ -22,9 +22,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Job:
-    """What to compute: a case with its weights and inputs `x` in an npz file, on `device` with `threads` threads.
+    """A case to compute, with its weights and inputs `x` in the npz file `data`, on `device` with `threads` threads.
 
-    verify: of `ntk`, where it has such a keyword; "" leaves it at its default.
+    verify: that of `ntk`, if it has such a keyword; "" leaves it at its default.
     """
 
     case: str
@@ -38,7 +38,7 @@ class Job:
     options: dict[str, int] = field(default_factory=dict)
 
     def arrays(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Weights by name, and the first `samples` inputs."""
+        """The weights by name, and the first `samples` inputs."""
         with np.load(self.data) as file:
             weights = dict(file)
         return weights, weights.pop("x")[: self.samples]
@@ -57,11 +57,11 @@ def serve(
     """Set up, say what runs here, then answer requests.
 
     Args:
-        setup: the computation of a job, its result on the device and finished when it returns.
-        packages: whose versions are told.
-        describe: what else to tell of the job and its computation before the work.
-        convert: the result as (N, N, O, O) in numpy, not timed.
-        warm: whether two samples are computed first, so that libraries' own buffers count as the start's.
+        setup: gives the computation of a job; its result stays on the device.
+        packages: the packages whose versions are told.
+        describe: gives what else is told of the job and its computation before the work.
+        convert: gives the result as (N, N, O, O) in numpy; it is not timed.
+        warm: whether two samples are computed first, so that libraries' own buffers do not count as the kernel's.
     """
     job = Job(**json.loads(sys.argv[1]))
     channel = private_stdout()
@@ -76,7 +76,7 @@ def serve(
 
 
 def answer(compute: Compute, convert: Callable[[Any], np.ndarray], save: str | None, device: str) -> dict[str, Any]:
-    """Compute once: seconds of the work; for a saved result also the most bytes held, above those before and in all."""
+    """Compute once: the seconds, and for a saved result the most bytes held, both beyond those before and in all."""
     before = start_of_peak(device) if save else 0
     start = time.perf_counter()
     result = compute()
@@ -90,14 +90,14 @@ def answer(compute: Compute, convert: Callable[[Any], np.ndarray], save: str | N
 
 
 def start_of_peak(device: str) -> int:
-    """Bytes held now; where the system allows, the mark of the highest memory starts anew from here."""
+    """The bytes held now; if the system allows, the mark of the highest memory starts anew from here."""
     if device != "cpu":
         import torch
 
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
     libc = ctypes.CDLL(None)
-    if hasattr(libc, "malloc_trim"):  # what the warm-up freed must not be reused uncounted
+    if hasattr(libc, "malloc_trim"):  # memory that the warm-up freed would otherwise be reused without being counted
         libc.malloc_trim(0)
     try:
         Path("/proc/self/clear_refs").write_text("5")
@@ -107,7 +107,7 @@ def start_of_peak(device: str) -> int:
 
 
 def highest(device: str) -> int:
-    """Bytes of the highest memory. Linux' ru_maxrss would count the parent's of before exec: VmHWM does not."""
+    """The bytes of the highest memory; VmHWM, unlike Linux' ru_maxrss, leaves out the parent's memory before exec."""
     if device != "cpu":
         import torch
 
@@ -132,13 +132,13 @@ def synchronise(device: str) -> None:
 
 
 def limit_threads(threads: int) -> None:
-    """Bind to the first `threads` cores, where the system can: this limits every library alike."""
+    """Bind the process to its first `threads` cores if the system can, which limits every library alike."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
 def private_stdout() -> TextIO:
-    """The real stdout for replies alone; whatever the libraries print goes to stderr."""
+    """A channel to the real stdout, for replies alone; whatever libraries print goes to stderr."""
     channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     return channel

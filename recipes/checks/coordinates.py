@@ -1,4 +1,4 @@
-"""The coordinate check, as a page: python -m recipes.checks.coordinates --models '[mlp,ccp]' --out coordinates"""
+"""Write the coordinate check as a page: python -m recipes.checks.coordinates --models '[mlp,ccp]' --out coordinates"""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 RATES = {"adam": 0.01, "sgd": 0.03}
 KINDS = ("standard", "ntk", "mup")
-LATENT = 16  # of generators
+LATENT = 16  # the latents of generators
 RESULTS, PAGE = "coordinates.json", "README.md"
 HEAD = """# How far a step moves each layer, at several widths
 
@@ -55,11 +55,11 @@ def coordinates(
 
     Args:
         models: names of models with a config in recipes/configs
-        out: the folder that is written; results that it holds of other models stay
+        out: the folder that is written; its results of other models stay
         widths: at least two; the first is the base width
-        seeds: of the weights
-        steps: of training on the one batch
-        batch: training samples in it
+        seeds: the seeds of the weights
+        steps: how many steps are trained on one batch
+        batch: how many training samples the batch has
     """
     from hpnets.atomic_files import write_text
 
@@ -79,19 +79,19 @@ def coordinates(
 
 
 def of_config(model: str) -> "tuple[dict[str, Any], SupervisedTask]":
-    """The options of a model and its task, as its config has them; ValueError for a model without one."""
+    """The options of a model and its task, from its config; raises ValueError for a model without a config."""
     from hpnets import create_task
     from hpnets.models.registry import model_class
     from recipes.zoo.cells import CONFIGS, find_cells
 
-    model_class(model)  # raises for an unknown one, with the nearest names
+    model_class(model)  # raises for an unknown model, with the nearest names
     options = find_cells(f"{model}-*", ROOT / CONFIGS)[0].options(seed=0)
     own = {key: value for key, value in options.model.items() if key not in ("name", "width", "parametrisation")}
     return {key: value for key, value in own.items() if key != "base_width"}, create_task(**options.task)
 
 
 def measure(row: dict[str, Any], options: dict[str, Any], task: "SupervisedTask") -> list[dict[str, list[float]]]:
-    """One coordinate check a seed: the changes at each width by layer, to 4 digits."""
+    """One coordinate check for each seed: the changes at each width by layer, to 4 digits."""
     from hpnets.options import OptimOptions
     from hpnets.training import coordinate_check
 
@@ -103,7 +103,7 @@ def measure(row: dict[str, Any], options: dict[str, Any], task: "SupervisedTask"
 
 
 def problem(model: str, task: "SupervisedTask", batch: int) -> "tuple[Tensor, int, Callable[[Tensor], Tensor]]":
-    """Inputs spread over the training set, the size of the outputs, and a loss of them."""
+    """Inputs spread over the training set, the number of outputs, and a loss as a function of the outputs."""
     import torch
     from torch.nn.functional import mse_loss
 
@@ -120,7 +120,7 @@ def problem(model: str, task: "SupervisedTask", batch: int) -> "tuple[Tensor, in
 def builder(
     row: dict[str, Any], options: dict[str, Any], input_shape: tuple[int, ...], output_dim: int
 ) -> "Callable[[int], nn.Module]":
-    """width -> the row's model."""
+    """A function of the width that makes the row's model."""
     from hpnets import create_model
 
     shape: dict[str, Any] = {"input_shape": input_shape, "output_dim": output_dim}
@@ -130,7 +130,7 @@ def builder(
 
 
 def page(rows: list[dict[str, Any]], out: str) -> str:
-    """The commands and the table in Markdown."""
+    """The page: the commands and the table in Markdown."""
     models: dict[str, dict[str, None]] = {}
     for row in rows:
         flags = f"--widths '{row['widths']}' --batch {row['batch']} --steps {row['steps']} --seeds '{row['seeds']}'"
@@ -144,7 +144,7 @@ def page(rows: list[dict[str, Any]], out: str) -> str:
 
 
 def line(rows: list[dict[str, Any]]) -> str:
-    """One row of the table: a model with an optimiser, its parametrisations in the order of KINDS."""
+    """One row of the table, for a model and an optimiser; `rows` has its parametrisations in the order of KINDS."""
     row, widths, mup = rows[0], rows[0]["widths"], slopes(rows[-1])
     steepest = max(mup.keys() - {"f"}, key=lambda name: (mean(mup[name]), name))
     cells = [row["model"], row["task"], f"{widths[0]} to {widths[-1]}", row["optimizer"]]
@@ -153,7 +153,7 @@ def line(rows: list[dict[str, Any]]) -> str:
 
 
 def slopes(row: dict[str, Any]) -> dict[str, list[float]]:
-    """The slopes of each layer, one a seed."""
+    """The slopes of each layer, one for each seed."""
     from hpnets.training import CoordinateCheck
 
     runs = [CoordinateCheck(tuple(row["widths"]), changes).slopes for changes in row["runs"]]

@@ -1,4 +1,4 @@
-"""Other people's networks by name: of timm, of torchvision, of torch's own layers, at sizes that two cores bear."""
+"""Other people's networks by name, from timm, torchvision and torch's own layers, at sizes that two cores can bear."""
 
 from fnmatch import fnmatch
 
@@ -10,8 +10,8 @@ from torchvision.models import get_model
 from recipes.checks.sequences import FEATURES, LENGTH, SEQUENCES
 from recipes.checks.smaller import SIDE, SMALLER, create
 
-# Names by side of the square RGB images: the least of 64, 96, .. 256 that the network takes, but 96 where attention
-# between positions would have hardly any.
+# Names by the side of the square RGB images, the least of 64, 96, .. 256 that the network takes; it is 96 where
+# attention would have hardly any positions at 64.
 TIMM = {
     64: """
     botnet26t_256 eca_botnext26ts_256 lambda_resnet26rpt_256 mobileone_s0 mobileone_s1 gernet_s repvgg_a0 resnext26ts
@@ -57,7 +57,7 @@ NETWORKS = sorted([*SIDES, *(f"torchvision/{name}" for name in TORCHVISION.split
 
 
 def match(patterns: str) -> list[str]:
-    """Names that match one of the shell patterns, parted by commas; ValueError for a pattern that none matches."""
+    """The names that match one of the shell patterns, parted by commas; ValueError for a pattern that none matches."""
     chosen: list[str] = []
     for pattern in patterns.split(","):
         names = [name for name in NETWORKS if fnmatch(name, pattern.strip())]
@@ -68,7 +68,7 @@ def match(patterns: str) -> list[str]:
 
 
 def build(name: str, outputs: int, dtype: torch.dtype) -> tuple[nn.Module, tuple[int, ...]]:
-    """A network of random weights (seed 0) in eval mode, and the shape of a sample."""
+    """A network with random weights (seed 0) in eval mode, and the shape of a sample."""
     torch.manual_seed(0)
     net = _make(name, outputs).to(dtype)
     side = SIDES.get(name, SIDE)
@@ -89,9 +89,9 @@ def _make(name: str, outputs: int) -> nn.Module:
 
 
 def wake(net: nn.Module) -> None:
-    """Add noise of deviation .1 to parameters that are constant at the start.
+    """Add noise of deviation 0.1 to parameters that are constant at the start.
 
-    A layer behind a gate of 0 would have no gradient, and a kernel that forgot it would be right.
+    Otherwise a layer behind a gate of 0 would have no gradient, and a kernel that forgot the layer would be right.
     """
     with torch.no_grad():
         for p in net.parameters():
@@ -104,7 +104,7 @@ def estimate_statistics(net: nn.Module, x: Tensor) -> None:
     norms = [module for module in net.modules() if isinstance(module, _BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
-        norm.momentum = None  # of a cumulative average, whose first value is the batch's
+        norm.momentum = None  # None means a cumulative average, whose first value is the batch's
     net.train()
     with torch.no_grad():
         net(x)

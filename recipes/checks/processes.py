@@ -1,4 +1,4 @@
-"""Work in processes of its own, with a time limit: a crash, a hang or a full memory ends one piece of work alone."""
+"""Runs each piece of work in a process of its own, so that a crash, a hang or a full memory ends only that piece."""
 
 import multiprocessing
 import time
@@ -12,15 +12,15 @@ from typing import Any
 Record = dict[str, Any]
 Tell = Callable[[Record], None]
 Work = Callable[[Any, Tell], None]
-# A server that has imported them once starts a process in a tenth of a second instead of five seconds.
+# A fork server that has imported these starts a process in a tenth of a second instead of five seconds.
 PRELOADED = ["torch", "torchvision", "timm"]
 
 
 def outcomes(work: Work, arguments: list[Any], limit: float, at_once: int = 1) -> Iterator[tuple[Any, Record]]:
     """Run `work(argument, tell)` for every argument, `at_once` processes at a time; yield each as it ends.
 
-    A record is all that the work told, merged; "ended" is in it where the work did not return: with `where`, the last
-    lines of the traceback, after an exception. limit: seconds of a process. Arguments and `work` must be picklable.
+    A record merges all that the work told. It has "ended" if the work did not return and, after an exception, "where",
+    the last lines of the traceback. limit: seconds that a process may take. Arguments and `work` must be picklable.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
@@ -51,7 +51,7 @@ class _Running:
     record: Record = field(default_factory=dict)
 
     def has_ended(self, heard: bool) -> bool:
-        """Take what the process told; whether it has ended, by itself or at its deadline."""
+        """Take what the process told, and say whether it has ended, by itself or at its deadline."""
         if heard:
             try:
                 self.record |= self.pipe.recv()
@@ -82,7 +82,7 @@ def _start(context: Any, work: Work, argument: Any, limit: float) -> _Running:
 
 
 def _serve(work: Work, argument: Any, pipe: Connection) -> None:
-    """The child's side."""
+    """Do the work in the child process."""
     try:
         work(argument, pipe.send)
     except Exception as error:
@@ -92,7 +92,7 @@ def _serve(work: Work, argument: Any, pipe: Connection) -> None:
 
 
 def last_line(error: BaseException) -> str:
-    """The last line of a traceback: the exception's type and message, its message's lines joined."""
+    """The last line of a traceback: the exception's type and message, with the message's lines joined."""
     return " ".join("".join(traceback.format_exception_only(error)).split())
 
 

@@ -1,4 +1,4 @@
-"""The kernel by plain autograd, one (sample, output) after another, on the whole batch in grad mode."""
+"""The reference kernel by plain autograd, one (sample, output) after another, on the whole batch in grad mode."""
 
 import copy
 from typing import Any
@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def loop_jacobian(net: nn.Module, x: Tensor) -> Tensor:
-    """J[i, o, :] = d net(x)[i, o] / d theta (N, O, P), the parameters with requires_grad in their order."""
+    """J (N, O, P), J[i, o, :] = d net(x)[i, o] / d theta, theta the parameters with requires_grad in their order."""
     parameters = [p for p in net.parameters() if p.requires_grad]
     with torch.enable_grad():
         y = net(x)
@@ -24,7 +24,7 @@ def _row(y: Tensor, parameters: list[nn.Parameter]) -> Tensor:
 
 
 def contract(jacobian: Tensor, trace: bool = False) -> Tensor:
-    """K[i, j, o, p] = sum over q of J[i, o, q] J[j, p, q]; with `trace`, the sum over o = p (N, N)."""
+    """K[i, j, o, p] = sum_q J[i, o, q] J[j, p, q]; with `trace`, its sum over o = p, (N, N)."""
     if trace:
         return jacobian.flatten(1) @ jacobian.flatten(1).T
     rows = jacobian.flatten(0, 1)
@@ -33,7 +33,7 @@ def contract(jacobian: Tensor, trace: bool = False) -> Tensor:
 
 
 def largest_error(kernel: Tensor, right: Tensor) -> float:
-    """The largest |K_ab - R_ab| / sqrt(R_aa R_bb) over all rows a, b: 1 is the most that an entry of R can be."""
+    """The largest |K_ab - R_ab| / sqrt(R_aa R_bb) over all rows a, b; in this unit no entry of R exceeds 1."""
     kernel, right = _rows(kernel), _rows(right)
     norms = right.diagonal().clamp_min(0).sqrt()
     bound = (norms[:, None] * norms).clamp_min(torch.finfo(right.dtype).tiny)
@@ -41,14 +41,14 @@ def largest_error(kernel: Tensor, right: Tensor) -> float:
 
 
 def precision(net: nn.Module, x: Tensor) -> str:
-    """ "float32" where a float64 net computes in float32 inside, as some attention layers do; else "float64"."""
+    """The precision inside a float64 net: "float32" if it casts inside, as some attention layers do, else "float64"."""
     with torch.no_grad(), _Dtypes() as seen:
         copy.deepcopy(net)(x)
     return "float32" if torch.float32 in seen.dtypes else "float64"
 
 
 class _Dtypes(TorchDispatchMode):
-    """The dtypes of all tensors that operations return."""
+    """Collects the dtypes of all tensors that operations return."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,5 +61,5 @@ class _Dtypes(TorchDispatchMode):
 
 
 def _rows(kernel: Tensor) -> Tensor:
-    """(N, N, O, O) as (N O, N O); (N, N) as it is."""
+    """K (N, N, O, O) as (N O, N O), or K (N, N) unchanged."""
     return kernel if kernel.dim() == 2 else kernel.transpose(1, 2).flatten(2).flatten(0, 1)

@@ -1,4 +1,4 @@
-"""Networks of torch's own layers over sequences (N, T, D)."""
+"""Networks made of torch's own layers, over sequences (N, T, D)."""
 
 from collections.abc import Callable
 from functools import partial
@@ -22,7 +22,7 @@ class Recurrent(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A learnt position, two nn.TransformerEncoderLayer, a read-out of the mean."""
+    """A learnt position, two nn.TransformerEncoderLayer, and a read-out of the mean."""
 
     def __init__(self, outputs: int) -> None:
         super().__init__()

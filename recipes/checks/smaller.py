@@ -1,4 +1,4 @@
-"""Networks of timm and torchvision with fewer or narrower layers, of families whose published ones are too large."""
+"""Networks of timm and torchvision with fewer or narrower layers, for families whose published ones are too large."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,7 +21,7 @@ MIXER = {"img_size": SIDE, "embed_dim": 128, "num_blocks": 4}
 RESMLP = {"block_layer": mlp_mixer.ResBlock, "norm_layer": mlp_mixer.Affine, "mlp_ratio": 4.0}
 METAFORMER = {"dims": (32, 64, 96, 128), **STAGES}
 LAYERS = {"layers": (1, 1, 1, 1)}
-# Options by the names of networks that take them, parted by blanks.
+# Options, each with the names of the networks that take them, parted by blanks.
 ALIKE: list[tuple[dict[str, Any], str]] = [
     (TOKENS, "vit_small_patch16_224 vit_base_patch16_siglip_224 vit_base_patch16_rope_224 samvit_base_patch16"),
     (TOKENS, "vit_relpos_small_patch16_224 vit_srelpos_small_patch16_224 vit_wee_patch16_reg1_gap_256"),
@@ -45,14 +45,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def create(name: str, outputs: int, side: int = SIDE, **options: Any) -> nn.Module:
-    """A timm network of random weights, told its images' side where it must know."""
+    """A timm network with random weights; it is given the images' side if its input size is fixed."""
     about = timm.get_pretrained_cfg(name)
     size: dict[str, Any] = {"img_size": side} if about is not None and about.fixed_input_size else {}
     return timm.create_model(name, pretrained=False, num_classes=outputs, **size, **options)
 
 
 def byob(self_attention: str, outputs: int, **options: Any) -> nn.Module:
-    """A convolutional bottleneck, then two blocks with self-attention, as BoTNet and HaloNet have them."""
+    """A convolutional bottleneck, then two blocks with self-attention, as in BoTNet and HaloNet."""
     kinds = (("bottle", 64, 1), ("self_attn", 128, 2), ("self_attn", 256, 2))
     config = byobnet.ByoModelCfg(
         tuple(byobnet.ByoBlockCfg(kind, d=1, c=c, s=s, gs=0, br=0.25) for kind, c, s in kinds),
@@ -64,12 +64,12 @@ def byob(self_attention: str, outputs: int, **options: Any) -> nn.Module:
 
 
 def of_timm(name: str, **options: Any) -> Callable[[int], nn.Module]:
-    """A network of a class of timm."""
+    """A function of the number of outputs that makes a network of a timm class."""
     return lambda outputs: getattr(timm.models, name)(num_classes=outputs, **options)
 
 
 def of_torchvision(name: str, **options: Any) -> Callable[[int], nn.Module]:
-    """A network of a class of torchvision."""
+    """A function of the number of outputs that makes a network of a torchvision class."""
     return lambda outputs: getattr(tv, name)(num_classes=outputs, **options)
 
 

@@ -20,7 +20,7 @@ from recipes.checks.sweep_page import count, earlier, write
 from recipes.command_line import command_of
 
 SAMPLES, OUTPUTS = 3, 2
-# The largest error of an exact kernel, by the least precise arithmetic of the network's own forward.
+# The largest error that an exact kernel may have, by the least precise arithmetic in the network's own forward pass.
 EXACT = {"float64": 1e-10, "float32": 1e-5}
 SELECTIONS: tuple[Literal["full", "trace"], ...] = ("full", "trace")
 PROCESSES = 2
@@ -30,10 +30,10 @@ def sweep(out: str = "docs/results/sweep", nets: str = "*", limit: float = 120.0
     """Compare the kernel by `auto` with a loop of plain autograd on every network, in float64; write json and a page.
 
     Args:
-        out: folder of sweep.json and README.md; what it holds of this commit is not measured again
+        out: folder of sweep.json and README.md; networks that it holds of this commit are not measured again
         nets: shell patterns of networks, parted by commas: 'timm/*vit*,torchvision/*'
         limit: seconds after which a network is given up
-        again: measure what the json holds of this commit too
+        again: also measure networks that the json holds of this commit
     """
     about = environment("cpu", 1)
     results = earlier(Path(out))
@@ -51,7 +51,7 @@ def sweep(out: str = "docs/results/sweep", nets: str = "*", limit: float = 120.0
 
 
 def check(name: str, tell: Tell) -> None:
-    """One network in this process: the loop first, on a copy, then ntk, then whether the net is as it was."""
+    """Check one network in this process: first the loop, on a copy, then ntk, then whether the net is unchanged."""
     torch.set_num_threads(1)
     net, shape = build(name, OUTPUTS, torch.float64)
     x = torch.randn(SAMPLES, *shape, dtype=torch.float64)
@@ -68,7 +68,7 @@ def check(name: str, tell: Tell) -> None:
 
 
 def compare(net: nn.Module, x: Tensor, outputs: Outputs, right: Tensor) -> Record:
-    """Seconds, the largest error and the warnings of one kernel; the sentence of a refusal; a crash's last line."""
+    """The seconds, largest error and warnings of one kernel, or the message of a refusal, or a crash's last line."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         start = time.perf_counter()
@@ -84,16 +84,16 @@ def compare(net: nn.Module, x: Tensor, outputs: Outputs, right: Tensor) -> Recor
 
 
 def is_kept(net: nn.Module, state: dict[str, Tensor], x: Tensor, jacobian: Tensor) -> bool:
-    """Whether parameters and buffers are the same bits, and a backward pass gives the gradients it gave before."""
+    """Whether parameters and buffers have the same bits, and a backward pass gives the same gradients as before."""
     same = all(torch.equal(value, state[name]) for name, value in net.state_dict().items())
     try:
         return same and bool(torch.allclose(loop_jacobian(net, x[:2])[0], jacobian[0], rtol=1e-6, atol=1e-12))
-    except RuntimeError:  # what forward stored has no graph any more
+    except RuntimeError:  # a tensor that forward had stored on the net has lost its graph
         return False
 
 
 def algorithm(net: nn.Module, x: Tensor, outputs: Outputs) -> str:
-    """The plan's algorithm; "none" where no plan can be made."""
+    """The plan's algorithm; "none" if no plan can be made."""
     try:
         return plan(net, x, outputs=outputs).algorithm
     except Exception:
@@ -101,7 +101,7 @@ def algorithm(net: nn.Module, x: Tensor, outputs: Outputs) -> str:
 
 
 def verdict(record: dict[str, Any]) -> str:
-    """exact, refused, wrong, crashed, over the time limit, or no reference; the reason goes into the record."""
+    """The verdict, one of VERDICTS in sweep_page; the reason for it is put into the record."""
     parts = {outputs: record.get(outputs, {}) for outputs in SELECTIONS}
     if record.get("stage", "build") in ("build", "the loop"):
         record["reason"] = record.get("ended", "")

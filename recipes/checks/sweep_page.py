@@ -9,7 +9,7 @@ from hpnets.atomic_files import write_json, write_text
 from recipes.bench.table import number, table
 
 Results = dict[str, Any]
-# Worst first: the order of the rows.
+# The order of the rows, with the worst verdict first.
 VERDICTS = ("wrong", "crashed", "no reference", "over the time limit", "refused", "exact")
 SLOWER = 1.05
 
@@ -30,20 +30,20 @@ over samples and outputs, on the whole batch in grad mode. Each network runs in 
 
 
 def earlier(out: Path) -> Results:
-    """What the folder holds."""
+    """The results that the folder holds."""
     path = out / "sweep.json"
     return json.loads(path.read_text()) if path.is_file() else {"networks": {}}
 
 
 def write(results: Results, out: Path) -> None:
-    """Write sweep.json, networks in the order of their names, and README.md."""
+    """Write sweep.json, with networks in the order of their names, and README.md."""
     results = {**results, "networks": dict(sorted(results["networks"].items()))}
     write_json(out / "sweep.json", results)
     write_text(out / "README.md", page(results))
 
 
 def page(results: Results) -> str:
-    """The page."""
+    """The text of the page."""
     e, records = results["environment"], results["networks"]
     on = f"{e['date']}, {e['cpu']}, {', '.join(f'{name} {version}' for name, version in e['versions'].items())}."
     commits = ", ".join(sorted({record["commit"] for record in records.values()}))
@@ -56,7 +56,7 @@ def page(results: Results) -> str:
 
 
 def count(records: Results) -> str:
-    """ "257 networks: 0 wrong, 0 crashed, .."; how many took longer than the loop."""
+    """A count such as "257 networks: 0 wrong, 0 crashed, ..", and how many took longer than the loop."""
     verdicts = Counter(record["verdict"] for record in records.values())
     slower = sum(seconds(record) > SLOWER * record["loop_seconds"] for record in records.values() if seconds(record))
     numbers = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in VERDICTS)
@@ -64,12 +64,12 @@ def count(records: Results) -> str:
 
 
 def seconds(record: Results) -> float:
-    """Of the full kernel; 0 where there is none."""
+    """The seconds of the full kernel; 0 if there is none."""
     return record.get("full", {}).get("seconds", 0.0)
 
 
 def row(name: str, record: Results) -> list[str]:
-    """One network."""
+    """The row of one network."""
     errors = [part["error"] for part in (record.get("full", {}), record.get("trace", {})) if "error" in part]
     said = sorted({text.split(":")[0] for key in ("full", "trace") for text in record.get(key, {}).get("warnings", [])})
     reason = record.get("reason", "")

@@ -33,7 +33,7 @@ def table() -> str:
 
 
 def rows(module: ModuleType, prefix: str) -> Iterator[tuple[str, str]]:
-    """(name with arguments, first line of the docstring) of what `module` names in __all__."""
+    """Yield (name with arguments, first line of the docstring) for each name in the __all__ of `module`."""
     for name in module.__all__:
         value = getattr(module, name)
         if isinstance(value, Mapping):
@@ -48,14 +48,14 @@ def rows(module: ModuleType, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def methods(cls: type, prefix: str) -> Iterator[tuple[str, str]]:
-    """The rows of a class's own public methods and properties that have a docstring."""
+    """Yield the rows of a class's own public methods and properties that have a docstring."""
     for name, member in vars(cls).items():
         if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)) and member.__doc__:
             yield f"{prefix}.{name}{arguments(member)}", first_line(member)
 
 
 def arguments(value: object) -> str:
-    """Arguments and defaults, without types; of a dataclass its fields; "" for exceptions and what cannot be called."""
+    """The arguments and defaults, without types; for a dataclass its fields; "" for an exception or a non-callable."""
     if not callable(value) or (isinstance(value, type) and issubclass(value, Exception)):
         return ""
     hidden = {"self"}
@@ -68,12 +68,12 @@ def arguments(value: object) -> str:
 
 
 def first_line(value: object) -> str:
-    """The first line of a docstring; "" without one."""
+    """The first line of a docstring, "" if there is none."""
     return (inspect.getdoc(value) or "").partition("\n")[0]
 
 
 def escaped(text: str) -> str:
-    """Text for a cell of a table: | would end it."""
+    """Text for a cell of a table, in which | is escaped, since it would end the cell."""
     return text.replace("|", r"\|")
 
 

@@ -1,1 +1,1 @@
-"""What the recipes that train, publish and show the zoo share."""
+"""The recipes that train, publish and show the zoo."""

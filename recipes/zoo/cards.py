@@ -22,14 +22,14 @@ def cards(
     contents: str = "docs/README.md",
     check: bool = False,
 ) -> None:
-    """Write what each network is, its formula, paper, options, weights and numbers; and the links to the pages.
+    """Write each network's formula, paper, options, weights and numbers, and the links to the pages.
 
     Args:
         pages: folder of <family>.md and <family>.svg
-        index: of the checkpoints
+        index: the index of the checkpoints
         results: folder of spectra.json
         contents: the page with the markers <!-- models --> and <!-- end models -->
-        check: write nothing; exit 1 and name the pages that would change
+        check: write nothing; if pages would change, name them and exit with 1
     """
     from hpnets.atomic_files import write_text
     from hpnets.report import check_markers, draw_spectra, replace_between
@@ -54,7 +54,7 @@ def cards(
 
 
 def families() -> dict[str, list[str]]:
-    """The registered models by the file that they are in."""
+    """The names of the registered models, by the file that they are in."""
     from hpnets.models import list_models
     from hpnets.models.registry import model_class
 
@@ -87,7 +87,7 @@ def card(family: str, models: list[str], entries: list[Entry], spectra: dict[str
 
 
 def options_table(name: str) -> str:
-    """The options of a model, as --model.<option>: what it is, type, what is allowed, default."""
+    """A table of a model's options --model.<option>: what each is, its type, what is allowed, its default."""
     from hpnets.models import model_option_docs, model_options
     from recipes.zoo.sizes import type_name
 
@@ -100,7 +100,7 @@ def options_table(name: str) -> str:
 
 
 def size_table(name: str) -> list[str]:
-    """What the named sizes of a model cost, [] for a model without."""
+    """A table of what a model's named sizes cost; [] for a model without sizes."""
     from hpnets.models import generates_pictures
     from recipes.zoo.sizes import sizes
 
@@ -114,7 +114,7 @@ def size_table(name: str) -> list[str]:
 
 
 def weights(entry: Entry) -> Iterator[str]:
-    """What a published network is, its test metrics and its row of numbers."""
+    """Yield the sections of a published network: how to load and train it, its test metrics, its row of numbers."""
     from hpnets.report import spread, zoo_table
 
     yield f"## Weights: `{entry['name']}`"
@@ -126,7 +126,7 @@ def weights(entry: Entry) -> Iterator[str]:
 
 
 def markdown(docstring: str) -> str:
-    """A docstring as Markdown: formulas, its indented lines, stay as they are; elsewhere * and < are no markup."""
+    """A docstring as Markdown: formulas (indented lines) stay unchanged; elsewhere * and < are escaped."""
     return "\n".join(line if line.startswith("    ") else escaped(line) for line in docstring.splitlines())
 
 
@@ -137,7 +137,7 @@ def escaped(line: str) -> str:
 
 
 def link_list(pages: Path, contents: Path) -> str:
-    """One line with a link to each page."""
+    """One list item with a link to each page."""
     folder = pages.resolve().relative_to(contents.resolve().parent)
     return "- " + ",\n  ".join(f"[{', '.join(models)}]({folder}/{f}.md)" for f, models in families().items()) + "."
 

@@ -1,4 +1,4 @@
-"""The cells of the zoo: one shipped config for each model, on the task that suits it."""
+"""The cells of the zoo's work: one shipped config for each model, on the task that suits it."""
 
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -18,7 +18,7 @@ SEEDS = (0, 1, 2)
 
 @dataclass(frozen=True)
 class Cell:
-    """A model on a task: recipes/configs/<task>/<model>.yaml, whose weights are published as <model>-<task>."""
+    """A model on a task, from recipes/configs/<task>/<model>.yaml; its weights are published as <model>-<task>."""
 
     config: Path
 
@@ -31,7 +31,7 @@ class Cell:
         return f"python recipes/train.py --config {CONFIGS}/{self.config.parent.name}/{self.config.name} --seed {seed}"
 
     def options(self, seed: int, twin: bool = False) -> "RunOptions":
-        """All options of a run, defaults too; of the additive twin if asked. ValueError for a wrong config."""
+        """All options of a run, with defaults, of the additive twin if `twin`; raises ValueError for a wrong config."""
         from hpnets.options import RunOptions
         from hpnets.training.build import complete
 
@@ -43,7 +43,7 @@ class Cell:
         return complete(options)
 
     def makes_pictures(self) -> bool:
-        """Whether the model is a generator, whose pictures are measured by the published mlp of the task."""
+        """Whether the model is a generator; its pictures are measured by the published mlp of the task."""
         from hpnets.models import generates_pictures
 
         return generates_pictures(self.config.stem)
@@ -56,7 +56,7 @@ class Cell:
 
 
 def find_cells(patterns: str = "*", configs: Path = Path(CONFIGS)) -> list[Cell]:
-    """The cells whose names match one of the patterns, parted by commas; ValueError for one that matches none."""
+    """The cells whose names match one of the patterns, parted by commas; ValueError for a pattern that matches none."""
     known = {cell.name: cell for cell in map(Cell, sorted(configs.glob("*/*.yaml")))}
     if not known:
         raise ValueError(f"configs is {str(configs)!r}, which holds no <task>/<model>.yaml")

@@ -25,10 +25,10 @@ def drift_width(
 
     Args:
         models: dense models with a width, parted by commas
-        widths: parted by commas
-        seeds: runs of each
-        epochs: of each run
-        rate: of the linear dynamics, times n (1 - momentum) / lambda_max the learning rate
+        widths: the widths, parted by commas
+        seeds: how many runs of each
+        epochs: the epochs of each run
+        rate: the learning rate in units of n (1 - momentum) / lambda_max, which is the rate of the linear dynamics
         out: folder of width.json
     """
     from hpnets.atomic_files import write_json
@@ -48,7 +48,7 @@ def drift_width(
 
 
 def drift(model: str, width: int, seed: int, epochs: int, rate: float) -> float:
-    """The drift of one run."""
+    """The kernel drift of one run."""
     from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
     from hpnets.training import train
 
@@ -66,7 +66,7 @@ def drift(model: str, width: int, seed: int, epochs: int, rate: float) -> float:
 
 
 def learning_rate(model: dict[str, object], seed: int, rate: float) -> float:
-    """rate n (1 - momentum) / lambda_max of the full kernel at the start."""
+    """The learning rate: rate n (1 - momentum) / lambda_max, lambda_max of the full kernel at the start."""
     import lightning.pytorch as pl
 
     from hpnets.linalg import spectrum

@@ -36,9 +36,9 @@ def zoo_page(
 
     Args:
         sort: metric (the best first), name, parameters, flops, seconds, drift, cosine_drift, effective_rank, ...
-        index: of the checkpoints
+        index: the index of the checkpoints
         results: folder of training.json, spectra.json, width.json and of the pictures
-        page: the page
+        page: the page to write
         readme: the page with the markers <!-- pretrained --> and <!-- end pretrained -->; null leaves it
     """
     from hpnets.atomic_files import write_text
@@ -80,7 +80,7 @@ with the sum in its place. The raw ones are in [spectra.json]({here}/spectra.jso
 
 
 def trained_in(file: Path) -> str:
-    """How long everything took, as recipes/zoo/train.py recorded it; "" before it has."""
+    """A text on how long everything took, as recipes/zoo/train.py recorded it; "" if it has not."""
     if not file.is_file():
         return ""
     found = json.loads(file.read_text())
@@ -93,7 +93,7 @@ def trained_in(file: Path) -> str:
 
 
 def width_section(file: Path, here: Path) -> str:
-    """The table and the picture of drift against width; "" before it was measured."""
+    """The table and the picture of drift against width; "" if it was not measured."""
     if not file.is_file():
         return ""
     from hpnets.report import spread

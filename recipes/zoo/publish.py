@@ -14,13 +14,13 @@ MINIMUM_SEEDS = 3
 
 
 def publish(name: str, runs: list[str], twins: list[str] | None = None, folder: str = "checkpoints") -> None:
-    """Copy the first run's weights into the folder of checkpoints and enter them, with the spread of all runs.
+    """Copy the first run's weights into the folder of checkpoints, and enter them in its index with all runs' spread.
 
     Args:
-        name: of the checkpoint
+        name: the checkpoint's name
         runs: finished run folders, at least 3, which differ by their seed alone
-        twins: run folders of the additive twin, of the same seeds and options but product: sum
-        folder: where index.json lies
+        twins: run folders of the additive twin, with the same seeds and options except product: sum
+        folder: the folder of index.json
     """
     from hpnets.training import RunFolder
 
@@ -32,7 +32,7 @@ def publish(name: str, runs: list[str], twins: list[str] | None = None, folder: 
 def publish_runs(
     name: str, runs: "list[RunFolder]", twins: "list[RunFolder]", folder: Path, command: str | None = None
 ) -> "Entry":
-    """The entry that is made of the runs, written with the weights; `command` in place of the first run's own."""
+    """Write the weights and the entry that is made of the runs, and return it; command: in place of the first run's."""
     from hpnets.atomic_files import read_tensors, sha256_of, write_tensors
     from hpnets.models.cost import cost
     from hpnets.training import load_run
@@ -73,7 +73,7 @@ def publish_runs(
 
 
 def check_same(runs: "list[RunFolder]") -> list[int]:
-    """The seeds of the runs; ValueError if they are too few, or if the runs differ by more than the seed."""
+    """The seeds of the runs; raises ValueError if they are too few, or if the runs differ by more than the seed."""
     options = [run.options().to_dict() for run in runs]
     seeds = [o.pop("seed") for o in options]
     if len(set(seeds)) < MINIMUM_SEEDS:
@@ -88,7 +88,7 @@ def check_same(runs: "list[RunFolder]") -> list[int]:
 
 
 def check_twins(runs: "list[RunFolder]", twins: "list[RunFolder]") -> None:
-    """ValueError unless the twins are the runs again, in their order, with product: sum."""
+    """Raise ValueError unless the twins have the runs' options, in the same order, with product: sum."""
     if not twins:
         return
     wanted = [run.options().to_dict() for run in runs]

@@ -1,4 +1,4 @@
-"""What the index says of finished runs: means over the seeds, and differences from the additive twin seed by seed."""
+"""The record of finished runs in the index: means over the seeds, and differences from the additive twin by seed."""
 
 import json
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ WINDOW = ("decay_window_start", "decay_window_stop")
 
 
 def metrics_of(summaries: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Per metric its value for the first run, and mean and standard deviation over all."""
+    """Each metric's value for the first run, and its mean and standard deviation over all runs."""
     first = summaries[0]["metrics"]
     return {key: {"weights": first[key], **(mean_std([s["metrics"][key] for s in summaries]) or {})} for key in first}
 
 
 def kernel_of(runs: "Sequence[RunFolder]") -> dict[str, Any]:
-    """The kernel at the end of the runs, as the index describes it; {} where it was not tracked."""
+    """The kernel at the end of the runs, as the index describes it; {} if it was not tracked."""
     kernels = [run.read_summary()["kernel"] for run in runs]
     if not kernels[0]:
         return {}
@@ -36,7 +36,7 @@ def kernel_of(runs: "Sequence[RunFolder]") -> dict[str, Any]:
 
 
 def zero_gradient(run: "RunFolder") -> float:
-    """Share of the parameters without gradient before the first step: past 1/2 the kernel there is degenerate."""
+    """The share of the parameters without gradient before the first step; above 1/2 the kernel there is degenerate."""
     import lightning.pytorch as pl
 
     from hpnets.ntk import zero_gradient_fraction
@@ -53,7 +53,7 @@ def zero_gradient(run: "RunFolder") -> float:
 
 
 def seconds_of(runs: "Sequence[RunFolder]") -> dict[str, float]:
-    """Seconds of a run, mean and standard deviation, and the threads that it had."""
+    """The seconds of a run, as mean and standard deviation, and the threads that it had."""
     threads = json.loads(runs[0].env.read_text())["threads"]
     return {**(mean_std([run.read_summary()["seconds"] for run in runs]) or {}), "threads": threads}
 
@@ -77,7 +77,7 @@ def twin_of(runs: "Sequence[RunFolder]", twins: "Sequence[RunFolder]") -> dict[s
 
 
 def numbers(run: "RunFolder") -> dict[str, float | None]:
-    """Test metrics and kernel numbers of one run."""
+    """The test metrics and kernel numbers of one run."""
     summary = run.read_summary()
     return {**summary["metrics"], **{name: summary["kernel"].get(name) for name in KERNEL if summary["kernel"]}}
 

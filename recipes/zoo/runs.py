@@ -1,4 +1,4 @@
-"""The runs of a cell: where they lie, which are finished, and the process that trains the others."""
+"""The runs of a cell: their folders, which of them are finished, and the process that trains the others."""
 
 import json
 import os
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CellRuns:
-    """The run folders of a cell: <out>/<cell>/seed0.. and, where the model has a twin, <out>/<cell>/sum-seed0.."""
+    """The run folders of a cell: <out>/<cell>/seed0.. and, if the model has a twin, <out>/<cell>/sum-seed0.."""
 
     cell: Cell
     out: Path
@@ -32,13 +32,13 @@ class CellRuns:
         return self.path / "log.txt"
 
     def runs(self) -> "list[RunFolder]":
-        """One a seed."""
+        """The run folders, one for each seed."""
         from hpnets.training import RunFolder
 
         return [RunFolder(self.path / f"seed{seed}") for seed in SEEDS]
 
     def twins(self) -> "list[RunFolder]":
-        """One a seed, of the additive twin; none where there is no twin."""
+        """The run folders of the additive twin, one for each seed; [] if there is no twin."""
         from hpnets.training import RunFolder
 
         return [RunFolder(self.path / f"sum-seed{seed}") for seed in SEEDS] if self.cell.has_twin() else []
@@ -51,7 +51,7 @@ class CellRuns:
         ]
 
     def missing(self) -> "list[tuple[RunFolder, RunOptions]]":
-        """The planned runs that have not ended; ValueError for a run that was made with other options."""
+        """The planned runs that have not ended; raises ValueError for a run that was made with other options."""
         planned = self.planned()
         for run, options in planned:
             check_options(run, options)
@@ -63,12 +63,12 @@ class CellRuns:
 
 
 def check_options(run: "RunFolder", options: "RunOptions") -> None:
-    """ValueError if the run's config.yaml has other options than `options`."""
+    """Raise ValueError if the run's config.yaml has other options than `options`."""
     from hpnets.training.build import complete
 
     if not run.config.is_file():
         return
-    # As json, because yaml makes lists of tuples.
+    # Both sides go through json, which makes tuples lists, as yaml does.
     found, wanted = (json.loads(json.dumps(o.to_dict())) for o in (complete(run.options()), options))
     differing = [key for key in wanted if found[key] != wanted[key]]
     if differing:
@@ -79,12 +79,12 @@ def check_options(run: "RunFolder", options: "RunOptions") -> None:
 
 
 def train_cell(config: Path, out: Path) -> None:
-    """Train the missing runs of a cell one after the other, those that were cut from their last checkpoint."""
+    """Train the missing runs of a cell one after another; interrupted ones go on from their last checkpoint."""
     from hpnets.training import train
     from hpnets.zoo import features_for
 
     for run, options in CellRuns(Cell(config), out).missing():
-        resume = run.env.is_file()  # the last of the files that a run starts with
+        resume = run.env.is_file()  # a run writes env.json as the last of its first files
         if not resume:
             shutil.rmtree(run.path, ignore_errors=True)
         print(f"{run.path}", flush=True)
@@ -92,7 +92,7 @@ def train_cell(config: Path, out: Path) -> None:
 
 
 def train_in_process(config: Path, out: Path) -> None:
-    """`train_cell` in a process of its own with one thread, its output in the cell's log; exits 0, 1 or 130."""
+    """Run `train_cell` with one thread and its output in the cell's log, as a process that exits with 0, 1 or 130."""
     import torch
 
     from hpnets.training import Interrupted

@@ -13,25 +13,26 @@ IMAGE, CLASSES = (3, 32, 32), 10
 
 
 def type_name(option: Parameter) -> str:
-    """The type of an option: "int", "int or None"."""
+    """The type of an option as text, such as "int" or "int or None"."""
     annotation = option.annotation
     return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace(" | ", " or ")
 
 
 @cache
 def sizes(name: str) -> dict[str, Cost]:
-    """The cost of each named size for 3x32x32 images and 10 classes, or a picture of 3x32x32; {} without sizes."""
+    """The cost of each named size for 3x32x32 images and 10 classes, or for pictures of 3x32x32; {} without sizes."""
     if "size" not in model_options(name):
         return {}
     found = {}
     for size in model_option_docs(name)["size"].allowed.split(", "):
-        # weights without memory, but for a generator, whose demodulation turns off an autocast that knows no "meta"
+        # Weights are on "meta", without memory, except a generator's: its demodulation turns off autocast, which has no
+        # "meta".
         with torch.device("cpu" if generates_pictures(name) else "meta"):
             found[size] = cost(build(name, size=size), IMAGE)
     return dict(sorted(found.items(), key=lambda item: item[1].parameters))
 
 
 def build(name: str, **options: Any) -> torch.nn.Module:
-    """The model for 3x32x32 inputs and 10 outputs, or as many as its picture has."""
+    """The model for 3x32x32 inputs and 10 outputs, or for a generator as many outputs as its picture has."""
     outputs = torch.Size(IMAGE).numel() if generates_pictures(name) else CLASSES
     return create_model(name, input_shape=IMAGE, output_dim=outputs, **options)

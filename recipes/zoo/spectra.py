@@ -1,4 +1,4 @@
-"""docs/results/zoo/spectra.json: the eigenvalues of the kernel at the end of each run, and of its additive twin's."""
+"""docs/results/zoo/spectra.json has the kernel's eigenvalues at the end of each run and of its additive twin's."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ Spectra = dict[str, list[list[float]]]
 
 
 def record_spectra(results: Path, cell: str, runs: "Sequence[RunFolder]", twins: "Sequence[RunFolder]") -> None:
-    """Enter a cell: {"ours": one list a seed, "twin": the same, [] without one}, descending, four digits."""
+    """Enter a cell's eigenvalues: {"ours": one list for each seed, "twin": the same or []}, descending, four digits."""
     from hpnets.atomic_files import write_text
 
     found = {**read_spectra(results), cell: {"ours": eigenvalues(runs), "twin": eigenvalues(twins)}}
@@ -21,13 +21,13 @@ def record_spectra(results: Path, cell: str, runs: "Sequence[RunFolder]", twins:
 
 
 def read_spectra(results: Path) -> dict[str, Spectra]:
-    """The recorded spectra by cell; {} before any."""
+    """The recorded spectra by cell; {} if there are none yet."""
     file = results / "spectra.json"
     return json.loads(file.read_text()) if file.is_file() else {}
 
 
 def eigenvalues(runs: "Sequence[RunFolder]") -> list[list[float]]:
-    """The last measured spectrum of each run that was tracked."""
+    """The last measured spectrum of each run whose kernel was tracked."""
     from hpnets.atomic_files import read_tensors
 
     tracked = [run.kernel for run in runs if run.kernel.is_file()]

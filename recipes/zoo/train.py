@@ -31,16 +31,17 @@ def train_zoo(
 ) -> None:
     """Train three seeds of each cell and of its additive twin, and publish each cell when its runs have ended.
 
-    Finished runs are kept and cut ones go on, so the same command after Ctrl-C continues. Exits 1 if a cell failed.
+    Finished runs are kept and interrupted ones go on, so the same command continues after Ctrl-C. The exit status is 1
+    if a cell failed.
 
     Args:
         cells: names or patterns parted by commas, such as 'ccp-digits,starnet-*'
-        jobs: processes side by side, one thread and one cell each; 0 trains in this process
-        out: where the run folders lie
-        checkpoints: where weights and index.json are published
-        results: where spectra.json and training.json are written
-        configs: <task>/<model>.yaml of every cell
-        fresh: remove what the cells' runs have in `out` first
+        jobs: processes side by side, with one thread and one cell each; 0 trains in this process
+        out: the folder of the run folders
+        checkpoints: the folder where weights and index.json are published
+        results: the folder where spectra.json and training.json are written
+        configs: the folder with <task>/<model>.yaml for every cell
+        fresh: first remove the cells' run folders in `out`
     """
     if jobs < 0:
         raise ValueError(f"jobs is {jobs}; allowed: >= 0")
@@ -68,9 +69,9 @@ def train_zoo(
 
 
 def phases(chosen: list[CellRuns]) -> list[list[CellRuns]]:
-    """What must be published before the rest begins, the mlps that pictures are measured by, and the rest.
+    """Two phases: the mlps by which pictures are measured, which must be published first, and the rest.
 
-    Generators, which take longest, are the first of the rest.
+    Generators take longest, so they come first in the second phase.
     """
     rulers = {f"mlp-{runs.cell.config.parent.name}" for runs in chosen if runs.cell.makes_pictures()}
     first = [runs for runs in chosen if runs.cell.name in rulers]
@@ -79,7 +80,7 @@ def phases(chosen: list[CellRuns]) -> list[list[CellRuns]]:
 
 
 def trained(chosen: list[CellRuns], jobs: int) -> Iterator[tuple[CellRuns, int]]:
-    """Each cell with its exit status as it ends; leaving the loop early stops the processes that run."""
+    """Yield each cell with its exit status as it ends; if the caller leaves early, running processes are killed."""
     if jobs == 0:
         for runs in chosen:
             train_cell(runs.cell.config, runs.out)
@@ -92,25 +93,25 @@ def trained(chosen: list[CellRuns], jobs: int) -> Iterator[tuple[CellRuns, int]]
             ended = [running.pop(sentinel) for sentinel in (wait(list(running)) if running else [])]
             for job in [start(waiting.pop()) for _ in range(min(jobs - len(running), len(waiting)))]:
                 running[job[1].sentinel] = job
-            for runs, process in ended:  # after the next have started, because publishing takes its time
+            for runs, process in ended:  # the next cells have started already, since the caller's publishing takes time
                 process.join()
                 yield runs, process.exitcode or 0
     finally:
         for _, process in running.values():
-            process.kill()  # a run that is killed resumes as well as one that is stopped
+            process.kill()  # a killed run can be resumed as well as one that is stopped
             process.join()
 
 
 def start(runs: CellRuns) -> Job:
-    """A process that trains the missing runs of a cell."""
-    os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # read when the process imports torch
+    """Start a process that trains the missing runs of a cell."""
+    os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # the process reads them when it imports torch
     process = mp.get_context("spawn").Process(target=train_in_process, args=(runs.cell.config, runs.out))
     process.start()
     return runs, process
 
 
 def publish(runs: CellRuns, checkpoints: Path, results: Path) -> str:
-    """Publish a cell whose runs have ended; the line that says what came out."""
+    """Publish a cell whose runs have ended, and return a line with its results."""
     from recipes.zoo.publish import publish_runs
     from recipes.zoo.spectra import record_spectra
 

@@ -1,4 +1,4 @@
-"""A rule of rows that stand in another order, and one of a weight whose scalars do."""
+"""Rules for rows that stand in another order, and for a weight whose scalars do."""
 
 import torch
 import torch.nn.functional as F
@@ -6,7 +6,7 @@ from torch import Tensor
 
 from hpnets.ntk._rules.base import Module, OuterRule, Rule
 
-# Where the samples are: on the second axis (S, n, ...), or innermost in rows (S n, ...).
+# The samples are on the second axis (S, n, ...), or they vary fastest along the rows (S n, ...).
 LAYOUTS = ("second", "inner")
 
 
@@ -20,7 +20,7 @@ def _fits(A: Tensor, n: int, layout: str) -> bool:
 
 
 class LaidOut(Rule):
-    """A rule whose samples are not the leading axis."""
+    """A rule for inputs whose samples are not on the leading axis."""
 
     def __init__(self, rule: Rule, layout: str) -> None:
         self.rule, self.layout, self.parameters = rule, layout, rule.parameters
@@ -37,7 +37,7 @@ class LaidOut(Rule):
 
 
 class LaidOutOuter(LaidOut, OuterRule):
-    """The same of an outer rule."""
+    """An outer rule for inputs whose samples are not on the leading axis."""
 
     rule: OuterRule
 
@@ -55,15 +55,15 @@ class LaidOutOuter(LaidOut, OuterRule):
 
 
 def laid_out(rule: Rule, layout: str) -> Rule:
-    """`rule` of samples in that layout."""
+    """`rule` for samples in that layout."""
     return LaidOutOuter(rule, layout) if isinstance(rule, OuterRule) else LaidOut(rule, layout)
 
 
 class Rearranged(OuterRule):
-    """An outer rule whose weight and bias are scalars of parameters in other places; the parameters' others are idle.
+    """An outer rule whose weight and bias hold a parameter's scalars in another order; unused scalars have no gradient.
 
-    places: by local name, for each scalar of the parameter its place in the weight, the weight's size where it has
-    none. Inner products of gradients are the same in any order, so that every contraction of the rule holds.
+    places: by local name, for each scalar of the parameter its place in the weight, or the weight's size if it has no
+    place there. Inner products of gradients do not depend on the order, so every contraction of the rule holds.
     """
 
     def __init__(self, rule: OuterRule, places: dict[str, Tensor]) -> None:
@@ -92,9 +92,9 @@ class Rearranged(OuterRule):
 
 
 def places(weight: Tensor, leaf: Tensor) -> Tensor | None:
-    """Where each scalar of `leaf` is in `weight`, which has some of them once each; None if it is not so."""
+    """The place in `weight` of each scalar of `leaf`; None unless each entry of `weight` is a different such scalar."""
     if weight.numel() >= 2**24 or weight.dtype not in (torch.float32, torch.float64):
-        return None  # numbers of more places are not whole in float32
+        return None  # float32 counts exactly only up to 2^24
     number = torch.arange(1, weight.numel() + 1, device=weight.device).view(weight.shape).to(weight.dtype)
     (g,) = torch.autograd.grad(weight, leaf, number, retain_graph=True, materialize_grads=True, allow_unused=True)
     at = g.flatten().round().long()

@@ -1,4 +1,4 @@
-"""What a rule is: how a kind of layer turns its input A and its output gradient G into gradients of its parameters."""
+"""A rule: how one kind of layer turns its input A and its output gradient G into gradients of its parameters."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -7,18 +7,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# A module of the classes that a rule is registered for: each has its own attributes.
+# A module of a class that a rule is registered for; each class has attributes of its own, hence Any.
 Module = Any
 _RULES: dict[type[nn.Module], "Rule"] = {}
 
 
 class Rule(ABC):
-    """Per-sample gradients of a layer's own parameters, from what a forward hook and a backward pass see.
+    """Gives per-sample gradients of a layer's own parameters, from what a forward hook and a backward pass see.
 
     Shapes: A (rows, ...) is the layer's input, g (C, rows, ...) the gradient of C outputs at the layer's output; rows
     are samples, or k rows a sample (windows, patches) in sample-major order.
-    A rule may be wrong about a module (a subclass that changes `forward`): what it gives is proven against autograd on
-    the samples that it is used for, so the worst that a wrong rule costs is the slow path.
+    A rule may be wrong about a module, such as a subclass that changes `forward`. Its gradients are proven against
+    autograd on the samples that it is used for, so a wrong rule costs at most the slow path.
     """
 
     parameters: tuple[str, ...] = ("weight", "bias")
@@ -33,7 +33,7 @@ class Rule(ABC):
 
     @abstractmethod
     def gradients(self, module: Module, P: Tensor, g: Tensor) -> dict[str, Tensor]:
-        """Per parameter the gradient (C, rows, numel), flattened as the parameter is; P is what `prepare` gave."""
+        """The gradients by local name, each (C, rows, numel) in the order of the parameter; P is from `prepare`."""
 
 
 class OuterRule(Rule):
@@ -53,14 +53,14 @@ class OuterRule(Rule):
 
     @abstractmethod
     def bias(self, module: Module, g: Tensor) -> Tensor:
-        """Gradient of the bias (C, rows, numel)."""
+        """The gradient of the bias, (C, rows, numel)."""
 
     def weight(self, W: Tensor) -> Tensor:
         """dW (C, rows, q, H, I) as (C, rows, numel), in the order of the parameter's scalars."""
         return W.flatten(2)
 
     def scalars(self, b: Tensor) -> Tensor:
-        """Gradient of the bias (..., H), by unit, in the order of the parameter's scalars."""
+        """The bias's gradient (..., H), given by unit, in the order of the parameter's scalars."""
         return b
 
     def gradients(self, module: Module, P: Tensor, g: Tensor) -> dict[str, Tensor]:
@@ -68,14 +68,14 @@ class OuterRule(Rule):
 
 
 def outer(G: Tensor, P: Tensor) -> Tensor:
-    """sum_s G[..., h, s] P[..., s, i]: (C, rows, q, H, I), as one product a sample over all outputs."""
+    """sum_s G[..., h, s] P[..., s, i], (C, rows, q, H, I), by one product a sample for all outputs together."""
     C, n, q, H, S = G.shape
     stacked = G.permute(1, 2, 0, 3, 4).reshape(n * q, C * H, S)
     return torch.bmm(stacked, P.flatten(0, 1)).view(n, q, C, H, -1).permute(2, 0, 1, 3, 4)
 
 
 class BiasRule(Rule):
-    """The bias of an outer rule's layer alone: nothing is kept of A."""
+    """The rule of an outer rule's bias alone, which keeps nothing of A."""
 
     def __init__(self, rule: OuterRule) -> None:
         self.rule = rule
@@ -91,7 +91,7 @@ class BiasRule(Rule):
 
 
 def register_rule(*kinds: type[nn.Module]) -> Callable[[type[Rule]], type[Rule]]:
-    """Class decorator: use a rule for these classes and their subclasses; ValueError if one has a rule already."""
+    """Class decorator that uses a rule for these classes and their subclasses; ValueError if one has a rule already."""
 
     def enter(cls: type[Rule]) -> type[Rule]:
         rule = cls()
@@ -105,7 +105,7 @@ def register_rule(*kinds: type[nn.Module]) -> Callable[[type[Rule]], type[Rule]]
 
 
 def rule_for(module: nn.Module) -> Rule | None:
-    """The rule of the nearest class that `module` inherits from."""
+    """The rule of the nearest class that `module` inherits from, or None."""
     return next((_RULES[kind] for kind in type(module).__mro__ if kind in _RULES), None)
 
 
@@ -125,5 +125,5 @@ def fold_rows(J: Tensor, n: int) -> Tensor:
 
 
 def is_batched(A: Tensor, ndim: int) -> bool:
-    """Whether A is a floating tensor of `ndim` axes, the first of them the batch."""
+    """Whether A holds floating-point numbers on `ndim` axes, as many as it has with a batch axis."""
     return torch.is_floating_point(A) and A.ndim == ndim

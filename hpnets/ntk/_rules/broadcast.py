@@ -1,4 +1,4 @@
-"""Parameters added to samples, multiplied with them, or repeated for each; and any function, one sample at a time."""
+"""Rules of parameters that are added to samples, multiplied with them, or repeated for each; and of any function."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from hpnets.ntk._rules.base import Module, Rule
 
 
 class SumRule(Rule):
-    """y = A + w, or w for each sample: dw = sum of g over the axes of a sample along which w is repeated."""
+    """y = A + w, or y = w for each sample: dw is the sum of g over the axes of a sample along which w is repeated."""
 
     parameters = ("weight",)
 
@@ -27,7 +27,7 @@ class SumRule(Rule):
 
 
 class ProductRule(SumRule):
-    """y = w * A: dw = sum of g * A over those axes."""
+    """y = w * A: dw is the sum of g * A over the axes of a sample along which w is repeated."""
 
     def applies(self, module: Module, A: Tensor) -> bool:
         return super().applies(module, A) and A.is_floating_point()
@@ -40,16 +40,16 @@ class ProductRule(SumRule):
 
 
 def _shared(g: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """g (C, rows, ...) summed over the axes along which a tensor of this shape is repeated: (C, rows, numel)."""
+    """(C, rows, numel) from g (C, rows, ...), summed over the axes along which a tensor of this shape is repeated."""
     full = (1,) * (g.ndim - 1 - len(shape)) + tuple(shape)
     axes = [1 + i for i, size in enumerate(full) if i > 0 and size == 1 and g.shape[1 + i] > 1]
     return (g.sum(axes) if axes else g).reshape(*g.shape[:2], -1)
 
 
 class FunctionRule(Rule):
-    """Any function of weights and samples: its own backward for one sample alone, vectorised over samples and outputs.
+    """Any function of weights and samples: its own vjp at a single sample, vectorised over samples and outputs.
 
-    A is one of the tensors of samples; the site holds them all, as its function's flattened arguments.
+    A is one of the tensors of samples; the site holds all of them among its function's flattened arguments.
     """
 
     parameters = ()
@@ -81,7 +81,7 @@ class FunctionRule(Rule):
 
 
 def called(function: Any, arguments: list[Any], tree: TreeSpec) -> Tensor:
-    """function(*args, **kwargs) of arguments flattened by `tree`."""
+    """function(*args, **kwargs) for arguments that `tree` flattened."""
     args, kwargs = tree_unflatten(arguments, tree)
     y: Tensor = function(*args, **kwargs)
     return y

@@ -1,4 +1,4 @@
-"""Conv1d, Conv2d, Conv3d with stride, padding, padding modes, dilation and groups."""
+"""The rule of Conv1d, Conv2d and Conv3d with stride, padding, padding modes, dilation and groups."""
 
 from itertools import chain
 
@@ -29,18 +29,18 @@ class ConvRule(OuterRule):
 
 
 def patches(x: Tensor, module: Module, groups: int) -> Tensor:
-    """The receptive fields in a padded x (rows, channels, *space): (rows, groups, channels / groups * kernel, S)."""
+    """The patches of a padded x (rows, channels, *space): (rows, groups, channels / groups * kernel, S)."""
     kernel: tuple[int, ...] = module.kernel_size
     for axis, (k, stride, dilation) in enumerate(zip(kernel, module.stride, module.dilation, strict=True)):
         x = x.unfold(2 + axis, dilation * (k - 1) + 1, stride)[..., ::dilation]
     d = len(kernel)
-    # (rows, channels, *space, *kernel), a view: one copy, with space innermost, makes the patches.
+    # x is a view (rows, channels, *space, *kernel): with space innermost, the reshape below makes one copy.
     x = x.permute(0, 1, *range(2 + d, 2 + 2 * d), *range(2, 2 + d))
     return x.reshape(len(x), groups, x.shape[1] // groups * x[0, 0].flatten(0, d - 1).shape[0], -1)
 
 
 def _padding(module: Module) -> list[int]:
-    """Padding as F.pad wants it: last axis first, before and after."""
+    """The padding in the order of F.pad: last axis first, before and after."""
     spans = [d * (k - 1) for d, k in zip(module.dilation, module.kernel_size, strict=True)]
     if module.padding == "valid":
         pairs = [(0, 0)] * len(spans)

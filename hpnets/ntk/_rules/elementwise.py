@@ -1,4 +1,4 @@
-"""Elementwise gains: y = w * A with w on the channel axis or shared. PReLU is one on the negative half-line."""
+"""Rules of elementwise gains y = w * A, w on the channel axis or shared; PReLU is a gain of the negative half-line."""
 
 from torch import Tensor, nn
 
@@ -7,7 +7,7 @@ from hpnets.ntk._rules.base import Module, Rule, register_rule
 
 @register_rule(nn.PReLU)
 class PReLURule(Rule):
-    """dw = sum of g * min(A, 0) over the axes that share w."""
+    """dw is the sum of g * min(A, 0) over the axes that share w."""
 
     parameters = ("weight",)
 
@@ -23,7 +23,7 @@ class PReLURule(Rule):
 
 
 class GainRule(Rule):
-    """y = w * A, w on the last axis: for modules such as timm's LayerScale: `register_rule(LayerScale)(GainRule)`."""
+    """y = w * A, w on the last axis, as of timm's LayerScale: `register_rule(LayerScale)(GainRule)`."""
 
     def __init__(self, name: str = "gamma") -> None:
         self.parameters = (name,)

@@ -1,4 +1,4 @@
-"""Embedding: a Linear layer without bias whose inputs are one-hot."""
+"""The rule of Embedding, which is a Linear layer without bias whose inputs are one-hot."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from hpnets.ntk._rules.base import Module, OuterRule, outer, register_rule
 
 @register_rule(nn.Embedding)
 class EmbeddingRule(OuterRule):
-    """P is the one-hot code of the tokens, S of them a sample; I is the vocabulary."""
+    """P is the one-hot code of the S tokens of a sample; I is the size of the vocabulary."""
 
     parameters = ("weight",)
 

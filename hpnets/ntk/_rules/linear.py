@@ -1,4 +1,4 @@
-"""Linear: y = A W^T + b on (rows, I) or (rows, ..., I); the axes between are positions."""
+"""The rule of Linear: y = A W^T + b on (rows, I) or (rows, ..., I); the axes between are positions."""
 
 from torch import Tensor, nn
 
@@ -7,7 +7,7 @@ from hpnets.ntk._rules.base import Module, OuterRule, register_rule
 
 @register_rule(nn.Linear)
 class LinearRule(OuterRule):
-    """P is the input itself, G the output gradient: one group."""
+    """P is the input itself, G the output gradient; there is one group."""
 
     def applies(self, module: Module, A: Tensor) -> bool:
         return A.is_floating_point() and A.ndim >= 2

@@ -1,4 +1,4 @@
-"""Norm layers with affine parameters: y = w * xhat + b, xhat the normalised input. BatchNorm only in eval mode."""
+"""Rules of norm layers, y = w * xhat + b with xhat the normalised input; BatchNorm is in eval mode."""
 
 import math
 from abc import abstractmethod
@@ -10,17 +10,17 @@ from hpnets.ntk._rules.base import Module, Rule, register_rule
 
 
 class AffineRule(Rule):
-    """dw = sum over the axes that share w of g * xhat, db = sum of g; w lies on axis 1 (channels) unless overridden."""
+    """dw and db are the sums of g * xhat and of g over the axes that share w, which lies on axis 1 (channels)."""
 
     @abstractmethod
     def prepare(self, module: Module, A: Tensor) -> Tensor:
-        """xhat, of A's shape."""
+        """xhat, which has A's shape."""
 
     def applies(self, module: Module, A: Tensor) -> bool:
         return A.is_floating_point() and A.ndim >= 2
 
     def per_parameter(self, module: Module, g: Tensor) -> Tensor:
-        """Sum g (C, rows, ...) over the axes that share a parameter: (C, rows, numel)."""
+        """(C, rows, numel) from g (C, rows, ...), summed over the axes that share a parameter."""
         return g.flatten(3).sum(3) if g.ndim > 3 else g
 
     def gradients(self, module: Module, P: Tensor, g: Tensor) -> dict[str, Tensor]:
@@ -29,7 +29,7 @@ class AffineRule(Rule):
 
 @register_rule(nn.GroupNorm)
 class GroupNormRule(AffineRule):
-    """One weight a channel."""
+    """xhat is normalised by the statistics of a sample's group of channels; there is one weight a channel."""
 
     def prepare(self, module: Module, A: Tensor) -> Tensor:
         return F.group_norm(A, module.num_groups, eps=module.eps)
@@ -37,7 +37,7 @@ class GroupNormRule(AffineRule):
 
 @register_rule(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 class BatchNormRule(AffineRule):
-    """One weight a channel; eval mode, so that xhat takes its statistics from the buffers."""
+    """xhat takes its statistics from the buffers, as in eval mode; there is one weight a channel."""
 
     def prepare(self, module: Module, A: Tensor) -> Tensor:
         return F.batch_norm(A, module.running_mean, module.running_var, eps=module.eps)
@@ -45,7 +45,7 @@ class BatchNormRule(AffineRule):
 
 @register_rule(nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 class InstanceNormRule(AffineRule):
-    """One weight a channel; statistics of the sample, or of the buffers where they are tracked."""
+    """xhat takes the sample's statistics, or the buffers' where they are tracked; there is one weight a channel."""
 
     def applies(self, module: Module, A: Tensor) -> bool:
         return A.is_floating_point() and A.ndim >= 3
@@ -57,7 +57,7 @@ class InstanceNormRule(AffineRule):
 
 
 class _LastAxes(AffineRule):
-    """One weight for each entry of `normalized_shape`, the last axes."""
+    """w has one entry for each of `normalized_shape`, the last axes."""
 
     def applies(self, module: Module, A: Tensor) -> bool:
         shape: tuple[int, ...] = module.normalized_shape

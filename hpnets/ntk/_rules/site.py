@@ -1,4 +1,4 @@
-"""Sites: calls of functions that mix samples with a weight, and how a weight's gradients reach the parameters it is of.
+"""Sites are calls of functions that mix samples with a weight; a weight's gradients are pulled to its parameters.
 
 A site stands in for a module: it has the attributes that the rule of such a module reads.
 """
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hpnets.ntk._rules.base import Rule, fold_rows
 
-# Scalars of the gradients that are pulled through a weight's own graph at a time.
+# This many scalars of gradients are pulled through a weight's own graph at a time.
 BLOCK = 2**22
 
 
@@ -24,11 +24,11 @@ class Weight:
 
     @property
     def is_leaf(self) -> bool:
-        """Whether it is a parameter itself."""
+        """Whether the weight is a parameter itself."""
         return len(self.leaves) == 1 and next(iter(self.leaves.values())) is self.value
 
     def pull(self, J: Tensor) -> dict[str, Tensor]:
-        """J (C, n, numel) of the weight as J of each parameter, through the weight's graph."""
+        """J of each parameter by name, (C, n, numel of it), from J (C, n, numel) of the weight, through its graph."""
         if self.is_leaf:
             return dict.fromkeys(self.leaves, J)
         rows, step = J.flatten(0, 1), max(1, BLOCK // max(1, self.value.numel()))
@@ -50,7 +50,7 @@ class Weight:
 
 @dataclass(frozen=True)
 class Site:
-    """A function's call with `weights` by their local names; of `samples` samples; attributes: what the rule reads."""
+    """A call of a function for `samples` samples, with `weights` by local name and the attributes that `rule` reads."""
 
     rule: Rule
     samples: int
@@ -65,12 +65,12 @@ class Site:
 
     @property
     def leaves(self) -> tuple[str, ...]:
-        """Names of the parameters that the weights are of."""
+        """The names of the parameters that the weights are made of."""
         return tuple(dict.fromkeys(name for weight in self.weights.values() for name in weight.leaves))
 
 
 class SiteRule(Rule):
-    """The gradients of parameters from all their sites, each by its own rule, pulled through each weight's graph."""
+    """Gives parameters' gradients from all their sites: each site's rule, then each weight's graph."""
 
     def __init__(self, numels: dict[str, int]) -> None:
         self.parameters, self.numels = tuple(numels), numels

@@ -1,4 +1,4 @@
-"""ConvTranspose1d, 2d, 3d: a convolution with the roles of input and output gradient exchanged."""
+"""The rule of ConvTranspose1d, 2d and 3d, convolutions with the roles of input and output gradient exchanged."""
 
 from itertools import chain
 

@@ -1,4 +1,4 @@
-"""What a term is: a share of the kernel, kept as factors of n samples and contracted with those of another n."""
+"""A term is a share of the kernel: it is kept as factors of some samples, and contracted with those of others."""
 
 import math
 from abc import ABC, abstractmethod
@@ -17,18 +17,18 @@ from hpnets.ntk._tape import Tape
 from hpnets.ntk._tiling import empty
 
 State = dict[str, Tensor]
-# Rows of one product: large enough for the GEMM's rate, small enough that the product stays in cache.
+# One product has this many rows: large enough for the GEMM's rate, small enough that the product stays in cache.
 BLOCK = 256
-# Rows that are transposed at a time: their lines stay in cache.
+# This many rows are transposed at a time, so that their cache lines stay in cache.
 STRIP = 32
 
 
 class Term(ABC):
-    """Some layers' share of the kernel. Terms hold shapes and names only; tensors are in the `State` of a tile.
+    """Some layers' share of the kernel; it holds shapes and names only, and tensors are in the `State` of a tile.
 
-    contraction: how the factors give the share, by name. even: whether the share is symmetric in the outputs for each
-    pair of samples, K[o, x, p, x'] = K[p, x, o, x']. watches: whether it takes the output gradients of its layers.
-    axes: of each factor the axis of the samples, None where it has none.
+    contraction: the name of the way in which factors give the share. even: whether the share is symmetric in the
+    outputs for each pair of samples, K[o, x, p, x'] = K[p, x, o, x']. watches: whether the term takes the output
+    gradients of its layers. axes: the axis of the samples in each factor, None if it has none.
     """
 
     contraction: str
@@ -47,28 +47,28 @@ class Term(ABC):
         """Shapes of the factors of n samples."""
 
     def allocate(self, n: int, C: int, like: Tensor, old: State) -> State:
-        """Empty factors of n samples, in the memory of `old` where that holds them."""
+        """Empty factors of n samples, in the memory of `old` where that is large enough."""
         return {name: empty(like, shape, old.get(name)) for name, shape in self.shapes(n, C).items()}
 
     def begin(self, params: Params, tape: Tape, state: State, rows: slice) -> None:  # noqa: B027
-        """Take what the forward pass over `rows` shows."""
+        """Take what the term needs of the forward pass over `rows`."""
 
     def take(  # noqa: B027
         self, tape: Tape, state: State, rows: slice, columns: slice, grads: dict[int, Tensor]
     ) -> None:
-        """Take the gradients (c, rows, ...) of the outputs `columns`, by id of the edge."""
+        """Take the gradients (c, rows, ...) of the outputs `columns`, given by id of the edge."""
 
     def edges(self, tape: Tape) -> list[GradientEdge]:
-        """The edges whose gradients `take` wants."""
+        """The edges whose gradients `take` needs."""
         return []
 
     def part(self, state: State, rows: slice) -> State:
-        """The factors of some of the samples: views."""
+        """The factors of some of the samples, as views."""
         return {name: t if self.axes[name] is None else _rows(t, self.axes[name], rows) for name, t in state.items()}
 
     @abstractmethod
     def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
-        """By parameter J^T u, the gradient of sum_i u_i . V^T f(x_i) as the factors give it, u (n, C); flattened."""
+        """J^T u for u (n, C), by parameter, flattened: the gradient of sum_i u_i . V^T f(x_i) by the factors."""
 
     @abstractmethod
     def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
@@ -82,19 +82,19 @@ class Term(ABC):
         """Floating-point operations of `contract` without symmetry."""
 
     def state_numels(self, n: int, C: int) -> list[int]:
-        """Scalars of each of the factors of n samples."""
+        """The scalars of each factor of n samples."""
         return [math.prod(shape) for shape in self.shapes(n, C).values()]
 
     def scratch_numel(self, problem: Problem) -> int:
-        """Scalars that `contract` needs beside k and the states."""
+        """The scalars that `contract` needs beside k and the states."""
         return block_numel(problem.n1, problem.n2, problem.C, problem.flat)
 
     def begin_numel(self) -> int:
-        """Scalars per sample that `begin` needs for a moment, beside the state."""
+        """The scalars per sample that `begin` needs for a moment, beside the state."""
         return 0
 
     def held_numel(self) -> int:
-        """Scalars per sample that `begin` leaves alive during a chunk's passes, beside the state."""
+        """The scalars per sample that `begin` leaves alive during a chunk's passes, beside the state."""
         return 0
 
 
@@ -103,7 +103,7 @@ def _rows(t: Tensor, axis: int | None, rows: slice) -> Tensor:
 
 
 def sum_of_rows(J: Tensor, u: Tensor) -> Tensor:
-    """sum_{i, c} u[i, c] J[c, i] (P,) for J (C, n, P): row by row, since a product over both axes would copy J."""
+    """sum_{i, c} u[i, c] J[c, i] (P,) for J (C, n, P), output by output: one product over both axes would copy J."""
     total = J.new_zeros(J.shape[2])
     for c in range(len(J)):
         total.addmv_(J[c].T, u[:, c])
@@ -119,13 +119,13 @@ def mixed_outputs(G: Tensor, u: Tensor) -> Tensor:
 
 
 def row_blocks(n: int, symmetric: bool) -> Iterator[tuple[slice, slice]]:
-    """Blocks of rows, each with the columns that it needs: those from its start on if symmetric."""
+    """Blocks of rows, each with the columns that it needs: if symmetric, only those from its start on."""
     for i in range(0, n, BLOCK):
         yield slice(i, min(i + BLOCK, n)), slice(i if symmetric else 0, None)
 
 
 def upper_blocks(C: int, n: int, symmetric: bool) -> Iterator[tuple[slice, slice, slice]]:
-    """(outputs o, samples of the rows, outputs p) that cover k (C, n, C, :), if symmetric those with p >= o."""
+    """Blocks (outputs o, samples of the rows, outputs p) that cover k (C, n, C, :); if symmetric, only p >= o."""
     group = max(1, BLOCK // n)
     for o in range(0, C, group):
         for i in range(0, n, BLOCK):
@@ -133,7 +133,7 @@ def upper_blocks(C: int, n: int, symmetric: bool) -> Iterator[tuple[slice, slice
 
 
 def block_numel(n1: int, n2: int, C: int, flat: bool) -> int:
-    """Scalars of the largest product over those blocks."""
+    """The scalars of the largest product over `row_blocks` or `upper_blocks`."""
     return min(BLOCK, n1) * n2 if flat else min(max(BLOCK, 1), C * n1) * C * n2
 
 
@@ -155,7 +155,7 @@ def mirror(k: Tensor, even: bool = False) -> None:
 
 
 def add_products(k: Tensor, left: Tensor, right: Tensor, weight: Tensor | None, symmetric: bool) -> None:
-    """k += (left right^T) * weight, over the last axis of left (C, n1, p) and right (C, n2, p); weight (n1, n2)."""
+    """k += (left right^T) * weight, over the last axis of left (C, n1, p) and right (C, n2, p); weight is (n1, n2)."""
     if k.ndim == 2:
         for r, c in row_blocks(len(k), symmetric):
             product = left[0, r] @ right[0, c].T
@@ -164,7 +164,7 @@ def add_products(k: Tensor, left: Tensor, right: Tensor, weight: Tensor | None, 
             k[r, c] += product if weight is None else product.mul_(weight[r, c])
         return
     C, n2 = right.shape[:2]
-    # One buffer for every product: fresh memory would cost a page fault every 4 KiB.
+    # All products use one buffer: fresh memory would cost a page fault every 4 KiB.
     buffer = left.new_empty(block_numel(left.shape[1], n2, C, False))
     for o, r, p in upper_blocks(C, left.shape[1], symmetric):
         a, b = left[o, r].flatten(0, 1), right[p].flatten(0, 1)

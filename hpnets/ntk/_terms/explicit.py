@@ -1,4 +1,4 @@
-"""Small layers, and convolutions with few weights: J itself, (C, n, P), all of them side by side for one product."""
+"""The term of small layers and of convolutions with few weights: J itself, (C, n, P), side by side for one product."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -25,7 +25,7 @@ class Explicit(Term):
 
     @property
     def width(self) -> int:
-        """P, scalars of all parameters."""
+        """P, the scalars of all parameters."""
         return sum(sum(layer.numels) for layer in self.layers)
 
     def shapes(self, n: int, C: int) -> dict[str, tuple[int, ...]]:

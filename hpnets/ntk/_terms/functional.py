@@ -1,4 +1,4 @@
-"""Parameters without a rule: J itself, (C, n, P), by vmap(jacrev) or by a loop of plain autograd."""
+"""The term of parameters without a rule: J itself, (C, n, P), by vmap(jacrev) or by a loop of plain autograd."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,8 +17,8 @@ from hpnets.ntk._terms.base import State, Term, add_products, sum_of_rows
 class Functional(Term):
     """J of the parameters `members`, whose sizes are `numels`.
 
-    contraction: "jacobian", vmap(jacrev), needs torch's batching rules; "loop", one plain backward pass for each sample
-    and output, needs nothing. saved, widest: of the survey.
+    contraction: "jacobian" is vmap(jacrev), which needs torch's batching rules; "loop" is one plain backward pass for
+    each sample and output, which needs nothing. saved, widest: as in the survey.
     """
 
     members: tuple[str, ...]
@@ -39,14 +39,14 @@ class Functional(Term):
     def fill(
         self, net: nn.Module, params: Params, x: Tensor, selection: OutputSelection, state: State, rows: slice
     ) -> None:
-        """Write J of the samples x into the rows of `state`; CrashError where vmap(jacrev) raises."""
+        """Write J of the samples x into the rows of `state`; raises CrashError if vmap(jacrev) raises."""
         J = state["J"][:, rows]
         if self.contraction == "loop":
             looped_jacobian(net, params, self.members, x, selection, J)
             return
         try:
             vmapped_jacobian(net, params, self.members, x, selection, J)
-        except Exception as error:  # no batching rule, control flow on values, and whatever else a foreign net does
+        except Exception as error:  # a missing batching rule, control flow on values, or anything a foreign net does
             raise CrashError("jacobian", error) from error
 
     def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
@@ -56,7 +56,7 @@ class Functional(Term):
         add_products(k, left["J"], right["J"], None, symmetric)
 
     def fill_numel(self, C: int) -> int:
-        """Scalars per sample that `fill` needs for a moment: what autograd saves, gradients on their way, J's parts."""
+        """The scalars per sample that `fill` needs for a moment: saved tensors, gradients on their way, parts of J."""
         if self.contraction == "loop":
             return self.saved + 2 * self.widest + sum(self.numels)
         return 2 * self.saved + 2 * C * self.widest + C * sum(self.numels)

@@ -1,4 +1,4 @@
-r"""Dense layers: K += (A A^T [+ 1 for the bias]) * (G G^T); layers with one input A side by side in G."""
+r"""Terms of dense layers: K += (A A^T [+ 1 for the bias]) * (G G^T); layers that share an input A share G."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from hpnets.ntk._terms.base import State, Term, add_products, block_numel, mixed
 
 @dataclass(frozen=True)
 class Dense(Term):
-    """What the three dense terms share: the input's Gram matrix."""
+    """The base of the three dense terms, with the Gram matrix of the input; weight, bias: whether K has their share."""
 
     layers: tuple[Layer, ...]
     weight: bool
@@ -25,24 +25,24 @@ class Dense(Term):
 
     @property
     def inputs(self) -> int:
-        """I."""
+        """I, the inputs of a layer."""
         return self.layers[0].outer[1].I
 
     @property
     def units(self) -> int:
-        """H, summed over the layers."""
+        """H, the units of all layers together."""
         return sum(layer.outer[1].H for layer in self.layers)
 
     def shapes(self, n: int, C: int) -> dict[str, tuple[int, ...]]:
         return {"A": (n, self.inputs)}
 
     def begin(self, params: Params, tape: Tape, state: State, rows: slice) -> None:
-        # That the other layers' input is this one's is proven with the gradients that A gives them.
+        # The proof of the gradients also shows that the other layers have this one's input.
         call = self.layers[0].only_call(tape)
         state["A"][rows] = self.layers[0].rule.prepare(call.module, call.A).flatten(1)
 
     def input_gram(self, left: State, right: State) -> Tensor:
-        """A A^T, + 1 for the bias."""
+        """A A^T (n1, n2), + 1 for the bias."""
         if not self.weight:
             return left["A"].new_ones(len(left["A"]), len(right["A"]))
         gram = left["A"] @ right["A"].T
@@ -52,13 +52,13 @@ class Dense(Term):
         if k.ndim == 4:
             self.add(k, left, right, symmetric)
             return
-        # Without output axes the Gram matrix is as large as k: it is made a block of rows at a time.
+        # Without output axes the Gram matrix is as large as k, so it is made for one block of rows at a time.
         for r, c in row_blocks(len(k), symmetric):
             self.add(k[r, c], self.part(left, r), self.part(right, c), False)
 
     @abstractmethod
     def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
-        """`contract` of the whole k."""
+        """`contract`, for the whole k at once."""
 
     def pulled(self, state: State, Gu: Tensor) -> dict[str, Tensor]:
         """J^T u from the gradients Gu (n, units) of sum_i u_i . V^T f(x_i) at the layers' outputs."""
@@ -85,7 +85,7 @@ class Dense(Term):
 
 @dataclass(frozen=True)
 class Gram(Dense):
-    """G (C, n, H) from one backward pass an output."""
+    """The term that takes G (C, n, H) from one backward pass an output."""
 
     contraction = "gram"
     watches = True
@@ -120,7 +120,7 @@ class Gram(Dense):
 
 @dataclass(frozen=True)
 class Readout(Dense):
-    """The layer whose output is f: its G is V, the same for every sample, so K += (V^T V) * (A A^T + 1)."""
+    """The term of the layer whose output is f: its G is V for every sample, so K += (V^T V) * (A A^T + 1)."""
 
     selection: OutputSelection
     contraction = "readout"
@@ -141,5 +141,5 @@ class Readout(Dense):
 
 
 def flags(layer: Layer) -> tuple[bool, bool]:
-    """Whether the term of a layer has its weight, and its bias."""
+    """(weight, bias): whether the layer has a weight, and whether it has a bias, for its term."""
     return "weight" in layer.locals, "bias" in layer.locals

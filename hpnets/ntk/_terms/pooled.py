@@ -1,7 +1,8 @@
-r"""Separable layers met at many positions, as the last convolution before pooling: G[o, x, h, s] = R[o, h] D[x, h, s].
+r"""The term of a separable layer with many positions, as the last convolution before pooling.
 
-K[o, x, p, x'] += sum_h R[o, h] R[p, h] <E[x, h], E[x', h]>, E[x, h] = sum_s D[x, h, s] P[x, s]: one gradient a unit
-instead of one for each output too. The bias is one more entry of E.
+G[o, x, h, s] = R[o, h] D[x, h, s], so K[o, x, p, x'] += sum_h R[o, h] R[p, h] <E[x, h], E[x', h]> with
+E[x, h] = sum_s D[x, h, s] P[x, s]: one gradient a unit, not one for each unit and output. The bias is one more entry
+of E.
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from hpnets.ntk._terms.units import add_unit_products, units_numel
 
 @dataclass(frozen=True)
 class Pooled(Term):
-    """E (H, n, I), I with an entry for the bias."""
+    """The term with the factor E (H, n, I), where I counts an entry for the bias."""
 
     layers: tuple[Layer]
     weight: bool
@@ -36,7 +37,7 @@ class Pooled(Term):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """H, I."""
+        """(H, I), where I counts an entry for the bias."""
         geometry = self.layers[0].outer[1]
         return geometry.H, self.weight * geometry.I + self.bias
 

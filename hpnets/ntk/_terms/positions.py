@@ -1,6 +1,7 @@
-r"""Large weights met at few positions (late convolutions, tokens): P (n, q, S, I) and G (n, q, C, H, S), contracted
+r"""The term of a large weight with few positions (late convolutions, tokens): P (n, q, S, I) and G (n, q, C, H, S).
 
-by "sandwich": sum_st G[o, h, s] (P_s . P'_t) G'[p, h, t], or by "chunks": the gradients G P of some units h at a time.
+They are contracted by "sandwich", sum_st G[o, h, s] (P_s . P'_t) G'[p, h, t], or by "chunks", which forms the gradients
+G P of some units h at a time.
 """
 
 from dataclasses import dataclass
@@ -17,16 +18,16 @@ from hpnets.ntk._rules.base import fold_channels, fold_positions
 from hpnets.ntk._tape import Tape
 from hpnets.ntk._terms.base import State, Term, add_products, block_numel
 
-# What a scalar of T costs in "sandwich", in positions: T is written and read once for each pair of samples, so that
-# few positions take as long as so many.
+# In "sandwich" T is written and read once for each pair of samples, so fewer positions than this take as long as this
+# many.
 LEAST_POSITIONS = 40
-# Scalars of the gradients that "chunks" forms at a time, for each of the two sides.
+# "chunks" forms this many scalars of gradients at a time, for each of the two sides.
 CHUNK = 2**21
 
 
 @dataclass(frozen=True)
 class Positions(Term):
-    """The weight of one layer."""
+    """The term of one layer's weight."""
 
     layers: tuple[Layer]
     contraction: str  # "sandwich" or "chunks"
@@ -89,20 +90,20 @@ class Positions(Term):
 
 
 def sandwich_flops(shape: Geometry, problem: Problem) -> float:
-    """Products P P'^T, then G with it, then with G'."""
+    """The operations of "sandwich": the products P P'^T, then G with it, then the result with G'."""
     q, S, I, H = shape
     return 2.0 * problem.n1 * problem.n2 * q * S * (S * I + problem.C * H * S + problem.pairs * H)
 
 
 def sandwich_cost(shape: Geometry, problem: Problem) -> float:
-    """The operations of large products that take as long as a sandwich does, to compare with `chunks_flops`."""
+    """The operations of large products that take as long as "sandwich", for comparison with `chunks_flops`."""
     q, S, _, H = shape
     moved = problem.C * H * max(0, LEAST_POSITIONS - S)
     return sandwich_flops(shape, problem) + 2.0 * problem.n1 * problem.n2 * q * S * moved
 
 
 def chunks_flops(shape: Geometry, problem: Problem) -> float:
-    """The gradients of both sides, then their product."""
+    """The operations of "chunks": the gradients of both sides, then their product."""
     q, S, I, H = shape
     n1, n2 = problem.n1, problem.n2
     return 2.0 * q * H * I * ((n1 + n2) * problem.C * S + n1 * n2 * problem.pairs)
@@ -112,7 +113,7 @@ def _sandwich(k: Tensor, P1: Tensor, G1: Tensor, P2: Tensor, G2: Tensor, symmetr
     n, q, C, H, S = G1.shape
     for j in range(len(G2)):
         m = j + 1 if symmetric else n
-        # (m, q, S, S) gram of the positions; T (m, q, C, H S) = G1 with it.
+        # gram (m, q, S, S) is that of the positions; T (m, q, C, H S) is G1 gram.
         gram = P1[:m] @ P2[j].transpose(-1, -2)
         T = (G1[:m].flatten(2, 3) @ gram).view(m, q, C, H * S)
         if k.ndim == 2:
@@ -137,7 +138,7 @@ def _chunks(k: Tensor, P1: Tensor, G1: Tensor, P2: Tensor, G2: Tensor, symmetric
 
 
 def _gradients(P: Tensor, G: Tensor) -> Tensor:
-    """dW of the units in G (n, q, C, h, S): (C, n, q h I)."""
+    """dW (C, n, q h I) of the h units in G (n, q, C, h, S)."""
     n, q, C, h, _ = G.shape
     J = (G.flatten(2, 3) @ P).view(n, q, C, h, -1)
     return J.permute(2, 0, 1, 3, 4).reshape(C, n, -1)

@@ -1,6 +1,6 @@
-r"""Hadamard chains: layers whose unit h reaches the read-out's input h alone, so that G[o, x, h] = R[o, h] D[x, h].
+r"""The term of Hadamard chains, layers whose unit h reaches the read-out's input h alone: G[o, x, h] = R[o, h] D[x, h].
 
-One pass gives D where the generic path needs one an output, and layers n with one input A share a sum over h:
+One pass gives D where the generic path needs one an output, and layers n that share an input A share a sum over h:
 K[o, x, p, x'] += (A A^T + 1)[x, x'] sum_h R[o, h] R[p, h] sum_n D_n[x, h] D_n[x', h], R = V^T W of the read-out's W.
 """
 
@@ -22,7 +22,7 @@ from hpnets.ntk._terms.units import add_unit_products, units_numel
 
 
 def unit_gradients(tape: Tape, readout: Layer, layers: tuple[Layer, ...]) -> list[Tensor]:
-    """D of each layer, shaped as its output: dy_N[h] / dz[h], zero where no unit reaches the read-out."""
+    """D of each layer, shaped as its output: dy_N[h] / dz[h], zero if the layer does not reach the read-out."""
     ones = torch.ones_like(readout.only_call(tape).A)
     shapes = [layer.only_call(tape).shape for layer in layers]
     D = diagonals(tape, readout, layers, ones)
@@ -38,7 +38,7 @@ def readout_rows(params: Params, tape: Tape, readout: Layer, selection: OutputSe
 
 @dataclass(frozen=True)
 class Separable(Dense):
-    """D (H, n, layers) from one backward pass."""
+    """The term that takes D (H, n, layers) from one backward pass."""
 
     readout: Layer
     selection: OutputSelection
@@ -48,7 +48,7 @@ class Separable(Dense):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """H of one layer, and the layers."""
+        """(H of one layer, the number of layers)."""
         return self.units // len(self.layers), len(self.layers)
 
     def shapes(self, n: int, C: int) -> dict[str, tuple[int, ...]]:
@@ -70,7 +70,7 @@ class Separable(Dense):
         if k.ndim == 4:
             add_unit_products(k, left["D"], right["D"], R, gram, symmetric)
             return
-        # Summed over the outputs too, the sums over h and over layers are one product.
+        # With the sum over outputs, sum_o R[o, h]^2 scales D, and the sums over h and over layers are one product.
         D1, D2 = (D.transpose(0, 1).flatten(1) for D in (left["D"] * R.square().sum(0)[:, None, None], right["D"]))
         k += (D1 @ D2.T).mul_(gram)
 

@@ -1,7 +1,7 @@
-r"""Layers whose unit h reaches the read-out's input h alone: their share of K is a sum over the units.
+r"""If a layer's unit h reaches the read-out's input h alone, its share of K is a sum over the units.
 
 K[o, x, p, x'] += w[x, x'] sum_h R[o, h] R[p, h] <E[h, x], E[h, x']>. The inner products of the E are formed once for
-all outputs, so layers that share w lie side by side in E; and for each (x, x') the share is symmetric in the outputs.
+all outputs, layers that share w lie side by side in E, and for each (x, x') the share is symmetric in the outputs.
 """
 
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from torch import Tensor
 from hpnets.linalg import tiles
 from hpnets.ntk._terms.base import BLOCK
 
-# Scalars of the inner products formed at a time, for all units: as many as stay in cache.
+# This many scalars of inner products, over all units, are formed at a time: as many as stay in cache.
 PRODUCTS = 2**20
 
 
 def add_unit_products(
     k: Tensor, left: Tensor, right: Tensor, R: Tensor, weight: Tensor | None, symmetric: bool
 ) -> None:
-    """Add that share to k (C, n1, C, n2); left (H, n1, L) and right (H, n2, L) are E, R (C, H), weight w (n1, n2).
+    """Add this share to k (C, n1, C, n2); left (H, n1, L) and right (H, n2, L) are E, R (C, H), weight w (n1, n2).
 
     If `symmetric`, left is right and only the blocks k[o, :, p] with p >= o are made right.
     """
@@ -30,7 +30,7 @@ def add_unit_products(
 def _add_group(
     k: Tensor, left: Tensor, right: Tensor, R: Tensor, outputs: range, weight: Tensor | None, symmetric: bool
 ) -> None:
-    """The share of some outputs o, in a function of its own, so that no two groups' are alive at once."""
+    """Add the share of some outputs o; it is freed on return, so that two groups' shares are never alive at once."""
     C = len(R)
     pairs = torch.cat([R[o] * R[o:] for o in outputs])
     share = pair_kernels(left, right, pairs, weight, symmetric)
@@ -41,7 +41,7 @@ def _add_group(
 
 
 def output_groups(C: int) -> Iterator[range]:
-    """Consecutive outputs o whose pairs (o, p), p >= o, are some BLOCK together."""
+    """Groups of consecutive outputs o whose pairs (o, p), p >= o, number at most BLOCK, or are those of one o."""
     o = 0
     while o < C:
         stop, pairs = o + 1, C - o
@@ -56,7 +56,7 @@ def pair_kernels(left: Tensor, right: Tensor, pairs: Tensor, weight: Tensor | No
     (H, n1, L), n2, Q = left.shape, right.shape[1], len(pairs)
     kernels = left.new_empty(Q, n1, n2)
     step = rows_at_once(Q, H, n1, n2, L)
-    # Buffers for every block: fresh memory would cost a page fault every 4 KiB.
+    # All blocks use the same buffers: fresh memory would cost a page fault every 4 KiB.
     inner, summed = (left.new_empty(numel) for numel in buffer_numels(Q, H, step, n2, L))
     for rows in tiles(n1, step):
         columns = slice(rows.start if symmetric else 0, n2)
@@ -71,14 +71,14 @@ def pair_kernels(left: Tensor, right: Tensor, pairs: Tensor, weight: Tensor | No
 
 
 def inner_products(left: Tensor, right: Tensor, pairs: Tensor, inner: Tensor, summed: Tensor) -> Tensor:
-    """(Q, b, n): <left[h, x], right[h, x']> for all h, then their sums."""
+    """(Q, b, n): the products <left[h, x], right[h, x']> for all h, then their sums over h weighted by `pairs`."""
     (H, b, _), n, Q = left.shape, right.shape[1], len(pairs)
     E = torch.bmm(left, right.transpose(1, 2), out=inner[: H * b * n].view(H, b, n))
     return torch.mm(pairs, E.flatten(1), out=summed[: Q * b * n].view(Q, b * n)).view(Q, b, n)
 
 
 def scaled_pairs(left: Tensor, right: Tensor, pairs: Tensor, inner: Tensor, summed: Tensor) -> Tensor:
-    """(Q, b, n) for L = 1: (pairs[q, h] left[h, x]) right[h, x'], summed over h by one product of better shape."""
+    """(Q, b, n) for L = 1: (pairs[q, h] left[h, x]) right[h, x'], summed over h by one product with more rows."""
     (H, b, _), n, Q = left.shape, right.shape[1], len(pairs)
     scaled = torch.mul(pairs, left.transpose(0, 1).transpose(1, 2), out=inner[: b * Q * H].view(b, Q, H))
     product = torch.mm(scaled.flatten(0, 1), right[:, :, 0], out=summed[: b * Q * n].view(b * Q, n))
@@ -86,16 +86,16 @@ def scaled_pairs(left: Tensor, right: Tensor, pairs: Tensor, inner: Tensor, summ
 
 
 def rows_at_once(Q: int, H: int, n1: int, n2: int, L: int) -> int:
-    """Samples of a block of rows, by the size of `inner`."""
+    """The samples of a block of rows, so many that `inner` stays in cache."""
     return min(n1, max(1, PRODUCTS // (4 * Q * H if L == 1 else H * n2)))
 
 
 def buffer_numels(Q: int, H: int, step: int, n2: int, L: int) -> tuple[int, int]:
-    """Scalars of `inner` and `summed`."""
+    """The scalars of `inner` and of `summed`."""
     return step * H * (Q if L == 1 else n2), Q * step * n2
 
 
 def units_numel(H: int, n1: int, n2: int, L: int, C: int) -> int:
-    """Scalars that `add_unit_products` needs beside k and its arguments."""
+    """The scalars that `add_unit_products` needs beside k and its arguments."""
     Q = max(C, min(BLOCK, C * (C + 1) // 2))
     return Q * (H + n1 * n2) + sum(buffer_numels(Q, H, rows_at_once(Q, H, n1, n2, L), n2, L))

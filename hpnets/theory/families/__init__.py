@@ -1,4 +1,4 @@
-"""The limit of each family of the zoo, in the letters of its model's docstring; `register_limit` names the model."""
+"""The limits of the zoo's families, in the letters of each model's docstring; `register_limit` names the model."""
 
 from hpnets.registry import import_all
 

@@ -13,7 +13,7 @@ from hpnets.theory.points import Points
 
 @register_limit("hpnets.models.mlp.MLP")
 def mlp(net: Any, x: Points | Moments, laws: Laws) -> Moments:
-    """h_l = s(W_l h_{l-1} + b_l);   f = V h_depth + c;   W_l of gain 2 for ReLU, else 1; biases 0."""
+    """h_l = s(W_l h_{l-1} + b_l);   f = V h_depth + c;   W_l has gain 2 for ReLU, else 1; biases are 0."""
     h = flat(x)
     gain = 2.0 if isinstance(net.act, nn.ReLU) else 1.0
     for W_l in net.W:
@@ -30,7 +30,7 @@ def cnn(net: Any, x: Points, laws: Laws) -> Moments:
     return laws.default(nodes.average(h), net.V)
 
 
-# E|s(z)|^2 gains of `complex_mlp`, and the real function that acts on both parts.
+# For each activation of `complex_mlp`: the gain of its layers, and the real function that acts on both parts.
 _SPLIT = {"none": (1.0, "none"), "split_relu": (2.0, "relu"), "split_tanh": (1.0, "tanh")}
 
 
@@ -39,7 +39,7 @@ def complex_mlp(net: Any, x: Points, laws: Laws) -> Moments:
     r"""z_l = s((A_l + i B_l) z_{l-1});   f = Re(V z_depth), for a split activation s(u + iv) = s(u) + i s(v).
 
     Both parts u, v of a coordinate then have the moments of a real net on [Re x; Im x]: with A, B ~ N(0, gain / (2 n)),
-    E[u u'] = gain/2 (E[u u'] + E[v v']) = gain E[u u'] of the layer before. Im<x, x'> enters E[u v'] alone, which no
+    E[u u'] is gain/2 (E[u u'] + E[v v']) = gain E[u u'] of the layer before. Im<x, x'> enters only E[u v'], which no
     later layer reads.
     """
     name = net.s[0].name

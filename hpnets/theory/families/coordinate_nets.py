@@ -1,4 +1,4 @@
-"""Limits of the coordinate nets: sinusoids of frequencies that stay random, in closed form, before layers that grow."""
+"""Limits of the coordinate nets: sinusoids with random frequencies, in closed form, before layers whose width grows."""
 
 import math
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Pairwise = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def feature(x: Points, pairwise: Pairwise, laws: Laws) -> Moments:
-    """Features of mean 0 by their (S, T) as a function of points (..., d) and (..., d)."""
+    """Features of mean 0, given by `pairwise`, which maps points (..., d) and (..., d) to their S and T."""
     a, b = x.x_1.flatten(1), x.x_2.flatten(1)
     laws.largest = max(laws.largest, a.shape[1])
     S, T = pairwise(a[:, None], b[None])
@@ -29,7 +29,7 @@ def feature(x: Points, pairwise: Pairwise, laws: Laws) -> Moments:
 def fourier_filter(g: Any, x: Points, laws: Laws) -> Moments:
     r"""g = sin(w x + p): S = exp(-f^2 |x - x'|^2 / (2 d)) / 2 and T = (f^2/d <x, x'> + pi^2/3) S.
 
-    The mean over the phase p leaves cos(w (x - x')) / 2, for the sines as for the cosines that are their derivatives.
+    The mean over the phase p is cos(w (x - x')) / 2, both for the sines and for the cosines, their derivatives.
     """
     variance = g.frequency**2 / g.w.in_features
     laws.draw(g.w.weight, variance)
@@ -58,12 +58,12 @@ def frozen_filter(g: Any, x: Points, laws: Laws) -> Moments:
 
 @register_limit("hpnets.models.mfn.MFN")
 def mfn(net: Any, x: Points, laws: Laws) -> Moments:
-    """z_1 = g_1(x);   z_{i+1} = (W_i z_i + b_i) * g_{i+1}(x);   f = C z_k + c;   W_i, C of gain 2."""
+    """z_1 = g_1(x);   z_{i+1} = (W_i z_i + b_i) * g_{i+1}(x);   f = C z_k + c;   W_i and C have gain 2."""
     return laws.dense(filtered(net, x, laws)[-1], net.C, 2.0, uniform_bias(net.C))
 
 
 def filtered(net: Any, x: Points, laws: Laws) -> list[Moments]:
-    """z_1..z_k."""
+    """The features z_1..z_k of an MFN or BACON."""
     z = [laws(net.g[0], x)]
     for W_i, g_i in zip(net.W, net.g[1:], strict=True):
         z.append(net.product(laws.dense(z[-1], W_i, 2.0, uniform_bias(W_i)), laws(g_i, x)))
@@ -72,7 +72,7 @@ def filtered(net: Any, x: Points, laws: Laws) -> list[Moments]:
 
 @register_limit("hpnets.models.bacon.BACON")
 def bacon(net: Any, x: Points, laws: Laws) -> Moments:
-    """f = sum_i (C_i z_i + c_i), C_i of gain 2/K: layers of their own, so that their moments add."""
+    """f = sum_i (C_i z_i + c_i), C_i with gain 2/K; each C_i has weights of its own, so that moments add."""
     z = filtered(net, x, laws)
     terms = [laws.dense(z_i, C_i, 2 / len(z), uniform_bias(C_i)) for C_i, z_i in zip(net.C_i, z, strict=True)]
     f = terms[0]
@@ -83,7 +83,7 @@ def bacon(net: Any, x: Points, laws: Laws) -> Moments:
 
 @register_limit("hpnets.models.siren.SIREN")
 def siren(net: Any, x: Points, laws: Laws) -> Moments:
-    """h_l = sin(omega (W_l h_{l-1} + b_l)), W_l of gain 2/omega^2 after the first;   f = C h_depth + c, C of gain 2."""
+    """h_l = sin(omega (W_l h_{l-1} + b_l)), W_l with gain 2/omega^2 for l > 1;   f = C h_depth + c, C with gain 2."""
     first, *others = net.W
     h = feature(x, uniform_sine(net.omega, first, laws), laws)
     for W_l in others:
@@ -92,7 +92,7 @@ def siren(net: Any, x: Points, laws: Laws) -> Moments:
 
 
 def uniform_sine(omega: float, layer: nn.Linear, laws: Laws) -> Pairwise:
-    r"""sin(omega (W x + b)), W ~ U(-1/d, 1/d), b ~ U(-1/sqrt(d), 1/sqrt(d)), whose waves' means are sinc functions.
+    r"""(S, T) of sin(omega (W x + b)), W ~ U(-1/d, 1/d), b ~ U(-1/sqrt(d), 1/sqrt(d)); means of waves are sincs.
 
     C(+-) = E cos(omega (W (x +- x') + b +- b)) = prod_i sinc(omega (x +- x')_i / d) [sinc(2 omega / sqrt(d)) for +];
     S = (C(-) - C(+)) / 2,   T = omega^2 (<x, x'> / (3 d^2) + 1 / (3 d)) (C(-) + C(+)) / 2.
@@ -115,7 +115,7 @@ def uniform_sine(omega: float, layer: nn.Linear, laws: Laws) -> Pairwise:
 
 @register_limit("hpnets.models.fourier_features.FourierFeatures")
 def fourier_features(net: Any, x: Points, laws: Laws) -> Moments:
-    """The MLP's limit on gamma(x) = [cos 2 pi B x, sin 2 pi B x], B frozen as it is drawn."""
+    """The MLP's limit on gamma(x) = [cos 2 pi B x, sin 2 pi B x], with the frozen B that the net has."""
     B = net.B.double()
 
     def gamma(points: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ def fourier_features(net: Any, x: Points, laws: Laws) -> Moments:
 
 @register_limit("hpnets.models.poly_inr.PolyINR")
 def poly_inr(net: Any, x: Points, laws: Laws) -> Moments:
-    """x_0 = 1;   x_n = s(F_n(x_{n-1} * s(A_n g))), the clamp out of reach;   f = C x_N + c."""
+    """x_0 = 1;   x_n = s(F_n(x_{n-1} * s(A_n g)));   f = C x_N + c; the clamp must be out of reach."""
     g, h = flat(x), None
     gain = 2 / (1 + net.act.negative_slope**2) if isinstance(net.act, nn.LeakyReLU) else 1.0
     for A_n, F_n in zip(net.A, net.F, strict=True):
@@ -141,7 +141,7 @@ def poly_inr(net: Any, x: Points, laws: Laws) -> Moments:
 
 
 def check_clamp(h: Moments, clamp: float) -> None:
-    """ValueError unless 8 deviations of a level stay within its clamp."""
+    """Raise ValueError unless 8 standard deviations of a level stay within its clamp."""
     largest = max(float(v.detach().max()) for v in h.variances) ** 0.5
     if 8 * largest > clamp:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Limits of the residual image nets: without activation a block is a sum of products of independent convolutions."""
+"""Limits of the residual image nets: without activation, blocks are sums of products of independent convolutions."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from hpnets.theory.points import Points
 
 
 def he(laws: Laws, h: Moments, layer: nn.Conv2d) -> Moments:
-    """A convolution with W ~ N(0, 2 / fan_out), as all of `ResidualNet`: its gain is 2 inputs / outputs."""
+    """A convolution with W ~ N(0, 2 / fan_out), as all in `ResidualNet`; its gain is 2 inputs / outputs."""
     return laws.conv(h, layer, gain=2 * layer.in_channels / layer.out_channels, bias=uniform_bias(layer))
 
 
@@ -20,7 +20,7 @@ def he(laws: Laws, h: Moments, layer: nn.Conv2d) -> Moments:
 def residual(net: Any, x: Points, laws: Laws) -> Moments:
     """x_0 = s(norm(conv x));   x_l = block_l(x_{l-1});   f = fc(mean x_L).
 
-    The identity shortcuts add what has passed an activation to a new Gaussian, so that only s = none has a closed form.
+    An identity shortcut adds features after an activation to a new Gaussian, so that only s = none has a closed form.
     """
     h = stem(net, x, laws)
     for block in net.blocks():
@@ -29,7 +29,7 @@ def residual(net: Any, x: Points, laws: Laws) -> Moments:
 
 
 def stem(net: Any, x: Points, laws: Laws) -> Moments:
-    """s(norm(conv x)); ValueError for max-pooling, whose moments are not derived."""
+    """s(norm(conv x)); raises ValueError for max-pooling, whose moments are not derived."""
     if not isinstance(net.maxpool, nn.Identity):
         raise ValueError("max-pooling has no limit here; allowed: stem 'small'")
     return activation(laws.norm(he(laws, x.moments(), net.conv1), net.bn1), net.act)
@@ -57,7 +57,7 @@ def basic_block(block: Any, x: Moments, laws: Laws) -> Moments:
 
 @register_limit("hpnets.models.pinet.PiBlock")
 def pi_block(block: Any, x: Moments, laws: Laws) -> Moments:
-    """y = s(o + id + BN(o * id)) = s(((1 + k o) * (1 + k id) - 1) / k), k the factor of BN at its first statistics."""
+    """y = s(o + id + BN(o * id)) = s(((1 + k o) * (1 + k id) - 1) / k), k the factor of BN at initial statistics."""
     o, identity = branch(block, x, laws), shortcut(block, x, laws)
     if not isinstance(block.mix, nn.Identity):
         product = laws.norm(he(laws, block.product(o, identity), block.mix), block.bn)
@@ -90,7 +90,7 @@ def r_poly_block(block: Any, x: Moments, laws: Laws) -> Moments:
 
 @register_limit("hpnets.models.se_resnet.SEBlock")
 def se_block(block: Any, x: Moments, laws: Laws) -> Moments:
-    """y = s(o * sigmoid(W_2 relu(W_1 pool o)) + shortcut(x)): the gate has weights of its own."""
+    """y = s(o * sigmoid(W_2 relu(W_1 pool o)) + shortcut(x)); the gate has weights of its own."""
     o = branch(block, x, laws)
     h = nodes.average(o)
     hidden = activation(one_position(laws, h, block.se.fc1), "relu")
@@ -99,7 +99,7 @@ def se_block(block: Any, x: Moments, laws: Laws) -> Moments:
 
 
 def one_position(laws: Laws, h: Moments, layer: nn.Conv2d) -> Moments:
-    """A 1x1 convolution with He's weights on a pooled map, which is a dense layer."""
+    """A 1x1 convolution with He's weights on a pooled map, where it is a dense layer."""
     gain, bias = 2 * layer.in_channels / layer.out_channels, uniform_bias(layer)
     laws.draw(layer.weight, gain / layer.in_channels)
     laws.draw(layer.bias, bias)

@@ -1,4 +1,4 @@
-"""Limits of the modulated nets: features times what another branch says of the same image."""
+"""Limits of the modulated nets, whose features are multiplied by those of another branch on the same image."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ no_limit(
 
 @register_limit("hpnets.layers.modulation.ImageStyles")
 def mapping(net: Any, x: Points, laws: Laws) -> Moments:
-    """w = lrelu(W_l ... lrelu(W_1 z)), z the image averaged on a 4x4 grid; W_l of gain 2, biases 0."""
+    """w = lrelu(W_l ... lrelu(W_1 z)), z the image averaged on a 4x4 grid; W_l has gain 2, biases are 0."""
     w = x.map(lambda image: F.adaptive_avg_pool2d(image, net.GRID)).flat()
     for W_l in net.W:
         w = activation(laws.dense(w, W_l, gain=2.0), nn.LeakyReLU(0.2))
@@ -47,7 +47,7 @@ def modulated_block(block: Any, x: Moments, c: Moments, laws: Laws) -> Moments:
 
 
 def modulation(mod: Any, h: Moments, c: Moments, laws: Laws) -> Moments:
-    """(1 + gamma) * norm(h) + beta with (gamma, beta) = A c: two halves of one layer, of rows of their own."""
+    """(1 + gamma) * norm(h) + beta with (gamma, beta) = A c, two halves of one layer, which share no weights."""
     gamma, beta = laws.dense(c, mod.A), laws.dense(c, mod.A)
     return mod.product(1 + gamma, laws.norm(h, mod.norm)) + beta
 
@@ -64,9 +64,9 @@ def style_classifier(net: Any, x: Points, laws: Laws) -> Moments:
 
 
 def style_block(layer: Any, x: Moments, w: Moments, laws: Laws) -> Moments:
-    """s(conv(x * style) + b), style = A w + 1, over its root mean square where weights are demodulated.
+    """s(conv(x * style) + b), style = A w + 1, divided by its root mean square if weights are demodulated.
 
-    W'' = W' rsqrt(sum_ik (s_i W_ik)^2): the sum tends to its mean, fan_in E[style^2], by the law of large numbers.
+    W'' = W' rsqrt(sum_ik (s_i W_ik)^2); by the law of large numbers the sum tends to its mean, fan_in E[style^2].
     """
     style = laws.dense(w, layer.A) + 1
     if layer.conv.demodulate and not layer.conv.product.additive:

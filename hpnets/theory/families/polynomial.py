@@ -1,4 +1,4 @@
-"""Limits of the polynomial and gated nets: the product rule along their recursions."""
+"""Limits of the polynomial and gated nets, by the product rule along their recursions."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ Input = Points | Moments
 
 
 def coupled(net: Any, a: Moments, y: Moments, k: float = 1.0) -> Moments:
-    """A skip's product: k a * y + y = (1 + k a) * y; in the additive twin k (a + y) + y."""
+    """A product beside a skip: k a * y + y = (1 + k a) * y; in the additive twin k (a + y) + y."""
     return k * a + (1 + k) * y if net.product.additive else (1 + k * a) * y
 
 
 def chained(net: Any, a: Moments, y: Moments, norm: nn.Module, laws: Laws) -> Moments:
-    """norm(a * y) [+ y], the bracket if `skip`; ValueError for a LayerNorm beside the skip, which shares y with it."""
+    """norm(a * y) [+ y], the bracket if `skip`; ValueError for a LayerNorm beside a skip, since both share y."""
     if not net.skip:
         return laws.norm(net.product(a, y), norm)
     if isinstance(norm, nn.LayerNorm):
@@ -27,7 +27,7 @@ def chained(net: Any, a: Moments, y: Moments, norm: nn.Module, laws: Laws) -> Mo
 
 
 def check_factors(net: Any) -> None:
-    """ValueError for shared factors: the product rule is that of independent ones."""
+    """Raise ValueError for shared factors, since the product rule is for independent ones."""
     if net.shared:
         raise ValueError("shared factors are dependent, and have no limit here; allowed: shared false")
 
@@ -45,7 +45,7 @@ def ccp(net: Any, x: Input, laws: Laws) -> Moments:
 
 @register_limit("hpnets.models.cope.CoPE")
 def cope(net: Any, x: Input, laws: Laws) -> Moments:
-    """CCP in (z, c) together: U_n z + V_n c is one layer of both."""
+    """The limit of CCP on (z, c): U_n z + V_n c is one dense layer of both."""
     check_factors(net)
     x = flat(x)
 
@@ -76,7 +76,7 @@ def ncp(net: Any, x: Input, laws: Laws) -> Moments:
 
 @register_limit("hpnets.models.pnn.PNN")
 def pnn(net: Any, x: Input, laws: Laws) -> Moments:
-    """y_1 = s(W_1 x);   y_n = s(W_n x) * y_{n-1} [+ y_{n-1}];   f = sqrt(2/m) v^T y_N;   all weights N(0, 1)."""
+    """y_1 = s(W_1 x);   y_n = s(W_n x) * y_{n-1} [+ y_{n-1}];   f = sqrt(2/m) v^T y_N;   all weights are N(0, 1)."""
     x_0 = net.input_scale * flat(x)
     y = first = activation(laws.dense(x_0, net.W[0], gain=net.W[0].in_features), net.act)
     for s in laws.alike(first, net.W[0], net.W[1:]):
@@ -104,7 +104,7 @@ def quadratic(net: Any, x: Input, laws: Laws) -> Moments:
 
 @register_limit("hpnets.models.quadratic.QuadraticLayer")
 def quadratic_layer(layer: Any, h: Moments, laws: Laws) -> Moments:
-    """norm(W_1 h) * norm(W_2 h) + norm(W_3 h), with torch's biases where there is no norm."""
+    """norm(W_1 h) * norm(W_2 h) + norm(W_3 h), with torch's biases if there is no norm."""
     if layer.form != "full":
         raise ValueError(f"form {layer.form!r} of quadratic neurons has no limit here; allowed: form 'full'")
     pairs = ((layer.W_1, layer.norm_1), (layer.W_2, layer.norm_2), (layer.W_3, layer.norm_3))
@@ -114,7 +114,7 @@ def quadratic_layer(layer: Any, h: Moments, laws: Laws) -> Moments:
 
 @register_limit("hpnets.models.glu.Bilinear")
 def gated(net: Any, x: Input, laws: Laws) -> Moments:
-    """h_l = act(W_l h_{l-1} + b_l) * (V_l h_{l-1} + c_l);   f = C h_depth + c;   biases 0."""
+    """h_l = act(W_l h_{l-1} + b_l) * (V_l h_{l-1} + c_l);   f = C h_depth + c;   biases are 0."""
     h = flat(x)
     for W_l, V_l in zip(net.W, net.V, strict=True):
         h = net.product(activation(laws.dense(h, W_l), net.act), laws.dense(h, V_l))

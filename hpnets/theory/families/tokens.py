@@ -1,4 +1,4 @@
-"""Limits of nets on patches: linear attention, whose heads grow in number, and MONet."""
+"""Limits of nets on patches: linear attention, whose number of heads grows, and MONet."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from hpnets.theory.points import Points
 
 @register_limit("hpnets.models.linear_attention.LinearAttention")
 def linear_attention(net: Any, x: Points, laws: Laws) -> Moments:
-    """x = patches(image) + p;   blocks;   f = C mean(norm x) + c: in the limit of many heads, each as wide as it is."""
+    """x = patches(image) + p;   blocks;   f = C mean(norm x) + c; the number of heads grows, their width stays."""
     h = laws.default(x.moments(), net.patches.proj)
     h = h + positions(net.p, h, laws)
     for block in net.blocks:
@@ -25,7 +25,7 @@ def linear_attention(net: Any, x: Points, laws: Laws) -> Moments:
 
 
 def positions(p: Tensor, h: Moments, laws: Laws) -> Moments:
-    """Learnt positions p ~ N(0, 0.02^2), the same for all points: S = T = 0.02^2 at equal positions."""
+    """Learnt positions p ~ N(0, 0.02^2), the same for all points: S = T = 0.02^2 at equal positions, else 0."""
     variance = 0.02**2
     laws.draw(p, variance)
     same = variance * torch.eye(h.S.shape[-1], dtype=h.S.dtype, device=h.S.device)
@@ -36,7 +36,7 @@ def positions(p: Tensor, h: Moments, laws: Laws) -> Moments:
 def attention(layer: Any, x: Moments, laws: Laws) -> Moments:
     r"""O ((Q K^T) V) / n has the moments of sqrt(k) Q * mean(K * V), a product of independent features.
 
-    With the k channels of a head Y_s = 1/n sum_t sum_k Q_sk K_tk V_t, so that
+    A head of k channels has Y_s = 1/n sum_t sum_k Q_sk K_tk V_t, so that
     E[Y_s Y'_s'] = k Q(s, s') 1/n^2 sum_tt' K(t, t') V(t, t').
 
     Source: Hron et al. 2020, "Infinite attention" (arXiv 2006.10540), there with scores of its scaling.
@@ -73,7 +73,7 @@ def mu_layer(layer: Any, x: Moments, laws: Laws) -> Moments:
 
 
 def shifted(layer: Any, x: Moments) -> Moments:
-    """S: each quarter of the channels moved by one position, down, up, right and left."""
+    """S x: the quarters of the channels are moved by one position down, up, right and left."""
     if not layer.shift:
         return x
     height, width = x.grid

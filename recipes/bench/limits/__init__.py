@@ -1,1 +1,1 @@
-"""The limit kernels measured: how finite networks tend to them, and their speed beside neural-tangents."""
+"""Measurements of the limit kernels: how finite networks tend to them, and their speed beside neural-tangents."""

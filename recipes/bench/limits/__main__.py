@@ -14,13 +14,13 @@ OUT = "docs/results/limits"
 def convergence(
     out: str = OUT, families: str = "all", seeds: int | None = None, quick: bool = False, keep: bool = False
 ) -> None:
-    """Error of finite networks' kernels against their limit over width, and its log-log slope, for each family.
+    """Measure the error of finite networks' kernels against their limit over width, and its log-log slope, by family.
 
     Args:
         out: folder of convergence.json, and of README.md
         families: all, or names parted by commas (recipes/bench/limits/cases.py)
-        seeds: networks of each width; each family's own number, 8 or 16, if not given
-        quick: two small widths; the slopes mean nothing, so another --out must be given
+        seeds: how many networks of each width; by default each family's own number, 8 or 16
+        quick: try the command with two small widths; the slopes mean nothing, so another --out must be given
         keep: keep the json's other families and commands; each family is written as soon as it is measured
     """
     from recipes.bench.limits.cases import CASES
@@ -42,11 +42,11 @@ def convergence(
 
 
 def equivalence(out: str = OUT, quick: bool = False) -> None:
-    """Held-out gap between trained networks and the predictions of their kernels at the start, over width.
+    """Measure the held-out gap between trained networks and the predictions of their kernels at the start, over width.
 
     Args:
         out: folder of equivalence.json, and of README.md
-        quick: two small widths and two seeds; they mean nothing, so another --out must be given
+        quick: try the command with two small widths and two seeds; another --out must be given
     """
     from recipes.bench.limits.equivalence import measure
 
@@ -55,7 +55,7 @@ def equivalence(out: str = OUT, quick: bool = False) -> None:
 
 
 def parity(out: str = OUT) -> None:
-    """Largest difference of the algebra from the stored kernels of neural-tangents, layer by layer.
+    """Measure the largest difference of the algebra from the stored kernels of neural-tangents, layer by layer.
 
     Args:
         out: folder of parity.json, and of README.md
@@ -66,7 +66,7 @@ def parity(out: str = OUT) -> None:
 
 
 def eigenvalues(out: str = OUT) -> None:
-    """Eigenvalues on the sphere beside those of 40 digits: relative errors, and those that we report.
+    """Compare eigenvalues on the sphere with 40-digit ones: their relative errors, and the errors that we report.
 
     Args:
         out: folder of eigenvalues.json, and of README.md
@@ -77,13 +77,13 @@ def eigenvalues(out: str = OUT) -> None:
 
 
 def speed(out: str = OUT, venv: str = ".venvs/neural-tangents", repeats: int = 5, quick: bool = False) -> None:
-    """Seconds of a 2,000 x 2,000 limit kernel (covariance and NTK) of depth 4 beside neural-tangents, A B A B.
+    """Time a 2,000 x 2,000 limit kernel (covariance and NTK) of depth 4 and neural-tangents' in turn, A B A B.
 
     Args:
         out: folder of speed.json, and of README.md
         venv: neural-tangents' virtual environment, made as tests/theory/make_reference.py says
         repeats: rounds of A B
-        quick: 100 points; the seconds mean nothing, so another --out must be given
+        quick: try the command with 100 points; the seconds mean nothing, so another --out must be given
     """
     from recipes.bench.limits.speed import THREADS, race
 
@@ -92,19 +92,19 @@ def speed(out: str = OUT, venv: str = ".venvs/neural-tangents", repeats: int = 5
 
 
 def not_the_record(out: str, quick: bool) -> None:
-    """ValueError for a trial that would overwrite the results."""
+    """Raise ValueError for a trial run that would overwrite the results."""
     if quick and Path(out) == Path(OUT):
         raise ValueError(f"--quick measures nothing that belongs in {OUT}: give another --out")
 
 
 def read(folder: Path, name: str) -> dict[str, Any]:
-    """What was measured before, or nothing."""
+    """The content of the json of an earlier measurement, {} if there is none."""
     path = folder / f"{name}.json"
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
 def record(folder: Path, name: str, found: dict[str, Any], threads: int, before: str | None = None) -> None:
-    """Write the json with its commands (those `before` first) and environment, and the page from the folder's jsons."""
+    """Write the json with its commands (those of `before` first) and environment, and the page from all jsons there."""
     from hpnets.atomic_files import write_json, write_text
     from recipes.bench.environment import environment
     from recipes.bench.limits.page import SECTIONS, render

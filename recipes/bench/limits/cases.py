@@ -17,11 +17,11 @@ WIDTHS = {VECTOR: (64, 128, 256, 512, 1024, 2048), IMAGE: (32, 64, 128, 256)}
 
 @dataclass(frozen=True)
 class Case:
-    """A model with its options; `wide` gives those that grow beside the width.
+    """A model with its options; `wide` gives the options that grow with the width.
 
-    Points are times `scale`, and with `natural` times sqrt(width / natural): the stem of a `ResidualNet`, drawn by He
-    with fan_out, has the gain 2 channels / width, so that the limit itself would change with the width.
-    `seeds` is 16 wherever 8 leave the slope a standard error above 0.1.
+    Points are multiplied by `scale`, and with `natural` also by sqrt(width / natural): the stem of a `ResidualNet`,
+    drawn by He with fan_out, has the gain 2 channels / width, so the limit itself would change with the width. `seeds`
+    is 16 wherever 8 seeds leave the slope a standard error above 0.1.
     """
 
     model: str
@@ -35,7 +35,7 @@ class Case:
 
     @property
     def points_scale(self) -> str:
-        """What points are multiplied by, in words."""
+        """The factor of the points, in words."""
         factors = [f"{self.scale:g}"] if self.scale != 1 or self.natural is None else []
         return " ".join(factors + ([] if self.natural is None else [f"sqrt(m/{self.natural})"]))
 
@@ -47,19 +47,19 @@ class Case:
         return net.double().eval()
 
     def points(self, n: int = 4, width: int | None = None) -> Tensor:
-        """n normal points times the scale that the network of that width wants; None is the natural width."""
+        """n normal points times the scale for a network of that width; None means the natural width."""
         x = torch.randn(n, *self.shape, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
         grown = 1.0 if width is None or self.natural is None else math.sqrt(width / self.natural)
         return self.scale * grown * x
 
 
 def styled(width: int) -> dict[str, Any]:
-    """The mapping network grows with the rest."""
+    """Options by which the mapping network grows with the width."""
     return {"style_width": width}
 
 
 def headed(width: int) -> dict[str, Any]:
-    """More heads of 4 channels each."""
+    """Options by which the number of heads, of 4 channels each, grows with the width."""
     return {"heads": width // 4}
 
 

@@ -1,4 +1,4 @@
-"""How the kernels of finite networks tend to their limit: error over width, and its slope."""
+"""The convergence of finite networks' kernels to their limit: the error over width, and its slope."""
 
 import math
 import time
@@ -26,7 +26,7 @@ BAND = (-0.65, -0.35)
 
 
 def error(case: Case, width: int, seed: int) -> float:
-    """|K_m - K| / |K| of one network."""
+    """|K_m - K| / |K| for one network of width m."""
     net, x = case.build(width, seed), case.points(width=width)
     K = limit_kernel(net, x).ntk
     K_m = ntk_parametrised_kernel(net, x, outputs="trace") / OUTPUTS
@@ -34,12 +34,12 @@ def error(case: Case, width: int, seed: int) -> float:
 
 
 def slope(errors: dict[str, list[float]]) -> float:
-    """Of log rms error over log width."""
+    """The slope of log root-mean-square error over log width."""
     return log_slope([float(width) for width in errors], [root_mean_square(e) for e in errors.values()])
 
 
 def jackknife(errors: dict[str, list[float]]) -> float:
-    """The slope's standard error, from leaving out one seed at a time."""
+    """The slope's standard error by the jackknife, which leaves out one seed at a time."""
     n = len(next(iter(errors.values())))
     if n < 2:
         return math.nan
@@ -49,7 +49,7 @@ def jackknife(errors: dict[str, list[float]]) -> float:
 
 
 def measure(name: str, seeds: int | None = None, widths: tuple[int, ...] = ()) -> dict[str, Any]:
-    """Errors by width and seed (None: the family's own number), their slope and its standard error."""
+    """The errors by width and seed, their slope and its standard error; None means the family's own number of seeds."""
     case, start = CASES[name], time.time()
     torch.set_num_threads(1)
     chosen = widths or case.widths or WIDTHS[case.shape]
@@ -66,7 +66,7 @@ def measure(name: str, seeds: int | None = None, widths: tuple[int, ...] = ()) -
 
 
 def table(found: dict[str, Any]) -> str:
-    """A row a family: points' scale, seeds, error at the least and greatest width, slope, verdict."""
+    """A table with a row for each family: the points' scale, seeds, errors at the least and greatest width, slope."""
     head = ("family", "options", "points times", "seeds", "m", "error", "m", "error", "slope", "in [-0.65, -0.35]")
     rows = []
     for name, one in found.items():

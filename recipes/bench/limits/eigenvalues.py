@@ -1,4 +1,4 @@
-"""Eigenvalues on the sphere beside the 40-digit quadrature that tests/theory/eigenvalues.json holds."""
+"""Eigenvalues on the sphere, compared with the 40-digit quadrature in tests/theory/eigenvalues.json."""
 
 import json
 from decimal import Decimal
@@ -20,7 +20,7 @@ ABOUT = (
 
 
 def compare() -> dict[str, Any]:
-    """By "kernel d k": our eigenvalue, the 40-digit one as text, the relative error, and the error reported."""
+    """Our eigenvalue, the 40-digit one as text, the relative and the reported error, by "kernel d k"."""
     stored: dict[str, str] = json.loads(FILE.read_text())
     found = {}
     for name, kappa in KERNELS.items():
@@ -29,7 +29,7 @@ def compare() -> dict[str, Any]:
             for k in DEGREES:
                 text = stored[f"{name} {dim} {k}"]
                 ours, error = float(spectrum.eigenvalues[k]), float(spectrum.errors[k])
-                # In decimals: the difference of two floats would be that of the stored value's rounding.
+                # Decimals are subtracted, since as a float the stored value would be rounded.
                 apart = abs(Decimal(ours) - Decimal(text)) / abs(Decimal(text))
                 found[f"{name} {dim} {k}"] = {
                     "ours": ours,
@@ -41,7 +41,7 @@ def compare() -> dict[str, Any]:
 
 
 def table(found: dict[str, Any]) -> str:
-    """A row a kernel, dimension and degree."""
+    """A table with a row for each kernel, dimension and degree."""
     rows = [
         (
             *key.split(),

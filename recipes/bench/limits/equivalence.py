@@ -1,4 +1,4 @@
-"""The trained network beside the predictor of its own kernel at the start, on held-out points, over width."""
+"""Trained networks are compared with the predictor of their own kernel at the start, on held-out points, over width."""
 
 import statistics
 from collections.abc import Callable
@@ -28,7 +28,7 @@ ABOUT = (
 
 
 def setting(width: int, seed: int) -> tuple[SphereTask, nn.Module, Tensor]:
-    """8 training points and 20 held-out ones on the sphere in R^4, f* = P_1 + P_2, and a PNN of degree 2."""
+    """The task (8 training points on the sphere in R^4, f* = P_1 + P_2), a PNN of degree 2, and 20 held-out points."""
     task = SphereTask(dim=4, degrees=(1, 2), amplitude=1.0, train_size=8, test_size=20, batch_size=8, seed=3)
     task.setup()
     torch.manual_seed(seed)
@@ -37,7 +37,7 @@ def setting(width: int, seed: int) -> tuple[SphereTask, nn.Module, Tensor]:
 
 
 def predictor_of(task: SphereTask, net: nn.Module, x_test: Tensor, lr: float) -> Callable[[int], Tensor]:
-    """steps -> held-out predictions of the kernel at the start, for descent on the mean squared error."""
+    """A function of the steps: held-out predictions of the kernel at the start, for descent on mean squared error."""
     x, y = task.train_set.batch(range(8))
     net = net.double()
     with torch.no_grad():
@@ -49,7 +49,7 @@ def predictor_of(task: SphereTask, net: nn.Module, x_test: Tensor, lr: float) ->
 
 
 def gaps(width: int, seed: int, steps: int = 100, lr: float = 0.5) -> dict[str, float]:
-    """The distances of `LinearTwin` after training, full batches of plain descent; the loss has fallen to the noise."""
+    """The distances of `LinearTwin` after training by full batches of plain descent."""
     task, net, x_test = setting(width, seed)
     twin = LinearTwin(x_test, predictor_of(task, net, x_test, lr), every=steps)
     trainer = pl.Trainer(
@@ -67,7 +67,7 @@ def gaps(width: int, seed: int, steps: int = 100, lr: float = 0.5) -> dict[str, 
 
 
 def measure(widths: tuple[int, ...] = WIDTHS, seeds: int = SEEDS) -> dict[str, Any]:
-    """By width the distances of each seed, and the log-log slope of the mean gap between network and predictor."""
+    """The distances of each seed by width, and the log-log slope of the mean gap between network and predictor."""
     torch.set_num_threads(1)
     found = {str(m): [gaps(m, seed) for seed in range(seeds)] for m in widths}
     means = [statistics.fmean(one["lazy/net_kernel"] for one in each) for each in found.values()]
@@ -75,7 +75,7 @@ def measure(widths: tuple[int, ...] = WIDTHS, seeds: int = SEEDS) -> dict[str, A
 
 
 def table(found: dict[str, Any]) -> str:
-    """A row a width, then the slope."""
+    """A table with a row for each width, then the slope."""
     keys = {"lazy/moved": "moved", "lazy/net_kernel": "from the predictor", "lazy/net_linear": "from its linearisation"}
     rows = [
         (f"{int(width):,}", str(len(each)), *(spread([one[key] for one in each], ".2g") for key in keys))

@@ -1,4 +1,4 @@
-"""The page of what was measured, from the jsons beside it."""
+"""The page of the limit kernels' measurements, made from the jsons beside it."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ SECTIONS = {
 
 
 def render(results: dict[str, dict[str, Any]]) -> str:
-    """Title, and for each json that is there: what it is, its command, its environment, its table."""
+    """The page: a title, and for each json that there is, what it is, its command, its environment and its table."""
     parts = ["# The limit kernels, measured", "Each table is written by its command from the json of its name here."]
     for name, (title, section) in SECTIONS.items():
         if results[name]:
@@ -23,7 +23,7 @@ def render(results: dict[str, dict[str, Any]]) -> str:
 
 
 def about(result: dict[str, Any]) -> str:
-    """The commands, a line each, and the environment of the last."""
+    """The commands, one a line, and the environment of the last one."""
     e, commands = result["environment"], result["command"].replace(" && ", " &&\n")
     return (
         f"```text\n{commands}\n```\n\n{e['date']}, {e['device']}, torch {e['versions']['torch']}, commit "

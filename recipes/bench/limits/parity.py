@@ -1,4 +1,4 @@
-"""How far the algebra is from neural-tangents' kernels, which tests/theory/reference.json holds."""
+"""The difference of the algebra from neural-tangents' kernels in tests/theory/reference.json."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ ABOUT = (
 
 
 def compare() -> dict[str, Any]:
-    """By net the relative difference of S and T."""
+    """The relative differences of S and T, by net."""
     found = {}
     for name in NETS:
         stored = REFERENCE["kernels"][name]
@@ -25,7 +25,7 @@ def compare() -> dict[str, Any]:
 
 
 def table(found: dict[str, Any]) -> str:
-    """A row a net."""
+    """A table with a row for each net."""
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     rows = [(name, f"{S:.1e}", f"{T:.1e}") for name, (S, T) in found["differences"].items()]
     return f"{versions}.\n\n{markdown(('net', 'S', 'T'), rows)}"

@@ -1,4 +1,4 @@
-"""Our limit kernel and neural-tangents' in turn, each in a process of its own on the same two cores."""
+"""Times our limit kernel and neural-tangents' in turn, each in a process of its own on the same two cores."""
 
 import sys
 import tempfile
@@ -23,7 +23,7 @@ ABOUT = (
 
 
 def race(venv: Path, repeats: int, points: int) -> dict[str, Any]:
-    """Seconds by net and side, peaks, and how far the kernels are apart; ValueError without the environment."""
+    """The seconds by net and side, peaks, and the kernels' differences; ValueError without the virtual environment."""
     python = venv / "bin" / "python"
     if not python.exists():
         raise ValueError(f"no such file: {python}; make the environment as tests/theory/make_reference.py says")
@@ -32,7 +32,7 @@ def race(venv: Path, repeats: int, points: int) -> dict[str, Any]:
 
 
 def one(net: str, python: Path, repeats: int, points: int, folder: Path) -> dict[str, Any]:
-    """One net, A B A B after a warm-up of both, whose results are compared; raises Failed where a side ends."""
+    """One net, A B A B after a warm-up of both sides, whose results are compared; raises Failed if a side ends."""
     np.savez(folder / "x.npz", x=np.random.RandomState(0).randn(points, FEATURES))
     job = Job(net, str(folder / "x.npz"), points, threads=THREADS)
     sides = {"hpnets": ("ours.limit", sys.executable), "neural-tangents": ("peers.neural_tangents_limit", str(python))}
@@ -51,7 +51,7 @@ def one(net: str, python: Path, repeats: int, points: int, folder: Path) -> dict
 
 
 def table(found: dict[str, Any]) -> str:
-    """A row a net and side."""
+    """A table with a row for each net and side."""
     rows = [
         (
             NETS[net],

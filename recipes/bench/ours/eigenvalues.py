@@ -1,4 +1,4 @@
-"""hpnets: the 20 largest eigenvalues by Lanczos on products, the kernel never stored."""
+"""hpnets computes the 20 largest eigenvalues by Lanczos on products, without a stored kernel."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ def setup(job: Job) -> Callable[[], Spectrum]:
 
 
 def convert(found: Spectrum) -> np.ndarray:
-    """Rows: eigenvalues, residuals, products made."""
+    """An array with the rows eigenvalues, residuals, and the number of products."""
     products: Tensor = torch.full_like(found.eigenvalues, found.products)
     return torch.stack([found.eigenvalues, found.residuals, products]).cpu().numpy()
 

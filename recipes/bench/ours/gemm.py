@@ -1,4 +1,4 @@
-"""Part of the bound: a float32 product of two square matrices of `samples` rows."""
+"""One part of the bound: a float32 product of two square matrices of `samples` rows."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""hpnets.ntk itself."""
+"""hpnets computes the kernel by `hpnets.ntk.ntk`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,13 +12,13 @@ from recipes.bench.worker import Job, serve
 
 
 def setup(job: Job) -> Callable[[], Tensor]:
-    """One call of `ntk`, the plan made anew each time as a user's call would."""
+    """A call of `ntk` as a user makes it."""
     net, x = load(job)
     return lambda: ntk(net, x, outputs=job.outputs, memory=job.memory, **verification(job.verify))
 
 
 def describe(job: Job, _: Callable[[], Tensor]) -> dict[str, Any]:
-    """What the plan predicts."""
+    """The predictions of the plan."""
     net, x = load(job)
     p = plan(net, x, outputs=job.outputs, memory=job.memory)
     rules = sorted({parameter.contraction for parameter in p.parameters})

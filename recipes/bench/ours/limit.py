@@ -1,4 +1,4 @@
-"""Our side of the race."""
+"""hpnets' side of the race of limit kernels."""
 
 from collections.abc import Callable
 from typing import Any

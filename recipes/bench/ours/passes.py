@@ -1,4 +1,4 @@
-"""Part of the bound: a forward pass and one backward pass an output, gradients of layer outputs alone, no weights'."""
+"""One part of the bound: a forward pass and a backward pass for each output, to layers' outputs and not to weights."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ def setup(job: Job) -> Callable[[], Tensor]:
 
 
 def bare_passes(net: nn.Module, x: Tensor, batched: bool = False) -> Callable[[], Tensor]:
-    """The passes of `net`, whose parameters require no gradients from now on; batched: all outputs in one, by vmap."""
+    """The passes of `net`, whose parameters require no gradients afterwards; batched: all outputs in one, by vmap."""
     net.requires_grad_(False)
     outputs: list[Tensor] = []
 

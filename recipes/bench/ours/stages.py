@@ -1,4 +1,4 @@
-"""hpnets: where the time of a full kernel goes, by stage of the structured algorithm and by kind of operation."""
+"""hpnets' time for a full kernel, by stage of the structured algorithm and by kind of operation."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from recipes.bench.worker import Job, serve
 
 
 def setup(job: Job) -> Callable[[], Tensor]:
-    """Seconds (2, 4): of the STAGES, the last left 0, and of the KINDS under the profiler."""
+    """Seconds (2, 4): the first row is of the STAGES, padded with 0, the second of the KINDS, under the profiler."""
     net, x = load(job)
 
     def stages() -> list[float]:

@@ -1,4 +1,4 @@
-"""BackPACK: per-sample gradients of each output, then one contraction a parameter."""
+"""BackPACK gives per-sample gradients of each output, then one contraction for each parameter."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from recipes.bench.worker import Job, serve
 
 def setup(job: Job) -> Callable[[], Tensor]:
     net, x = load(job)
-    # BackPACK refuses modules that it does not know and that hold parameters; containers it need not know.
+    # BackPACK refuses unknown modules that hold parameters; it need not know containers, so these are left out.
     for module in net.modules():
         if not list(module.children()) and not isinstance(module, nn.Identity):
             extend(module)

@@ -1,4 +1,4 @@
-"""curvlinops: J (J^T E) of its Jacobian operators, on columns E of the identity, as many at once as 2 GB hold."""
+"""curvlinops gives J (J^T E) by its Jacobian operators, for columns E of the identity, as many at once as 2 GB hold."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""neural-tangents (JAX) on the same weights, jit-compiled before the clock starts; the networks written in JAX."""
+"""neural-tangents (JAX) on the same weights, jit-compiled before the clock starts; the networks are written in JAX."""
 
 from collections.abc import Callable
 
@@ -12,8 +12,8 @@ from recipes.bench.worker import Job, serve
 
 Weights = dict[str, Array]
 GROUPS = 8
-# The fastest of its three exact implementations for each network, as found on 2 CPU cores (auto may return wrong
-# kernels on CPU and GPU, its documentation says).
+# The fastest of its three exact implementations for each network on 2 CPU cores; its documentation says that auto may
+# return wrong kernels on CPU and GPU.
 IMPLEMENTATION = {
     "mlp": nt.NtkImplementation.NTK_VECTOR_PRODUCTS,
     "ccp": nt.NtkImplementation.NTK_VECTOR_PRODUCTS,

@@ -1,4 +1,4 @@
-"""neural-tangents' side of the race."""
+"""neural-tangents' side of the race of limit kernels."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ jax.config.update("jax_platforms", "cpu")
 
 
 def feature(features: int) -> tuple:
-    """relu(W x), W ~ N(0, 1)."""
+    """The layer relu(W x), W ~ N(0, 1)."""
     return stax.serial(stax.Dense(1, features**0.5), stax.Relu())
 
 

@@ -1,4 +1,4 @@
-"""nngeometry: its Gram matrix of all outputs; (O, N, O, N), all samples in one batch."""
+"""nngeometry gives its Gram matrix of all outputs, (O, N, O, N), with all samples in one batch."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""torch.func: the Jacobian by vmap of jacrev, in the chunks and with the product that are fastest on this machine."""
+"""torch.func gives the Jacobian by vmap of jacrev, in the chunks and with the product that are fastest here."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,13 +14,17 @@ from recipes.bench.cases import load
 from recipes.bench.worker import Job, serve, synchronise
 
 CHUNKS = (2, 8, 32)
-# Samples that a way is tried on: a batch of 32 samples and 10 outputs fills every machine that we know.
+# A way is tried on this many samples: a batch of 32 samples and 10 outputs fills every machine that we know.
 TRIAL = 32
 
 
 @dataclass(frozen=True)
 class Way:
-    """Samples differentiated at once; one product of the whole Jacobian, or one for each parameter (no copy)."""
+    """A way to make the kernel.
+
+    chunk: samples differentiated at once. one_product: one product of the whole Jacobian, or one for each parameter,
+    which needs no copy.
+    """
 
     chunk: int
     one_product: bool
@@ -28,7 +32,7 @@ class Way:
 
 @dataclass(frozen=True)
 class JacobianKernel:
-    """K[n, m, o, p] = sum over parameters of J[n, o, :] J[m, p, :]; with `trace`, its sum over o = p."""
+    """K[n, m, o, p], the sum over parameters of J[n, o, :] J[m, p, :]; with `trace`, its sum over o = p."""
 
     net: nn.Module
     x: Tensor
@@ -49,7 +53,7 @@ class JacobianKernel:
         return torch.stack(parts).sum(0)
 
     def _in_one(self, chunks: Iterator[list[Tensor]]) -> Tensor:
-        """(N, O, P): every chunk goes to its place, so that the Jacobian is never held twice."""
+        """J (N, O, P); every chunk goes directly to its place, so that the Jacobian is never held twice."""
         parts = next(chunks)
         whole = self.x.new_empty(len(self.x), parts[0].shape[1], sum(part.shape[2] for part in parts))
         for place, chunk in zip(whole.split(self.way.chunk), chain([parts], chunks), strict=True):
@@ -64,7 +68,7 @@ class JacobianKernel:
 
 
 def best_way(net: nn.Module, x: Tensor, trace: bool = False) -> Way:
-    """The fastest chunk, then the faster product with it, a call each on the first 32 samples after one on two."""
+    """The fastest chunk, then the faster product with it, by one call each on 32 samples, after one call on two."""
     trial = x[:TRIAL]
     JacobianKernel(net, trial[:2], Way(2, True), trace)()
     chunks = sorted({min(chunk, len(trial)) for chunk in CHUNKS})

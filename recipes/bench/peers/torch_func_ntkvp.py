@@ -1,4 +1,4 @@
-"""torch.func: K e = J(X) J(x_m)^T e for one basis vector e of (sample m, output) at a time: a jvp of a vjp."""
+"""torch.func gives K e = J(X) J(x_m)^T e by a jvp of a vjp, for one basis vector e of (sample m, output) at a time."""
 
 from collections.abc import Callable
 
@@ -11,9 +11,9 @@ from recipes.bench.worker import Job, serve
 
 
 def setup(job: Job) -> Callable[[], Tensor]:
-    """No Jacobian is stored. The outputs of one sample share a vmap; all samples X are one batch of the jvp.
+    """The kernel without a stored Jacobian: outputs of one sample share a vmap; the jvp has all samples X as one batch.
 
-    The tutorial's vmap over pairs of samples is slower: it copies the tangents for every pair.
+    The tutorial's vmap over pairs of samples is slower, since it copies the tangents for every pair.
     """
     net, x = load(job)
     params = {name: p.detach() for name, p in net.named_parameters()}

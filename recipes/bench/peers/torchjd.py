@@ -1,4 +1,4 @@
-"""TorchJD: the Gramian of its autogram engine, all outputs of all samples in one call."""
+"""TorchJD gives the Gramian of its autogram engine, for all outputs of all samples in one call."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from recipes.bench.worker import Job, serve
 
 
 def gramian_kernel(net: nn.Module, x: Tensor, batch_dim: int | None = 0) -> Callable[[], Tensor]:
-    """K[n, m, o, p] by `Engine.compute_gramian`; ValueError for modules that batch_dim 0 excludes."""
+    """K[n, m, o, p] by `Engine.compute_gramian`; raises ValueError for modules that batch_dim=0 excludes."""
     engine = Engine(net, batch_dim=batch_dim)
 
     def kernel() -> Tensor:
@@ -22,8 +22,8 @@ def gramian_kernel(net: nn.Module, x: Tensor, batch_dim: int | None = 0) -> Call
 
 
 def gramian_trace(net: nn.Module, x: Tensor, batch_dim: int | None = 0) -> Callable[[], Tensor]:
-    """The trace kernel (N, N): the sum of a Gramian for each output; the graph is freed by each, so made anew."""
-    outputs = net(x[:2]).shape[1]  # before the engine counts the calls of its modules
+    """The trace kernel (N, N), the sum of a Gramian for each output; each frees its graph, so it is made anew."""
+    outputs = net(x[:2]).shape[1]  # this call comes before the engine counts the calls of modules
     engine = Engine(net, batch_dim=batch_dim)
     return lambda: torch.stack([engine.compute_gramian(net(x)[:, o]) for o in range(outputs)]).sum(0)
 
