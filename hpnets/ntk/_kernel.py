@@ -64,7 +64,8 @@ def ntk(
             net and inputs and call together, and each gets the whole kernel.
         verify: "always" proves on every call, for each sample, that the gradients which the kernel is made of are plain
             autograd's, that outputs depend on nothing but their sample, and an entry of the kernel; "first" proves only
-            what the plan has not proven before; "off" trusts the two samples that the plan looked at.
+            what the plan has not proven before; "off" trusts the two samples that the plan looked at, in this call or in
+            an earlier one with the same weights.
 
     A parameter for which the proof fails takes an exact slow path, and an UnprovenWarning names it. A full kernel is a
     view in the order above; in memory outputs and samples alternate as (O, N1, O, N2).
@@ -99,7 +100,7 @@ def ntk(
 
 def _compute(request: Request, group: "dist.ProcessGroup | None") -> Tensor:
     """Plan and run; after a failed proof, or an algorithm that raised, do so again without what failed."""
-    alone = group is None and request.verify == "always"
+    alone = group is None and request.verify != "first"
     if alone and (kernel := _recalled(request)) is not None:
         return kernel
     distrust, crashed, asked = Distrust(), frozenset[str](), request.algorithm

@@ -1,4 +1,7 @@
-"""Plans of earlier calls, which a later call for the same net and shapes uses again; each call proves its plan."""
+"""Plans of earlier calls, which a later call for the same net and shapes uses again; each call proves its plan.
+
+A call that proves nothing uses a plan again only while no parameter or buffer was written to.
+"""
 
 from collections.abc import Hashable
 from weakref import WeakKeyDictionary
@@ -42,11 +45,22 @@ def _plans_of(net: nn.Module) -> dict[Hashable, Plan]:
 def _key(request: Request) -> Hashable:
     """All that a plan depends on and that shows without a pass; the proof finds the rest."""
     x1, x2 = request.x1, request.x2
+    tensors = [] if request.verify == "always" else [*request.theta.values(), *request.net.buffers()]
     return (
         (x1.shape, None if x2 is None else x2.shape, x1.dtype, x1.device),
         (_selected(request.outputs), request.algorithm, request.budget),
         tuple((name, p.shape) for name, p in request.theta.items()),
-        tuple((type(module), module.training) for module in request.net.modules()),
+        tuple((type(module), _settings(module)) for module in request.net.modules()),
+        tuple((t.data_ptr(), 0 if t.is_inference() else t._version) for t in tensors),
+    )
+
+
+def _settings(module: nn.Module) -> Hashable:
+    """The plain attributes of a module, its mode among them, and how many hooks and parameters it has."""
+    return tuple(
+        (name, len(value) if isinstance(value, dict) else value)
+        for name, value in vars(module).items()
+        if isinstance(value, bool | int | float | str | dict)
     )
 
 

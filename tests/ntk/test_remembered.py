@@ -10,17 +10,16 @@ from hpnets.ntk import _planning, _remembered, ntk
 
 
 class Switched(nn.Module):
-    """Linear layers, the first of which is used twice once `twice` is set: a plan for one use is wrong for two."""
-
-    twice = False
+    """Linear layers, the first of which is used twice once a switch is set: a plan for one use is wrong for two."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.twice, self.switch = False, [False]
         self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         h = torch.tanh(self.a(x))
-        return self.b(torch.tanh(nn.functional.linear(h, self.a.weight)) if self.twice else h)
+        return self.b(torch.tanh(nn.functional.linear(h, self.a.weight)) if self.twice or self.switch[0] else h)
 
 
 @pytest.fixture
@@ -68,9 +67,24 @@ def test_another_call_makes_its_own(surveys: list[None], other: str) -> None:
 def test_a_plan_that_no_longer_holds_is_made_anew(surveys: list[None]) -> None:
     net, x = network()
     ntk(net, x, outputs="full")
-    net.twice = True
+    net.switch[0] = True  # nothing but the proof sees it
     kernel = ntk(net, x, outputs="full")
     assert len(surveys) == 2
+    torch.testing.assert_close(kernel, ntk(net, x, outputs="full", algorithm="loop"), rtol=1e-10, atol=1e-12)
+
+
+def test_without_a_proof_a_plan_is_of_the_same_weights(surveys: list[None]) -> None:
+    net, x = network()
+    for _ in range(2):
+        ntk(net, x, outputs="full", verify="off")
+    assert len(surveys) == 1
+    with torch.no_grad():
+        net.a.weight.mul_(2)
+    ntk(net, x, outputs="full", verify="off")
+    assert len(surveys) == 2
+    net.twice = True
+    kernel = ntk(net, x, outputs="full", verify="off")
+    assert len(surveys) == 3
     torch.testing.assert_close(kernel, ntk(net, x, outputs="full", algorithm="loop"), rtol=1e-10, atol=1e-12)
 
 
