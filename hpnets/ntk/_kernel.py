@@ -64,8 +64,8 @@ def ntk(
             net and inputs and call together, and each gets the whole kernel.
         verify: "always" proves on every call, for each sample, that the gradients which the kernel is made of are plain
             autograd's, that outputs depend on nothing but their sample, and an entry of the kernel; "first" proves only
-            what the plan has not proven before; "off" trusts the two samples that the plan looked at, now or in an earlier
-            call with the same weights.
+            what the plan has not proven before; "off" trusts the two samples that the plan looked at, now or in an
+            earlier call with the same weights.
 
     A parameter for which the proof fails takes an exact slow path, and an UnprovenWarning names it. A full kernel is a
     view in the order above; in memory outputs and samples alternate as (O, N1, O, N2).
