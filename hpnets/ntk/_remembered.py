@@ -13,7 +13,7 @@ from hpnets.ntk._plan import Plan
 from hpnets.ntk._planning import Request
 
 # At most this many plans are kept for one net; the oldest is dropped first.
-MOST = 8
+MOST = 4
 _PLANS: "WeakKeyDictionary[nn.Module, dict[Hashable, Plan]]" = WeakKeyDictionary()
 
 
