@@ -326,10 +326,13 @@ SMALL = (
 
 
 @pytest.mark.parametrize(
-    ("flags", "lines", "unbuffered"), [("--help", 1, ""), ("--help", 1, "1"), (SMALL, 1, "1"), (SMALL, 0, "")]
+    ("flags", "lines", "unbuffered"), [("--help", 0, ""), ("--help", 1, ""), ("--help", 0, "1"), (SMALL, 1, "1")]
 )
 def test_a_reader_that_goes_away_stops_nothing(tmp_path: Path, flags: str, lines: int, unbuffered: str) -> None:
-    """As in `python recipes/train.py ... | head -1`: the run ends as it would have, in silence."""
+    """As in `python recipes/train.py ... | head -1`: what runs ends as it would have, in silence.
+
+    A reader that is gone before the first line, or in mid-run; with and without a buffer of Python's own.
+    """
     process = subprocess.Popen(
         [sys.executable, str(RECIPE), *flags.split()],
         stdout=subprocess.PIPE,

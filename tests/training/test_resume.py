@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +18,14 @@ from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
 from hpnets.training import LitModel, RunFolder, train
 from hpnets.training.checkpoints import read_checkpoint
 from hpnets.training.schedule import Every
+from tests.in_process import run_script
 from tests.training.runs import finish, small_options, start_train
 
 CCP_FORWARD = CCP.forward
 FLAGS = (
     *("--model", "ccp", "--model.degree", "3", "--model.width", "16", "--task.batch_size", "64", "--wandb", "off"),
-    *("--trainer.max_epochs", "60", "--ntk.every", "7", "--ntk.probe", "20", "--trainer.accelerator", "cpu"),
+    *("--trainer.max_epochs", "40", "--ntk.every", "7", "--ntk.probe", "20", "--trainer.accelerator", "cpu"),
 )
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    finish(start_train(*FLAGS, "--out", str(folder)))
-    return folder
 
 
 def stop_after_lines(process: subprocess.Popen[str], lines: int, how: signal.Signals, delay: float) -> None:
@@ -51,26 +46,33 @@ def assert_same_run(a: Path, b: Path) -> None:
     assert set(os.listdir(a)) == set(os.listdir(b))
 
 
-@pytest.mark.parametrize(
-    ("how", "lines", "delay", "status"),
-    [
-        pytest.param(signal.SIGKILL, 2, 0.05, -9, id="kill -9 in the third epoch"),
-        pytest.param(signal.SIGINT, 1, 0.12, 130, id="Ctrl-C in the second epoch"),
-        pytest.param(signal.SIGTERM, 4, 0.0, 130, id="SIGTERM at an epoch's end"),
-    ],
-)
-def test_a_stopped_run_resumes_bit_for_bit(
-    whole: Path, tmp_path: Path, how: signal.Signals, lines: int, delay: float, status: int
-) -> None:
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """This process computes as those that `start_train` starts."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_run_stopped_three_times_is_bit_for_bit_the_whole_one(tmp_path: Path) -> None:
+    """By kill -9 in the third epoch, by Ctrl-C in the second after that, by SIGTERM at the end of a later one."""
+    assert run_script("train", *FLAGS, "--out", str(tmp_path / "whole")) == 0
     folder = tmp_path / "run"
-    process = start_train(*FLAGS, "--out", str(folder))
-    stop_after_lines(process, lines, how, delay)
-    output = finish(process, status)
-    if how != signal.SIGKILL:
-        assert f"--resume {folder}" in output.splitlines()[-1]
-    assert not (folder / "model.safetensors").exists()
-    finish(start_train("--resume", str(folder)))
-    assert_same_run(whole, folder)
+    flags: tuple[str, ...] = (*FLAGS, "--out", str(folder))
+    for how, lines, delay, status in (
+        (signal.SIGKILL, 2, 0.05, -9),
+        (signal.SIGINT, 1, 0.12, 130),
+        (signal.SIGTERM, 2, 0.0, 130),
+    ):
+        process = start_train(*flags)
+        stop_after_lines(process, lines, how, delay)
+        output, flags = finish(process, status), ("--resume", str(folder))
+        assert how == signal.SIGKILL or " ".join(flags) in output.splitlines()[-1]
+        assert not (folder / "model.safetensors").exists()
+    finish(start_train(*flags))
+    assert_same_run(tmp_path / "whole", folder)
 
 
 def test_a_run_killed_before_its_first_checkpoint_starts_again(tmp_path: Path) -> None:
