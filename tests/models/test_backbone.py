@@ -13,11 +13,10 @@ from hpnets.models import list_models, model_options
 from hpnets.models.backbone import ResidualNet
 from hpnets.ntk import ntk
 from hpnets.theory import limit_kernel
-from tests.models.nets import samples, scramble, small
+from tests.models.nets import PYRAMIDS, samples, scramble, small
 from tests.ntk.oracle import dense_kernel, relative
 
 FAMILIES = list_models(option="stem")
-PYRAMIDS = ["focalnet", "mambaout", "monet", "starnet", "van"]
 
 
 def test_which_families_there_are() -> None:

@@ -62,14 +62,3 @@ def test_group_norm_leaves_no_batch_norm() -> None:
     assert nn.BatchNorm2d not in kinds
     assert kinds.count(nn.GroupNorm) == 20
     assert not any(isinstance(m, nn.GroupNorm | nn.BatchNorm2d) for m in small("resnet18", norm="none").modules())
-
-
-@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 9, 17)])
-def test_images_of_8x8_and_more(shape: tuple[int, ...]) -> None:
-    assert small("resnet18", input_shape=shape)(samples(2, shape)).shape == (2, 3)
-
-
-@pytest.mark.parametrize("shape", [(1, 7, 8), (3, 32, 7), (64,), (8, 8), (1, 1, 8, 8)])
-def test_other_inputs_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"input_shape is \(.*\); allowed: images .* of at least 8x8"):
-        small("resnet18", input_shape=shape)
