@@ -88,7 +88,7 @@ def test_mixed_precision_is_finite_and_close(name: str) -> None:
     """In the mean square within 8 roundings, 2^-8 each, of the outputs' deviation; 40 after a sine, which sees the
     absolute error of angles of several turns.
     """
-    net, x = open_gates(small(name), name).train(), samples(32)
+    net, x = open_gates(small(name, **shallow(name)), name).train(), samples(32)
     with torch.random.fork_rng(devices=[]):
         exact = net(x).detach()
     with torch.autocast("cpu", torch.bfloat16):

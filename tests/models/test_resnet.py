@@ -22,8 +22,10 @@ def torchvision_net(norm: Callable[[int], nn.Module]) -> nn.Module:
     return net
 
 
-@pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize(("norm", "layer"), [("batch", nn.BatchNorm2d), ("group", group_norm)])
+@pytest.mark.parametrize(
+    ("norm", "layer", "training"),
+    [("batch", nn.BatchNorm2d, False), ("batch", nn.BatchNorm2d, True), ("group", group_norm, True)],
+)
 def test_it_is_torchvisions(norm: str, layer: Callable[[int], nn.Module], training: bool) -> None:
     net, oracle = small("resnet18", input_shape=(3, 16, 16), width=64, norm=norm), torchvision_net(layer)
     scramble_norms(net)

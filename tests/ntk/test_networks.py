@@ -180,7 +180,7 @@ def test_parameters_given_by_value() -> None:
 
 @pytest.mark.parametrize("name", list_models())
 def test_registered_model(name: str) -> None:
-    """In float64 by every algorithm, in float32 by the structured one and one of the others, by the next of the next."""
+    """In float64 by every algorithm; in float32 by the structured one and, in turn, one of the others."""
     torch.manual_seed(0)
     options = {"input_shape": (1, 8, 8), "output_dim": 3, "width": 8, **shallow(name)}
     net, x = create_model(name, **options).double().eval(), torch.randn(3, 1, 8, 8, dtype=torch.float64)

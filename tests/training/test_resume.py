@@ -173,7 +173,7 @@ def train_until(step: int, options: RunOptions, folder: Path) -> None:
 def test_a_run_cut_at_any_step_goes_on_as_if_it_had_not_been(tmp_path: Path, every: Every) -> None:
     options = small_options(ntk=NTKOptions(probe=20, every=every))
     train(options, tmp_path / "whole")
-    for step in (0, 4, 9, 10, 17):
+    for step in (0, 4, 9, 10, 17) if every == "epoch" else (4, 10, 17):
         train_until(step, options, tmp_path / f"cut{step}")
         train(options, tmp_path / f"cut{step}", resume=True)
         assert_same_run(tmp_path / "whole", tmp_path / f"cut{step}")
