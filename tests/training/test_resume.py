@@ -75,17 +75,23 @@ def test_a_run_stopped_three_times_is_bit_for_bit_the_whole_one(tmp_path: Path) 
     assert_same_run(tmp_path / "whole", folder)
 
 
-def test_a_run_killed_before_its_first_checkpoint_starts_again(tmp_path: Path) -> None:
-    options = small_options()
-    train(options, tmp_path / "whole")
-    RunFolder(tmp_path / "killed").start(options)
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of `small_options`, not to be changed."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    train(small_options(), folder)
+    return folder
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again(finished: Path, tmp_path: Path) -> None:
+    RunFolder(tmp_path / "killed").start(small_options())
     train(RunFolder(tmp_path / "killed").options(), tmp_path / "killed", resume=True)
     for name in ("model.safetensors", "metrics.csv", "ntk.safetensors"):
-        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
+        assert (finished / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
 
 
-def test_fewer_epochs_than_were_trained_are_refused(tmp_path: Path) -> None:
-    train(small_options(), tmp_path / "run")
+def test_fewer_epochs_than_were_trained_are_refused(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "run")
     fewer = small_options(trainer=TrainerOptions(max_epochs=1, accelerator="cpu"))
     with pytest.raises(ValueError, match="max_epochs is 1; allowed: >= 2, the epochs trained already"):
         train(fewer, tmp_path / "run", resume=True)
@@ -143,8 +149,8 @@ def test_a_checkpoint_of_another_run_is_refused(cut: Path, tmp_path: Path) -> No
         train(small_options(), tmp_path / "cut", resume=True)
 
 
-def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
-    train(small_options(), tmp_path / "run")
+def test_resuming_a_finished_run_changes_nothing(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "run")
     before = {p: p.read_bytes() for p in (tmp_path / "run").glob("*.*") if p.name != "summary.json"}
     train(RunFolder(tmp_path / "run").options(), tmp_path / "run", resume=True)
     assert {p: p.read_bytes() for p in before} == before
