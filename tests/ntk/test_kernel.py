@@ -147,7 +147,7 @@ def test_blocks_refuse_unknown_and_overlapping_names() -> None:
         ntk_blocks(net, x, outputs="full", blocks=["W", "W.0"])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 6), name=st.sampled_from(["mlp", "ccp", "ncp"]))
 def test_symmetric_positive_and_blind_to_order(seed: int, n: int, name: str) -> None:
     net, x = small(name, seed), inputs(n, seed=seed + 1)
@@ -160,7 +160,7 @@ def test_symmetric_positive_and_blind_to_order(seed: int, n: int, name: str) -> 
     assert relative(ntk(net, x[order], outputs="full"), k[order][:, order]) < 1e-12
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 10**6), cut=st.integers(1, 4))
 def test_tiles_of_inputs_chain_to_the_whole(seed: int, cut: int) -> None:
     net, x = small("ncp", seed), inputs(5, seed=seed + 1)

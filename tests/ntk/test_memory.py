@@ -11,7 +11,7 @@ from hpnets.ntk import parse_bytes
 
 ROOT = Path(__file__).parents[2]
 SERVER = """
-import ctypes, os, sys
+import ctypes, os, sys, traceback
 import torch
 from torch import nn
 from hpnets.models import create_model
@@ -52,7 +52,8 @@ for line in sys.stdin:
         try:
             print(*measured(*line.split()), flush=True)
             os._exit(0)
-        finally:
+        except BaseException:
+            traceback.print_exc()
             os._exit(1)
     if os.wait()[1]:
         print("failed", flush=True)
