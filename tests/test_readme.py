@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from hpnets import list_models, list_tasks
 from hpnets.report import best_table
 
@@ -11,9 +9,8 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize("name", [*list_models(), *list_tasks()])
-def test_every_model_and_task_is_named(name: str) -> None:
-    assert f"`{name}`" in README
+def test_every_model_and_task_is_named() -> None:
+    assert not [name for name in (*list_models(), *list_tasks()) if f"`{name}`" not in README]
 
 
 def test_the_table_of_checkpoints_is_made_from_the_index() -> None:

@@ -175,9 +175,8 @@ CONFIGS = {
     "value.yaml": "optim:\n  lr: hello\n",
     "empty.yaml": "",
     "circle.yaml": "model: &a\n  name: ccp\n  degree: *a\n",
-    "deep.yaml": "[" * 5000,
+    "deep.yaml": "[" * 1500,
     "null.yaml": "ntk:\n  probe: null\n",
-    "latent.yaml": "gan:\n  latent: null\n",
     "model_null.yaml": "model:\n  name: ncp\n  skip: null\n",
     "wandb.yaml": "wandb: off\n",
 }
@@ -193,15 +192,12 @@ MISTAKES = [
     ("--foo 3", "unrecognized arguments: --foo 3"),
     ("extra", "unrecognized arguments: extra"),
     ("--model.degree 3.5", "--model.degree is '3.5'; allowed: an integer"),
-    ("--model.degree two", "--model.degree is 'two'; allowed: an integer"),
     ("--model.degree=", "--model.degree is ''; allowed: an integer"),
     ("--model.degree", "--model.degree: expected one argument"),
     ("--model.degree 0", "degree is 0; allowed: an integer >= 1"),
-    ("--model.width -1", "width is -1; allowed: an integer >= 1"),
     ("--model.activation rleu", "activation is 'rleu'; did you mean relu"),
     ("--model ncp --model.skip maybe", "--model.skip is 'maybe'; allowed: true or false"),
     ("--model resnet18 --task line", r"input_shape is \(1,\); allowed: images"),
-    ("--model resnet18 --task sphere", r"input_shape is \(10,\); allowed: images"),
     ("--model style_generator --task line", "task 'line' has no pictures to generate; allowed: tasks of square pict"),
     ("--model mlp --task generate", "unknown task 'generate'"),
     ("--gan.latent 3", "gan is .*; allowed for 'ccp', no generator: no change"),
@@ -209,15 +205,12 @@ MISTAKES = [
     ("--optim.name adma", r"--optim\.name is 'adma'; did you mean adam"),
     ("--optim.lr -1", r"optim\.lr is -1.0; allowed: a finite number > 0"),
     ("--optim.lr inf", r"optim\.lr"),
-    ("--optim.weight_decay -1", r"optim\.weight_decay is -1.0; allowed"),
-    ("--optim.lrr 1", r"--optim\.lrr 1; did you mean --optim\.lr"),
     ("--ntk.probe 1198", r"ntk\.probe is 1198; allowed: at most 1197, the training samples"),
     ("--ntk.probe 0", r"ntk\.probe is 0; allowed: an integer >= 1"),
     ("--ntk.every 0", r"ntk\.every is 0; allowed: an integer >= 1, 'epoch'"),
     ("--ntk.every never", r"--ntk\.every is 'never'; allowed: an integer, 'epoch', 'log', 'off'"),
     ("--ntk.outputs 10", "outputs .*10; allowed: logits 0 to 9"),
     ("--ntk.metrics [drift,foo]", "metrics .*'foo'; allowed: drift"),
-    ("--ntk.algorithm jacobain", r"--ntk\.algorithm is 'jacobain'; did you mean jacobian\?"),
     ("--trainer.max_epochs 0", r"trainer\.max_epochs is 0; allowed: an integer >= 1"),
     ("--trainer.devices 0", r"trainer\.devices is 0; allowed: an integer >= 1"),
     ("--trainer.devices two", "--trainer.devices is 'two'; allowed: an integer"),
@@ -226,19 +219,14 @@ MISTAKES = [
     ("--trainer.accelerator cpu --trainer.strategy dpd", "'strategy': 'dpd'.* cannot be run here"),
     ("--model pinet --model.blocks 2", "--model.blocks is '2'; allowed: a list of integers, null"),
     ("--model pinet --model.blocks [a]", r"--model\.blocks is \"\['a'\]\"; allowed: a list of integers, null"),
-    ("--model pinet --model.blocks [1.5]", r"--model\.blocks is '\[1\.5\]'; allowed: a list of integers, null"),
     ("--model pinet --model.blocks []", r"blocks is \[\]; allowed: a list of integers >= 1, one a stage"),
     ("--model pinet --model.width wide", "--model.width is 'wide'; allowed: an integer, null"),
     ("--model pdc --model.alpha0 nan", "--model.alpha0 is 'nan'; allowed: a number"),
-    ("--model resnet18 --model.blocks [1,0]", r"blocks is \[1, 0\]; allowed: a list of integers >= 1, one a stage"),
     ("--model resnet18 --model.stem imagenet", r"input_shape is \(1, 8, 8\); allowed: images .* of at least 32x32"),
     ("--model.parametrisation mupp", "parametrisation is 'mupp'; did you mean mup"),
-    ("--model.init orthogonl", "init is 'orthogonl'; did you mean orthogonal"),
-    ("--model.base_width 0", "base_width is 0; allowed: an integer >= 1"),
     ("--trainer.precision 31", "trainer.precision is '31'; allowed: 32-true"),
     ("--wandb ofline", "--wandb is 'ofline'; did you mean offline"),
     ("--seed -1", r"seed is -1; allowed: 0 to 2\*\*32 - 1"),
-    ("--seeds 3", "--seeds 3; did you mean --seed"),
     ("--task mnist", r"no readable files in .*/MNIST/raw .*--task\.download true fetches them"),
     ("--task.batch_size 1198", "batch_size is 1198; allowed: at most 1197"),
     ("--task line --task.target cubik", r"target is 'cubik'; did you mean cubic\?"),
@@ -253,7 +241,6 @@ MISTAKES = [
     ("--config circle.yaml", r"circle\.yaml is not readable: Circular reference"),
     ("--config deep.yaml", r"deep\.yaml is not readable: "),
     ("--config null.yaml", r"ntk\.probe is None; allowed: an integer"),
-    ("--config latent.yaml", r"gan\.latent is None; allowed: an integer"),
     ("--config model_null.yaml", r"model\.skip is None; allowed: true or false"),
     ("--config wandb.yaml", r"--wandb is false, which yaml makes of off; allowed: 'off', in quotes"),
     ("--task sphere --task.degrees 1.5", r"degrees"),
@@ -326,10 +313,13 @@ SMALL = (
 
 
 @pytest.mark.parametrize(
-    ("flags", "lines", "unbuffered"), [("--help", 1, ""), ("--help", 1, "1"), (SMALL, 1, "1"), (SMALL, 0, "")]
+    ("flags", "lines", "unbuffered"), [("--help", 0, ""), ("--help", 1, ""), ("--help", 0, "1"), (SMALL, 1, "1")]
 )
 def test_a_reader_that_goes_away_stops_nothing(tmp_path: Path, flags: str, lines: int, unbuffered: str) -> None:
-    """As in `python recipes/train.py ... | head -1`: the run ends as it would have, in silence."""
+    """As in `python recipes/train.py ... | head -1`: what runs ends as it would have, in silence.
+
+    A reader that is gone before the first line, or in mid-run; with and without a buffer of Python's own.
+    """
     process = subprocess.Popen(
         [sys.executable, str(RECIPE), *flags.split()],
         stdout=subprocess.PIPE,

@@ -11,6 +11,7 @@ from hpnets.models import create_model, list_models, model_options
 
 IMAGE = (1, 8, 8)
 ZERO_GATES = {"pdc": "*.alpha"}  # gates that start at 0, so that what stands behind them has no gradient at first
+PYRAMIDS = ["focalnet", "mambaout", "monet", "starnet", "van"]  # whose `depth` is the blocks of each stage
 PICTURES = {"style_generator": 64}  # an output_dim with two levels, of 4x4 and 8x8, as 3 would be one pixel
 
 
@@ -24,6 +25,13 @@ def small(name: str, **options: Any) -> nn.Module:
     narrow = {"width": 6} if "width" in model_options(name) else {}
     torch.manual_seed(0)
     return create_model(name, **{"input_shape": IMAGE, "output_dim": outputs(name), **narrow, **options}).eval()
+
+
+def shallow(name: str) -> dict[str, Any]:
+    """The options of few blocks, where another one of the same kind adds nothing: two stages of one, or one in each."""
+    if name in PYRAMIDS:
+        return {"depth": 1}
+    return {"blocks": [1, 1]} if name in list_models(option="stem") else {}
 
 
 @cache

@@ -13,11 +13,10 @@ from hpnets.models import list_models, model_options
 from hpnets.models.backbone import ResidualNet
 from hpnets.ntk import ntk
 from hpnets.theory import limit_kernel
-from tests.models.nets import samples, scramble, small
+from tests.models.nets import PYRAMIDS, samples, scramble, small
 from tests.ntk.oracle import dense_kernel, relative
 
 FAMILIES = list_models(option="stem")
-PYRAMIDS = ["focalnet", "mambaout", "monet", "starnet", "van"]
 
 
 def test_which_families_there_are() -> None:
@@ -26,8 +25,9 @@ def test_which_families_there_are() -> None:
     assert all("blocks" in model_options(name) for name in FAMILIES)
 
 
-@pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize(("oracle", "blocks"), [("resnet18", None), ("resnet34", [3, 4, 6, 3])])
+@pytest.mark.parametrize(
+    ("oracle", "blocks", "training"), [("resnet18", None, True), ("resnet34", [3, 4, 6, 3], False)]
+)
 def test_the_imagenet_stem_is_torchvisions(oracle: str, blocks: list[int] | None, training: bool) -> None:
     theirs = scramble(torchvision.models.get_model(oracle, num_classes=3))
     net = small("resnet18", input_shape=(3, 64, 64), width=64, stem="imagenet", blocks=blocks)

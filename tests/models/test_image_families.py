@@ -1,6 +1,7 @@
 """What every family for images takes and refuses."""
 
 import importlib
+import re
 from typing import Any
 
 import pytest
@@ -33,13 +34,13 @@ def test_which_families_there_are() -> None:
     assert {("pinet", "18"), ("starnet", "s4"), ("monet", "t"), ("film", "mini")} <= set(SIZES)
 
 
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 17), (3, 224, 224)])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_images_up_to_224x224(name: str, shape: tuple[int, ...]) -> None:
-    with torch.no_grad():
-        y = small(name, input_shape=shape)(samples(2, shape))
-    assert y.shape == (2, 3)
-    assert y.isfinite().all()
+def test_images_up_to_224x224(name: str) -> None:
+    for shape in ((1, 8, 8), (1, 28, 28), (3, 9, 17), (3, 224, 224)):
+        with torch.no_grad():
+            y = small(name, input_shape=shape)(samples(2, shape))
+        assert y.shape == (2, 3), shape
+        assert y.isfinite().all(), shape
 
 
 @pytest.mark.slow
@@ -63,11 +64,13 @@ def test_named_sizes_start_moderate_at_224x224(name: str, size: str) -> None:
     assert 0 < y.abs().max() < 1e3
 
 
-@pytest.mark.parametrize("shape", [(1, 7, 8), (3, 32, 7), (64,), (8, 8), (1, 1, 8, 8)])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_other_inputs_are_refused(name: str, shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"input_shape is \(.*\); allowed: images .* of at least 8x8"):
-        small(name, input_shape=shape)
+def test_other_inputs_are_refused(name: str) -> None:
+    for shape in ((1, 7, 8), (3, 32, 7), (64,), (8, 8), (1, 1, 8, 8)):
+        with pytest.raises(
+            ValueError, match=rf"input_shape is {re.escape(str(shape))}; allowed: images .* of at least 8x8"
+        ):
+            small(name, input_shape=shape)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from hpnets.models import list_models
-from tests.models.nets import image_families, open_gates, samples, small
+from tests.models.nets import image_families, open_gates, samples, shallow, small
 
 TRACED = ["pinet", "starnet"]  # of the image families, whose tracing takes a second or two each, these go first
 FAST = [name for name in list_models() if name in TRACED or name not in image_families()]
@@ -24,7 +24,7 @@ def gradients(net: nn.Module, y: Tensor) -> tuple[Tensor, ...]:
 
 
 def assert_compiled_is_eager(name: str, backend: str) -> None:
-    net = open_gates(small(name), name)
+    net = open_gates(small(name, **shallow(name)), name)
     compiled, x = torch.compile(net, backend=backend, fullgraph=True), samples()
     expected, found = net(x), compiled(x)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,41 +10,72 @@ import pytest
 from hpnets.ntk import parse_bytes
 
 ROOT = Path(__file__).parents[2]
-MEASURE = """
-import ctypes, sys
+SERVER = """
+import ctypes, os, sys, traceback
 import torch
 from torch import nn
 from hpnets.models import create_model
 from hpnets.ntk import ntk, plan
 
-torch.manual_seed(0)
 torch.set_num_threads(1)
-name, outputs, algorithm, memory, n = *sys.argv[1:5], int(sys.argv[5])
-if name == "conv":
-    convs = [nn.Sequential(nn.Conv2d(c, 32, 3, padding=1), nn.ReLU()) for c in (3, 32, 32)]
-    net, x = nn.Sequential(*convs, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10)), torch.randn(n, 3, 32, 32)
-elif name == "resnet18":
-    net, x = create_model(name, input_shape=(3, 32, 32), output_dim=10, norm="group"), torch.randn(n, 3, 32, 32)
-else:
-    net, x = create_model(name, input_shape=(64,), output_dim=10, width=512), torch.randn(n, 64)
-ntk(net, x[:2], outputs=outputs, algorithm=algorithm)
-planned = plan(net, x, outputs=outputs, algorithm=algorithm, memory=memory)
-ctypes.CDLL(None).malloc_trim(0)
-# ru_maxrss is inherited from the parent process; this puts the high-water mark back to what is resident now.
-open("/proc/self/clear_refs", "w").write("5")
-high = lambda: next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmHWM")) * 1024
-before = high()
-k = ntk(net, x, plan=planned)
-print(planned.peak_bytes, planned.kernel_bytes, high() - before)
+
+
+def build(name, n):
+    torch.manual_seed(0)
+    if name == "conv":
+        convs = [nn.Sequential(nn.Conv2d(c, 32, 3, padding=1), nn.ReLU()) for c in (3, 32, 32)]
+        net = nn.Sequential(*convs, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10))
+        return net, torch.randn(n, 3, 32, 32)
+    if name == "resnet18":
+        return create_model(name, input_shape=(3, 32, 32), output_dim=10, norm="group"), torch.randn(n, 3, 32, 32)
+    return create_model(name, input_shape=(64,), output_dim=10, width=512), torch.randn(n, 64)
+
+
+def high():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) * 1024
+
+
+def measured(name, outputs, algorithm, memory, n):
+    net, x = build(name, int(n))
+    ntk(net, x[:2], outputs=outputs, algorithm=algorithm)
+    planned = plan(net, x, outputs=outputs, algorithm=algorithm, memory=memory)
+    ctypes.CDLL(None).malloc_trim(0)
+    # The high-water mark is that of the process that forked; this puts it back to what is resident now.
+    open("/proc/self/clear_refs", "w").write("5")
+    before = high()
+    k = ntk(net, x, plan=planned)
+    return planned.peak_bytes, planned.kernel_bytes, high() - before
+
+
+for line in sys.stdin:
+    if os.fork() == 0:
+        try:
+            print(*measured(*line.split()), flush=True)
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    if os.wait()[1]:
+        print("failed", flush=True)
 """
+Measure = Callable[..., tuple[int, int, int]]
 
 
-def measured(*case: str | int) -> tuple[int, int, int]:
-    """(predicted working bytes, kernel bytes, measured bytes of both)."""
-    command = [sys.executable, "-c", MEASURE, *map(str, case)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    peak, kernel, found = map(int, done.stdout.split())
-    return peak, kernel, found
+@pytest.fixture(scope="module")
+def measured() -> Iterator[Measure]:
+    """(predicted working bytes, kernel bytes, measured bytes of both) of a case, by a fork of one that has torch."""
+    command = [sys.executable, "-c", SERVER]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+
+        def measure(*case: str | int) -> tuple[int, int, int]:
+            print(*case, file=server.stdin, flush=True)
+            peak, kernel, found = map(int, server.stdout.readline().split())
+            return peak, kernel, found
+
+        yield measure
+        server.stdin.close()
 
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
@@ -63,7 +95,7 @@ CASES = [
 
 @pytest.mark.parametrize(("net", "outputs", "algorithm", "memory", "n"), CASES)
 def test_predicted_peak_is_within_half_of_the_measured_one(
-    net: str, outputs: str, algorithm: str, memory: str, n: int
+    measured: Measure, net: str, outputs: str, algorithm: str, memory: str, n: int
 ) -> None:
     peak, kernel, found = measured(net, outputs, algorithm, memory, n)
     assert 1 / 1.5 < (peak + kernel) / found < 1.5
@@ -88,7 +120,7 @@ BOUNDED = [
 
 @pytest.mark.parametrize(("net", "outputs", "algorithm", "memory", "n"), BOUNDED)
 def test_the_budget_bounds_what_is_taken_beside_the_kernel(
-    net: str, outputs: str, algorithm: str, memory: str, n: int
+    measured: Measure, net: str, outputs: str, algorithm: str, memory: str, n: int
 ) -> None:
     peak, kernel, found = measured(net, outputs, algorithm, memory, n)
     assert peak <= parse_bytes(memory)
@@ -96,7 +128,7 @@ def test_the_budget_bounds_what_is_taken_beside_the_kernel(
 
 
 @pytest.mark.slow
-def test_memory_beyond_the_kernel_is_flat_in_n_under_a_budget() -> None:
+def test_memory_beyond_the_kernel_is_flat_in_n_under_a_budget(measured: Measure) -> None:
     for n in (400, 800, 1600):
         _, kernel, found = measured("mlp", "trace", "structured", "40MiB", n)
         assert found - kernel <= 40 * 2**20

@@ -30,9 +30,19 @@ CASES = [
 
 
 def cases_of(name: str, algorithm: str) -> list[tuple[str, bool, float | None]]:
-    """All for "auto"; for each of the others the first, and every second, another half for the next module."""
-    turn = EXACT.index(name) + ALGORITHMS.index(algorithm)
-    return CASES if algorithm == "auto" else [CASES[0], *CASES[1 + turn % 2 :: 2]]
+    """The first, and some of the others, of which the next module takes the next ones.
+
+    "auto" and "structured" share them, half each; "jacobian" and "ntkvp" take a third; "loop", which is plain, one.
+    """
+    turn, first, others = EXACT.index(name), CASES[0], CASES[1:]
+    start, step = {
+        "auto": (turn % 2, 2),
+        "structured": ((turn + 1) % 2, 2),
+        "jacobian": (turn % 3, 3),
+        "ntkvp": ((turn + 1) % 3, 3),
+        "loop": (turn % 6, 6),
+    }[algorithm]
+    return [first, *others[start::step]]
 
 
 def compute(net: nn.Module, x1: Tensor, x2: Tensor | None, times: float | None, **options: Any) -> Tensor:
@@ -69,6 +79,12 @@ def faults_of(name: str, algorithm: str) -> dict[str, object]:
 @pytest.mark.parametrize("name", EXACT)
 def test_kernel_equals_the_oracle(name: str, algorithm: str) -> None:
     assert not faults_of(name, algorithm)
+
+
+def test_every_case_is_met_by_every_algorithm() -> None:
+    for algorithm in ALGORITHMS:
+        assert {case for name in EXACT for case in cases_of(name, algorithm)} == set(CASES)
+    assert all({*cases_of(name, "auto"), *cases_of(name, "structured")} == set(CASES) for name in EXACT)
 
 
 @pytest.mark.parametrize("name", EXACT)

@@ -1,17 +1,11 @@
-"""NTKOperator against kernels from plain autograd loops, in scipy, within its budget, and over processes."""
-
-import os
-from pathlib import Path
+"""NTKOperator against kernels from plain autograd loops, in scipy, and within its budget."""
 
 import numpy as np
 import pytest
 import scipy.sparse.linalg
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import Tensor, nn
 
-from hpnets.linalg import spectrum
 from hpnets.ntk import NTKOperator
 from tests.linalg.oracles import Product, conv_net, loop_kernel, small_net
 
@@ -114,47 +108,3 @@ def test_bad_arguments_are_named(change: dict, message: str) -> None:
 def test_vectors_of_another_shape_are_refused(method: str, shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"has shape .*allowed: \(21,"):
         getattr(NTKOperator(small_net(), inputs((4,)), outputs="full"), method)(torch.zeros(shape))
-
-
-MODES = ["full", "trace", "sum", 2]
-
-
-def _results(group: dist.ProcessGroup | None) -> dict[str, Tensor]:
-    results = {}
-    for dtype in (torch.float32, torch.float64):
-        net, x = small_net(dtype), inputs((4,), n=11, dtype=dtype)
-        for mode in MODES:
-            operator = NTKOperator(net, x, outputs=mode, memory="60KiB", group=group)
-            v = torch.randn(operator.shape[0], 4, dtype=dtype, generator=torch.Generator().manual_seed(2))
-            results[f"{dtype} {mode} product"] = operator.matmat(v)
-            results[f"{dtype} {mode} diagonal"] = operator.diagonal()
-        full = NTKOperator(net, x, outputs="full", group=group)
-        results[f"{dtype} eigenvalues"] = spectrum(full, 5).eigenvalues.to(dtype)
-    return results
-
-
-def _process(rank: int, world: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=world)
-    pair = dist.new_group([0, 1])
-    torch.save(_results(dist.group.WORLD), f"{folder}/{world}_{rank}.pt")
-    if rank < 2:
-        torch.save(_results(pair), f"{folder}/2_{rank}.pt")
-    with pytest.raises(ValueError, match=f"x has 1 rows; allowed: at least one for each of the {world} ranks"):
-        NTKOperator(small_net(), inputs((4,), n=1), outputs="full", group=dist.group.WORLD)
-    dist.barrier()
-    dist.destroy_process_group()
-
-
-def test_every_process_of_two_and_three_gets_the_products_of_one(tmp_path: Path) -> None:
-    mp.spawn(_process, args=(3, str(tmp_path)), nprocs=3)
-    one = _results(None)
-    files = sorted(tmp_path.glob("*.pt"))
-    assert [f.stem for f in files] == ["2_0", "2_1", "3_0", "3_1", "3_2"]
-    for file in files:
-        many = torch.load(file, weights_only=True)
-        assert many.keys() == one.keys()
-        for name, expected in one.items():
-            error = float((many[name] - expected).norm() / expected.norm())
-            assert error < (1e-6 if expected.dtype == torch.float32 else 1e-10), f"{file.stem}, {name}: {error}"

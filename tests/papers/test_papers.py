@@ -12,6 +12,7 @@ import pytest
 
 from hpnets.papers import list_papers, load_paper
 from hpnets.study import run_study
+from tests.in_process import run_script
 from tests.training.runs import ROOT
 
 VERDICTS = ("reproduced", "not reproduced", "contradicted")
@@ -46,13 +47,6 @@ def test_cells_of_a_paper_have_names_of_their_own(name: str) -> None:
         assert len(set(names)) == len(names)
 
 
-def study(*words: str) -> subprocess.CompletedProcess[str]:
-    """`python recipes/study.py WORDS` in a process of its own."""
-    command = [sys.executable, str(ROOT / "recipes" / "study.py"), *words]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, env=env, capture_output=True, text=True, cwd=ROOT)
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -63,10 +57,13 @@ def study(*words: str) -> subprocess.CompletedProcess[str]:
         (("spectral_bias", "--mnist", "somewhere"), "unrecognized arguments: --mnist"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
-    done = study(*words, "--out", str(tmp_path / "out"))
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert message in done.stderr
+def test_a_mistake_is_told_in_one_line(
+    words: tuple[str, ...], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_script("study", *words, "--out", str(tmp_path / "out")) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert message in error
     assert not (tmp_path / "out").exists()
 
 
@@ -80,6 +77,13 @@ def test_the_papers_are_listed_and_help_needs_no_torch() -> None:
     assert done.returncode == 0, done.stderr
     assert all(f"{name} " in done.stdout and load_paper(name).title in done.stdout for name in list_papers())
     assert "--mnist" in done.stdout
+
+
+def study(*words: str) -> subprocess.CompletedProcess[str]:
+    """`python recipes/study.py WORDS` in a process of its own."""
+    command = [sys.executable, str(ROOT / "recipes" / "study.py"), *words]
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, env=env, capture_output=True, text=True, cwd=ROOT)
 
 
 @pytest.mark.slow

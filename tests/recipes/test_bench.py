@@ -2,6 +2,8 @@
 
 import json
 import xml.etree.ElementTree
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 import torch
 
 from hpnets.ntk import parse_bytes
+from recipes.bench import measure
 from recipes.bench.cases import CASES, contraction_flops, layer_shapes, noisy_digits
 from recipes.bench.measure import against, difference
 from recipes.bench.monitor import monitor_table
@@ -18,6 +21,7 @@ from recipes.bench.process import Failed, Worker
 from recipes.bench.settings import Settings
 from recipes.bench.table import render, seconds, target_row, verdict
 from recipes.bench.throughput import OPTIONS, TWINS, ours, throughput_table, timms
+from recipes.bench.worker import Job
 from tests.in_process import ROOT, run_module
 from tests.models.nets import image_families
 
@@ -27,13 +31,32 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(tmp_path, repeats=1, threads=1, device="cpu", limit=60.0, peer_seconds=60.0, quick=True)
 
 
-def test_a_quick_run_writes_json_svg_and_table(tmp_path: Path) -> None:
+@pytest.fixture
+def modes(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The output modes that are asked for, a process each; measured is a logit, once, in place of all."""
+    asked: list[Any] = []
+    found: dict[str, Any] = {}
+
+    def alone(
+        module: str, job: Job, s: Settings, real: Callable[..., dict[str, Any]] = measure.alone
+    ) -> dict[str, Any]:
+        asked.append(job.outputs)
+        if not found:
+            found.update(real(module, replace(job, outputs=0), s))
+        return found
+
+    monkeypatch.setattr(measure, "alone", alone)
+    return asked
+
+
+def test_a_quick_run_writes_json_svg_and_table(tmp_path: Path, modes: list[Any]) -> None:
     flags = ("--quick", "--peers", "none", "--cases", "ccp", "--repeats", "1", "--threads", "1")
     assert run_module("recipes.bench", "ntk", *flags, "--out", str(tmp_path)) == 0
     (path,) = tmp_path.glob("*.json")
     results = json.loads(path.read_text())
     case = results["cases"]["ccp"]
     assert case["ours"]["median"] > 0
+    assert modes == ["trace", 0, "sum"]
     assert set(case["modes"]) == {"trace", "0", "sum"}
     assert min(case["stages"]["seconds"].values()) > 0
     assert sum(case["stages"]["shares"].values()) == pytest.approx(1.0, abs=0.01)
@@ -61,7 +84,7 @@ def test_a_mistake_is_one_line(flags: tuple[str, ...], message: str, capsys: pyt
     assert error.count("\n") == 1
 
 
-def test_the_peers_of_torch_agree_with_ours(settings: Settings) -> None:
+def test_the_peers_of_torch_agree_with_ours_and_who_is_late_says_so(settings: Settings) -> None:
     job = settings.job("ccp", 3, {"width": 8, "outputs": 2})
     with Worker("ours.kernel", job) as ours:
         ours.call(settings.folder / "ours.npy")
@@ -72,16 +95,14 @@ def test_the_peers_of_torch_agree_with_ours(settings: Settings) -> None:
             assert len(found["seconds"]) == len(found["ours_seconds"]) == 1
         (missing,) = make_peers(["backpack"], settings.folder)
         assert against(missing, ours, job, settings)["make"].endswith(PACKAGES["backpack"])
-
-
-def test_a_worker_that_fails_or_is_late_says_so(settings: Settings) -> None:
-    job = settings.job("ccp", 2, {"width": 4, "outputs": 2})
-    with pytest.raises(Failed, match="No module named"):
-        Worker("ours.none", job)
-    with Worker("ours.kernel", job) as worker:
-        worker.limit = 0.0
+        ours.limit = 0.0
         with pytest.raises(Failed, match="stopped after 0 s"):
-            worker.call()
+            ours.call()
+
+
+def test_a_worker_that_fails_says_so(settings: Settings) -> None:
+    with pytest.raises(Failed, match="No module named"):
+        Worker("ours.none", settings.job("ccp", 2, {"width": 4, "outputs": 2}))
 
 
 def test_another_kernel_is_told_from_ours(tmp_path: Path) -> None:

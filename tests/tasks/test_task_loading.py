@@ -64,18 +64,18 @@ def test_the_order_depends_on_the_seed_only() -> None:
 
 
 @pytest.mark.parametrize("world", [1, 2, 3, 4])
-@pytest.mark.parametrize("size", [1, 2, 5, 100])
 @pytest.mark.parametrize("n", [4, 5, 7, 8, 11, 37, 300])
-def test_evaluation_deals_every_row_once_in_equally_many_batches(n: int, size: int, world: int) -> None:
-    ranks = [eval_batches(n, size, world, rank) for rank in range(world)]
-    assert len({len(rank) for rank in ranks}) == 1
-    assert sorted(row for rank in ranks for batch in rank for row in batch) == list(range(n))
-    lengths = [len(batch) for rank in ranks for batch in rank]
-    assert min(lengths) >= 1
-    assert max(lengths) <= max(size, 2 if n % world else 1)
-    assert max(max(map(len, rank)) - min(map(len, rank)) for rank in ranks) <= 1
-    if size > 1:
-        assert len(ranks[0]) == math.ceil(math.ceil(n / world) / size)  # no more batches than the largest share needs
+def test_evaluation_deals_every_row_once_in_equally_many_batches(n: int, world: int) -> None:
+    for size in (1, 2, 5, 100):
+        ranks = [eval_batches(n, size, world, rank) for rank in range(world)]
+        assert len({len(rank) for rank in ranks}) == 1, size
+        assert sorted(row for rank in ranks for batch in rank for row in batch) == list(range(n)), size
+        lengths = [len(batch) for rank in ranks for batch in rank]
+        assert min(lengths) >= 1, size
+        assert max(lengths) <= max(size, 2 if n % world else 1), size
+        assert max(max(map(len, rank)) - min(map(len, rank)) for rank in ranks) <= 1, size
+        if size > 1:  # no more batches than the largest share needs
+            assert len(ranks[0]) == math.ceil(math.ceil(n / world) / size), size
 
 
 @pytest.mark.parametrize("part", ["val", "test"])

@@ -5,26 +5,36 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from hpnets.atomic_files import read_tensors
 from hpnets.training import RunFolder
+from tests.in_process import run_script
+from tests.training.ddp_script import NETS, train_all
 from tests.training.runs import ROOT, finish, read_rows, start_train
 
 SCRIPT = Path(__file__).with_name("ddp_script.py")
+Ranks = list[dict[str, Any]]
 
 
-def run_script(folder: Path, devices: int, model: str, **options: object) -> list[dict]:
-    """What each rank wrote."""
+def on_ranks(folder: Path, devices: int) -> dict[str, Ranks]:
+    """What each rank wrote of each net; one process is this one."""
     folder.mkdir()
-    command = [sys.executable, str(SCRIPT), str(folder), str(devices), model, json.dumps(options)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    ranks = range(devices)
-    return [json.loads((folder / f"rank{r}.json").read_text()) | torch.load(folder / f"rank{r}.pt") for r in ranks]
+    if devices == 1:
+        train_all(folder, 1)
+    else:
+        command = [sys.executable, str(SCRIPT), str(folder), str(devices)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return {name: [read(folder / f"{name}{rank}.json") for rank in range(devices)] for name in NETS}
+
+
+def read(file: Path) -> dict[str, Any]:
+    return json.loads(file.read_text()) | torch.load(file.with_suffix(".pt"))
 
 
 def relative(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -32,21 +42,27 @@ def relative(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 @pytest.fixture(scope="module")
-def one_and_three(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, list[dict]]:
+def one_and_three(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[dict[str, Any], Ranks]]:
+    """By net, what one process and what each of three wrote: two launches, whatever is asked of them below."""
     folder = tmp_path_factory.mktemp("ranks")
-    options = {"degree": 3, "width": 16}
-    return run_script(folder / "one", 1, "ccp", **options)[0], run_script(folder / "three", 3, "ccp", **options)
+    one, three = on_ranks(folder / "one", 1), on_ranks(folder / "three", 3)
+    return {name: (one[name][0], three[name]) for name in NETS}
 
 
-def test_the_kernel_at_init_is_the_same_on_one_process_and_on_three(one_and_three: tuple[dict, list[dict]]) -> None:
-    one, three = one_and_three
+@pytest.fixture
+def of_ccp(one_and_three: dict[str, tuple[dict[str, Any], Ranks]]) -> tuple[dict[str, Any], Ranks]:
+    return one_and_three["ccp"]
+
+
+def test_the_kernel_at_init_is_the_same_on_one_process_and_on_three(of_ccp: tuple[dict[str, Any], Ranks]) -> None:
+    one, three = of_ccp
     for rank in three:
         assert relative(rank["first"], one["first"]) < 1e-6
         assert torch.equal(rank["first"], three[0]["first"])
 
 
-def test_the_track_is_the_same_on_one_process_and_on_three(one_and_three: tuple[dict, list[dict]]) -> None:
-    one, three = one_and_three
+def test_the_track_is_the_same_on_one_process_and_on_three(of_ccp: tuple[dict[str, Any], Ranks]) -> None:
+    one, three = of_ccp
     for rank in three:
         assert rank["steps"] == one["steps"] == [0, 6, 12, 18]
         for a, b in zip(rank["metrics"], one["metrics"], strict=True):
@@ -55,24 +71,25 @@ def test_the_track_is_the_same_on_one_process_and_on_three(one_and_three: tuple[
         assert rank["weights"] == pytest.approx(one["weights"], rel=1e-4)
 
 
-def test_every_rank_logs_the_same_keys_and_values(one_and_three: tuple[dict, list[dict]]) -> None:
-    one, three = one_and_three
+def test_every_rank_logs_the_same_keys_and_values(of_ccp: tuple[dict[str, Any], Ranks]) -> None:
+    one, three = of_ccp
     assert "ntk/drift" in one["keys"]
     for rank in three:
         assert rank["keys"] == one["keys"]
         assert rank["metrics"] == three[0]["metrics"]
 
 
-def test_batch_norm_statistics_do_not_split_the_kernel(tmp_path: Path) -> None:
+def test_batch_norm_statistics_do_not_split_the_kernel(
+    one_and_three: dict[str, tuple[dict[str, Any], Ranks]],
+) -> None:
     """Each rank has its own running statistics until the next forward pass; the kernel must be of one network.
 
     Before the first step it is that of one process, which estimates statistics on the same inputs.
     """
-    ranks = run_script(tmp_path / "bn", 2, "resnet18", width=4)
-    one = run_script(tmp_path / "one", 1, "resnet18", width=4)[0]
-    for rank in ranks:
+    one, three = one_and_three["resnet18"]
+    for rank in three:
         last = rank["last"]
-        assert torch.equal(last, ranks[0]["last"])
+        assert torch.equal(last, three[0]["last"])
         assert relative(last, last.T) < 1e-5
         assert relative(rank["first"], one["first"]) < 1e-5
         assert rank["estimated"] == one["estimated"] == rank["steps"] == [0, 6, 12, 18]
@@ -81,7 +98,7 @@ def test_batch_norm_statistics_do_not_split_the_kernel(tmp_path: Path) -> None:
 def test_the_command_line_trains_on_two_processes(tmp_path: Path) -> None:
     flags: tuple[str, ...] = ("--model.degree", "3", "--model.width", "16", "--task.batch_size", "66", "--wandb", "off")
     flags += ("--trainer.max_epochs", "2", "--ntk.probe", "20", "--trainer.accelerator", "cpu")
-    finish(start_train(*flags, "--out", str(tmp_path / "one")))
+    assert run_script("train", *flags, "--out", str(tmp_path / "one")) == 0
     two = ("--trainer.devices", "2", "--trainer.strategy", "ddp")
     finish(start_train(*flags, *two, "--out", str(tmp_path / "two")))
     one_rows, two_rows = read_rows(tmp_path / "one"), read_rows(tmp_path / "two")
@@ -93,8 +110,18 @@ def test_the_command_line_trains_on_two_processes(tmp_path: Path) -> None:
     assert relative(kernels[1], kernels[0]) < 1e-6
 
 
-def test_a_batch_that_the_ranks_cannot_share_is_refused(tmp_path: Path) -> None:
+def test_a_batch_that_the_ranks_cannot_share_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before any process is started: a fit would start them."""
+
+    def start(*_: object) -> None:
+        raise AssertionError("the run was started")
+
+    monkeypatch.setattr("hpnets.training.run._fit", start)
     flags = ("--trainer.devices", "2", "--trainer.accelerator", "cpu", "--task.batch_size", "63", "--wandb", "off")
-    output = finish(start_train(*flags, "--out", str(tmp_path / "run")), status=2)
-    assert "batch_size" in output
+    assert run_script("train", *flags, "--out", str(tmp_path / "run")) == 2
+    error = capsys.readouterr().err
+    assert "batch_size is 63; allowed: multiples of 2" in error
+    assert error.count("\n") == 1
     assert not (tmp_path / "run").exists()

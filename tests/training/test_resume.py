@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +18,14 @@ from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
 from hpnets.training import LitModel, RunFolder, train
 from hpnets.training.checkpoints import read_checkpoint
 from hpnets.training.schedule import Every
+from tests.in_process import run_script
 from tests.training.runs import finish, small_options, start_train
 
 CCP_FORWARD = CCP.forward
 FLAGS = (
     *("--model", "ccp", "--model.degree", "3", "--model.width", "16", "--task.batch_size", "64", "--wandb", "off"),
-    *("--trainer.max_epochs", "60", "--ntk.every", "7", "--ntk.probe", "20", "--trainer.accelerator", "cpu"),
+    *("--trainer.max_epochs", "40", "--ntk.every", "7", "--ntk.probe", "20", "--trainer.accelerator", "cpu"),
 )
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    finish(start_train(*FLAGS, "--out", str(folder)))
-    return folder
 
 
 def stop_after_lines(process: subprocess.Popen[str], lines: int, how: signal.Signals, delay: float) -> None:
@@ -51,39 +46,52 @@ def assert_same_run(a: Path, b: Path) -> None:
     assert set(os.listdir(a)) == set(os.listdir(b))
 
 
-@pytest.mark.parametrize(
-    ("how", "lines", "delay", "status"),
-    [
-        pytest.param(signal.SIGKILL, 2, 0.05, -9, id="kill -9 in the third epoch"),
-        pytest.param(signal.SIGINT, 1, 0.12, 130, id="Ctrl-C in the second epoch"),
-        pytest.param(signal.SIGTERM, 4, 0.0, 130, id="SIGTERM at an epoch's end"),
-    ],
-)
-def test_a_stopped_run_resumes_bit_for_bit(
-    whole: Path, tmp_path: Path, how: signal.Signals, lines: int, delay: float, status: int
-) -> None:
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """This process computes as those that `start_train` starts."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_run_stopped_three_times_is_bit_for_bit_the_whole_one(tmp_path: Path) -> None:
+    """By kill -9 in the third epoch, by Ctrl-C in the second after that, by SIGTERM at the end of a later one."""
+    assert run_script("train", *FLAGS, "--out", str(tmp_path / "whole")) == 0
     folder = tmp_path / "run"
-    process = start_train(*FLAGS, "--out", str(folder))
-    stop_after_lines(process, lines, how, delay)
-    output = finish(process, status)
-    if how != signal.SIGKILL:
-        assert f"--resume {folder}" in output.splitlines()[-1]
-    assert not (folder / "model.safetensors").exists()
-    finish(start_train("--resume", str(folder)))
-    assert_same_run(whole, folder)
+    flags: tuple[str, ...] = (*FLAGS, "--out", str(folder))
+    for how, lines, delay, status in (
+        (signal.SIGKILL, 2, 0.05, -9),
+        (signal.SIGINT, 1, 0.12, 130),
+        (signal.SIGTERM, 2, 0.0, 130),
+    ):
+        process = start_train(*flags)
+        stop_after_lines(process, lines, how, delay)
+        output, flags = finish(process, status), ("--resume", str(folder))
+        assert how == signal.SIGKILL or " ".join(flags) in output.splitlines()[-1]
+        assert not (folder / "model.safetensors").exists()
+    finish(start_train(*flags))
+    assert_same_run(tmp_path / "whole", folder)
 
 
-def test_a_run_killed_before_its_first_checkpoint_starts_again(tmp_path: Path) -> None:
-    options = small_options()
-    train(options, tmp_path / "whole")
-    RunFolder(tmp_path / "killed").start(options)
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of `small_options`, not to be changed."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    train(small_options(), folder)
+    return folder
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again(finished: Path, tmp_path: Path) -> None:
+    RunFolder(tmp_path / "killed").start(small_options())
     train(RunFolder(tmp_path / "killed").options(), tmp_path / "killed", resume=True)
     for name in ("model.safetensors", "metrics.csv", "ntk.safetensors"):
-        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
+        assert (finished / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
 
 
-def test_fewer_epochs_than_were_trained_are_refused(tmp_path: Path) -> None:
-    train(small_options(), tmp_path / "run")
+def test_fewer_epochs_than_were_trained_are_refused(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "run")
     fewer = small_options(trainer=TrainerOptions(max_epochs=1, accelerator="cpu"))
     with pytest.raises(ValueError, match="max_epochs is 1; allowed: >= 2, the epochs trained already"):
         train(fewer, tmp_path / "run", resume=True)
@@ -141,8 +149,8 @@ def test_a_checkpoint_of_another_run_is_refused(cut: Path, tmp_path: Path) -> No
         train(small_options(), tmp_path / "cut", resume=True)
 
 
-def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
-    train(small_options(), tmp_path / "run")
+def test_resuming_a_finished_run_changes_nothing(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "run")
     before = {p: p.read_bytes() for p in (tmp_path / "run").glob("*.*") if p.name != "summary.json"}
     train(RunFolder(tmp_path / "run").options(), tmp_path / "run", resume=True)
     assert {p: p.read_bytes() for p in before} == before
@@ -171,7 +179,7 @@ def train_until(step: int, options: RunOptions, folder: Path) -> None:
 def test_a_run_cut_at_any_step_goes_on_as_if_it_had_not_been(tmp_path: Path, every: Every) -> None:
     options = small_options(ntk=NTKOptions(probe=20, every=every))
     train(options, tmp_path / "whole")
-    for step in (0, 4, 9, 10, 17):
+    for step in (0, 4, 9, 10, 17) if every == "epoch" else (4, 10, 17):
         train_until(step, options, tmp_path / f"cut{step}")
         train(options, tmp_path / f"cut{step}", resume=True)
         assert_same_run(tmp_path / "whole", tmp_path / f"cut{step}")
