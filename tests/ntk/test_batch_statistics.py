@@ -132,7 +132,7 @@ def digits() -> Task:
 
 
 WITH_BATCH_NORM = {  # by how much |K_0| moves, at the least, when BatchNorm's statistics become those of the data
-    **{"starnet": 100, "dpolynet": 100, "resnet18": 100, "se_resnet": 10, "pdc": 10, "spade": 3, "pinet": 3},
+    **{"starnet": 100, "dpolynet": 100, "resnet18": 50, "se_resnet": 10, "pdc": 10, "spade": 3, "pinet": 3},
     **{"rpolynet": 3, "quadratic": 2, "cnn": 1, "film": 1, "van": 1},
 }
 

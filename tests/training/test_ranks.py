@@ -18,6 +18,8 @@ from tests.training.runs import ROOT, finish, read_rows, start_train
 
 SCRIPT = Path(__file__).with_name("ddp_script.py")
 Ranks = list[dict[str, Any]]
+# Of resnet18, whose blocks start closed.
+pytestmark = pytest.mark.filterwarnings("ignore:.*zero gradient at the start:UserWarning")
 
 
 def on_ranks(folder: Path, devices: int) -> dict[str, Ranks]:
