@@ -51,8 +51,8 @@ def with_least_memory(compute: Callable[[int], Tensor], times: float = 1.0) -> T
         except ValueError as error:
             if "memory is" not in str(error):
                 raise
-            named = re.findall(r"takes (\d+)", str(error))
-            memory = max(2 * memory, 1000) if not named else max(int(named[-1]), memory + 1)
+            (named,) = re.findall(r"at least (\d+)", str(error))
+            memory = max(int(named), memory + 1)
 
 
 @contextmanager

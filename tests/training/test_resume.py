@@ -69,7 +69,8 @@ def test_a_run_stopped_three_times_is_bit_for_bit_the_whole_one(tmp_path: Path) 
         process = start_train(*flags)
         stop_after_lines(process, lines, how, delay)
         output, flags = finish(process, status), ("--resume", str(folder))
-        assert how == signal.SIGKILL or " ".join(flags) in output.splitlines()[-1]
+        # A signal in the midst of a line leaves that line in the buffer, and it is last.
+        assert how == signal.SIGKILL or any(" ".join(flags) in line for line in output.splitlines()[-2:])
         assert not (folder / "model.safetensors").exists()
     finish(start_train(*flags))
     assert_same_run(tmp_path / "whole", folder)
