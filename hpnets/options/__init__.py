@@ -1,0 +1,9 @@
+"""The options of a run, as plain dataclasses: what `recipes/train.py --help` lists. Imports no torch."""
+
+from hpnets.options.gan import GANOptions
+from hpnets.options.ntk import NTKOptions
+from hpnets.options.optim import OptimOptions
+from hpnets.options.run import RunOptions
+from hpnets.options.trainer import TrainerOptions
+
+__all__ = ["GANOptions", "NTKOptions", "OptimOptions", "RunOptions", "TrainerOptions"]

@@ -1,0 +1,50 @@
+"""All options of a run, as config.yaml holds them."""
+
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any, Literal
+
+from hpnets.options.fields import check_names, read_fields
+from hpnets.options.gan import GANOptions
+from hpnets.options.ntk import NTKOptions
+from hpnets.options.optim import OptimOptions
+from hpnets.options.trainer import TrainerOptions
+from hpnets.validate import read, require
+
+
+@dataclass
+class RunOptions:
+    """Everything that makes a run: `model` and `task` hold a "name" and that model's or task's own options."""
+
+    model: dict[str, Any] = field(default_factory=lambda: {"name": "ccp"})
+    task: dict[str, Any] = field(default_factory=lambda: {"name": "digits"})
+    optim: OptimOptions = field(default_factory=OptimOptions)
+    ntk: NTKOptions = field(default_factory=NTKOptions)
+    trainer: TrainerOptions = field(default_factory=TrainerOptions)
+    gan: GANOptions = field(default_factory=GANOptions)
+    wandb: Literal["online", "offline", "off", "auto"] = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        read_fields(self)
+        for kind in ("model", "task"):
+            name = getattr(self, kind).get("name")
+            require(isinstance(name, str), f"{kind}.name", name, f"one of --list_{kind}s")
+        require(0 <= self.seed < 2**32, "seed", self.seed, "0 to 2**32 - 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested plain types, as config.yaml holds them."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, config: dict[str, Any]) -> "RunOptions":
+        """The inverse of `to_dict`; ValueError for a part or option that is unknown, or no mapping."""
+        known = {f.name: f.type for f in fields(cls)}
+        check_names(read("the configuration", config, dict), known)
+        values = {}
+        for key, value in config.items():
+            kind: Any = known[key]
+            if is_dataclass(kind):
+                check_names(read(key, value, dict), {f.name for f in fields(kind)}, f"{key}.")
+                value = kind(**value)
+            values[key] = value
+        return cls(**values)
