@@ -43,7 +43,7 @@ class RunOptions:
         values = {}
         for key, value in config.items():
             kind: Any = known[key]
-            if is_dataclass(kind):
+            if isinstance(kind, type) and is_dataclass(kind):
                 check_names(read(key, value, dict), {f.name for f in fields(kind)}, f"{key}.")
                 value = kind(**value)
             values[key] = value
