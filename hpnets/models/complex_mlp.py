@@ -1,16 +1,13 @@
 """Complex MLP: fully connected layers of complex weights, as pairs of real ones."""
 
 import itertools
-import math
 from dataclasses import dataclass
-from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import ComplexActivation, ComplexLinear
-from hpnets.layers.complex import COMPLEX_ACTIVATIONS
-from hpnets.models.options import Depth, Width, choice, flag
+from hpnets.layers import ComplexActivation, ComplexLinear, complex_features, complex_size
+from hpnets.models.options import ComplexActivationName, ComplexInput, Depth, Width
 from hpnets.models.registry import register_model
 from hpnets.option_sets import OptionSet, takes
 
@@ -21,8 +18,8 @@ class ComplexMLPOptions(OptionSet):
 
     depth: Depth = 2
     width: Width = 128
-    activation: Annotated[str, choice("activation s of complex numbers", COMPLEX_ACTIVATIONS)] = "split_relu"
-    complex_input: Annotated[bool, flag("take the input's second half as the imaginary parts of its first")] = False
+    activation: ComplexActivationName = "split_relu"
+    complex_input: ComplexInput = False
 
 
 _GAINS = {"split_relu": 2.0, "zrelu": 4.0, "cardioid": 8 / 3}  # E|z|^2 / E|s(z)|^2 for z of uniform phase
@@ -48,10 +45,8 @@ class ComplexMLP(nn.Module):
     @takes(ComplexMLPOptions)
     def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: ComplexMLPOptions) -> None:
         super().__init__()
-        features, self.complex_input = math.prod(input_shape), o.complex_input
-        if o.complex_input and features % 2:
-            raise ValueError(f"input_shape is {tuple(input_shape)}; allowed with complex_input: evenly many features")
-        sizes = [features // 2 if o.complex_input else features] + [o.width] * o.depth
+        self.complex_input = o.complex_input
+        sizes = [complex_size(input_shape, o.complex_input)] + [o.width] * o.depth
         self.s = nn.ModuleList(ComplexActivation(o.activation, o.width) for _ in range(o.depth))
         gain = _GAINS.get(o.activation, 1.0)
         self.W = nn.ModuleList(ComplexLinear(a, b, gain) for a, b in itertools.pairwise(sizes))
@@ -63,8 +58,7 @@ class ComplexMLP(nn.Module):
         return 1
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x.flatten(1)
-        z = x.chunk(2, dim=1) if self.complex_input else (x, torch.zeros_like(x))
+        z = complex_features(x.flatten(1), self.complex_input)
         for W_l, s in zip(self.W, self.s, strict=True):
             z = s(W_l(z))
         return self.V(torch.cat(z, dim=1))

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from hpnets.layers.activations import ACTIVATIONS
+from hpnets.layers.complex import COMPLEX_ACTIVATIONS
 from hpnets.layers.norms import NORMS_1D, NORMS_2D
 from hpnets.layers.products import PRODUCTS
 from hpnets.option_sets import Option, OptionSet
@@ -53,6 +54,8 @@ Depth = Annotated[int, count("hidden layers")]
 Width = Annotated[int, count("units of a hidden layer")]
 Degree = Annotated[int, count("degree N of the polynomial: one layer each")]
 Activation = Annotated[str, choice("activation s; none for a polynomial", ACTIVATIONS)]
+ComplexActivationName = Annotated[str, choice("activation s of complex numbers", COMPLEX_ACTIVATIONS)]
+ComplexInput = Annotated[bool, flag("take the input's second half as the imaginary parts of its first")]
 Norm1d = Annotated[str, choice("normalisation of features; layer breaks a polynomial", NORMS_1D)]
 Norm2d = Annotated[str, choice("normalisation of maps; group breaks a polynomial", NORMS_2D)]
 Skip = Annotated[bool, flag("add the previous layer to each product")]

@@ -3,6 +3,8 @@
 from hpnets.theory import families
 from hpnets.theory.activations import activation
 from hpnets.theory.closed_forms import GELU, Cosine, Erf, LeakyReLU, Monomial, Sine
+from hpnets.theory.complex_nodes import real_parts, split
+from hpnets.theory.ensembles import EnsembleKernel, ensemble_kernel
 from hpnets.theory.harmonics import degree_energy, multiplicity, zonal_coefficients, zonal_harmonics
 from hpnets.theory.laws import Laws, no_limit, register_limit
 from hpnets.theory.limits import LimitKernel, init_variances, limit_kernel
@@ -16,6 +18,7 @@ from hpnets.theory.sphere import SphereSpectrum, dot_product, funk_hecke, sphere
 __all__ = [
     "GELU",
     "Cosine",
+    "EnsembleKernel",
     "Erf",
     "Laws",
     "LeakyReLU",
@@ -34,6 +37,7 @@ __all__ = [
     "degree_energy",
     "dense",
     "dot_product",
+    "ensemble_kernel",
     "families",
     "flatten",
     "from_covariance",
@@ -48,11 +52,13 @@ __all__ = [
     "no_limit",
     "normalise",
     "ntk_parametrised_kernel",
+    "real_parts",
     "register_limit",
     "rescale",
     "scale",
     "shift",
     "sphere_spectrum",
+    "split",
     "translate",
     "zonal_coefficients",
     "zonal_harmonics",

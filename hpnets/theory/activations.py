@@ -61,6 +61,16 @@ def find_activation(s: "str | Callable[[Tensor], Tensor]") -> Activation | None:
     return s if hasattr(s, "dual") else Quadrature(s)  # type: ignore[return-value]
 
 
+def check_gaussian(h: Moments, s: "str | Callable[[Tensor], Tensor]") -> None:
+    """Raise ValueError for features that no activation s can follow."""
+    if not h.gaussian:
+        raise ValueError(
+            f"{s if isinstance(s, str) else type(s).__name__} of features that are not Gaussian has no limit in closed "
+            "form: they are inputs, products, sums with what has passed an activation, or a first layer of uniform "
+            "weights or biases; allowed: a dense layer or convolution before it, or activation 'none'"
+        )
+
+
 def activation(h: Moments, s: "str | Callable[[Tensor], Tensor]") -> Moments:
     r"""The moments of s(h) for a Gaussian layer h: S <- E[s(z) s(z')], T <- T E[s'(z) s'(z')], and the mean E[s(z)].
 
@@ -72,12 +82,7 @@ def activation(h: Moments, s: "str | Callable[[Tensor], Tensor]") -> Moments:
     function = find_activation(s)
     if function is None:
         return h
-    if not h.gaussian:
-        raise ValueError(
-            f"{s if isinstance(s, str) else type(s).__name__} of features that are not Gaussian has no limit in closed "
-            "form: they are inputs, products, sums with what has passed an activation, or a first layer of uniform "
-            "weights or biases; allowed: a dense layer or convolution before it, or activation 'none'"
-        )
+    check_gaussian(h, s)
     v_1, v_2 = h.variances
     S, D = function.dual(h.S, v_1[:, None, :, None], v_2[None, :, None, :])
     S_1, S_2 = (function.dual(own, v[:, :, None], v[:, None, :])[0] for own, v in ((h.S_1, v_1), (h.S_2, v_2)))

@@ -32,6 +32,9 @@ class Moments:
     Numbers scale and shift: c * y has c^2 S and c^2 T; c + y has S + c (E + E') + c^2 and the same T. A skip
     s * y + y, whose terms share y, is written (1 + s) * y.
 
+    Complex features have S = E[y(x) conj y(x')] and T = sum_p var_p dy(x)/dp conj(dy(x')/dp), p real, to which the same
+    rules apply; `complex_nodes` makes them, and makes them real again.
+
     mixed: whether the coordinates are several positions side by side (`flatten`), so that S, T and the mean are means
     over these; the mean of a product over positions is not the product of means.
 
@@ -69,13 +72,13 @@ def outer(a: Tensor, b: Tensor) -> Tensor:
 
 
 def plus_outer(S: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """S + outer(a, b)."""
-    return torch.addcmul(S, a[:, None, :, None], b[None, :, None, :])
+    """S + outer(a, conj b)."""
+    return torch.addcmul(S, a[:, None, :, None], b.conj()[None, :, None, :])
 
 
 def within(a: Tensor, b: Tensor) -> Tensor:
-    """The products (N, P, P) over each point's positions of a (N, P) and b (N, P)."""
-    return a[:, :, None] * b[:, None, :]
+    """The products (N, P, P) over each point's positions of a (N, P) and conj b (N, P)."""
+    return a[:, :, None] * b.conj()[:, None, :]
 
 
 def multiply(a: Moments, b: Moments) -> Moments:
@@ -96,7 +99,7 @@ def add(a: Moments, b: Moments) -> Moments:
         (a_1, a_2), (b_1, b_2) = a.mean, b.mean
         mean = a_1 + b_1, a_2 + b_2
         S = plus_outer(plus_outer(S, a_1, b_2), b_1, a_2)
-        S_1, S_2 = (own + cross + cross.mT for own, cross in ((S_1, within(a_1, b_1)), (S_2, within(a_2, b_2))))
+        S_1, S_2 = (own + cross + cross.mH for own, cross in ((S_1, within(a_1, b_1)), (S_2, within(a_2, b_2))))
     return Moments(S, a.T + b.T, S_1, S_2, mean, a.grid or b.grid, a.gaussian and b.gaussian, sources, mixed)
 
 

@@ -27,12 +27,21 @@ class Points:
         """The moments of points (N, channels, *grid) as features over the positions of the grid."""
         d, grid = self.x_1.shape[1], tuple(self.x_1.shape[2:])
         a, b = (x.reshape(*x.shape[:2], -1) for x in (self.x_1, self.x_2))
-        S = torch.einsum("icp,jcq->ijpq", a, b) / d
-        return Moments(S, torch.zeros_like(S), a.mT @ a / d, b.mT @ b / d, grid=grid)
+        S = torch.einsum("icp,jcq->ijpq", a, b.conj()) / d
+        return Moments(S, torch.zeros_like(S), a.mT @ a.conj() / d, b.mT @ b.conj() / d, grid=grid)
 
     def flat(self) -> Moments:
         """The moments of points (N, *shape) as vectors."""
         return self.map(lambda x: x.flatten(1)).moments()
+
+    def complex(self, halves: bool) -> Moments:
+        """The moments of points as complex vectors: with `halves` the second half of x is the imaginary part."""
+
+        def paired(x: Tensor) -> Tensor:
+            real, imaginary = x.flatten(1).chunk(2, dim=1) if halves else (x.flatten(1), torch.zeros_like(x).flatten(1))
+            return torch.complex(real, imaginary)
+
+        return self.map(paired).moments()
 
 
 def inputs(x1: Tensor, x2: Tensor | None = None) -> Moments:

@@ -14,6 +14,8 @@ DEGREES: list[tuple[str, dict[str, Any], int]] = [
     *[("bilinear", {"depth": depth}, 2**depth) for depth in (1, 2, 3)],
     *[(name, {"degree": n}, n) for name in ("ccp", "cope", "ncp", "ncp_skip", "pnn", "pnn_skip") for n in (1, 2, 3, 6)],
     ("cope", {"degree": 3, "condition": 32}, 3),
+    *[("complex_ccp", {"degree": n, "skip": skip}, n) for n in (1, 2, 4) for skip in (True, False)],
+    ("complex_ccp", {"degree": 4, "shared": True, "complex_input": True}, 4),
     *[
         (name, {"degree": 4, "norm": norm, "shared": shared, **skip}, 4)
         for name, skips in {"ccp": (True, False), "cope": (True, False), "ncp": (True, False), "ncp_skip": ()}.items()
@@ -39,9 +41,11 @@ DEGREES: list[tuple[str, dict[str, Any], int]] = [
 ]
 POLYNOMIAL = sorted({name for name, _, _ in DEGREES})
 OTHERS = [name for name in list_models() if name not in POLYNOMIAL]
+COMPLEX = ("complex_mlp", "complex_ccp")
 BENT = [  # a polynomial but for one option
-    *[(name, {"activation": "relu"}) for name in POLYNOMIAL if name not in ("bilinear", "complex_mlp", "poly_inr")],
-    *[("complex_mlp", {"activation": "split_relu"}), ("poly_inr", {"activation": "leaky_relu"})],
+    *[(name, {"activation": "relu"}) for name in POLYNOMIAL if name not in ("bilinear", "poly_inr", *COMPLEX)],
+    *[(name, {"activation": "split_relu"}) for name in COMPLEX],
+    ("poly_inr", {"activation": "leaky_relu"}),
     *[(name, {"norm": "layer"}) for name in ("ccp", "cope", "ncp", "prodpoly", "quadratic", "linear_attention")],
     *[(name, {"norm": "group"}) for name in ("cnn", "resnet18", "pinet", "pdc", "rpolynet", "dpolynet")],
 ]

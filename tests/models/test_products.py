@@ -44,7 +44,7 @@ def test_by_name() -> None:
 
 def test_every_family_that_is_no_baseline_has_a_twin() -> None:
     assert sorted([*TWINS, *BASELINES]) == list_models()
-    assert list_models("*cp", option="product") == ["ccp", "ncp"]
+    assert list_models("*cp", option="product") == ["ccp", "complex_ccp", "ncp"]
     assert list_models(option="no such") == []
 
 

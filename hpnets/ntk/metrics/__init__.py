@@ -1,5 +1,6 @@
 """Numbers that describe kernels and their eigenvalues, each one function; `METRICS` has them by name."""
 
+from hpnets.ntk.metrics.complexity import Witness, complexity_witness
 from hpnets.ntk.metrics.drift import distance, polar_angle, polar_radius, relative_drift, velocity
 from hpnets.ntk.metrics.eigen import Extremes, condition, effective_rank, lambda_extremes, stable_rank, top_k_mass
 from hpnets.ntk.metrics.labels import centred_alignment, local_elasticity
@@ -21,9 +22,11 @@ __all__ = [
     "Extremes",
     "Measurement",
     "Metric",
+    "Witness",
     "available_metrics",
     "centred_alignment",
     "check_metrics",
+    "complexity_witness",
     "condition",
     "decay_exponent",
     "distance",

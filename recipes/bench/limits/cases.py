@@ -81,6 +81,10 @@ CASES = {
     "glu": Case("glu"),
     "swiglu": Case("swiglu"),
     "complex_mlp": Case("complex_mlp", options={"complex_input": True}),
+    "complex_ccp": Case("complex_ccp", options={"degree": 2, "skip": False, "complex_input": True}),
+    "complex_ccp-split": Case(
+        "complex_ccp", options={"degree": 3, "activation": "split_relu", "complex_input": True}, seeds=16
+    ),
     "mfn_fourier": Case("mfn_fourier", options={"depth": 3, "frequency": 1.0}),
     "bacon": Case("bacon", options={"depth": 3, "frequency": 1}),
     "siren": Case("siren", options={"depth": 2, "omega": 3.0}),
