@@ -43,7 +43,7 @@ def _parts(s: Activation, c: Tensor, v: Tensor, w: Tensor) -> tuple[Tensor, Tens
 
 
 def real_parts(h: Moments) -> Moments:
-    r"""Complex features y as twice as many real ones, [Re y, Im y]; the moments are means over both: Re S / 2, Re T / 2.
+    r"""Complex features y as twice as many real ones, [Re y, Im y]; moments are means over both: Re S / 2, Re T / 2.
 
     A read-out that weighs both parts alike, f = V [Re y, Im y], sees no more of y than these; one that reads Re y alone
     would see the pseudo-covariance E[y y'] too.

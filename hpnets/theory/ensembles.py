@@ -20,12 +20,13 @@ class EnsembleKernel(NamedTuple):
 def ensemble_kernel(
     make: Callable[[], nn.Module], x1: Tensor, x2: Tensor | None = None, *, seeds: int = 16
 ) -> EnsembleKernel:
-    r"""The mean NTK of networks drawn with the seeds 0 .. seeds - 1: what stands for `limit_kernel` where there is none.
+    r"""The mean NTK of networks of the seeds 0 .. seeds - 1, which stands for `limit_kernel` where there is none.
 
         T = 1/R sum_r T_r,   standard error = (sum_r (T_r - T)^2 / (R (R - 1)))^1/2,   T_r the mean over the outputs
 
     Its distance to the limit has two parts: noise, which falls as 1/(m R)^1/2 with the width m, and the bias of a
-    finite width, which falls as 1/m and which no number of networks removes.
+    finite width, which falls as 1/m and which no number of networks removes. Parameters that start at a constant
+    (biases at 0, gates) have no share, as in `limit_kernel`.
 
     make: builds a network, in eval mode where that matters, in the NTK parametrisation
     (`create_model(.., parametrisation="ntk")`), in which kernels of all widths have one scale. x1, x2: points, (N1,
@@ -45,4 +46,5 @@ def _kernel(make: Callable[[], nn.Module], x1: Tensor, x2: Tensor | None, seed: 
         net = make().to(x1)
     with torch.no_grad():
         outputs = net(x1[:1])[0].numel()
-    return ntk(net, x1, x2, outputs="trace").double().cpu() / outputs
+    drawn = {name: p.detach() for name, p in net.named_parameters() if bool((p != p.flatten()[0]).any())}
+    return ntk(net, x1, x2, outputs="trace", params=drawn).double().cpu() / outputs

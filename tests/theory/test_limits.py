@@ -209,7 +209,11 @@ def test_every_model_has_a_limit_or_a_reason(name: str) -> None:
         ("mlp", {"activation": "relu6"}, "leaves a relative error"),
         ("quadratic", {"activation": "relu"}, "not Gaussian"),
         ("cnn", {"norm": "none"}, "uniform weights or biases"),
-        ("complex_mlp", {"activation": "cardioid"}, "mixes real and imaginary part; allowed: none, split_relu"),
+        (
+            "complex_mlp",
+            {"activation": "cardioid"},
+            "mixes real and imaginary part; allowed: none, modrelu",
+        ),
         ("film", {"activation": "none", "norm": "instance"}, "InstanceNorm2d"),
         ("pinet", {"norm": "group"}, "allowed: norm 'batch' or 'none'"),
         ("poly_inr", {"activation": "none", "clamp": 1e-3}, "clamp is 0.001, but a level's deviation"),

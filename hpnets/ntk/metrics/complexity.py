@@ -58,8 +58,8 @@ def complexity_witness(
 
 def _points(dim: int, real: float, imaginary: Sequence[float]) -> Tensor:
     """[Re z; Im z] of z and of each z'_s, (1 + len(imaginary), 2 dim)."""
-    z = torch.zeros(1 + len(imaginary), dim, dtype=torch.complex128)
-    z[0, 0] = 1
+    x = torch.zeros(1 + len(imaginary), 2 * dim, dtype=torch.float64)
+    x[0, 0] = 1
     for i, s in enumerate(imaginary, 1):
-        z[i, 0], z[i, 1] = complex(real, -s), max(0.0, 1 - real**2 - s**2) ** 0.5
-    return dim**0.5 * torch.cat([z.real, z.imag], 1)
+        x[i, 0], x[i, 1], x[i, dim] = real, max(0.0, 1 - real**2 - s**2) ** 0.5, -s
+    return dim**0.5 * x
