@@ -75,9 +75,8 @@ def shifted_digits(number: int, seed: int) -> tuple[tuple[Tensor, Tensor], tuple
     rolls = torch.randint(8, (2 * number, 2), generator=generator).tolist()
     pixels = torch.tensor(images, dtype=torch.float64).view(-1, 8, 8)[chosen]
     moved = torch.stack([p.roll(tuple(by), (0, 1)) for p, by in zip(pixels, rolls, strict=True)])
-    c = torch.fft.fft2(moved).flatten(1)[
-        :, [8 * a + b for a in range(8) for b in range(8) if (a, b) < (-a % 8, -b % 8)]
-    ]
+    half = [(a, b) for a in range(8) for b in range(8) if (a, b) < (-a % 8, -b % 8)]
+    c = torch.stack([torch.fft.fft2(moved)[:, a, b] for a, b in half], 1)
     x = torch.cat([c.real, c.imag], 1)
     x = c.shape[1] ** 0.5 * x / x.norm(dim=1, keepdim=True)
     y = torch.nn.functional.one_hot(torch.tensor(labels)[chosen], 10).double() - 0.1
