@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from hpnets.kernels import KernelPredictor
-from hpnets.papers.complex_nets.cells import distance, gap_of_limits, learnt, limit, witness, witness_of_limit
-from hpnets.papers.complex_pairs import TARGETS, kernel, make_net, points, shifted_digits, taught
-
-HOLOMORPHIC, MODULUS, CONJUGATE = list(TARGETS)[:3]
+from hpnets.papers.complex_learning import CONJUGATE, HOLOMORPHIC, MODULUS, learnt, taught
+from hpnets.papers.complex_nets.cells import distance, gap_of_limits
+from hpnets.papers.complex_pairs import kernel, limit, make_net, points
+from hpnets.papers.complex_witness import witness, witness_of_limit
+from hpnets.papers.shifted_digits import shifted_digits
 
 
 def test_names_make_the_networks_they_say() -> None:
