@@ -32,16 +32,17 @@ def witness_of_limit(network: str, dim: int, device: str) -> Measured:
     return {"values": list(complexity_witness(lambda x: limit(network, x), dim).values)}
 
 
-def witnesses(results: Results, network: str) -> list[float]:
+def witnesses(results: Results, network: str) -> dict[str, float]:
     """w(s), the mean over the seeds."""
-    return [mean(each) for each in zip(*results.of(witness, network=network).values("values"), strict=True)]
+    values = zip(*results.of(witness, network=network).values("values"), strict=True)
+    return {f"s = {s:g}": mean(each) for s, each in zip(S, values, strict=True)}
 
 
 def spreads(results: Results, networks: Sequence[str]) -> Measured:
     """The greatest w(s) less the least, by network."""
     values = {n: witnesses(results, n) for n in networks}
-    spread = {n: max(w) - min(w) for n, w in values.items()}
-    return {SPREAD: spread, "w": values}
+    spread = {n: max(w.values()) - min(w.values()) for n, w in values.items()}
+    return {SPREAD: spread, **{f"w, {n}": w for n, w in values.items()}}
 
 
 def rise(results: Results, network: str) -> Measured:
@@ -51,13 +52,12 @@ def rise(results: Results, network: str) -> Measured:
 
 
 def sees(results: Results, networks: Sequence[str]) -> Measured:
-    """The spread of networks, of their limits and of their additive twins."""
-    made, limits = spreads(results, networks), {}
-    twins = spreads(results, [f"{name}-sum" for name in networks])
+    """The spread of networks and of their additive twins, and how far they are from the limits."""
+    twins, off = spreads(results, [f"{name}-sum" for name in networks])[SPREAD], {}
     for name in networks:
-        limits[name] = results.of(witness_of_limit, network=name).one("values")
-    off = {n: max(abs(a - b) for a, b in zip(w, limits[n], strict=True)) for n, w in made["w"].items()}
-    return {**made, "limit": limits, OFF: off, f"{SPREAD}, twins": twins[SPREAD]}
+        limit_of = results.of(witness_of_limit, network=name).one("values")
+        off[name] = max(abs(a - b) for a, b in zip(witnesses(results, name).values(), limit_of, strict=True))
+    return {**spreads(results, networks), OFF: off, f"{SPREAD}, twins": twins}
 
 
 def draw_witness(results: Results, groups: Sequence[Sequence[str]], axes: list[Any]) -> None:

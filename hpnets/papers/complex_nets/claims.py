@@ -35,7 +35,7 @@ def reduction_claims(sizes: Sizes) -> list[Claim]:
             "A complex network with a split activation has, as it grows wide, the kernel of the real one on both parts",
             partial(distances, networks=one),
             Below(ERROR, 0.10, each=True) & Between(SLOPE, -0.6, -0.4, each=True),
-            *(ABSTRACT, f"K = 2 K_real; {NTK}", sizes.seeds),
+            *(ABSTRACT, f"K = 2 K_real; {NTK}", sizes.draws),
         ),
         Claim(
             "So it is blind to Im <z, z'>; so are none and modrelu, the identity where it starts",
@@ -75,7 +75,7 @@ def product_claims(sizes: Sizes) -> list[Claim]:
             "Kernels of complex products tend to the limit of the real product rule with complex S and T",
             partial(distances, networks=products),
             Below(ERROR, 0.10, each=True) & Between(SLOPE, -0.6, -0.4, each=True),
-            *(OURS, f"S = Re P^N; {NTK}", sizes.seeds),
+            *(OURS, f"S = Re P^N; {NTK}", sizes.draws),
         ),
         *see,
     ]
@@ -140,7 +140,7 @@ def learning_claims(sizes: Sizes) -> list[Claim]:
 
 def distances(results: Results, networks: Sequence[str]) -> Quantities:
     by = {n: results.of(distance, network=n).by("width", "error") for n in networks}
-    middle = {n: {m: median(errors) for m, errors in of.items()} for n, of in by.items()}
+    middle = {n: {m: median(errors) for m, (errors,) in of.items()} for n, of in by.items()}
     slopes = {n: mean_slope({m: [error] for m, error in of.items()}) for n, of in middle.items()}
     last = {n: of[max(of)] for n, of in middle.items() if n not in HEAVY}  # whose products have heavy tails
     return {ERROR: last, SLOPE: slopes, "medians by width": middle}

@@ -51,6 +51,6 @@ def figures(results: Results, sizes: Sizes) -> list[Figure]:
 def draw_widths(results: Results, axes: list[Any]) -> None:
     of = results.of(distance).split("network")
     for (network, part), style in zip(of.items(), categories(list(of)).values(), strict=True):
-        errors = {width: median(each) for width, each in part.by("width", "error").items()}
+        errors = {width: median(each) for width, (each,) in part.by("width", "error").items()}
         axes[0].loglog(list(errors), list(errors.values()), label=network, **style)
     axes[0].set(xlabel="width m", ylabel="|K_m - K| / |K|, median")

@@ -19,6 +19,7 @@ class Sizes:
     seeds: int = 6
     dim: int = 8
     points: int = 24
+    draws: int = 20
     networks: tuple[str, ...] = ("mlp-split_relu", "mlp-split_tanh", "split_relu-mult-1", *PRODUCTS, *HEAVY)
     widths: tuple[int, ...] = (64, 256, 1024)
     witnesses: tuple[str, ...] = (*REDUCING, *OTHERS)
@@ -44,10 +45,26 @@ class Sizes:
 
 
 QUICK = replace(
-    Sizes(), seeds=5, widths=(64, 256), witness_width=256, nets=3, gap_widths=(64, 512), gap_steps=200, steps=300
+    Sizes(),
+    seeds=5,
+    widths=(64, 256),
+    witness_width=256,
+    nets=3,
+    draws=8,
+    gap_widths=(64, 512),
+    gap_steps=200,
+    steps=300,
 )
 LESS = replace(QUICK, networks=("mlp-split_relu", "none-mult-2", "split_relu-mult-1", *HEAVY), seeing_nets=4)
 SMALL = replace(
-    LESS, seeds=3, points=6, seeing=SEEING[::2], widths=(8, 16), witness_width=16, gap_widths=(8, 16), gap_steps=10
+    LESS,
+    seeds=3,
+    draws=3,
+    points=6,
+    seeing=SEEING[::2],
+    widths=(8, 16),
+    witness_width=16,
+    gap_widths=(8, 16),
+    gap_steps=10,
 )
 TINY = replace(SMALL, nets=2, width=8, steps=5, rates=(0.01, 0.03), images=20, held=20, samples=(20, 28, 36))
