@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import pytest
 import torch
 
 from hpnets.papers.boxes import box_data, fit_boxes, nearest_polynomial
@@ -21,7 +20,7 @@ def test_data_is_in_units_of_the_training_box() -> None:
 
 
 def test_a_fit_is_measured_by_target_and_seed() -> None:
-    """Of a cubic by its own least squares, and by a network that is trained: keys, seeds, and curves of what is drawn."""
+    """By least squares, which is exact of a cubic, and by training: keys, seeds, and curves of what is drawn."""
     exact = nearest_polynomial(3, *(part.double() for part in box_data("cubic", 1, 0, 64)))
     assert max(exact["inside"] + exact["outside"]) < 1e-6
     make = partial(partial, build, "ccp-3", 1, width=8)
