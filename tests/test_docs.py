@@ -48,17 +48,17 @@ class Block:
 
 def blocks(page: Path) -> list[Block]:
     """The fenced blocks of a page, in order; fails for a fence that is indented or never closed."""
-    found, start, language = [], 0, ""
+    made, start, language = [], 0, ""
     lines = page.read_text().splitlines()
     for number, line in enumerate(lines, 1):
         if line.lstrip().startswith("```"):
             assert line.startswith("```"), f"{page}:{number}: an indented fence"
             if start:
                 assert line.strip() == "```", f"{page}:{number}: a fence within a fence"
-                found.append(Block(language, "\n".join(lines[start : number - 1]) + "\n", start + 1))
+                made.append(Block(language, "\n".join(lines[start : number - 1]) + "\n", start + 1))
             start, language = (0, "") if start else (number, line[3:].strip())
     assert not start, f"{page}:{start}: a fence that is never closed"
-    return found
+    return made
 
 
 def commands(text: str) -> list[str]:

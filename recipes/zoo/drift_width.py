@@ -36,14 +36,14 @@ def drift_width(
 
     if seeds < 2:
         raise ValueError(f"seeds is {seeds}; allowed: >= 2, for a spread")
-    found: dict[str, dict[str, object]] = {}
+    measured: dict[str, dict[str, object]] = {}
     for model in models.split(","):
-        found[model] = {}
+        measured[model] = {}
         for width in widths.split(","):
-            found[model][width] = mean_std([drift(model, int(width), seed, epochs, rate) for seed in range(seeds)])
-            print(model, width, found[model][width], flush=True)
+            measured[model][width] = mean_std([drift(model, int(width), seed, epochs, rate) for seed in range(seeds)])
+            print(model, width, measured[model][width], flush=True)
     command = command_of("recipes.zoo.drift_width")
-    record = {"command": command, "about": ABOUT.format(epochs=epochs, seeds=seeds, rate=rate), "drift": found}
+    record = {"command": command, "about": ABOUT.format(epochs=epochs, seeds=seeds, rate=rate), "drift": measured}
     write_json(Path(out) / "width.json", record)
 
 

@@ -103,11 +103,11 @@ def test_mixed_precision_is_finite_and_close(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_the_cost_is_that_of_its_parameters_and_operations(name: str) -> None:
     net = small(name)
-    found = cost(net, IMAGE)
-    assert found.parameters == sum(p.numel() for p in net.parameters())
-    assert 0 <= found.products < found.flops
+    counted = cost(net, IMAGE)
+    assert counted.parameters == sum(p.numel() for p in net.parameters())
+    assert 0 <= counted.products < counted.flops
     # each weight of a matrix takes part in one multiply-add or more, where it is no filter that is scaled first
-    assert found.flops >= 2 * sum(p.numel() for p in net.parameters() if p.ndim == 2)
+    assert counted.flops >= 2 * sum(p.numel() for p in net.parameters() if p.ndim == 2)
 
 
 @pytest.mark.parametrize("name", ZERO_GATES)
@@ -165,11 +165,11 @@ def test_forward_leaves_nothing_on_the_module(name: str) -> None:
 
 def attributes(net: nn.Module) -> dict[str, int]:
     """The identity of each attribute, parameter and buffer of each module."""
-    found = {}
+    ids = {}
     for name, module in net.named_modules():
         for key, value in {**vars(module), **module._parameters, **module._buffers}.items():
-            found[f"{name}.{key}"] = id(value)
-    return found
+            ids[f"{name}.{key}"] = id(value)
+    return ids
 
 
 @pytest.mark.parametrize("name", ALL)

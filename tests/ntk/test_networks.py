@@ -174,8 +174,8 @@ def test_parameters_given_by_value() -> None:
     net = create_model("ccp", input_shape=(4,), output_dim=3, width=6).double()
     other = create_model("ccp", input_shape=(4,), output_dim=3, width=6).double()
     x = torch.randn(5, 4, dtype=torch.float64)
-    found = ntk(net, x, outputs="full", params=dict(other.named_parameters()))
-    assert relative(found, dense_kernel(other, x)) < 1e-10
+    kernel = ntk(net, x, outputs="full", params=dict(other.named_parameters()))
+    assert relative(kernel, dense_kernel(other, x)) < 1e-10
 
 
 @pytest.mark.parametrize("name", list_models())

@@ -50,9 +50,9 @@ def test_load_run_gives_the_trained_network(run: RunFolder) -> None:
     net, task, summary = load_run(run.path)
     assert not net.training
     recorded = summary["fingerprint"]
-    found = fingerprint(net, task.probe(recorded["probe"]).x)
-    assert found["trace"] == pytest.approx(recorded["trace"], rel=1e-9)
-    assert found["eigenvalues"] == pytest.approx(recorded["eigenvalues"], rel=1e-9)
+    measured = fingerprint(net, task.probe(recorded["probe"]).x)
+    assert measured["trace"] == pytest.approx(recorded["trace"], rel=1e-9)
+    assert measured["eigenvalues"] == pytest.approx(recorded["eigenvalues"], rel=1e-9)
 
 
 def test_changed_weights_are_refused(run: RunFolder) -> None:
