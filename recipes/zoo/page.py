@@ -14,7 +14,8 @@ one split, and so is its additive twin, the same config with `--model.product su
 from `checkpoints/index.json` by `python -m recipes.zoo.page` (`--sort` orders the tables by another column).
 
 - Metrics are of the test split, mean +- standard deviation over the seeds. The difference is ours minus the twin's,
-  seed by seed. The twin has the same width, optimiser and schedule, which were chosen for ours.
+  seed by seed. The twin has the same width, optimiser and schedule, which were chosen for ours: it was not tuned as
+  much, so that the difference is not yet that of the product alone.
 - FLOPs are of one sample; the products counted among them in parentheses, in thousands.
 - Drift is |K_T - K_0| / |K_0| of the trace kernel on the probe set, which a change of scale dominates; cosine drift is
   blind to scale. Where more than half of the parameters have no gradient at the start (gates that begin at zero), the
