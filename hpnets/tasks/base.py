@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -12,18 +12,11 @@ from torchmetrics import MetricCollection
 
 from hpnets.registry import ClassRegistry
 from hpnets.tasks.loading import Loader, eval_loader, train_loader
+from hpnets.tasks.probe import Probe, random_rows
 from hpnets.tasks.samples import Samples, Splits
 from hpnets.validate import at_least, require
 
 Predict = Callable[[Tensor], Tensor]  # inputs (N, *input_shape) to the network's outputs (N, output_dim)
-
-
-class Probe(NamedTuple):
-    """The fixed inputs on which kernels are measured: training samples, or latents, which have no target and no row."""
-
-    x: Tensor  # (n, *input_shape), normalised
-    y: Tensor | None  # (n, output_dim), the float targets of kernel alignment
-    indices: Tensor | None  # (n,) int64, rows of the source data set
 
 
 class Task(LightningDataModule):
@@ -128,8 +121,8 @@ class SupervisedTask(Task):
         """The outputs that would be right for the y (N, ...) of a batch, shape (N, output_dim), float."""
 
     def probe_rows(self, n: int, generator: torch.Generator) -> Tensor:
-        """n different rows of train_set, ascending, shape (n,)."""
-        return torch.randperm(len(self.train_set), generator=generator)[:n].sort().values
+        """n different rows of train_set, ascending, shape (n,); see `random_rows`."""
+        return random_rows(len(self.train_set), n, generator)
 
     def probe(self, n: int) -> Probe:
         """n training samples, without replacement, the same in every run with this seed.

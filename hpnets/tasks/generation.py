@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from hpnets.tasks.base import Predict, Probe, Task
+from hpnets.tasks.base import Predict, Task
 from hpnets.tasks.frechet import frechet_distance
 from hpnets.tasks.kinds import ClassificationTask
+from hpnets.tasks.probe import Probe
 from hpnets.tasks.samples import Samples, Splits
 from hpnets.validate import at_least
 

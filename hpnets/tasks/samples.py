@@ -72,23 +72,3 @@ def stratified_split(labels: Tensor, size: int, generator: torch.Generator) -> t
     held = torch.zeros(len(labels), dtype=torch.bool)
     held[by_class[(2 * torch.arange(size) + 1) * len(labels) // (2 * size)]] = True
     return (~held).nonzero().flatten(), held.nonzero().flatten()
-
-
-def balanced_rows(labels: Tensor, n: int, classes: int, generator: torch.Generator) -> Tensor:
-    """n rows with class counts that differ by at most 1, in order of class and then of row, shape (n,).
-
-    The classes take turns in giving a random row, so that a smaller n chooses a subset of the rows of a larger one.
-    Raises ValueError if a class has too few rows for that.
-    """
-    sizes = labels.bincount(minlength=classes)
-    limit = int(sizes.clamp(max=int(sizes.min()) + 1).sum())
-    if n > limit:
-        short = int(sizes.argmin())
-        raise ValueError(f"n is {n}; allowed: at most {limit}, as class {short} has only {int(sizes[short])} samples")
-    shuffled = torch.randperm(len(labels), generator=generator)
-    turn = torch.empty_like(labels)
-    for c in range(classes):
-        members = shuffled[labels[shuffled] == c]
-        turn[members] = torch.arange(len(members))
-    chosen = (turn * classes + labels).argsort()[:n].sort().values
-    return chosen[labels[chosen].argsort(stable=True)]
