@@ -6,7 +6,7 @@ from hpnets.ntk._blocks import ntk_blocks
 from hpnets.ntk._budget import parse_bytes
 from hpnets.ntk._failures import UnprovenWarning
 from hpnets.ntk._fingerprint import fingerprint
-from hpnets.ntk._functional import Params, eager
+from hpnets.ntk._functional import Params
 from hpnets.ntk._gradients import zero_gradient_fraction
 from hpnets.ntk._kernel import ntk
 from hpnets.ntk._linearised import Centred, Linearised, centre, linearize
@@ -17,6 +17,7 @@ from hpnets.ntk._planning import plan
 from hpnets.ntk._rules import GainRule, OuterRule, Rule, register_rule
 from hpnets.ntk._sketch import Sketch, sketch
 from hpnets.ntk._stages import stage_seconds
+from hpnets.ntk._wrappers import eager
 
 __all__ = [
     "Centred",

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from torch import Tensor, nn
 
 from hpnets.ntk._checks import check_inputs, check_types
-from hpnets.ntk._functional import Params, eager
+from hpnets.ntk._functional import Params
 from hpnets.ntk._kernel import ntk
 from hpnets.ntk._output_selection import Outputs
 from hpnets.ntk._planning import parameters_of
+from hpnets.ntk._wrappers import eager
 
 
 def ntk_blocks(

@@ -10,7 +10,7 @@ from hpnets.ntk._budget import parse_bytes
 from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_output, check_types
 from hpnets.ntk._cost_model import Distrust
 from hpnets.ntk._failures import CrashError, DisprovenError, RefusalError, UnprovenWarning
-from hpnets.ntk._functional import Params, eager, single_output_function
+from hpnets.ntk._functional import Params, single_output_function
 from hpnets.ntk._ntkvp import ntkvp_kernel
 from hpnets.ntk._output_selection import Outputs
 from hpnets.ntk._plan import Plan, StalePlanError
@@ -23,6 +23,7 @@ from hpnets.ntk._ring import Ring, block_size, gather_rows, together
 from hpnets.ntk._state import undisturbed
 from hpnets.ntk._structured import TermWork
 from hpnets.ntk._tiling import Driver, tiled_kernel
+from hpnets.ntk._wrappers import eager
 
 VERIFY = ("always", "first", "off")
 # The algorithm that is tried next, where one raises.

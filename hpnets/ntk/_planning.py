@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from hpnets.ntk._budget import numel, parse_bytes
 from hpnets.ntk._checks import check_eval_mode, check_inputs, check_output, check_types
 from hpnets.ntk._cost_model import Distrust, choose_terms, predict_seconds, rest_term
-from hpnets.ntk._functional import Params, eager, plain_name, trainable_parameters
+from hpnets.ntk._functional import Params, trainable_parameters
 from hpnets.ntk._ntkvp import ntkvp_tile
 from hpnets.ntk._output_selection import Outputs, select_outputs
 from hpnets.ntk._plan import ParameterPlan, Plan
@@ -17,6 +17,7 @@ from hpnets.ntk._state import undisturbed
 from hpnets.ntk._structured import Schedule
 from hpnets.ntk._survey import Survey, saved_scalars, survey
 from hpnets.ntk._terms import Functional, Term
+from hpnets.ntk._wrappers import eager, plain_name
 
 ALGORITHMS = ("auto", "structured", "jacobian", "loop", "ntkvp")
 
