@@ -23,8 +23,16 @@ def test_a_fit_is_measured_by_target_and_seed() -> None:
     """By least squares, which is exact of a cubic, and by training: keys, seeds, and curves of what is drawn."""
     exact = nearest_polynomial(3, *(part.double() for part in box_data("cubic", 1, 0, 64)))
     assert max(exact["inside"] + exact["outside"]) < 1e-6
-    make = partial(partial, build, "ccp-3", 1, width=8)
-    measured = fit_boxes(make, ["linear", "cubic"], 1, [0, 1], 32, 300, "cpu", drawn=("cubic",))
+    measured = fit_boxes(
+        lambda outputs: partial(build, "ccp-3", 1, outputs, 8),
+        ["linear", "cubic"],
+        1,
+        [0, 1],
+        32,
+        300,
+        "cpu",
+        drawn=("cubic",),
+    )
     assert list(measured) == ["linear", "cubic"]
     assert "curve" not in measured["linear"]
     assert [len(measured["cubic"][key]) for key in ("inside", "outside", "degree", "curve")] == [2] * 4

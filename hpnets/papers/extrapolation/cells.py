@@ -6,7 +6,7 @@ from typing import Any
 from hpnets.papers.boxes import box_data, errors, fit_boxes, polynomials
 from hpnets.papers.data import stacked
 from hpnets.papers.digit_sums import fit_pairs, pair_data
-from hpnets.papers.ensembles import fit, make_ensemble
+from hpnets.papers.ensembles import Make, fit, make_ensemble
 from hpnets.papers.extrapolation.sizes import Sizes
 from hpnets.papers.networks import build
 from hpnets.papers.sectors import fit_ring
@@ -50,7 +50,10 @@ def fit_lines(network: str, targets: list[str], dim: int, width: int, **options:
     """Fit targets of one output size on their boxes; by target, see `fit_boxes`."""
     # pnn-N is homogeneous, so 0 at x = 0: it cannot learn a constant.
     centred, drawn = not network.startswith("pnn-"), DRAWN if dim == 1 else ()
-    make = partial(partial, build, network, dim, width=width)
+
+    def make(outputs: int) -> Make:
+        return partial(build, network, dim, outputs, width)
+
     return fit_boxes(make, targets, dim, centred=centred, drawn=drawn, **options)
 
 
