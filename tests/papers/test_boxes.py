@@ -37,7 +37,7 @@ def test_a_fit_is_measured_by_target_and_seed() -> None:
     assert "curve" not in measured["linear"]
     assert [len(measured["cubic"][key]) for key in ("inside", "outside", "degree", "curve")] == [2] * 4
     assert [len(curve) for curve in measured["cubic"]["curve"]] == [81, 81]
-    assert max(measured["linear"]["inside"]) < 0.05
+    assert max(measured["linear"]["inside"]) < 0.2
 
 
 def test_a_polynomial_net_needs_no_direction_more_than_another() -> None:
