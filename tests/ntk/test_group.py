@@ -16,6 +16,7 @@ from hpnets.models import create_model
 from hpnets.ntk import NTKOperator, ntk, plan
 from hpnets.ntk._ring import pairs
 from tests.linalg.oracles import small_net
+from tests.odd_modules.data_dependent import MixedUnitsLater
 
 
 @pytest.mark.parametrize("world", range(1, 10))
@@ -124,19 +125,8 @@ def test_a_plan_takes_no_group_and_no_outputs_beside_it() -> None:
 
 
 def test_a_plan_that_later_samples_contradict_is_refused() -> None:
-    class Mixing(nn.Module):
-        """Mixes its units on samples with a negative first entry."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.a, self.out = nn.Linear(4, 4), nn.Linear(4, 3)
-
-        def forward(self, x: Tensor) -> Tensor:
-            h = self.a(x)
-            return self.out(torch.where(x[:, :1] > 0, h * h, h * h.roll(1, 1)))
-
     torch.manual_seed(0)
-    net, x = Mixing().double(), torch.randn(5, 4, dtype=torch.float64).abs()
+    net, x = MixedUnitsLater().double(), -torch.randn(5, 4, dtype=torch.float64).abs()
     given = plan(net, x, outputs="full")
     x[3, 0] *= -1
     with pytest.raises(ValueError, match=r"the plan assumes of a.weight, a.bias what these samples show is not so"):

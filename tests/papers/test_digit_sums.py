@@ -20,7 +20,7 @@ def test_held_out_sums_are_held_out(fold: str) -> None:
     held = torch.tensor(FOLDS[fold])
     x, s, x_seen, s_seen, x_held, s_held = pair_data(fold, [0], 256, None, "cpu")
     assert [part.shape[:2] for part in (x, x_seen, x_held)] == [(1, 256), (1, 2000), (1, 2000)]
-    assert not torch.isin(torch.cat([s, s_seen]), held).any()
+    assert not torch.isin(torch.cat([s, s_seen], 1), held).any()
     assert torch.isin(s_held, held).all()
 
 

@@ -7,13 +7,14 @@ from typing import Any, cast
 
 import pytest
 import torch
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, DistributedSampler
 
 from hpnets.tasks import Task, create_task
 from hpnets.tasks.base import SupervisedTask
 from hpnets.tasks.loading import eval_batches
+from tests.training.runs import quiet_trainer
 
 
 def on_rank(world: int, rank: int, **options: Any) -> Task:
@@ -140,16 +141,7 @@ class Recorder(LightningModule):
 def test_lightning_reshuffles_each_epoch_in_the_same_way() -> None:
     task = create_task("line", train_size=40, test_size=37, batch_size=6)
     module = Recorder(task)
-    trainer = Trainer(
-        max_epochs=2,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-    )
+    trainer = quiet_trainer(max_epochs=2, use_distributed_sampler=False, num_sanity_val_steps=0)
     trainer.fit(module, datamodule=task)
     assert module.seen == epochs(on_rank(1, 0))
     assert len(module.validated) == 2 * 37

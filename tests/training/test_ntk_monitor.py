@@ -16,6 +16,7 @@ from hpnets.atomic_files import read_tensors
 from hpnets.ntk import estimated_statistics, ntk, plan
 from hpnets.training import NonFiniteError, NTKMonitor, ntk_monitor
 from hpnets.training.batch_statistics import training_inputs
+from tests.training.runs import quiet_trainer
 
 X = torch.randn(24, 5, generator=torch.Generator().manual_seed(0))
 Y = torch.eye(3)[torch.arange(24) % 3]
@@ -46,16 +47,7 @@ def fit(
     **kwargs: object,
 ) -> pl.Trainer:
     pl.seed_everything(0, verbose=False)
-    trainer = pl.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        callbacks=list(callbacks),
-        **kwargs,
-    )
+    trainer = quiet_trainer(*callbacks, max_epochs=epochs, **kwargs)
     trainer.fit(module, DataLoader(TensorDataset(X, Y), batch_size=6), ckpt_path=checkpoint, weights_only=True)
     return trainer
 
