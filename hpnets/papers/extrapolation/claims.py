@@ -134,7 +134,8 @@ def outside(results: Results, target: str, networks: tuple[str, ...]) -> Quantit
 
 
 def stated_setting(results: Results, target: str, network: str) -> Quantities:
-    runs, made = results.of(cells.paper_setting, target=target, network=network), {}
+    runs = results.of(cells.paper_setting, target=target, network=network)
+    made: Quantities = {}
     for r in runs:
         name = f"lr {r.options['lr']:g}, {r.options['epochs']} epochs"
         made |= {f"{part}, {name}": r.value[part] for part in ("inside", "outside")}
