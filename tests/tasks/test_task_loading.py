@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, DistributedSampler
 from hpnets.tasks import Task, create_task
 from hpnets.tasks.base import SupervisedTask
 from hpnets.tasks.loading import eval_batches
-from tests.training.runs import quiet_trainer
+from tests.training.quiet import quiet_trainer
 
 
 def on_rank(world: int, rank: int, **options: Any) -> Task:

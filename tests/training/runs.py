@@ -5,9 +5,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
-
-import lightning.pytorch as pl
 
 from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
 
@@ -26,12 +23,6 @@ def small_options(**changes: object) -> RunOptions:
         "seed": 0,
     }
     return RunOptions(**{**options, **changes})
-
-
-def quiet_trainer(*callbacks: pl.Callback, **options: Any) -> pl.Trainer:
-    """A trainer on the CPU with these options of Lightning's, which prints, logs and keeps nothing."""
-    off = ("logger", "enable_progress_bar", "enable_model_summary", "enable_checkpointing")
-    return pl.Trainer(**{"accelerator": "cpu", **dict.fromkeys(off, False), **options}, callbacks=list(callbacks))
 
 
 def start_train(*flags: str, **environment: str) -> subprocess.Popen[str]:

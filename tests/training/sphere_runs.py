@@ -9,7 +9,7 @@ from torch import Tensor
 from hpnets.options import OptimOptions
 from hpnets.tasks import create_task
 from hpnets.tasks.sphere import SphereTask
-from tests.training.runs import quiet_trainer
+from tests.training.quiet import quiet_trainer
 
 
 def sphere(**options: object) -> SphereTask:

@@ -17,7 +17,8 @@ from hpnets.options import NTKOptions, TrainerOptions
 from hpnets.tasks.sphere import SphereTask
 from hpnets.training import HarmonicMonitor, LinearTwin, LitModel, NTKMonitor, train
 from hpnets.training.batch_statistics import training_inputs
-from tests.training.runs import quiet_trainer, small_options
+from tests.training.quiet import quiet_trainer
+from tests.training.runs import small_options
 from tests.training.sphere_runs import fit as fit_task
 from tests.training.sphere_runs import plain, points, sphere
 

@@ -16,7 +16,7 @@ from hpnets.atomic_files import read_tensors
 from hpnets.ntk import estimated_statistics, ntk, plan
 from hpnets.training import NonFiniteError, NTKMonitor, ntk_monitor
 from hpnets.training.batch_statistics import training_inputs
-from tests.training.runs import quiet_trainer
+from tests.training.quiet import quiet_trainer
 
 X = torch.randn(24, 5, generator=torch.Generator().manual_seed(0))
 Y = torch.eye(3)[torch.arange(24) % 3]

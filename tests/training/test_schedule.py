@@ -16,7 +16,7 @@ from hpnets.atomic_files import read_tensors
 from hpnets.models import create_model
 from hpnets.training import HarmonicMonitor, LinearTwin, LitModel, NonFiniteError, NTKMonitor
 from hpnets.training.schedule import Every, Scheduled, is_due
-from tests.training.runs import quiet_trainer
+from tests.training.quiet import quiet_trainer
 from tests.training.sphere_runs import fit as fit_task
 from tests.training.sphere_runs import plain, points, sphere
 
