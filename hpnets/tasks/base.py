@@ -90,10 +90,8 @@ class Task(LightningDataModule):
         self.setup()
         rows = len(self.train_set)
         require(self.batch_size <= rows, "batch_size", self.batch_size, f"at most {rows}, the training samples")
-        changed = self.augment != NONE
-        samples = (
-            self.train_set if not changed else augmented(self.train_set, self.augment, self.input_shape, self.seed)
-        )
+        plain = self.train_set
+        samples = plain if self.augment == NONE else augmented(plain, self.augment, self.input_shape, self.seed)
         loader = train_loader(samples, self.batch_size, *self._ranks(), self.seed, self.num_workers)
         if self.trainer:
             # Lightning makes a resumed run's first iterator before it tells the sampler the epoch, and workers fetch
