@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from hpnets.options import OptimOptions
 from hpnets.schedules import changes_rates, check_total, needs_total, rate_factor
+from hpnets.training.log import log_now
 
 
 def scheduled(module: pl.LightningModule, optimizer: Optimizer, optim: OptimOptions) -> OptimizerLRScheduler:
@@ -36,9 +36,10 @@ def learning_rate(trainer: pl.Trainer, lr: float) -> float:
 
 
 def log_rate(module: pl.LightningModule, lr: float) -> None:
-    """Log `learning_rate` as "lr"."""
-    # Lightning makes float32 of a number, which writes 0.0010000000474974513 for 0.001.
-    module.log("lr", torch.tensor(learning_rate(module.trainer, lr), dtype=torch.float64))
+    """Log `learning_rate` as "lr" in the rows that Lightning logs a training step in."""
+    trainer, every = module.trainer, module.trainer.log_every_n_steps
+    if every and (module.global_step + 1) % every == 0:
+        log_now(trainer, {"lr": learning_rate(trainer, lr)})
 
 
 def planned_steps(trainer: pl.Trainer, batches: int) -> float:

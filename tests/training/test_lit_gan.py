@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -76,7 +75,7 @@ def test_the_penalty_is_half_gamma_times_the_slope_on_real_pictures() -> None:
 class Steps:
     """The trainer of a module on its own: one process, no loggers."""
 
-    optimizers = (SimpleNamespace(param_groups=[{"lr": 1.0}]),)
+    log_every_n_steps = 0
 
     class strategy:
         @staticmethod
