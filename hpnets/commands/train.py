@@ -52,7 +52,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             wandb: where to log beside the run folder; auto is online with a key, else offline
             seed: the seed of the weights and of training; --task.seed is that of split, order and probe set
             out: a new folder for the run; by default runs/MODEL-TASK-TIME
-            resume: go on with the run in this folder, with its own options; no other flag is allowed
+            resume: go on with the run in this folder, with its own options; docs/howto/resume.md says which may change
             list_models: print the models, one a line, and exit
             list_tasks: print the tasks, one a line, and exit
         """
@@ -70,10 +70,10 @@ def main(argv: list[str]) -> None:
     """Train, resume or list, as the options in `argv` say."""
     if "--list_models" in argv or "--list_tasks" in argv:
         return print("\n".join(listing("model" if "--list_models" in argv else "task")))
-    if any(word == "--resume" or word.startswith("--resume=") for word in argv):
-        return training_run.resume(argv)
     # General help must answer at once, so it does not import torch for the options of the default model.
     general_help = bool({"-h", "--help"} & set(argv))
+    if not general_help and any(is_flag(word, "resume") for word in argv):
+        return training_run.resume(argv)
     names = chosen_names(argv)
     types = [options_type(kind, name or DEFAULTS[kind], bool(name) or not general_help) for kind, name in names.items()]
     for kind in DEFAULTS:

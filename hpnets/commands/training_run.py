@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hpnets.commands.process import INTERRUPTED, fail, other_command
+from hpnets.commands.resuming import resumed_run
 from hpnets.options import RunOptions
 
 
@@ -23,14 +24,9 @@ def new_folder(out: str | None, options: RunOptions) -> Path:
 
 
 def resume(argv: list[str]) -> None:
-    """Resume the run of --resume FOLDER; raises ValueError for other flags, since all options are those of the run."""
-    words = [*argv[0].split("=", 1), *argv[1:]]
-    if len(words) != 2 or words[0] != "--resume":
-        raise ValueError("--resume takes a run folder and no other flag: all options are those of its config.yaml")
-    from hpnets.training import RunFolder
-
-    folder = Path(words[1])
-    run(RunFolder(folder).options(), folder, resume=True)
+    """Go on with the run of --resume FOLDER; raises ValueError for other flags than those that may change then."""
+    folder, options = resumed_run(argv)
+    run(options, folder, resume=True)
 
 
 def run(options: RunOptions, folder: Path, resume: bool) -> None:
@@ -39,15 +35,20 @@ def run(options: RunOptions, folder: Path, resume: bool) -> None:
     from hpnets.training import Interrupted, NonFiniteError, train
     from hpnets.zoo import features_for
 
-    go_on = f"go on with: {other_command('train')} --resume {folder}"
+    command = f"{other_command('train')} --resume {folder}"
     try:
         features = features_for(options.model["name"], options.task["name"])
         summary = train(options, folder, resume, features)
     except NonFiniteError as error:
         fail(str(error), status=1)
     except (Interrupted, KeyboardInterrupt) as error:
-        fail(f"{str(error) or 'stopped'}; {go_on}" if folder.exists() else "stopped", INTERRUPTED)
-    if summary.results:
+        fail(f"{str(error) or 'stopped'}; go on with: {command}" if folder.exists() else "stopped", INTERRUPTED)
+    if summary.ended_before and summary.results:
+        print(
+            f"the run in {folder} has ended, at step {summary.results['steps']}, and is left as it is; "
+            f"prolong it with: {command} --trainer.max_epochs N"
+        )
+    elif summary.results:
         draw_curves(folder)
         print(describe(summary.results, folder))
 

@@ -4,9 +4,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, DistributedSampler
+from torch.utils.data import DataLoader
 
 from hpnets.tasks.samples import Samples
+from hpnets.tasks.sampling import TrainSampler
 
 Loader = DataLoader[tuple[Tensor, Tensor]]
 
@@ -25,9 +26,7 @@ def train_loader(samples: Samples, batch: int, world: int, rank: int, seed: int,
 
     Rank r takes the positions r, r + world, ... of one permutation, which depends on seed and set_epoch alone.
     """
-    sampler: DistributedSampler[tuple[Tensor, Tensor]] = DistributedSampler(
-        samples, world, rank, shuffle=True, seed=seed, drop_last=True
-    )
+    sampler = TrainSampler(samples, world, rank, seed)
     return _loader(samples, num_workers, batch_size=batch // world, sampler=sampler, drop_last=True)
 
 

@@ -1,5 +1,6 @@
 """LitModel is the one thin LightningModule between a network and a task."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 
 import lightning.pytorch as pl
@@ -52,13 +53,15 @@ class LitModel(pl.LightningModule):
 
     It logs train/loss at step s for the weights after s steps, and val/loss and the task's metrics as val/<name> after
     each epoch, at the step that the weights have reached. It raises NonFiniteError if a step's loss or the weights at
-    the end of an epoch are NaN or Inf, on every rank at once and before anything is saved.
+    the end of an epoch are NaN or Inf, on every rank at once and before anything is saved. Training steps go through
+    `through`, if it is given: `net`, compiled.
     """
 
     def __init__(self, net: nn.Module, task: SupervisedTask, optim: OptimOptions | None = None) -> None:
         super().__init__()
         self.net, self.task, self.optim = net, task, optim or OptimOptions()
         self.save_hyperparameters({"optim": asdict(self.optim)})
+        self.through: Callable[[Tensor], Tensor] | None = None
         self.val_metrics = task.metrics().clone(prefix="val/")
         self.val_loss = MeanMetric()
 
@@ -71,7 +74,7 @@ class LitModel(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         x, y = batch
-        loss = self.task.loss(self.net(x), y)
+        loss = self.task.loss((self.through or self.net)(x), y)
         self.log("train/loss", check_loss(self, loss), prog_bar=True)
         return loss
 
