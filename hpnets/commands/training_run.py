@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from hpnets.commands.dry_run import dry_run
 from hpnets.commands.process import INTERRUPTED, fail, other_command
 from hpnets.commands.resuming import resumed_run
 from hpnets.options import RunOptions
@@ -27,6 +28,18 @@ def resume(argv: list[str]) -> None:
     """Go on with the run of --resume FOLDER; raises ValueError for other flags than those that may change then."""
     folder, options = resumed_run(argv)
     run(options, folder, resume=True)
+
+
+def try_run(options: RunOptions, folder: Path) -> None:
+    """Try all that a run does on a few steps; a loss that is NaN or a signal ends it as it ends a run."""
+    from hpnets.training import Interrupted, NonFiniteError
+
+    try:
+        dry_run(options, folder)
+    except NonFiniteError as error:
+        fail(str(error), status=1)
+    except (Interrupted, KeyboardInterrupt):
+        fail("stopped", INTERRUPTED)
 
 
 def run(options: RunOptions, folder: Path, resume: bool) -> None:

@@ -20,7 +20,7 @@ from hpnets.training.batch_statistics import BATCHES, ROWS, Source
 from hpnets.training.callbacks import EpochPicture, KeepOptions, SeedEpochs
 from hpnets.training.checkpoints import LastAndBest, WholeCheckpointIO
 from hpnets.training.harmonic_monitor import HarmonicMonitor
-from hpnets.training.length import Ending, validation
+from hpnets.training.length import validation
 from hpnets.training.loggers import MetricsCSV, MetricsState
 from hpnets.training.ntk_monitor import NTKMonitor
 from hpnets.training.position import Position
@@ -62,14 +62,14 @@ def statistics_source(ntk: NTKOptions, task: Task) -> Source:
 def make_callbacks(
     options: RunOptions, monitor: NTKMonitor | None, task: Task, run: RunFolder, metrics: MetricsCSV
 ) -> list[Callback]:
-    """All callbacks, in the order that they need: what ends the fit, what measures, what keeps results and saves."""
+    """All callbacks, in the order that they need: those that measure come before those that keep results and save."""
     o = options.trainer
     every = o.save_every if isinstance(o.save_every, int) else None
     best = LastAndBest(run.checkpoints, task.monitor, task.monitor_mode, every, seconds(o.save_every))
     measuring = [*([monitor] if monitor else []), *make_harmonics(task), EpochPicture(task, run.picture)]
     printing = [Lines(options, run.path), *([Bar()] if sys.stdout.isatty() else [])]
     keeping = [MetricsState(metrics), KeepOptions(options), *printing, Position(), best]
-    return [SeedEpochs(options.seed), Ending(o), *measuring, *keeping]
+    return [SeedEpochs(options.seed), *measuring, *keeping]
 
 
 def make_harmonics(task: Task) -> list[Callback]:

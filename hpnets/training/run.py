@@ -27,7 +27,7 @@ from hpnets.training.compiling import compiled
 from hpnets.training.errors import Interrupted, NonFiniteError
 from hpnets.training.evaluation import evaluate
 from hpnets.training.going_on import check_module, has_ended, read_last
-from hpnets.training.length import epoch_batches
+from hpnets.training.length import Ending, epoch_batches
 from hpnets.training.lit import LitModel, make_optimizer
 from hpnets.training.lit_gan import LitGAN
 from hpnets.training.loggers import MetricsCSV
@@ -48,7 +48,9 @@ class Summary:
     ended_before: bool = False
 
 
-def train(options: RunOptions, folder: Path, resume: bool = False, features: Features | None = None) -> Summary:
+def train(
+    options: RunOptions, folder: Path, resume: bool = False, features: Features | None = None, steps: int | None = None
+) -> Summary:
     """Train what `options` describe into `folder`, or go on from its last checkpoint if `resume`.
 
     A run that is stopped at any moment and resumed ends with the same weights, metrics and kernel track as one that is
@@ -56,7 +58,7 @@ def train(options: RunOptions, folder: Path, resume: bool = False, features: Fea
     holds the random state, and the rows and kernels logged so far. One that has ended is left as it is, except if
     `options` prolong it.
     features: a network's features by which generated pictures are measured (`hpnets.tasks.generation`), for models that
-    make some.
+    make some. steps: end the fit after so many steps, whatever the options say, as a dry run does.
 
     Raises ValueError for options that cannot be run, before anything is written; NonFiniteError if the loss, the
     weights or the kernel become NaN or Inf; Interrupted if the run is stopped.
@@ -67,15 +69,14 @@ def train(options: RunOptions, folder: Path, resume: bool = False, features: Fea
     if not resume and is_first_rank():
         run.check_new()
     saved = read_last(run, options) if resume else None
-    if resume and has_ended(run, options, saved):
+    if resume and steps is None and has_ended(run, options, saved):
         return Summary(folder, run.read_summary() if is_first_rank() else {}, ended_before=True)
     pl.seed_everything(options.seed, verbose=False)
     net, task = build(options, features)
     metrics, wandb = MetricsCSV(run.metrics), make_wandb(options, run)
     monitor = make_monitor(options.ntk, net, task, run)
-    trainer = make_trainer(
-        options, [metrics, *([wandb] if wandb else [])], make_callbacks(options, monitor, task, run, metrics)
-    )
+    callbacks = [Ending(options.trainer, steps), *make_callbacks(options, monitor, task, run, metrics)]
+    trainer = make_trainer(options, [metrics, *([wandb] if wandb else [])], callbacks)
     if isinstance(task, GenerationTask):
         check_for_gan(options, trainer.world_size)
     task.trainer = trainer
