@@ -25,10 +25,10 @@ def dry_run(options: RunOptions, folder: Path) -> None:
     RunFolder(marked).check_new()
     features = features_for(options.model["name"], options.task["name"])
     try:
-        summary = train(options, marked, features=features, steps=STEPS)
+        summary = train(options, marked, features=features, last_step=STEPS)
         alone = options.trainer.devices * options.trainer.num_nodes == 1
         if alone:
-            summary = train(options, marked, resume=True, features=features, steps=2 * STEPS)
+            summary = train(options, marked, resume=True, features=features, last_step=2 * STEPS)
         if summary.results:
             draw_curves(marked)
             evaluate(str(marked))

@@ -26,7 +26,7 @@ def train_loader(samples: Samples, batch: int, world: int, rank: int, seed: int,
 
     Rank r takes the positions r, r + world, ... of one permutation, which depends on seed and set_epoch alone.
     """
-    sampler = TrainSampler(samples, world, rank, seed)
+    sampler = TrainSampler(samples, world, rank, shuffle=True, seed=seed, drop_last=True)
     return _loader(samples, num_workers, batch_size=batch // world, sampler=sampler, drop_last=True)
 
 

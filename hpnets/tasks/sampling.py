@@ -9,11 +9,9 @@ from torch.utils.data import DistributedSampler
 
 
 class TrainSampler(DistributedSampler[Any]):
-    """The shuffled rows of a rank, as many on each; the first `skip` rows of the next iteration are left out."""
+    """A DistributedSampler whose next iteration leaves out the first `skip` rows."""
 
-    def __init__(self, samples: Any, world: int, rank: int, seed: int) -> None:
-        super().__init__(samples, world, rank, shuffle=True, seed=seed, drop_last=True)
-        self.skip = 0
+    skip = 0
 
     def __iter__(self) -> Iterator[Any]:
         skip, self.skip = self.skip, 0

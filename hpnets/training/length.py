@@ -35,12 +35,12 @@ def validation(options: TrainerOptions) -> dict[str, Any]:
 class Ending(pl.Callback):
     """Ends a fit after `max_steps`, or at the end of the step in which `max_time` is over, the last weights validated.
 
-    The time counts from the start of the first fit, without the time between fits. steps: end after so many at the
+    The time counts from the start of the first fit, without the time between fits. last_step: end there at the
     latest.
     """
 
-    def __init__(self, options: TrainerOptions, steps: int | None = None) -> None:
-        limits = (options.max_steps if options.max_steps > 0 else math.inf, steps or math.inf)
+    def __init__(self, options: TrainerOptions, last_step: int | None = None) -> None:
+        limits = (options.max_steps if options.max_steps > 0 else math.inf, last_step or math.inf)
         self.max_steps = min(limits)
         self.seconds = seconds(options.max_time) or math.inf
         self._began, self._before = time.monotonic(), 0.0

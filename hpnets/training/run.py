@@ -49,7 +49,7 @@ class Summary:
 
 
 def train(
-    options: RunOptions, folder: Path, resume: bool = False, features: Features | None = None, steps: int | None = None
+    options: RunOptions, folder: Path, resume: bool = False, features: Features | None = None, last_step: int | None = None
 ) -> Summary:
     """Train what `options` describe into `folder`, or go on from its last checkpoint if `resume`.
 
@@ -58,7 +58,7 @@ def train(
     holds the random state, and the rows and kernels logged so far. One that has ended is left as it is, except if
     `options` prolong it.
     features: a network's features by which generated pictures are measured (`hpnets.tasks.generation`), for models that
-    make some. steps: end the fit after so many steps, whatever the options say, as a dry run does.
+    make some. last_step: end the fit there, whatever the options say, as a dry run does.
 
     Raises ValueError for options that cannot be run, before anything is written; NonFiniteError if the loss, the
     weights or the kernel become NaN or Inf; Interrupted if the run is stopped.
@@ -69,13 +69,13 @@ def train(
     if not resume and is_first_rank():
         run.check_new()
     saved = read_last(run, options) if resume else None
-    if resume and steps is None and has_ended(run, options, saved):
+    if resume and last_step is None and has_ended(run, options, saved):
         return Summary(folder, run.read_summary() if is_first_rank() else {}, ended_before=True)
     pl.seed_everything(options.seed, verbose=False)
     net, task = build(options, features)
     metrics, wandb = MetricsCSV(run.metrics), make_wandb(options, run)
     monitor = make_monitor(options.ntk, net, task, run)
-    callbacks = [Ending(options.trainer, steps), *make_callbacks(options, monitor, task, run, metrics)]
+    callbacks = [Ending(options.trainer, last_step), *make_callbacks(options, monitor, task, run, metrics)]
     trainer = make_trainer(options, [metrics, *([wandb] if wandb else [])], callbacks)
     if isinstance(task, GenerationTask):
         check_for_gan(options, trainer.world_size)
