@@ -49,7 +49,11 @@ class Summary:
 
 
 def train(
-    options: RunOptions, folder: Path, resume: bool = False, features: Features | None = None, last_step: int | None = None
+    options: RunOptions,
+    folder: Path,
+    resume: bool = False,
+    features: Features | None = None,
+    last_step: int | None = None,
 ) -> Summary:
     """Train what `options` describe into `folder`, or go on from its last checkpoint if `resume`.
 
