@@ -57,6 +57,8 @@ def run(options: RunOptions, folder: Path, resume: bool) -> None:
     except (Interrupted, KeyboardInterrupt) as error:
         fail(f"{str(error) or 'stopped'}; go on with: {command}" if folder.exists() else "stopped", INTERRUPTED)
     if summary.ended_before and summary.results:
+        if not (folder / "curves.svg").exists():  # as if the run was killed before it drew them
+            draw_curves(folder)
         print(
             f"the run in {folder} has ended, at step {summary.results['steps']}, and is left as it is; "
             f"prolong it with: {command} --trainer.max_epochs N"
@@ -68,7 +70,7 @@ def run(options: RunOptions, folder: Path, resume: bool) -> None:
 
 def describe(results: dict[str, Any], folder: Path) -> str:
     """The lines that are printed at the end of a run."""
-    metrics = "  ".join(f"{name} {value:.4f}" for name, value in results["metrics"].items())
+    metrics, best = ("  ".join(f"{k} {v:.4f}" for k, v in results[part].items()) for part in ("metrics", "best"))
     kernel = results["kernel"]
     top = "  ".join(f"{value:.4g}" for value in results["fingerprint"]["eigenvalues"])
     drift = "  ".join(
@@ -79,6 +81,7 @@ def describe(results: dict[str, Any], folder: Path) -> str:
             f"{results['model']} on {results['task']}: {results['parameters']:,} parameters, {results['steps']} steps, "
             f"{results['seconds']:.1f} s",
             f"  metrics          {metrics}",
+            *([f"  best validation  {best}, in {folder / 'checkpoints' / 'best.ckpt'}"] if best else []),
             *([f"  kernel           {drift}"] if drift else []),
             f"  top eigenvalues  {top}",
             f"  run folder       {folder}",

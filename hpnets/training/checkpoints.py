@@ -119,3 +119,11 @@ class LastAndBest(ModelCheckpoint):
         moved = {k: here(v) if isinstance(v, str) and k.endswith("path") else v for k, v in state_dict.items()}
         moved["best_k_models"] = {here(path): score for path, score in state_dict["best_k_models"].items()}
         super().load_state_dict({**moved, "dirpath": self.dirpath})
+
+
+def best_score(trainer: pl.Trainer) -> dict[str, float]:
+    """{monitor: the score of best.ckpt}; {} if there is none, or none that is finite."""
+    kept = trainer.checkpoint_callback
+    if not isinstance(kept, LastAndBest) or kept.best_model_score is None or not kept.best_model_score.isfinite():
+        return {}
+    return {str(kept.monitor): float(kept.best_model_score)}

@@ -23,6 +23,7 @@ from hpnets.training.assemble import (
     quiet_lightning,
 )
 from hpnets.training.build import build, check_for_gan, complete
+from hpnets.training.checkpoints import best_score
 from hpnets.training.compiling import compiled
 from hpnets.training.errors import Interrupted, NonFiniteError
 from hpnets.training.evaluation import evaluate
@@ -103,7 +104,7 @@ def train(
         return Summary(folder, {})
     metrics.log_metrics(results, trainer.global_step)
     metrics.write()
-    summary = _summary(options, task, net, monitor)
+    summary = _summary(options, task, net, monitor) | {"best": best_score(trainer)}
     summary |= {"metrics": results, "steps": trainer.global_step, "seconds": round(time.time() - started, 2)}
     summary = run.finish(net, summary)
     if wandb:
