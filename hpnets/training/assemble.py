@@ -129,6 +129,7 @@ def quiet_lightning() -> None:
         "smaller than the logging interval",
         "LeafSpec",
         "sync_dist=True",
+        "ended before the epoch ended",  # TrainSampler is
     )
     for advice in unneeded:
         warnings.filterwarnings("ignore", message=f".*{advice}.*")

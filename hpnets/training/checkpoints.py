@@ -103,6 +103,9 @@ class LastAndBest(ModelCheckpoint):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._save(trainer, last=True)
 
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save nothing, unlike the parent: the last epoch's end is saved already."""
+
     def _save(self, trainer: pl.Trainer, last: bool) -> None:
         candidates = self._monitor_candidates(trainer)
         if self._validated:

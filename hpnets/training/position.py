@@ -52,7 +52,7 @@ class Position(pl.Callback):
             _set_random_states(trainer, self._cut[trainer.global_rank])
         elif self._cut:  # other ranks than those of the cut run have no states of their own
             torch.manual_seed(trainer.global_step * 1_009 + trainer.global_rank)
-        self._cut = []
+        self._cut, self._random = [], _random_states(trainer)
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         if self._stepped is not None:
