@@ -158,7 +158,7 @@ def test_a_finished_run_is_left_as_it_is(finished: Path, tmp_path: Path) -> None
         train(small_options(), tmp_path / "run", resume=True)
 
 
-@pytest.mark.parametrize("end", [{"max_epochs": 4}, {"max_steps": 25}, {"max_steps": 36, "val_every": 5}])
+@pytest.mark.parametrize("end", [{"max_epochs": 4}, {"max_steps": 25, "val_every": 5}])
 def test_a_run_prolonged_is_a_run_of_that_length(finished: Path, tmp_path: Path, end: dict[str, Any]) -> None:
     """From an epoch's end, and from the midst of one, where the last step of the shorter run was validated too."""
     longer = small_options(trainer=TrainerOptions(**{"max_epochs": 2, **end}, accelerator="cpu"))
@@ -172,12 +172,14 @@ def test_a_run_prolonged_is_a_run_of_that_length(finished: Path, tmp_path: Path,
     train(longer, tmp_path / "run", resume=True)
     for name in ("model.safetensors", "config.yaml"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
-    rows = [[{**row, "step": int(row["step"])} for row in read_rows(tmp_path / name)] for name in ("whole", "run")]
-    former = set() if "max_epochs" in end else {13}
-    assert [row for row in rows[0] if row["step"] not in former] == [
-        row for row in rows[1] if row["step"] not in former
-    ]
-    assert {row["step"] for row in rows[1]} == {row["step"] for row in rows[0]} | former
+    whole, run = (
+        {int(row["step"]): {**row, "ntk/velocity": ""} for row in read_rows(tmp_path / name)}
+        for name in ("whole", "run")
+    )
+    if "max_epochs" not in end:
+        # The former end: the loss of its last step, and what was measured after it, from which a velocity is taken.
+        del run[12], run[13]
+    assert run == whole
 
 
 def test_a_prolonged_run_that_is_cut_has_not_ended(finished: Path, tmp_path: Path) -> None:

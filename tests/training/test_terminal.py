@@ -40,7 +40,7 @@ def test_a_long_epoch_has_a_line_at_each_validation(tmp_path: Path, capsys: pyte
     assert [line.split("  ")[1] for line in lines if line.startswith("epoch")] == [
         f"step {step}/13" for step in (4, 8, 9, 12, 13)
     ]
-    assert ", 13 steps, 9 an epoch, resumed at step 11; cpu, 1 process; " in lines[5]
+    assert ", 13 steps, 9 an epoch, resumed at step 11; cpu, 1 process; " in lines[4]
 
 
 def test_a_minute_without_a_line_ends(
