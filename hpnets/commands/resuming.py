@@ -28,7 +28,8 @@ def resumed_run(argv: list[str]) -> tuple[Path, "RunOptions"]:
                 f"--{name} {shown(value)} is given with --resume; allowed: changes of {', '.join(RESUMABLE)}; "
                 f"{nearest(name, RESUMABLE)}"
             )
-    return folder, changed(RunFolder(folder).options(), flags)
+    options = RunFolder(folder).options()
+    return folder, changed(options, flags) if flags else options
 
 
 def flags_of(argv: list[str]) -> dict[str, str]:

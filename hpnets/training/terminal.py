@@ -8,6 +8,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_only
+from torch import nn
 
 from hpnets.options import RunOptions
 
@@ -48,7 +49,7 @@ class Lines(pl.Callback):
 
     def _print(self, trainer: pl.Trainer) -> None:
         before, self._last = self._last, time.monotonic()
-        values = {**trainer.callback_metrics, "lr": learning_rate(trainer, self.options.optim.lr)}
+        values: dict[str, Any] = {**trainer.callback_metrics, "lr": learning_rate(trainer, self.options.optim.lr)}
         shown = "  ".join(f"{name} {float(values[name]):.4g}" for name in (*SHOWN, "lr") if name in values)
         where = (
             f"epoch {trainer.current_epoch + 1}/{epochs_of(trainer)}  step {trainer.global_step}/{steps_of(trainer)}"
@@ -65,8 +66,8 @@ class Bar(RichProgressBar):
 
 def opening(trainer: pl.Trainer, module: pl.LightningModule, options: RunOptions, folder: Path) -> str:
     """The line that a fit begins with: the network, how long it trains, where, and where it stands if it is resumed."""
-    net = module.net
-    parameters = sum(p.numel() for p in net.parameters())  # type: ignore[union-attr]
+    assert isinstance(module.net, nn.Module)
+    parameters = sum(p.numel() for p in module.net.parameters())
     device = str(trainer.strategy.root_device)
     processes = "1 process" if trainer.world_size == 1 else f"{trainer.world_size} processes"
     nodes = f" on {trainer.num_nodes} nodes" if trainer.num_nodes > 1 else ""

@@ -7,8 +7,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hpnets.commands.parser import run_command
 from recipes import ROOT
@@ -54,9 +55,10 @@ def kills(out: str, runs: int = 20, most: int = 3, seed: int = 0) -> None:
     from hpnets.atomic_files import write_json, write_text
     from hpnets.environment import environment
 
-    chosen, rows = random.Random(seed), []
+    chosen = random.Random(seed)
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        whole: dict[str, float] = {}
+        whole: dict[str, Whole] = {}
         for i in range(runs):
             name = list(CASES)[i % len(CASES)]
             uncut, cut = Path(folder) / name.replace(" ", "-").replace(",", ""), Path(folder) / f"cut-{i}"
@@ -66,7 +68,9 @@ def kills(out: str, runs: int = 20, most: int = 3, seed: int = 0) -> None:
             same = {file: (uncut / file).read_bytes() == (cut / file).read_bytes() for file in FILES}
             rows.append({"options": name, "kills": places, "same": same})
             print(line(i + 1, rows[-1]), flush=True)
-    record = {"command": f"python -m recipes.checks.kills --runs {runs} --most {most} --seed {seed} --out {out}"}
+    record: dict[str, Any] = {
+        "command": f"python -m recipes.checks.kills --runs {runs} --most {most} --seed {seed} --out {out}"
+    }
     record |= {"flags": {name: " ".join(flags(name)) for name in CASES}, "environment": environment(), "runs": rows}
     write_json(Path(out) / RESULTS, record)
     write_text(Path(out) / PAGE, page(record))
@@ -94,28 +98,43 @@ def finish(process: "subprocess.Popen[str]") -> None:
         raise RuntimeError(f"the run ended with {process.returncode}: {output}{errors}")
 
 
-def run_whole(words: list[str], folder: Path) -> float:
-    """Run without a stop; the seconds of its training."""
-    process, began = start([*words, "--out", str(folder)]), time.monotonic()
+class Whole(NamedTuple):
+    """What a run that was not stopped printed: lines of its training, seconds from one to the next, its steps."""
+
+    lines: int
+    seconds: float
+    steps: int
+
+
+def run_whole(words: list[str], folder: Path) -> Whole:
+    """Run without a stop."""
+    process, began, ends = start([*words, "--out", str(folder)]), time.monotonic(), []
+    assert process.stdout is not None
+    for text in takewhile(lambda text: text.startswith("epoch"), process.stdout):
+        ends.append((time.monotonic() - began, int(text.partition("step ")[2].partition("/")[0])))
     finish(process)
-    return time.monotonic() - began
+    return Whole(len(ends), ends[-1][0] / len(ends), ends[-1][1])
 
 
-def run_cut(words: list[str], folder: Path, seconds: float, chosen: random.Random, most: int) -> list[dict[str, int]]:
-    """Run, kill at most so often, resume until the run has ended; where its last checkpoint stood at each kill."""
+def run_cut(words: list[str], folder: Path, whole: Whole, chosen: random.Random, most: int) -> list[dict[str, int]]:
+    """Run, kill at most so often, resume until the run has ended; where its last checkpoint stood at each kill.
+
+    A kill comes after a random one of the lines that are left, and a random part of the time to the next.
+    """
     words, places = [*words, "--out", str(folder)], []
     for _ in range(chosen.randint(1, most)):
-        process = start(words)
-        try:
-            process.wait(chosen.uniform(0, seconds))
-            break
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-        places.append(place(folder))
+        process, done = start(words), places[-1].get("step", 0) if places else 0
+        assert process.stdout is not None
+        for _ in range(chosen.randrange(max(1, round(whole.lines * (1 - done / whole.steps))))):
+            process.stdout.readline()
+        time.sleep(chosen.uniform(0, whole.seconds))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
         words = ["--resume", str(folder)]
-    if places:
-        finish(start(words))
+        if (folder / "summary.json").is_file():  # the kill came too late
+            break
+        places.append(place(folder))
+    finish(start(words))
     return places
 
 
@@ -139,7 +158,8 @@ def page(record: dict[str, Any]) -> str:
     rows, where = record["runs"], record["environment"]
     same = sum(all(row["same"].values()) for row in rows)
     verdict = f"**{same} of {len(rows)} runs, killed {sum(len(row['kills']) for row in rows)} times, are the same.**"
-    head = HEAD.format(verdict=verdict, command=record["command"], environment=", ".join(map(str, where.values())))
+    on = f"{where['started'][:10]}, {where['device']}, torch {where['versions']['torch']}, commit {where['commit']}."
+    head = HEAD.format(verdict=verdict, command=record["command"], environment=on)
     options = "\n".join(f"- {name}: `{words}`" for name, words in record["flags"].items())
     lines = [line(i, row).split(" | ") for i, row in enumerate(rows, 1)]
     return f"{head}\n{table(['run', 'options', 'killed after', *FILES], lines)}\n\n{options}\n"

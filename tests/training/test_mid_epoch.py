@@ -20,7 +20,7 @@ def options_of(every: int | str = 5, task: dict[str, Any] | None = None, **train
     """Two epochs of 9 batches, if nothing else is said."""
     data = {"name": "digits", "batch_size": 132, **(task or {})}
     chosen = TrainerOptions(**{"max_epochs": 2, "accelerator": "cpu", **trainer})
-    return small_options(ntk=NTKOptions(probe=20, every=every), task=data, trainer=chosen)  # type: ignore[arg-type]
+    return small_options(ntk=NTKOptions(probe=20, every=every), task=data, trainer=chosen)
 
 
 @pytest.fixture
@@ -116,11 +116,11 @@ def test_accumulated_batches_make_the_step_of_one_large_batch(tmp_path: Path) ->
     """3 batches of 44 make the step of one of 132: the same samples, in the same order, and nearly the same weights."""
     train(options_of(), tmp_path / "large")
     train(options_of(task={"batch_size": 44}, accumulate_grad_batches=3), tmp_path / "small")
-    kernels = [
-        torch.tensor([float(row["ntk/drift"]) for row in read_rows(tmp_path / n) if row["ntk/drift"]])
-        for n in ("large", "small")
-    ]
-    assert torch.allclose(*kernels, rtol=1e-3)
+    large, small = (
+        torch.tensor([float(row["ntk/drift"]) for row in read_rows(tmp_path / name) if row["ntk/drift"]])
+        for name in ("large", "small")
+    )
+    assert torch.allclose(large, small, rtol=1e-3)
 
 
 @pytest.mark.parametrize(
