@@ -11,6 +11,7 @@ from torch import nn
 
 from hpnets.ntk import fingerprint
 from hpnets.options import RunOptions
+from hpnets.schedules import check_total
 from hpnets.tasks import Task
 from hpnets.tasks.base import SupervisedTask
 from hpnets.tasks.generation import Features, GenerationTask
@@ -34,6 +35,7 @@ from hpnets.training.lit_gan import LitGAN
 from hpnets.training.loggers import MetricsCSV
 from hpnets.training.ntk_monitor import NTKMonitor
 from hpnets.training.precision import check_half
+from hpnets.training.rates import check_same_total, planned_steps
 from hpnets.training.run_folder import RunFolder
 
 
@@ -87,11 +89,14 @@ def train(
     task.trainer = trainer
     # The loader raises early for a batch size that does not fit the data or the ranks.
     trainer.limit_train_batches = epoch_batches(options.trainer, len(task.train_dataloader()))
+    steps = planned_steps(trainer, trainer.limit_train_batches)
+    check_total(options.optim, steps)
     make_optimizer(net, options.optim)  # raises early for what the parametrisation refuses
     check_half(net, task.probe(min(16, len(task.train_set))).x, options.trainer.precision)
     module = _module(net, task, options)
     if saved:
         check_module(run, saved, module.state_dict())
+        check_same_total(run.config, options.optim, saved, steps)
     checkpoint, saved = run.last if saved else None, None  # which frees the memory
     if options.trainer.compile:
         module.through = compiled(net)

@@ -11,6 +11,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
 from hpnets.options import RunOptions
+from hpnets.training.rates import learning_rate
 
 # A line is printed after so much time without one.
 LINE_SECONDS = 60.0
@@ -76,12 +77,6 @@ def opening(trainer: pl.Trainer, module: pl.LightningModule, options: RunOptions
         f"{options.model['name']} on {options.task['name']}: {parameters:,} parameters, {steps_of(trainer)} steps, "
         f"{steps_of_epoch(trainer)} an epoch{begun}; {device}, {processes}{nodes}; {folder}"
     )
-
-
-def learning_rate(trainer: pl.Trainer, rate: float) -> float:
-    """The rate that `optim.lr`, `rate`, has become at this step; a schedule multiplies all groups by one factor."""
-    group = trainer.optimizers[0].param_groups[0]
-    return rate * group["lr"] / group.get("initial_lr", group["lr"])
 
 
 def steps_of_epoch(trainer: pl.Trainer) -> int:
