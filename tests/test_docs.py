@@ -92,6 +92,8 @@ def only_parsed(words: list[str]) -> bool:
 
 def shortened(words: list[str]) -> list[str]:
     """The flags of recipes/train.py for a short run on one CPU, or for none at all."""
+    if given(words, "--resume") is not None and given(words, "--trainer.max_epochs"):
+        return [*words, "--trainer.max_epochs", "2"]
     if given(words, "--resume") is not None or set(words) & set(INFORMATION):
         return words
     if only_parsed(words):
@@ -248,5 +250,6 @@ def test_commands_are_parted_and_joined() -> None:
     assert commands("a b && c \\\n  d  # e\n\n# f\n") == ["a b", "c    d"]
     assert shortened(["--help"]) == ["--help"]
     assert shortened(["--resume", "r"]) == ["--resume", "r"]
+    assert shortened(["--resume", "r", "--trainer.max_epochs", "40"])[-1] == "2"
     assert shortened(["--trainer.devices=2"]) == ["--trainer.devices=2", "--print_config"]
     assert shortened(["--wandb", "offline"])[-2:] == ["--ntk.probe", "20"]

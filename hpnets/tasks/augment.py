@@ -7,11 +7,12 @@ from typing import Annotated, Any, cast
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, DistributedSampler
+from torch.utils.data import Dataset
 
 from hpnets.option_sets import Option
 from hpnets.registry import Registry
 from hpnets.tasks.samples import Samples
+from hpnets.tasks.sampling import TrainSampler
 from hpnets.validate import one_of
 
 Transform = Callable[[Tensor], Tensor]  # of one raw image (C, H, W)
@@ -79,8 +80,8 @@ class Augmented(Dataset[tuple[Tensor, Tensor]]):
         return self.transform(image)
 
 
-class Draws(DistributedSampler[tuple[Tensor, Tensor]]):
-    """A DistributedSampler of pairs (epoch, row): what a worker changes does not depend on when it was started."""
+class Draws(TrainSampler):
+    """A TrainSampler of pairs (epoch, row): what a worker changes does not depend on when it was started."""
 
     def __iter__(self) -> Iterator[Any]:
         return zip(repeat(self.epoch), super().__iter__())

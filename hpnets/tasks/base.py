@@ -2,18 +2,18 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DistributedSampler
 from torchmetrics import MetricCollection
 
 from hpnets.registry import ClassRegistry
 from hpnets.tasks.augment import NONE, augmented
 from hpnets.tasks.loading import Loader, eval_loader, train_loader
 from hpnets.tasks.samples import Samples, Splits
+from hpnets.tasks.sampling import TrainSampler
 from hpnets.validate import at_least, require
 
 Predict = Callable[[Tensor], Tensor]  # inputs (N, *input_shape) to the network's outputs (N, output_dim)
@@ -95,9 +95,8 @@ class Task(LightningDataModule):
         loader = train_loader(samples, self.batch_size, *self._ranks(), self.seed, self.num_workers)
         if self.trainer:
             # Lightning makes a resumed run's first iterator before it tells the sampler the epoch, and workers fetch
-            # rows at once: they would repeat the first epoch's order.
-            epoch = self.trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
-            cast(DistributedSampler[Any], loader.sampler).set_epoch(epoch)
+            # rows at once: they would repeat the first epoch's order, and the batches that the cut run had.
+            cast(TrainSampler, loader.sampler).resume(self.trainer, rows=self.batch_size // self.trainer.world_size)
         return loader
 
     def val_dataloader(self) -> Loader:

@@ -4,10 +4,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, DistributedSampler
+from torch.utils.data import DataLoader
 
 from hpnets.tasks.augment import Augmented, Draws
 from hpnets.tasks.samples import Samples
+from hpnets.tasks.sampling import TrainSampler
 
 Loader = DataLoader[tuple[Tensor, Tensor]]
 
@@ -28,7 +29,7 @@ def train_loader(
 
     Rank r takes the positions r, r + world, ... of one permutation, which depends on seed and set_epoch alone.
     """
-    deal = Draws if isinstance(samples, Augmented) else DistributedSampler[tuple[Tensor, Tensor]]
+    deal = Draws if isinstance(samples, Augmented) else TrainSampler
     sampler = deal(samples, world, rank, shuffle=True, seed=seed, drop_last=True)
     return _loader(samples, num_workers, batch_size=batch // world, sampler=sampler, drop_last=True)
 

@@ -1,5 +1,6 @@
 """LitModel is the one thin LightningModule between a network and a task."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -60,6 +61,8 @@ class LitModel(pl.LightningModule):
     NonFiniteError if a step's loss or the weights at the end of an epoch are NaN or Inf, on every rank at once and
     before anything is saved. `average` holds the mean of the weights, which is validated, if optim.ema is not 0.
 
+    Training steps go through `through`, if it is given: `net`, compiled.
+
     Raises ValueError for optim.mixup or optim.label_smoothing with a task that has no classes.
     """
 
@@ -68,6 +71,7 @@ class LitModel(pl.LightningModule):
         self.net, self.task, self.optim = net, task, optim or OptimOptions()
         check_soft_labels(task, self.optim)
         self.save_hyperparameters({"optim": asdict(self.optim)})
+        self.through: Callable[[Tensor], Tensor] | None = None
         self.average = averaged(net, self.optim.ema) if self.optim.ema else None
         self.val_metrics = task.metrics().clone(prefix="val/")
         self.val_loss = MeanMetric()
@@ -81,7 +85,7 @@ class LitModel(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         x, targets = soft_batch(self, self.task, self.optim, batch, batch_idx)
-        loss = self.task.loss(self.net(x), targets)
+        loss = self.task.loss((self.through or self.net)(x), targets)
         self.log("train/loss", check_loss(self, loss), prog_bar=True)
         log_rate(self, self.optim.lr)
         return loss
