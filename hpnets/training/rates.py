@@ -49,7 +49,7 @@ def learning_rate(trainer: pl.Trainer, lr: float) -> float:
 def log_rate(module: pl.LightningModule, lr: float) -> None:
     """Log `learning_rate` as "lr" in the rows that Lightning logs a training step in."""
     trainer = module.trainer
-    every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
+    every = trainer.log_every_n_steps  # type: ignore[attr-defined]
     if every and (module.global_step + 1) % every == 0:
         log_now(trainer, {"lr": learning_rate(trainer, lr)})
 
