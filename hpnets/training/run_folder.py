@@ -8,9 +8,10 @@ from typing import Any
 import yaml
 from torch import nn
 
-from hpnets.atomic_files import check_writable, sha256_of, write_json, write_tensors, write_text
+from hpnets.atomic_files import check_writable, remove_partial, sha256_of, write_json, write_tensors, write_text
 from hpnets.environment import environment
 from hpnets.options import RunOptions
+from hpnets.training.build import complete
 from hpnets.training.read_back import read_options, read_summary
 
 
@@ -60,10 +61,21 @@ class RunFolder:
         """Create the folder with config.yaml and env.json; raises ValueError if it holds something already."""
         self.check_new()
         try:
-            write_text(self.config, yaml.safe_dump(options.to_dict(), sort_keys=False))
+            self._write_config(options)
             write_json(self.env, environment())
         except OSError as error:
             raise ValueError(f"out is {str(self.path)!r}, which cannot be written: {error}") from None
+
+    def go_on(self, options: RunOptions) -> None:
+        """Make the folder that of a run that has not ended, with these options, which may be new."""
+        remove_partial(self.path)
+        for result in (self.summary, self.weights):
+            result.unlink(missing_ok=True)
+        if complete(self.options()) != options:
+            self._write_config(options)
+
+    def _write_config(self, options: RunOptions) -> None:
+        write_text(self.config, yaml.safe_dump(options.to_dict(), sort_keys=False))
 
     def check_new(self) -> None:
         """Raise ValueError if the folder exists and is not empty, or cannot be made."""

@@ -17,10 +17,11 @@ from hpnets.tasks.loading import eval_batches
 from tests.training.quiet import quiet_trainer
 
 
-def on_rank(world: int, rank: int, **options: Any) -> Task:
-    """A task as it stands on one of `world` ranks; x is unique per sample, so it can stand for the row."""
-    task = create_task("line", **({"train_size": 40, "test_size": 37, "batch_size": 6} | options))
-    loop = SimpleNamespace(epoch_progress=SimpleNamespace(current=SimpleNamespace(processed=0)))
+def on_rank(world: int, rank: int, name: str = "line", **options: Any) -> Task:
+    """A task as it stands on one of `world` ranks; x of `line` is unique per sample, so it can stand for the row."""
+    sizes = {"train_size": 40, "test_size": 37} if name == "line" else {}
+    task = create_task(name, **{"batch_size": 6, **sizes, **options})
+    loop = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False).fit_loop
     task.trainer = SimpleNamespace(world_size=world, global_rank=rank, fit_loop=loop)  # type: ignore[assignment]
     return task
 
