@@ -16,7 +16,7 @@ from hpnets.validate import read, shown
 # These options may change when a run is continued: how long, where and beside what it runs, not what it computes.
 RESUMABLE = (
     *("trainer.max_epochs", "trainer.devices", "trainer.accelerator", "trainer.strategy", "wandb"),
-    *("task.root", "task.download", "task.num_workers"),
+    *("task.root", "task.file", "task.download", "task.verify", "task.num_workers"),
 )
 # The entries of a checkpoint from Lightning and `KeepOptions`, with their types; old checkpoints have no options.
 CHECKPOINT = {
