@@ -66,6 +66,17 @@ def test_the_middle_square_is_resized(tmp_path: Path) -> None:
     assert torch.equal(x[:, :, 1:-1, 1:-1], expected.expand(2, 3, 5, 5))
 
 
+def test_a_large_jpeg_is_decoded_smaller_and_looks_the_same(tmp_path: Path) -> None:
+    right = np.arange(640)[None, :, None] / 640 * np.array([200, 100, 50])
+    down = np.arange(480)[:, None, None] / 480 * np.array([50, 100, 200])
+    Image.fromarray((right + down).astype(np.uint8)).save(tmp_path / "large.jpg", quality=95)
+    with Image.open(tmp_path / "large.jpg") as image:
+        middle = image.convert("RGB").crop((80, 0, 560, 480)).resize((30, 30), Image.Resampling.BOX)
+    x = Pictures(tmp_path, ["large.jpg"], 30, 3)[torch.tensor([0])]
+    difference = x[0].permute(1, 2, 0).float() - torch.from_numpy(np.array(middle)).float()
+    assert difference.abs().max() < 4
+
+
 def test_modes_become_colour_or_grey(tmp_path: Path) -> None:
     colour = Image.new("RGB", (4, 4), (10, 200, 30))
     grey = Image.new("L", (4, 4), 77)
