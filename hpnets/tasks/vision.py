@@ -12,6 +12,7 @@ from zlib import error as ZlibError
 
 import torch
 from lightning.pytorch.utilities import rank_zero_warn
+from scipy.io.matlab import MatReadError
 from torch import Tensor
 from torchvision import datasets
 from torchvision.datasets import VisionDataset
@@ -28,7 +29,7 @@ from hpnets.validate import boolean, require, require_shape
 # What torchvision raises for files that are missing, cut short or not what their name says.
 UNREADABLE = (
     *(RuntimeError, OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AssertionError),
-    *(UnpicklingError, ZlibError),
+    *(UnpicklingError, ZlibError, MatReadError),
 )
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # of the package dataset-fashion-mnist
 Part = tuple[Tensor, Tensor]  # x (N, C, H, W) uint8, y (N,) int64
