@@ -90,9 +90,8 @@ class ImageFolderTask(ClassificationTask, OwnData):
         x, y, parts = self._pictures, self._labels, self._parts
         wrong = {} if self.broken == "late" else x.unreadable(self.num_workers)
         if wrong and self.broken == "refuse":
-            others = f" (and {len(wrong) - 1} others of {len(x)} files)" if len(wrong) > 1 else ""
-            skip = "--task.broken skip leaves such files out"
-            raise ValueError(f"{next(iter(wrong.values()))}{others}; allowed: pictures, {skip}")
+            first = f"{next(iter(wrong.values()))} ({len(wrong)} of {len(x)} files)"
+            raise ValueError(f"{first}; allowed: pictures, --task.broken skip leaves other files out")
         if wrong:
             first = ", ".join(str(x.path(row)) for row in list(wrong)[:3])
             rank_zero_warn(f"{len(wrong)} of {len(x)} files in {x.root} cannot be read and are skipped: {first}, ...")
