@@ -12,7 +12,7 @@ from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, Tra
 CHANGED = RunOptions(
     model={"name": "ncp", "skip": True},
     task={"name": "line", "train_range": [0.0, 1.0]},
-    optim=OptimOptions("sgd", 0.5, 0.1, 0.0),
+    optim=OptimOptions("sgd", 0.5, 0.1, 0.5, True, [0.8, 0.9], "wsd", 3, 0.1, [0.3], 0.2, 0.4, 1.0, 0.9, 0.3, 0.1),
     ntk=NTKOptions(7, "log", 3, ["drift"], "ntkvp", True, "running"),
     trainer=TrainerOptions(2, 3, "cpu", "ddp", "64-true", True),
     gan=GANOptions(8, 2.0, 4, 0.5, 3),
@@ -79,7 +79,26 @@ def test_what_yaml_makes_of_a_number_or_of_off_is_read_by_the_type() -> None:
 
 
 BAD: list[tuple[type, dict[str, Any], str]] = [
-    (OptimOptions, {"name": "adagrad"}, "optim.name is 'adagrad'; allowed: 'adam', 'adamw', 'sgd'"),
+    (OptimOptions, {"name": "lion"}, "optim.name is 'lion'; allowed: adam, adamw, sgd"),
+    (OptimOptions, {"schedule": "cosin"}, r"optim.schedule is 'cosin'; did you mean cosine\?"),
+    (OptimOptions, {"warmup": 2.5}, "optim.warmup is 2.5; allowed: a whole number of steps, or a fraction < 1"),
+    (OptimOptions, {"warmup": -1}, "optim.warmup is -1; allowed: a finite number >= 0"),
+    (OptimOptions, {"final": 1.5}, "optim.final is 1.5; allowed: 0 to 1"),
+    (OptimOptions, {"milestones": [0.5, 1.0]}, r"optim.milestones is \[0.5, 1.0\]; allowed: fractions > 0 and < 1"),
+    (OptimOptions, {"gamma": 0}, "optim.gamma is 0; allowed: a finite number > 0"),
+    (OptimOptions, {"cooldown": 0}, "optim.cooldown is 0; allowed: > 0 and <= 1"),
+    (OptimOptions, {"clip": -1.0}, "optim.clip is -1.0; allowed: a finite number >= 0"),
+    (OptimOptions, {"mixup": math.inf}, "optim.mixup is inf; allowed: a finite number >= 0"),
+    (OptimOptions, {"nesterov": True, "momentum": 0}, "optim.nesterov is True; allowed: false with momentum 0"),
+    *[
+        (OptimOptions, {"betas": betas}, r"optim.betas is \[.*\]; allowed: two numbers >= 0 and < 1")
+        for betas in ([0.9], [0.9, 1.0], [-0.1, 0.9], [0.9, math.nan])
+    ],
+    *[
+        (OptimOptions, {name: value}, f"optim.{name} is {value}; allowed: >= 0 and < 1")
+        for name in ("ema", "label_smoothing")
+        for value in (1.0, -0.1, math.nan)
+    ],
     *[
         (OptimOptions, {"lr": lr}, f"optim.lr is {lr}; allowed: a finite number > 0")
         for lr in (0, -0.1, math.inf, math.nan)
@@ -111,7 +130,7 @@ def test_bad_values_are_refused(part: type, values: dict[str, Any], message: str
 
 
 def test_the_ends_of_each_range_are_allowed() -> None:
-    OptimOptions(lr=1e-300, weight_decay=0)
+    OptimOptions(lr=1e-300, weight_decay=0, betas=[0, 0.999], final=1, cooldown=1, milestones=[])
     NTKOptions(probe=1, every=1)
     TrainerOptions(max_epochs=1, devices=1)
     assert RunOptions(seed=2**32 - 1).seed == 2**32 - 1

@@ -12,6 +12,7 @@ from torch import Tensor
 from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 
 from hpnets.option_sets import Option
+from hpnets.tasks.augment import NONE, Augment, check_augment
 from hpnets.tasks.base import register_task
 from hpnets.tasks.kinds import ClassificationTask
 from hpnets.tasks.options import BatchSize, NumWorkers, Seed
@@ -52,8 +53,10 @@ class ImageFolderTask(ClassificationTask, OwnData):
         batch_size: BatchSize = 64,
         seed: Seed = 0,
         num_workers: NumWorkers = 0,
+        augment: Augment = NONE,
     ) -> None:
         super().__init__(batch_size, seed, num_workers)
+        self.augment = check_augment("augment", augment)
         at_least("size", size, 1)
         require(at_least("channels", channels, 1) in MODES, "channels", channels, "3 (colour), 1 (grey)")
         self.broken = one_of("broken", broken, ("refuse", "skip", "late"))

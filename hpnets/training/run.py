@@ -12,6 +12,7 @@ from torch import nn
 from hpnets.atomic_files import remove_partial
 from hpnets.ntk import fingerprint
 from hpnets.options import RunOptions
+from hpnets.schedules import check_total
 from hpnets.tasks import Task
 from hpnets.tasks.base import SupervisedTask
 from hpnets.tasks.generation import Features, GenerationTask
@@ -32,6 +33,7 @@ from hpnets.training.lit_gan import LitGAN
 from hpnets.training.loggers import MetricsCSV
 from hpnets.training.ntk_monitor import NTKMonitor
 from hpnets.training.precision import check_half
+from hpnets.training.rates import check_same_total, planned_steps
 from hpnets.training.read_back import check_checkpoint, check_tensors, check_unchanged
 from hpnets.training.run_folder import RunFolder
 
@@ -71,11 +73,13 @@ def train(options: RunOptions, folder: Path, resume: bool = False, features: Fea
     if isinstance(task, GenerationTask) and trainer.world_size > 1:
         raise ValueError(f"trainer.devices is {options.trainer.devices}; allowed for {options.model['name']!r}: 1")
     task.trainer = trainer
-    task.train_dataloader()  # raises early for a batch size that does not fit the data or the ranks
+    # Raises early for a batch size that does not fit the data or the ranks.
+    steps = planned_steps(trainer, len(task.train_dataloader()))
+    check_total(options.optim, steps)
     make_optimizer(net, options.optim)  # raises early for what the parametrisation refuses
     check_half(net, task.probe(min(16, len(task.train_set))).x, options.trainer.precision)
     module = _module(net, task, options)
-    checkpoint = _checkpoint(run, options, module) if resume else None
+    checkpoint = _checkpoint(run, options, module, steps) if resume else None
     if trainer.is_global_zero:
         remove_partial(run.path) if resume else run.start(options)
     _fit(trainer, module, task, checkpoint, run)
@@ -113,8 +117,8 @@ def _fit(trainer: pl.Trainer, module: LitModel | LitGAN, task: Task, checkpoint:
         raise Interrupted(f"stopped at step {trainer.global_step}") from None
 
 
-def _checkpoint(run: RunFolder, options: RunOptions, module: pl.LightningModule) -> Path | None:
-    """The path of last.ckpt, checked against the options and the module; None if no epoch had ended."""
+def _checkpoint(run: RunFolder, options: RunOptions, module: pl.LightningModule, steps: float) -> Path | None:
+    """The path of last.ckpt, checked against the options, the module and the planned steps; None if there is none."""
     if not run.last.exists():
         return None
     saved = read_checkpoint(run.last)
@@ -124,6 +128,7 @@ def _checkpoint(run: RunFolder, options: RunOptions, module: pl.LightningModule)
     trained, max_epochs = saved["epoch"] + 1, options.trainer.max_epochs
     if trained > max_epochs:
         raise ValueError(f"trainer.max_epochs is {max_epochs}; allowed: >= {trained}, the epochs trained already")
+    check_same_total(run.config, options.optim, saved, steps)
     return run.last
 
 

@@ -177,6 +177,15 @@ def test_worker_processes_change_nothing(tmp_path: Path) -> None:
         assert torch.equal(y, y_helped)
 
 
+def test_its_pictures_can_be_augmented(tmp_path: Path) -> None:
+    write_pictures(tmp_path, classes=2, each=20)
+    plain, changed = (task_on(tmp_path, augment=name, num_workers=1) for name in ("none", "crop_flip"))
+    (x, y), (x_changed, y_changed) = (next(iter(task.train_dataloader())) for task in (plain, changed))
+    assert torch.equal(y, y_changed)
+    assert not torch.equal(x, x_changed)
+    assert torch.equal(plain.probe(4).x, changed.probe(4).x)
+
+
 def test_folders_that_are_no_classification_are_refused(tmp_path: Path) -> None:
     write_pictures(tmp_path / "one", classes=1, each=20)
     for name in ("a", "b"):

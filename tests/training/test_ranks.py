@@ -16,6 +16,9 @@ from tests.in_process import run_script
 from tests.training.ddp_script import NETS, train_all
 from tests.training.runs import ROOT, finish, read_rows, start_train
 
+# Whatever draws at random in a step, or changes it.
+SOFT: tuple[str, ...] = ("--task.augment", "crop_flip", "--optim.mixup", "0.4", "--optim.label_smoothing", "0.1")
+SOFT += ("--optim.clip", "0.5", "--optim.ema", "0.9", "--optim.schedule", "cosine", "--optim.warmup", "0.2")
 SCRIPT = Path(__file__).with_name("ddp_script.py")
 Ranks = list[dict[str, Any]]
 # Of resnet18, whose blocks start closed.
@@ -98,15 +101,16 @@ def test_batch_norm_statistics_do_not_split_the_kernel(
 
 
 def test_the_command_line_trains_on_two_processes(tmp_path: Path) -> None:
+    """With augmentation, mixup, a schedule, clipping and averaged weights."""
     flags: tuple[str, ...] = ("--model.degree", "3", "--model.width", "16", "--task.batch_size", "66", "--wandb", "off")
-    flags += ("--trainer.max_epochs", "2", "--ntk.probe", "20", "--trainer.accelerator", "cpu")
+    flags += ("--trainer.max_epochs", "2", "--ntk.probe", "20", "--trainer.accelerator", "cpu", *SOFT)
     assert run_script("train", *flags, "--out", str(tmp_path / "one")) == 0
     two = ("--trainer.devices", "2", "--trainer.strategy", "ddp")
     finish(start_train(*flags, *two, "--out", str(tmp_path / "two")))
     one_rows, two_rows = read_rows(tmp_path / "one"), read_rows(tmp_path / "two")
     assert [sorted(row) for row in one_rows] == [sorted(row) for row in two_rows]
     for a, b in zip(one_rows, two_rows, strict=True):
-        for key in ("step", "ntk/drift", "val/accuracy", "val/loss", "test/accuracy"):
+        for key in ("step", "lr", "train/loss", "ntk/drift", "val/accuracy", "val/loss", "test/accuracy"):
             assert a[key] == b[key] == "" or float(a[key]) == pytest.approx(float(b[key]), rel=1e-4), key
     kernels = [read_tensors(RunFolder(tmp_path / name).kernel)["kernel_first"] for name in ("one", "two")]
     assert relative(kernels[1], kernels[0]) < 1e-6
