@@ -141,8 +141,8 @@ def test_listing_and_options() -> None:
     assert {"digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "svhn", "line", "sphere", "image_fit"} <= set(
         ALL
     )
-    names = ["root", "download", "verify", "batch_size", "seed", "num_workers", "augment"]
-    assert list(task_options("mnist")) == names
+    of_mnist = ["root", "download", "verify", "batch_size", "seed", "num_workers", "augment"]
+    assert list(task_options("mnist")) == of_mnist
     for name in ALL:
         options = task_options(name).values()
         assert all(option.default is not option.empty and option.annotation is not option.empty for option in options)
