@@ -1,6 +1,7 @@
 """Generation: a generator of pictures is to match the distribution of a classification task's pictures."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -51,6 +52,14 @@ class GenerationTask(Task):
     def prepare_data(self) -> None:
         """Fetch the source's files, if that was asked for."""
         self.source.prepare_data()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the source's checkpoints keep, by which it knows its data again."""
+        return self.source.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Raise ValueError for data that is not what the run began with, as the source does."""
+        self.source.load_state_dict(state_dict)
 
     def splits(self) -> Splits:
         """The source's splits, with its training set repeated for each pass of an epoch."""

@@ -217,4 +217,7 @@ def test_a_generator_takes_its_pictures(tmp_path: Path) -> None:
     real = torch.from_numpy(np.stack(list(written.values()))).permute(0, 3, 1, 2).float().flatten(1)
     made = (real[: len(task.test_set)] - 128) / 74
     assert math.isfinite(task.measures(lambda z: made[: len(z)].repeat(2, 1)[: len(z)])["frechet"])
+    task.load_state_dict(task.state_dict())
+    with pytest.raises(ValueError, match="the data of task 'image_folder' is not what the run began with"):
+        task.load_state_dict({"digest": "of another folder"})
     assert task.picture(lambda z: made.repeat(20, 1)[: len(z)]).shape[0] == 3
