@@ -69,8 +69,8 @@ class Registry(Generic[T]):
         return " ".join(paragraph.split()).split(". ")[0].rstrip(".")
 
 
-class ClassRegistry(Registry[type[T]]):
-    """Classes by name, which it builds ("model", "task")."""
+class ClassRegistry(Registry[Callable[..., T]]):
+    """Classes, or functions that choose one, by name; it builds what they make ("model", "task")."""
 
     def options(self, name: str) -> dict[str, inspect.Parameter]:
         """The constructor's parameters of `name`, in order, with their plain types."""

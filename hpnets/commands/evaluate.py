@@ -27,13 +27,13 @@ def evaluate(checkpoint: str, root: str | None = None) -> None:
 
     Args:
         checkpoint: a pretrained network's name, or the folder of a finished run
-        root: the folder of a torchvision task's data, if it is not where the run had it
+        root: the folder of the task's data, if it is not where the run had it
     """
     from hpnets.ntk import fingerprint
     from hpnets.training import evaluate as test
 
     # For a name that is too long, os.path.isdir is False, while Path.is_dir raises.
-    net, task, recorded = from_run(Path(checkpoint)) if os.path.isdir(checkpoint) else from_zoo(checkpoint, root)
+    net, task, recorded = from_run(Path(checkpoint), root) if os.path.isdir(checkpoint) else from_zoo(checkpoint, root)
     measured: dict[str, Any] = {
         "metrics": test(net, task),
         "fingerprint": fingerprint(net, task.probe(recorded["fingerprint"]["probe"]).x),
@@ -52,13 +52,14 @@ def from_zoo(name: str, root: str | None) -> tuple["nn.Module", "Task", dict[str
     from hpnets.models import generates_pictures
     from hpnets.tasks import Task, create_task
     from hpnets.tasks.generation import GenerationTask
+    from hpnets.tasks.own_data import moved
     from hpnets.zoo import features_for, load_pretrained, pretrained_entry
 
     if "/" in name:
         raise ValueError(f"no such run folder: {Path(name).absolute()}")
     entry = pretrained_entry(name)
     net, _ = load_pretrained(name)
-    options = {**entry.task, **({"root": root} if root else {})}
+    options = moved(entry.task, root) if root else dict(entry.task)
     task: Task = create_task(options.pop("name"), **options)
     if generates_pictures(entry.model["name"]):
         latent = entry.input_shape[0]
@@ -71,13 +72,13 @@ def from_zoo(name: str, root: str | None) -> tuple["nn.Module", "Task", dict[str
     return net, task, {"metrics": metrics, "fingerprint": entry.fingerprint}
 
 
-def from_run(folder: Path) -> tuple["nn.Module", "Task", dict[str, Any]]:
+def from_run(folder: Path, root: str | None) -> tuple["nn.Module", "Task", dict[str, Any]]:
     """The network, the task and the summary of a finished run."""
     from hpnets.training import RunFolder, load_run
     from hpnets.zoo import features_for
 
     options = RunFolder(folder).options()
-    return load_run(folder, features_for(options.model["name"], options.task["name"]))
+    return load_run(folder, features_for(options.model["name"], options.task["name"]), root)
 
 
 def flat(fingerprint: dict[str, Any]) -> dict[str, float]:

@@ -38,7 +38,8 @@ def register_model(name: str) -> Callable[[type], type]:
         missing = [key for key in _FROM_TASK if key not in inspect.signature(cls).parameters]
         if missing:
             raise ValueError(f"model {name!r} lacks the constructor arguments {', '.join(missing)}")
-        return _MODELS.register(name)(cls)
+        _MODELS.register(name)(cls)
+        return cls
 
     return enter
 
@@ -123,7 +124,7 @@ def model_summary(name: str) -> str:
     return _MODELS.summary(name)
 
 
-def model_class(name: str) -> type[nn.Module]:
+def model_class(name: str) -> Callable[..., nn.Module]:
     """The class that is registered as `name`; raises ValueError with the nearest names."""
     return _MODELS.get(name)
 

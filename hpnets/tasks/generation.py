@@ -1,6 +1,7 @@
 """Generation: a generator of pictures is to match the distribution of a classification task's pictures."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,7 @@ from hpnets.validate import at_least
 
 EPOCH = 12_000  # pictures, to the nearest whole pass
 GRID, SHOWN_SIDE = 8, 32
-MOST = 10_000  # pictures that a distance is measured on
+MOST = 10_000  # pictures that a distance, and the extremes of black and white, are measured on
 
 Features = tuple[str, Predict]  # by which pictures are compared: a name, and a map of (n, C, H, W), raw, to (n, F)
 
@@ -53,6 +54,14 @@ class GenerationTask(Task):
         """Fetch the source's files, if that was asked for."""
         self.source.prepare_data()
 
+    def state_dict(self) -> dict[str, Any]:
+        """What the source's checkpoints keep, by which it knows its data again."""
+        return self.source.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Raise ValueError for data that is not what the run began with, as the source does."""
+        self.source.load_state_dict(state_dict)
+
     def splits(self) -> Splits:
         """The source's splits, with its training set repeated for each pass of an epoch."""
         self.source.setup()
@@ -81,9 +90,9 @@ class GenerationTask(Task):
         return self.distances(predict, self.test_set)
 
     def picture(self, predict: Predict) -> Tensor:
-        """A grid of 8 x 8 pictures made from fixed latents; black and white are the training set's extreme values."""
+        """A grid of 8 x 8 pictures made from fixed latents; black and white are the extremes of training pictures."""
         pictures = predict(self.latents(GRID**2)).float().cpu().reshape(-1, *self.picture_shape)
-        raw = self.source.train_set.x[self.source.train_indices]
+        raw = self.source.train_set.x[self.source.train_indices[:MOST]]
         low, high = float(raw.min()), float(raw.max())
         grid = make_grid((self._raw(pictures) - low) / (high - low), GRID, padding=1).clamp(0, 1)
         times = max(1, SHOWN_SIDE // self.picture_shape[1])

@@ -1,11 +1,25 @@
-"""Rows of an array in memory as a Dataset, and the seeded choices of rows that tasks are made of."""
+"""Rows of an array as a Dataset, and the seeded choices of rows that tasks are made of."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
+
+
+class Rows(Protocol):
+    """What is read by row: a tensor (N, ...) in memory, or pictures that are decoded as they are read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> torch.dtype: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Tensor, /) -> Tensor: ...
 
 
 class Samples(Dataset[tuple[Tensor, Tensor]]):
@@ -15,7 +29,7 @@ class Samples(Dataset[tuple[Tensor, Tensor]]):
     channel in raw units, as torchvision.transforms.v2.Normalize takes them; without them it is (x in float32, y).
     """
 
-    def __init__(self, x: Tensor, y: Tensor, indices: Tensor, preprocessing: Mapping[str, list[float]]) -> None:
+    def __init__(self, x: Rows, y: Tensor, indices: Tensor, preprocessing: Mapping[str, list[float]]) -> None:
         assert len(x) == len(y)
         self.x, self.y, self.indices = x, y, indices
         per_channel = (-1, *(1 for _ in x.shape[2:]))

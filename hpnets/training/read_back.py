@@ -17,7 +17,7 @@ from hpnets.validate import read, shown
 RESUMABLE = (
     *("trainer.max_epochs", "trainer.max_steps", "trainer.max_time", "trainer.save_every"),
     *("trainer.devices", "trainer.num_nodes", "trainer.accelerator", "trainer.strategy", "wandb"),
-    *("task.root", "task.download", "task.num_workers"),
+    *("task.root", "task.file", "task.download", "task.verify", "task.num_workers"),
 )
 # The entries of a checkpoint from Lightning and `KeepOptions`, with their types; old checkpoints have no options.
 CHECKPOINT = {
