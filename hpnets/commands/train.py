@@ -8,6 +8,7 @@ from typing import Any, Literal
 from hpnets.commands import training_run
 from hpnets.commands.chosen import DEFAULTS, chosen_names, is_flag, options_type
 from hpnets.commands.listing import listing
+from hpnets.commands.own_code import as_words, import_configured, show_import, take_imports
 from hpnets.commands.parser import Parser, call
 from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions
 
@@ -20,6 +21,7 @@ class TrainParser(Parser):
             self._option_string_actions[f"--{kind}"].metavar = "NAME"
             self._option_string_actions[f"--{kind}"].help = f"one of --list_{kind}s (default: {DEFAULTS[kind]})"
             self._option_string_actions[f"--{kind}.name"].help = argparse.SUPPRESS
+        show_import(self)
         return super().format_help(*args, **kwargs)
 
 
@@ -35,6 +37,9 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
         gan: GANOptions = GANOptions(),
         wandb: Literal["online", "offline", "off", "auto"] = "auto",
         seed: int = 0,
+        init_from: str | None = None,
+        freeze: str | None = None,
+        imports: dict[str, str] | None = None,
         out: str | None = None,
         resume: str | None = None,
         list_models: bool = False,
@@ -51,6 +56,11 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             gan: the adversarial training of models that generate pictures
             wandb: where to log beside the run folder; auto is online with a key, else offline
             seed: the seed of the weights and of training; --task.seed is that of split, order and probe set
+            init_from: start with the weights of this pretrained network, run folder or .ckpt file; a head of another
+                size, and whatever else does not fit, starts as it is drawn
+            freeze: shell patterns, parted by commas, of parameters or modules that are not trained
+            imports: a Python file or module that registers models, tasks, optimisers or metrics of your own; may be
+                repeated
             out: a new folder for the run; by default runs/MODEL-TASK-TIME
             resume: go on with the run in this folder, with its own options; no other flag is allowed
             list_models: print the models, one a line, and exit
@@ -60,7 +70,9 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             raise ValueError(
                 "resume, list_models and list_tasks are flags; allowed in a config file: the other options"
             )
-        options = RunOptions(dataclasses.asdict(model), dataclasses.asdict(task), optim, ntk, trainer, gan, wandb, seed)
+        named = {"model": dataclasses.asdict(model), "task": dataclasses.asdict(task), "wandb": wandb, "seed": seed}
+        groups = {"optim": optim, "ntk": ntk, "trainer": trainer, "gan": gan}
+        options = RunOptions(**named, **groups, init_from=init_from, freeze=freeze, imports=imports or {})
         training_run.run(options, training_run.new_folder(out, options), resume=False)
 
     return train
@@ -68,8 +80,10 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
 
 def main(argv: list[str]) -> None:
     """Train, resume or list, as the options in `argv` say."""
+    argv, given = take_imports(argv)
     if "--list_models" in argv or "--list_tasks" in argv:
         return print("\n".join(listing("model" if "--list_models" in argv else "task")))
+    imports = import_configured(argv, given)
     if any(word == "--resume" or word.startswith("--resume=") for word in argv):
         return training_run.resume(argv)
     # General help must answer at once, so it does not import torch for the options of the default model.
@@ -78,4 +92,4 @@ def main(argv: list[str]) -> None:
     types = [options_type(kind, name or DEFAULTS[kind], bool(name) or not general_help) for kind, name in names.items()]
     for kind in DEFAULTS:
         argv = [word.replace(f"--{kind}", f"--{kind}.name", 1) if is_flag(word, kind) else word for word in argv]
-    call(typed_train(*types), argv, TrainParser)
+    call(typed_train(*types), [*argv, *as_words(imports)], TrainParser)

@@ -18,9 +18,11 @@ from hpnets.tasks.sphere import SphereTask
 from hpnets.training.batch_statistics import BATCHES, ROWS, Source
 from hpnets.training.callbacks import EpochLines, EpochPicture, KeepOptions, SeedEpochs
 from hpnets.training.checkpoints import LastAndBest, WholeCheckpointIO
+from hpnets.training.freeze import KeepStatistics
 from hpnets.training.harmonic_monitor import HarmonicMonitor
 from hpnets.training.loggers import MetricsCSV, MetricsState
 from hpnets.training.ntk_monitor import NTKMonitor
+from hpnets.training.patterns import patterns_in
 from hpnets.training.run_folder import RunFolder
 from hpnets.training.wandb_log import WandbLog, resolve_mode
 
@@ -43,6 +45,7 @@ def make_monitor(ntk: NTKOptions, net: nn.Module, task: Task, run: RunFolder) ->
         indices=probe.indices,
         save_kernels=ntk.save_kernels,
         batch_statistics=statistics_source(ntk, task),
+        blocks=patterns_in(ntk.blocks),
     )
     monitor.check(net, task.train_dataloader())
     return monitor
@@ -62,7 +65,8 @@ def make_callbacks(
     progress = RichProgressBar() if sys.stdout.isatty() else EpochLines()
     best = LastAndBest(run.checkpoints, task.monitor, task.monitor_mode)
     measuring = [*([monitor] if monitor else []), *make_harmonics(task), EpochPicture(task, run.picture)]
-    return [SeedEpochs(options.seed), *measuring, MetricsState(metrics), KeepOptions(options), progress, best]
+    frozen = [KeepStatistics(options.freeze)] if options.freeze else []
+    return [SeedEpochs(options.seed), *frozen, *measuring, MetricsState(metrics), KeepOptions(options), progress, best]
 
 
 def make_harmonics(task: Task) -> list[Callback]:

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from hpnets.atomic_files import read_json, read_yaml
+from hpnets.imported import hint
 from hpnets.options import RunOptions
 from hpnets.training.build import complete
 from hpnets.validate import read, shown
@@ -42,9 +43,17 @@ def read_options(path: Path) -> RunOptions:
     """
     content = read_yaml(path)
     with naming(path):
-        options = RunOptions.from_dict(content)
-        complete(options)  # raises for unknown models, tasks and options
-    return options
+        options_of(content)
+    return RunOptions.from_dict(content)
+
+
+def options_of(content: dict[str, Any]) -> RunOptions:
+    """The complete options that the content of a config.yaml or a checkpoint stands for; ValueError as `complete`."""
+    options = RunOptions.from_dict(content)
+    try:
+        return complete(options)
+    except ValueError as error:
+        raise ValueError(f"{error}{hint(options.imports)}" if "unknown" in str(error) else str(error)) from None
 
 
 def check_checkpoint(path: Path, saved: Any) -> None:
