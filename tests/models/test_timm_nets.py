@@ -65,7 +65,7 @@ def test_they_are_listed_by_their_pattern_alone() -> None:
             "timm/resnet10t",
             (1, 32, 32),
             {"width": 3},
-            "model 'timm/resnet10t' has no option 'width'; did you mean|allo",
+            "model 'timm/resnet10t' has no option 'width'; ",
         ),
     ],
 )

@@ -182,11 +182,9 @@ def test_a_network_and_a_task_may_be_objects(tmp_path: Path) -> None:
     net, _, summary = load_run(folder.path, net=mine(), task=create_task("digits", batch_size=100))
     assert all(torch.equal(net.state_dict()[name], t) for name, t in read_tensors(whole.weights).items())
     assert summary["model"] == "python:torch.nn.modules.container.Sequential"
-    with pytest.raises(
-        ValueError, match="model is 'python:torch.nn.modules.container.Sequential', an object that Pyth"
-    ):
+    with pytest.raises(ValueError, match=r"model is 'python:torch.nn.*Sequential', an object that Python code handed"):
         load_run(folder.path, task=create_task("digits"))
-    with pytest.raises(ValueError, match="is not of the network that .*config.yaml describes"):
+    with pytest.raises(ValueError, match=r"is not of the network that .*config.yaml describes"):
         load_run(folder.path, net=nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), task=create_task("digits"))
 
 
