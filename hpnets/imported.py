@@ -77,8 +77,10 @@ def _find(name: str) -> tuple[str, list[Path]]:
     _reachable(Path.cwd())
     try:
         spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError, AttributeError):
+    except (ImportError, ValueError):
         spec = None
+    except Exception as error:  # of a package above it, which is executed
+        raise _failed(name, error, []) from error
     sources = [Path(spec.origin)] if spec and spec.origin and spec.origin.endswith(".py") else []
     if spec and spec.submodule_search_locations:
         sources = sorted(path for folder in spec.submodule_search_locations for path in Path(folder).rglob("*.py"))
@@ -93,16 +95,18 @@ def _sha256(sources: list[Path]) -> str:
 
 def _import(name: str, place: str, sources: list[Path]) -> None:
     try:
-        if place == name and not name.endswith(".py"):
-            importlib.import_module(name)
-        else:
-            _execute(sources[0])
+        _execute(sources[0]) if os.sep in place else importlib.import_module(name)
     except (Exception, SystemExit) as error:
-        files = {str(path.absolute()) for path in sources}
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
-        line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
-        where = f" at line {line}" if line else ""
-        raise ValueError(f"import is {name!r}, which raises{where}: {type(error).__name__}: {error}") from error
+        raise _failed(name, error, sources) from error
+
+
+def _failed(name: str, error: BaseException, sources: list[Path]) -> ValueError:
+    """A ValueError that tells, in a line, what the code raised, and at which of its lines."""
+    files = {str(path.absolute()) for path in sources}
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
+    line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+    where = f" at line {line}" if line else ""
+    return ValueError(f"import is {name!r}, which raises{where}: {type(error).__name__}: {error}")
 
 
 def _execute(path: Path) -> None:

@@ -18,7 +18,6 @@ from hpnets.tasks.sphere import SphereTask
 from hpnets.training.batch_statistics import BATCHES, ROWS, Source
 from hpnets.training.callbacks import EpochLines, EpochPicture, KeepOptions, SeedEpochs
 from hpnets.training.checkpoints import LastAndBest, WholeCheckpointIO
-from hpnets.training.freeze import KeepStatistics
 from hpnets.training.harmonic_monitor import HarmonicMonitor
 from hpnets.training.loggers import MetricsCSV, MetricsState
 from hpnets.training.ntk_monitor import NTKMonitor
@@ -65,8 +64,7 @@ def make_callbacks(
     progress = RichProgressBar() if sys.stdout.isatty() else EpochLines()
     best = LastAndBest(run.checkpoints, task.monitor, task.monitor_mode)
     measuring = [*([monitor] if monitor else []), *make_harmonics(task), EpochPicture(task, run.picture)]
-    frozen = [KeepStatistics(options.freeze)] if options.freeze else []
-    return [SeedEpochs(options.seed), *frozen, *measuring, MetricsState(metrics), KeepOptions(options), progress, best]
+    return [SeedEpochs(options.seed), *measuring, MetricsState(metrics), KeepOptions(options), progress, best]
 
 
 def make_harmonics(task: Task) -> list[Callback]:

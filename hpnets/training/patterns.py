@@ -19,13 +19,13 @@ def matches(name: str, pattern: str) -> bool:
 
 
 def matching(option: str, pattern: str, names: Iterable[str]) -> list[str]:
-    """The names that a pattern matches; ValueError by the option's name if there are none."""
+    """The names of parameters that a pattern matches; ValueError by the option's name if there are none."""
     known = list(names)
     matched = [name for name in known if matches(name, pattern)]
     if not matched:
         owners = list(dict.fromkeys(name.rpartition(".")[0] or name for name in known))
         some = ", ".join(owners[:12]) + (", ..." if len(owners) > 12 else "")
-        raise ValueError(f"{option} is {shown(pattern)}, which matches nothing trained; allowed: patterns of {some}")
+        raise ValueError(f"{option} is {shown(pattern)}, which matches no parameter; allowed: patterns of {some}")
     return matched
 
 

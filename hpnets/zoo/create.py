@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import nn
 
-from hpnets import models
-from hpnets.models import reset_head
+from hpnets.models import create_model as create
+from hpnets.models import model_options, reset_head
 from hpnets.validate import require
 from hpnets.zoo.index import entries, pretrained_entry
 from hpnets.zoo.pretrained import load_pretrained
@@ -31,13 +31,13 @@ def create_model(
         return _with_weights(name, pretrained, input_shape, output_dim, options)
     require(input_shape is not None, "input_shape", input_shape, "one or more sizes >= 1, without pretrained")
     require(output_dim is not None, "output_dim", output_dim, "an integer >= 0, without pretrained")
-    return models.create_model(name, input_shape=input_shape, output_dim=output_dim, **options)  # type: ignore[arg-type]
+    return create(name, input_shape=input_shape, output_dim=output_dim, **options)  # type: ignore[arg-type]
 
 
 def _with_weights(
     name: str, pretrained: str, input_shape: Any, output_dim: int | None, options: dict[str, Any]
 ) -> nn.Module:
-    models.model_options(name)  # raises for an unknown model, with the nearest names
+    model_options(name)  # raises for an unknown model, with the nearest names
     entry = pretrained_entry(pretrained)
     fitting = ", ".join(key for key, other in entries().items() if other.model["name"] == name) or "none"
     require(entry.model["name"] == name, "pretrained", pretrained, f"weights of {name!r}: {fitting}")

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from torch import Tensor, nn
-from torchvision.transforms.v2 import Normalize
 
 from hpnets.atomic_files import read_tensors
 from hpnets.models import create_model
@@ -25,6 +24,8 @@ def load_pretrained(name: str, folder: Path | None = None) -> tuple[nn.Module, n
     Raises ValueError for an unknown name, a missing or damaged file, a file whose sha256 differs from the index, or
     weights that do not fit the model.
     """
+    from torchvision.transforms.v2 import Normalize  # late, since create_model is for everybody
+
     entry, (weights, _) = pretrained_entry(name, folder), pretrained_weights(name, folder)
     model = dict(entry.model)
     net = create_model(model.pop("name"), input_shape=entry.input_shape, output_dim=entry.output_dim, **model)

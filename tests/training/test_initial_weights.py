@@ -128,11 +128,11 @@ def test_a_resumed_run_keeps_its_blocks_and_its_start(run: RunFolder, tuned: Run
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"freeze": "V"}, "freeze is 'V', which matches nothing trained; allowed: patterns of U.0, U.1"),
+        ({"freeze": "V"}, "freeze is 'V', which matches no parameter; allowed: patterns of U.0, U.1"),
         ({"freeze": "U,V*"}, "freeze is 'V.'"),
         ({"freeze": "*"}, r"freeze is '\*', which leaves nothing to train"),
-        ({"ntk": NTKOptions(probe=5, blocks="U,V")}, "blocks is 'V', which matches nothing trained"),
-        ({"freeze": "C", "ntk": NTKOptions(probe=5, blocks="C")}, "blocks is 'C', which matches nothing trained"),
+        ({"ntk": NTKOptions(probe=5, blocks="U,V")}, "blocks is 'V', which matches no parameter"),
+        ({"freeze": "C", "ntk": NTKOptions(probe=5, blocks="C")}, "blocks is 'C', which matches no parameter"),
     ],
 )
 def test_patterns_of_nothing_and_of_everything_leave_no_folder(tmp_path: Path, changes: Any, message: str) -> None:
