@@ -13,7 +13,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from hpnets.linalg import Spectrum, spectrum
-from hpnets.ntk import Plan, StalePlanError, ntk, plan, zero_gradient_fraction
+from hpnets.ntk import Plan, StalePlanError, ntk, plan, split_kernel, zero_gradient_fraction
 from hpnets.ntk.metrics import Measurement, available_metrics, check_metrics, measure
 from hpnets.training.batch_statistics import BatchStatistics, Source
 from hpnets.training.errors import NonFiniteError
@@ -52,7 +52,7 @@ class NTKMonitor(Scheduled):
             (`hpnets.ntk.statistics_remember_start`) with those of at most 1024 inputs of the train dataloader; a list
             of inputs (n, ...) uses these instead; "running" uses the network's own statistics, and warns.
         blocks: shell patterns of parameters or modules. The kernel of the trained parameters that a pattern matches is
-            tracked too, and logged as ntk/<pattern>/<metric>; it costs a pass of its own.
+            tracked too, and logged as ntk/<pattern>/<metric>; on one process the same passes give it, mostly.
 
     A new fit starts a new track, and a resumed one continues it: the state (first and last kernel, spectra, steps,
     metrics) is part of every checkpoint. Raises NonFiniteError if a kernel holds NaN or Inf, and ValueError if training
@@ -124,7 +124,8 @@ class NTKMonitor(Scheduled):
         step, net = trainer.global_step, find_network(pl_module, self.net)
         with self.statistics.lent(net, trainer) as estimated:
             x = self.x.to(next(net.parameters()))
-            measured = {block: self._measure(net, x, step, block, estimated) for block in (None, *self.blocks)}
+            kernels = self._kernels(net, x, step)
+            measured = {block: self._measure(net, x, step, block, k, estimated) for block, k in kernels.items()}
         values = {f"{block}/{name}" if block else name: v for block, m in measured.items() for name, v in m.items()}
         logged = {f"ntk/{name}": value for name, value in values.items()}
         trainer.callback_metrics.update({name: torch.tensor(value) for name, value in logged.items()})
@@ -137,10 +138,11 @@ class NTKMonitor(Scheduled):
             self.track.write(self.file, self.indices, str(self.outputs))
             self.written = time.monotonic()
 
-    def _measure(self, net: nn.Module, x: Tensor, step: int, block: str | None, estimated: bool) -> dict[str, float]:
+    def _measure(
+        self, net: nn.Module, x: Tensor, step: int, block: str | None, kernel: Tensor, estimated: bool
+    ) -> dict[str, float]:
         """Add the kernel of a block, or the whole one, to its track; its metrics."""
         track = self.track if block is None else self.track.blocks.setdefault(block, KernelTrack())
-        kernel = self._kernel(net, x, step, block)
         result, bound = spectrum(kernel), _rank_bound(net, x[:1], self.outputs, _parameters(net, block))
         values = measure(self._compare(track, kernel, result, step, bound), self.names)
         track.append(step, kernel, result.eigenvalues, values, self.save_kernels, estimated)
@@ -157,13 +159,27 @@ class NTKMonitor(Scheduled):
             targets=None if self.y is None else self.y.to(kernel.device),
         )
 
-    def _kernel(self, net: nn.Module, x: Tensor, step: int, block: str | None) -> Tensor:
+    def _kernels(self, net: nn.Module, x: Tensor, step: int) -> dict[str | None, Tensor]:
+        """The whole kernel, None, and that of each block, from the same passes where a plan can be split."""
         try:
-            return self._ntk(net, x, block)
+            split = self._split(net, x) if self.blocks and _all_ranks() is None else None
+            if split is not None:
+                return {None: split[0], **split[1]}
+            return {block: self._ntk(net, x, block) for block in (None, *self.blocks)}
         except ValueError as error:
             if "NaN" in str(error):
                 raise NonFiniteError(f"{error} at step {step}") from None
             raise
+
+    def _split(self, net: nn.Module, x: Tensor) -> tuple[Tensor, dict[str, Tensor]] | None:
+        if None not in self.plans:
+            self.plans[None] = plan(net, x, outputs=self.outputs, algorithm=self.algorithm)
+        members = {block: [*matching("blocks", block, trained(net))] for block in self.blocks}
+        try:
+            return split_kernel(net, x, self.plans[None], members)
+        except StalePlanError:
+            del self.plans[None]
+            return None
 
     def _ntk(self, net: nn.Module, x: Tensor, block: str | None = None) -> Tensor:
         """The kernel; on one process all measurements follow one plan, made anew after a StalePlanError."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from hpnets.models import create_model
-from hpnets.ntk import ntk, ntk_blocks, plan
+from hpnets.ntk import ntk, ntk_blocks, plan, split_kernel
 from tests.ntk.oracle import dense_kernel, relative, select
 
 ALGORITHMS = ["structured", "jacobian", "ntkvp"]
@@ -137,6 +137,37 @@ def test_blocks_of_given_values() -> None:
     net, other, x = small("ccp"), small("ccp", 3), inputs(4)
     parts = ntk_blocks(net, x, outputs="full", params=dict(other.named_parameters()))
     assert relative(sum(parts.values()), dense_kernel(other, x)) < 1e-10
+
+
+@pytest.mark.parametrize("name", ["mlp", "ccp", "ncp", "conv"])
+def test_one_pass_gives_the_kernel_and_those_of_blocks(name: str) -> None:
+    """The whole one bit for bit; blocks may overlap; each is that of `ntk` with its parameters alone."""
+    net, x = network(name, 6)
+    named = dict(net.named_parameters())
+    layers = {owner(key): [k for k in named if owner(k) == owner(key)] for key in named}
+    blocks = {**layers, "all": [*named]}
+    for outputs in ("trace", "full", "sum", 1):
+        made = plan(net, x, outputs=outputs)
+        split = split_kernel(net, x, made, blocks)
+        assert split is not None
+        assert torch.equal(split[0], ntk(net, x, plan=made))
+        for block, kernel in split[1].items():
+            own = {key: named[key] for key in blocks[block]}
+            assert relative(kernel, ntk(net, x, outputs=outputs, params=own)) < 1e-12, block
+
+
+def owner(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def test_plans_that_cannot_be_split_say_so() -> None:
+    """A block of a part of a layer, of several tiles, or of a plan that holds no factors."""
+    net, x = convolutional(), inputs(6, (2, 5, 5))
+    made = plan(net, x, outputs="trace")
+    assert split_kernel(net, x, made, {"biases": ["0.bias"]}) is None
+    assert split_kernel(net, x, plan(net, x, outputs="trace", algorithm="ntkvp"), {"first": ["0.weight"]}) is None
+    kernel = ntk_blocks(net, x, outputs="trace", blocks=["0.bias"])["0.bias"]
+    assert relative(kernel, ntk(net, x, outputs="trace", params={"0.bias": net[0].bias})) < 1e-12
 
 
 def test_blocks_refuse_unknown_and_overlapping_names() -> None:
