@@ -48,8 +48,8 @@ def reset_head(net: nn.Module, output_dim: int) -> None:
     `create_model` has not made.
     """
     at_least("output_dim", output_dim, 0)
-    if hasattr(net, "reset_classifier"):  # of timm
-        net.reset_classifier(output_dim)
+    if callable(reset := getattr(net, "reset_classifier", None)):  # of timm
+        reset(output_dim)
         return
     name, rebuild = head_name(net), getattr(net, "rebuild", None)
     if rebuild is None:

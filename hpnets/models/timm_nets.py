@@ -104,4 +104,4 @@ def _tried(name: str, net: nn.Module, shape: tuple[int, int, int], output_dim: i
 
 def _refusal(name: str, shape: tuple[int, int, int], error: Exception) -> ValueError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return ValueError(f"input_shape is {shape}; allowed for {name!r}: images that it takes, and of these: {reason}")
+    return ValueError(f"input_shape is {shape}; allowed for {name!r}: sizes that it takes; it says: {reason}")

@@ -53,8 +53,8 @@ def ntk_blocks(
 def _in_one_pass(
     net: nn.Module, x: Tensor, members: dict[str, Params], theta: Params, outputs: Outputs, memory: str | float
 ) -> dict[str, Tensor] | None:
-    """The kernels of all blocks by one plan; None if it cannot be split, or a proof of it fails."""
-    made = plan(net, x, outputs=outputs, params=theta, memory=memory)
+    """The kernels of all blocks by one plan; None if it cannot be split, or does not hold."""
+    made = plan(net, x, outputs=outputs, params=theta, memory=memory, blocks=members)
     try:
         split = split_kernel(net, x, made, members, params=theta)
     except StalePlanError:

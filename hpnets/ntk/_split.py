@@ -1,5 +1,6 @@
 """The kernels of blocks of parameters beside the whole one, from the same passes."""
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,14 +29,15 @@ def split_kernel(
 ) -> tuple[Tensor, dict[str, Tensor]] | None:
     r"""The kernel of x by a plan, and K_b of each block b of parameters, from one forward and backward pass.
 
-    blocks: names of parameters by the name of the block; they may overlap. None if the plan cannot be split: its
-    factors of all samples are not held at once, or a share that it computes as one is of parameters of which a block
-    holds a part only. Then `ntk` with `params` gives K_b. The other arguments, and what is raised, are those of `ntk`
-    with a plan, to whose kernel the first one is equal, bit for bit.
+    plan: made with these `blocks`: names of parameters by the name of the block, which may overlap. None if it cannot
+    be split, since the factors of all samples do not fit its memory at once, or since it keeps none; then `ntk` with
+    `params` gives K_b. The other arguments, and what is raised, are those of `ntk` with a plan.
     """
     members = {block: frozenset(names) for block, names in blocks.items()}
-    cut = any(0 < len(names & {*term.names}) < len({*term.names}) for names in members.values() for term in plan.terms)
-    if plan.algorithm == "ntkvp" or plan.tile < len(x) or cut:
+    for names, term in itertools.product(members.values(), plan.terms):
+        if not names.isdisjoint(term.names) and not names.issuperset(term.names):
+            raise ValueError(f"plan joins {', '.join(term.names)}; allowed: a plan made with these blocks")
+    if plan.algorithm == "ntkvp" or plan.tile < len(x):
         return None
     net = eager(net)
     with undisturbed(net, x.device):

@@ -120,6 +120,7 @@ def quiet_lightning() -> None:
         "smaller than the logging interval",
         "LeafSpec",
         "sync_dist=True",
+        "in eval mode at the start of training",  # the norms of frozen parts
     )
     for advice in unneeded:
         warnings.filterwarnings("ignore", message=f".*{advice}.*")

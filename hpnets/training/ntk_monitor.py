@@ -172,9 +172,9 @@ class NTKMonitor(Scheduled):
             raise
 
     def _split(self, net: nn.Module, x: Tensor) -> tuple[Tensor, dict[str, Tensor]] | None:
+        members = {block: matching("blocks", block, trained(net)) for block in self.blocks}
         if None not in self.plans:
-            self.plans[None] = plan(net, x, outputs=self.outputs, algorithm=self.algorithm)
-        members = {block: [*matching("blocks", block, trained(net))] for block in self.blocks}
+            self.plans[None] = plan(net, x, outputs=self.outputs, algorithm=self.algorithm, blocks=members)
         try:
             return split_kernel(net, x, self.plans[None], members)
         except StalePlanError:

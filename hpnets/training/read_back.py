@@ -19,6 +19,8 @@ RESUMABLE = (
     *("trainer.max_epochs", "trainer.devices", "trainer.accelerator", "trainer.strategy", "wandb"),
     *("task.root", "task.download", "task.num_workers"),
 )
+# How the errors begin of names that no registry holds.
+REGISTERED = ("unknown ", "optim.name ", "optim.schedule ")
 # The entries of a checkpoint from Lightning and `KeepOptions`, with their types; old checkpoints have no options.
 CHECKPOINT = {
     **dict.fromkeys(("state_dict", "callbacks", "loops", "options"), dict),
@@ -47,13 +49,14 @@ def read_options(path: Path) -> RunOptions:
     return RunOptions.from_dict(content)
 
 
-def options_of(content: dict[str, Any]) -> RunOptions:
+def options_of(content: Any) -> RunOptions:
     """The complete options that the content of a config.yaml or a checkpoint stands for; ValueError as `complete`."""
-    options = RunOptions.from_dict(content)
     try:
-        return complete(options)
+        return complete(RunOptions.from_dict(content))
     except ValueError as error:
-        raise ValueError(f"{error}{hint(options.imports)}" if "unknown" in str(error) else str(error)) from None
+        imports = content.get("imports") if isinstance(content, dict) else None
+        asked = str(error).startswith(REGISTERED) and isinstance(imports, dict)
+        raise ValueError(f"{error}{hint(imports)}" if asked else str(error)) from None
 
 
 def check_checkpoint(path: Path, saved: Any) -> None:

@@ -121,7 +121,7 @@ def test_what_a_file_registers_is_trained_resumed_and_evaluated(run: Run, folder
     status, _, error = run("evaluate", "--checkpoint", "r")
     assert (status, error.count("\n")) == (2, 1)
     assert f"the run imported code, which is not executed unasked: give --import {folder}/nets.py" in error
-    with new_process(folder), pytest.raises(ValueError, match=r"unknown model 'own_gated'.*not executed unasked"):
+    with new_process(folder), pytest.raises(ValueError, match="not executed unasked: give --import"):
         load_run(folder / "r")
 
     status, _, error = run("train", "--resume", "r")
@@ -232,7 +232,7 @@ def test_another_process_resumes_a_killed_run_of_imported_code(tmp_path: Path) -
 
 def test_a_network_of_timm_is_trained_resumed_and_evaluated(run: Run, folder: Path) -> None:
     pytest.importorskip("timm")
-    flags = f"--model timm/resnet10t --task digits {SHORT} --out t"
+    flags = f"--model timm/test_efficientnet --task digits {SHORT} --out t"
     status, _, error = run("train", *flags.split())
     assert status == 0, error
     assert run("train", "--resume", "t")[0] == 0

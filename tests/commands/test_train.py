@@ -202,7 +202,7 @@ MISTAKES = [
     ("--model mlp --task generate", "unknown task 'generate'"),
     ("--gan.latent 3", "gan is .*; allowed for 'ccp', no generator: no change"),
     ("--model style_generator --gan.ema 1", "gan.ema is 1.0; allowed: >= 0 and < 1"),
-    ("--optim.name adma", r"--optim\.name is 'adma'; did you mean adam"),
+    ("--optim.name adma", r"optim\.name is 'adma'; did you mean adam"),
     ("--optim.lr -1", r"optim\.lr is -1.0; allowed: a finite number > 0"),
     ("--optim.lr inf", r"optim\.lr"),
     ("--ntk.probe 1198", r"ntk\.probe is 1198; allowed: at most 1197, the training samples"),

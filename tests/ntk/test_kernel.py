@@ -141,33 +141,27 @@ def test_blocks_of_given_values() -> None:
 
 @pytest.mark.parametrize("name", ["mlp", "ccp", "ncp", "conv"])
 def test_one_pass_gives_the_kernel_and_those_of_blocks(name: str) -> None:
-    """The whole one bit for bit; blocks may overlap; each is that of `ntk` with its parameters alone."""
+    """Blocks may part layers and overlap; each is that of `ntk` with its parameters alone, as the whole one is."""
     net, x = network(name, 6)
     named = dict(net.named_parameters())
-    layers = {owner(key): [k for k in named if owner(k) == owner(key)] for key in named}
-    blocks = {**layers, "all": [*named]}
-    for outputs in ("trace", "full", "sum", 1):
-        made = plan(net, x, outputs=outputs)
+    blocks = {"one": [*named][:1], "last": [*named][-2:], "all": [*named], "every second": [*named][::2]}
+    for outputs, algorithm in (("trace", "auto"), ("full", "auto"), ("sum", "auto"), (1, "jacobian")):
+        made = plan(net, x, outputs=outputs, algorithm=algorithm, blocks=blocks)
         split = split_kernel(net, x, made, blocks)
         assert split is not None
-        assert torch.equal(split[0], ntk(net, x, plan=made))
-        for block, kernel in split[1].items():
-            own = {key: named[key] for key in blocks[block]}
+        for block, kernel in {**split[1], "whole": split[0]}.items():
+            own = {key: named[key] for key in blocks.get(block, named)}
             assert relative(kernel, ntk(net, x, outputs=outputs, params=own)) < 1e-12, block
 
 
-def owner(name: str) -> str:
-    return name.rpartition(".")[0]
-
-
-def test_plans_that_cannot_be_split_say_so() -> None:
-    """A block of a part of a layer, of several tiles, or of a plan that holds no factors."""
+def test_plans_that_cannot_be_split() -> None:
+    """One without factors, one of several tiles, and one that was not made for it."""
     net, x = convolutional(), inputs(6, (2, 5, 5))
-    made = plan(net, x, outputs="trace")
-    assert split_kernel(net, x, made, {"biases": ["0.bias"]}) is None
-    assert split_kernel(net, x, plan(net, x, outputs="trace", algorithm="ntkvp"), {"first": ["0.weight"]}) is None
-    kernel = ntk_blocks(net, x, outputs="trace", blocks=["0.bias"])["0.bias"]
-    assert relative(kernel, ntk(net, x, outputs="trace", params={"0.bias": net[0].bias})) < 1e-12
+    blocks = {"biases": ["0.bias", "3.bias"]}
+    for options in ({"algorithm": "ntkvp"}, {"memory": 400_000}):
+        assert split_kernel(net, x, plan(net, x, outputs="trace", blocks=blocks, **options), blocks) is None
+    with pytest.raises(ValueError, match=r"plan joins .*; allowed: a plan made with these blocks"):
+        split_kernel(net, x, plan(net, x, outputs="trace"), {"first": ["0.weight", "3.bias"]})
 
 
 def test_blocks_refuse_unknown_and_overlapping_names() -> None:

@@ -90,22 +90,22 @@ def test_what_is_frozen_stays_with_its_statistics(run: RunFolder, tuned: RunFold
     assert changed == set(before) - frozen
 
 
-def test_its_kernel_is_of_the_trained_parts_and_the_blocks_of_theirs(tuned: RunFolder) -> None:
+def test_the_kernel_is_of_the_trained_parts_and_blocks_of_theirs(tmp_path: Path) -> None:
     """At the end; blocks apart add up to the whole, and a block may lie in another."""
-    net, task, summary = load_run(tuned.path)
-    assert {name.split(".")[0] for name, p in net.named_parameters() if p.requires_grad} == {"layer2", "fc"}
-    track, x = load_file(tuned.kernel), task.probe(10).x
-    blocks = ntk_blocks(net, x, outputs="trace", blocks=["layer2", "fc"])
-    for name, kernel in blocks.items():
+    folder = RunFolder(tmp_path / "run")
+    options = small_options(freeze="U.0", ntk=NTKOptions(probe=10, blocks="U,U.[12],U.2,C"))
+    train(options, folder.path)
+    net, task, summary = load_run(folder.path)
+    track, x = load_file(folder.kernel), task.probe(10).x
+    one = ntk_blocks(net, x, outputs="trace", blocks=["U.1", "U.2", "C"])
+    kernels = {"U": one["U.1"] + one["U.2"], "U.[12]": one["U.1"] + one["U.2"], "U.2": one["U.2"], "C": one["C"]}
+    for name, kernel in kernels.items():
         torch.testing.assert_close(track[f"blocks/{name}/kernel_last"], kernel)
-    torch.testing.assert_close(track["kernel_last"], blocks["layer2"] + blocks["fc"])
-    (inner,) = ntk_blocks(net, x, outputs="trace", blocks=["layer2.0.conv1"]).values()
-    (other,) = ntk_blocks(net, x, outputs="trace", blocks=["layer2.0.conv2"]).values()
-    torch.testing.assert_close(track["blocks/layer2.0.conv?/kernel_last"], inner + other)
-    row = [row for row in read_rows(tuned.path) if row["ntk/drift"]][-1]
-    assert float(row["ntk/fc/drift"]) == pytest.approx(float(track["blocks/fc/metrics/drift"][-1]))
-    assert summary["blocks"]["layer2.0.conv?"]["drift"] == float(track["blocks/layer2.0.conv?/metrics/drift"][-1])
-    assert summary["init_from"]["taken"] == len(net.state_dict())
+    torch.testing.assert_close(track["kernel_last"], kernels["U"] + kernels["C"])
+    row = [row for row in read_rows(folder.path) if row["ntk/drift"]][-1]
+    assert float(row["ntk/U.2/drift"]) == pytest.approx(float(track["blocks/U.2/metrics/drift"][-1]))
+    assert summary["blocks"]["U.2"]["drift"] == float(track["blocks/U.2/metrics/drift"][-1])
+    assert float(row["ntk/C/drift"]) != pytest.approx(float(row["ntk/U/drift"]))
 
 
 def test_a_resumed_run_keeps_its_blocks_and_its_start(run: RunFolder, tuned: RunFolder, tmp_path: Path) -> None:
@@ -121,8 +121,10 @@ def test_a_resumed_run_keeps_its_blocks_and_its_start(run: RunFolder, tuned: Run
     train(folder.options(), folder.path, resume=True)
     for name in ("model.safetensors", "metrics.csv", "ntk.safetensors"):
         assert (folder.path / name).read_bytes() == (tuned.path / name).read_bytes(), name
+    assert len(json.loads(tuned.summary.read_text())["blocks"]) == 3
     starts = [json.loads(f.summary.read_text())["init_from"] for f in (folder, tuned)]
     assert {**starts[0], "source": str(run.path)} == starts[1]
+    assert starts[1]["taken"] == len(read_tensors(tuned.weights))
 
 
 @pytest.mark.parametrize(
