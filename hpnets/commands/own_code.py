@@ -1,6 +1,7 @@
 """--import FILE, which is taken from the command line before its parser is made: it registers what the parser names."""
 
 import json
+import os
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def take_imports(argv: list[str]) -> tuple[list[str], Imports]:
 
 def recorded_in(config: Path) -> Imports:
     """What a config file says that a run imported; {} if it has no such part, since others report what is wrong."""
-    content: Any = read_yaml(config) if config.is_file() else None
+    content: Any = read_yaml(config) if os.path.isfile(config) else None  # Path.is_file raises for too long a name
     recorded = content.get("imports") if isinstance(content, dict) else None
     if recorded is None:
         return {}

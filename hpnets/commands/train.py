@@ -38,7 +38,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
         wandb: Literal["online", "offline", "off", "auto"] = "auto",
         seed: int = 0,
         init_from: str | None = None,
-        freeze: str | None = None,
+        freeze: str = "",
         imports: dict[str, str] | None = None,
         out: str | None = None,
         resume: str | None = None,

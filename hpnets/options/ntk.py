@@ -30,7 +30,7 @@ class NTKOptions:
     algorithm: Literal["auto", "structured", "jacobian", "ntkvp"] = "auto"
     save_kernels: bool = False
     batch_statistics: Literal["estimate", "running"] = "estimate"
-    blocks: str | None = None
+    blocks: str = ""
 
     def __post_init__(self) -> None:
         read_fields(self, "ntk.")
@@ -39,4 +39,3 @@ class NTKOptions:
         require(steps, "ntk.every", self.every, "an integer >= 1, 'epoch', 'log' or 'off'")
         logit = isinstance(self.outputs, str) or self.outputs >= 0
         require(logit, "ntk.outputs", self.outputs, "a logit, trace, full, sum")
-        require(self.blocks is None or bool(self.blocks.strip(" ,")), "ntk.blocks", self.blocks, "shell patterns")

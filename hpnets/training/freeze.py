@@ -7,7 +7,7 @@ from hpnets.training.patterns import matches, matching, patterns_in, trained
 _NormBase = nn.modules.batchnorm._NormBase
 
 
-def freeze(net: nn.Module, patterns: str | None) -> None:
+def freeze(net: nn.Module, patterns: str) -> None:
     """Take the gradient from all parameters that a pattern matches; the patterns are parted by commas.
 
     Norms with running statistics in what is frozen are put into eval mode, in which Lightning leaves them; so they

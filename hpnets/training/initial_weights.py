@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 from torch import Tensor, nn
 
 from hpnets.atomic_files import read_tensors, sha256_of
+from hpnets.models.head import head_name
 from hpnets.training.checkpoints import read_checkpoint
 from hpnets.training.read_back import read_summary
 from hpnets.training.run_folder import RunFolder
@@ -40,18 +41,28 @@ def start_from(net: nn.Module, source: str) -> Start:
     """Copy into `net` every tensor of `source` that has its name and shape there.
 
     source: a pretrained network's name, the folder of a finished run, or a .ckpt file. Raises ValueError for one that
-    cannot be read, and for weights that fit nothing: no matrix or filter that is trained.
+    cannot be read, and for weights that fit nothing: no matrix or filter but those of the head.
     """
     weights, sha256 = read_weights(source)
     own = net.state_dict()
     fits = {name: t for name, t in weights.items() if name in own and own[name].shape == t.shape}
-    if not any(name in fits and p.ndim >= 2 for name, p in net.named_parameters()):
+    if not any(name in fits for name in _body(net)):
         raise ValueError(
             f"init_from is {source!r}, whose weights fit nothing in the network; {_compared(weights, own)}"
         )
     net.load_state_dict(fits, strict=False)
     drawn = [name for name in own if name not in fits]
     return Start(source, sha256, len(fits), drawn, [name for name in weights if name not in own])
+
+
+def _body(net: nn.Module) -> list[str]:
+    """The names of the matrices and filters outside the last linear layer; of all, if there are no others."""
+    matrices = [name for name, p in net.named_parameters() if p.ndim >= 2]
+    try:
+        head = f"{head_name(net)}."
+    except ValueError:
+        return matrices
+    return [name for name in matrices if not name.startswith(head)] or matrices
 
 
 def read_weights(source: str) -> tuple[dict[str, Tensor], str]:

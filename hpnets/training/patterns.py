@@ -8,9 +8,9 @@ from torch import nn
 from hpnets.validate import shown
 
 
-def patterns_in(text: str | None) -> list[str]:
+def patterns_in(text: str) -> list[str]:
     """The different patterns of a text, parted by commas."""
-    return list(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
+    return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
 def matches(name: str, pattern: str) -> bool:

@@ -212,7 +212,6 @@ MISTAKES = [
     ("--ntk.outputs 10", "outputs .*10; allowed: logits 0 to 9"),
     ("--ntk.metrics [drift,foo]", "metrics .*'foo'; allowed: drift"),
     ("--ntk.blocks V", "blocks is 'V', which matches no parameter; allowed: patterns of U.0"),
-    ("--ntk.blocks=", "ntk.blocks is ''; allowed: shell patterns"),
     ("--freeze U,V", "freeze is 'V', which matches no parameter; allowed: patterns of U.0, U.1"),
     ("--freeze *", r"freeze is '\*', which leaves nothing to train"),
     ("--init_from cpp-digits", "unknown checkpoint 'cpp-digits'; did you mean"),
