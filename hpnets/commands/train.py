@@ -70,9 +70,8 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             raise ValueError(
                 "resume, list_models and list_tasks are flags; allowed in a config file: the other options"
             )
-        named = {"model": dataclasses.asdict(model), "task": dataclasses.asdict(task), "wandb": wandb, "seed": seed}
-        groups = {"optim": optim, "ntk": ntk, "trainer": trainer, "gan": gan}
-        options = RunOptions(**named, **groups, init_from=init_from, freeze=freeze, imports=imports or {})
+        names = dataclasses.asdict(model), dataclasses.asdict(task)
+        options = RunOptions(*names, optim, ntk, trainer, gan, wandb, seed, init_from, freeze, imports or {})
         training_run.run(options, training_run.new_folder(out, options), resume=False)
 
     return train

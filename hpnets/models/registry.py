@@ -90,8 +90,8 @@ def create_model(
     net.register_forward_pre_hook(checked, with_kwargs=True)
     if width is not None and parametrisation != "standard":
         _parametrise(net, parametrisation, build, options.get("width", width.default), base_width or width.default)
-    own = {"parametrisation": parametrisation, "base_width": base_width, "init": init}
-    net.rebuild = partial(create_model, name, input_shape=tuple(input_shape), **own, **options)  # type: ignore[assignment]
+    own = partial(create_model, name, input_shape=tuple(input_shape), parametrisation=parametrisation, **options)
+    net.rebuild = partial(own, base_width=base_width, init=init)  # type: ignore[assignment]  # read by `reset_head`
     if output_dim == 0:
         reset_head(net, 0)
     return net

@@ -46,8 +46,8 @@ def complete(options: RunOptions) -> RunOptions:
 
 def named(options: RunOptions, net: nn.Module | None, task: Task | None) -> RunOptions:
     """The options with the classes of a network and a task that were handed over in the place of their names."""
-    parts = {"model": net, "task": task}
-    return replace(options, **{key: {"name": _class_name(part)} for key, part in parts.items() if part is not None})
+    model, data = (None if part is None else {"name": _class_name(part)} for part in (net, task))
+    return replace(options, model=model or options.model, task=data or options.task)
 
 
 def _class_name(part: object) -> str:

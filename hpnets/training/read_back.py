@@ -55,8 +55,8 @@ def options_of(content: Any) -> RunOptions:
         return complete(RunOptions.from_dict(content))
     except ValueError as error:
         imports = content.get("imports") if isinstance(content, dict) else None
-        asked = str(error).startswith(REGISTERED) and isinstance(imports, dict)
-        raise ValueError(f"{error}{hint(imports)}" if asked else str(error)) from None
+        known = imports if str(error).startswith(REGISTERED) and isinstance(imports, dict) else {}
+        raise ValueError(f"{error}{hint(known)}") from None
 
 
 def check_checkpoint(path: Path, saved: Any) -> None:
