@@ -164,8 +164,7 @@ class NTKMonitor(Scheduled):
         try:
             split = self._split(net, x) if self.blocks and _all_ranks() is None else None
             if split is not None:
-                blocks: dict[str | None, Tensor] = dict(split[1])
-                return {None: split[0]} | blocks
+                return dict([(None, split[0]), *split[1].items()])
             return {block: self._ntk(net, x, block) for block in (None, *self.blocks)}
         except ValueError as error:
             if "NaN" in str(error):
