@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpnets.commands.own_code import as_words, show_import, take_imports
-from hpnets.commands.parser import Parser, call
+from hpnets.commands.own_code import ImportParser, as_words, take_imports
+from hpnets.commands.parser import call
 from hpnets.commands.process import fail
 from hpnets.imported import Imports, unlike
 
@@ -20,18 +20,10 @@ METRIC_TOLERANCE = 1e-4
 KERNEL_TOLERANCE = 1e-6
 
 
-class EvaluateParser(Parser):
-    """Shows --import FILE in its help; `main` takes it from the command line before."""
-
-    def format_help(self, *args: Any, **kwargs: Any) -> str:
-        show_import(self)
-        return super().format_help(*args, **kwargs)
-
-
 def main(argv: list[str]) -> None:
     """Evaluate the checkpoint or run that the options in `argv` name."""
     words, given = take_imports(argv)
-    call(evaluate, [*words, *as_words(given)], EvaluateParser)
+    call(evaluate, [*words, *as_words(given)], ImportParser)
 
 
 def evaluate(checkpoint: str, root: str | None = None, imports: dict[str, str] | None = None) -> None:

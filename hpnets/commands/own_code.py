@@ -2,11 +2,12 @@
 
 import json
 import os
-from argparse import ArgumentParser
+import re
 from pathlib import Path
 from typing import Any
 
 from hpnets.atomic_files import read_yaml
+from hpnets.commands.parser import Parser
 from hpnets.imported import Imports, import_given, import_recorded
 
 FLAG = "--import"
@@ -63,7 +64,14 @@ def as_words(imports: Imports) -> list[str]:
     return [f"--imports={json.dumps(imports)}"] if imports else []
 
 
-def show_import(parser: ArgumentParser) -> None:
-    """Let the help of a parser say --import FILE for the parameter that holds the imports."""
-    action = parser._option_string_actions["--imports"]
-    action.option_strings, action.metavar = [FLAG], "FILE"
+class ImportParser(Parser):
+    """A parser of a command that takes --import; its function has the parameter `imports` in that place."""
+
+    def format_help(self, *args: Any, **kwargs: Any) -> str:
+        action = self._option_string_actions["--imports"]
+        action.option_strings, action.metavar = [FLAG], "FILE"
+        text = super().format_help(*args, **kwargs)
+        return re.sub(r"\s+\(type:\s+Optional\[dict\[str,\s+str\]\],\s+default:\s+null\)", "", text)
+
+    def flags(self) -> list[str]:
+        return [FLAG if flag == "--imports" else flag for flag in super().flags()]

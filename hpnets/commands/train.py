@@ -8,12 +8,12 @@ from typing import Any, Literal
 from hpnets.commands import training_run
 from hpnets.commands.chosen import DEFAULTS, chosen_names, is_flag, options_type
 from hpnets.commands.listing import listing
-from hpnets.commands.own_code import as_words, import_configured, show_import, take_imports
-from hpnets.commands.parser import Parser, call
+from hpnets.commands.own_code import ImportParser, as_words, import_configured, take_imports
+from hpnets.commands.parser import call
 from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions
 
 
-class TrainParser(Parser):
+class TrainParser(ImportParser):
     """Shows --model NAME and --task NAME in its help; `main` rewrites them to --model.name NAME, --task.name NAME."""
 
     def format_help(self, *args: Any, **kwargs: Any) -> str:
@@ -21,7 +21,6 @@ class TrainParser(Parser):
             self._option_string_actions[f"--{kind}"].metavar = "NAME"
             self._option_string_actions[f"--{kind}"].help = f"one of --list_{kind}s (default: {DEFAULTS[kind]})"
             self._option_string_actions[f"--{kind}.name"].help = argparse.SUPPRESS
-        show_import(self)
         return super().format_help(*args, **kwargs)
 
 

@@ -164,6 +164,7 @@ def test_lists_and_help_know_it(run: Run, folder: Path, capsys: pytest.CaptureFi
     assert "--model.width" in text
     assert "--import FILE" in text
     assert "--imports" not in text
+    assert "Optional" not in text.partition("--import FILE")[2].partition("--out")[0]
     assert "--import FILE" in run("evaluate", "--help")[1]
     with new_process(folder):
         assert run_module("hpnets", "models", "own_*", "--import", "nets.py") == 0
@@ -188,6 +189,7 @@ MISTAKES = [
     ("--import no.such", "import is 'no.such'; allowed: .*; there is no such module"),
     ("--import", "--import: expected one argument"),
     ("--import --model ccp", "--import: expected one argument"),
+    ("--imprt nets.py", "unrecognized arguments: --imprt nets.py; did you mean --import"),
     ("--imports nets.py", "unrecognized arguments: --imports; did you mean --import?"),
     ("--import raises.py", "import is 'raises.py', which raises at line 3: ZeroDivisionError: division by zero"),
     ("--import leaves.py", "import is 'leaves.py', which raises at line 1: SystemExit: 3"),
