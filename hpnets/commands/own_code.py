@@ -51,6 +51,8 @@ def import_configured(argv: list[str], given: Imports) -> Imports:
     for word, following in zip(argv, [*argv, ""][1:], strict=True):
         flag, _, value = word.partition("=")
         place = Path(value or following)
+        if not place.name:
+            continue  # the flag lacks its value, as the parser will say
         if flag == "--config":
             recorded = {name: sha for name, sha in recorded_in(place).items() if name not in given}
             imports = import_recorded(place, recorded, imports)

@@ -171,14 +171,17 @@ def test_lists_and_help_know_it(run: Run, folder: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().out == "own_gated  A gate of one's own\n"
 
 
-def test_a_module_is_imported_by_name_with_all_its_files(run: Run, folder: Path) -> None:
+def test_a_module_is_imported_by_name_with_all_its_files_and_a_file_beside_it(run: Run, folder: Path) -> None:
+    texts = {"my_package_1/__init__.py": "from my_package_1 import nets\n", "my_package_1/nets.py": CODE}
     (folder / "my_package_1").mkdir()
-    (folder / "my_package_1" / "__init__.py").write_text("from my_package_1 import nets\n")
-    (folder / "my_package_1" / "nets.py").write_text(CODE)
-    _, printed, error = run("train", "--import", "my_package_1", "--model", "own_gated", "--print_config")
-    content = CODE.join(["", ""]).encode()
-    first = b"from my_package_1 import nets\n"
-    assert yaml.safe_load(printed)["imports"] == {"my_package_1": hashlib.sha256(first + content).hexdigest()}, error
+    for name, text in {**texts, "more.py": "import nets_beside\n", "nets_beside.py": ""}.items():
+        (folder / name).write_text(text)
+    flags = ("--import", "my_package_1", "--import=more.py", "--model", "own_gated", "--print_config")
+    _, printed, error = run("train", *flags)
+    assert error == ""
+    hashes = {"my_package_1": "".join(texts.values()), str(folder / "more.py"): "import nets_beside\n"}
+    expected = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in hashes.items()}
+    assert yaml.safe_load(printed)["imports"] == expected
 
 
 MISTAKES = [
