@@ -103,7 +103,7 @@ class KeepStart(pl.Callback):
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} others" if len(names) > SHOWN else "")
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def _compared(weights: dict[str, Tensor], own: dict[str, Tensor]) -> str:
