@@ -13,11 +13,14 @@ CHANGED = RunOptions(
     model={"name": "ncp", "skip": True},
     task={"name": "line", "train_range": [0.0, 1.0]},
     optim=OptimOptions("sgd", 0.5, 0.1, 0.5, True, [0.8, 0.9], "wsd", 3, 0.1, [0.3], 0.2, 0.4, 1.0, 0.9, 0.3, 0.1),
-    ntk=NTKOptions(7, "log", 3, ["drift"], "ntkvp", True, "running"),
+    ntk=NTKOptions(7, "log", 3, ["drift"], "ntkvp", True, "running", "U,C"),
     trainer=TrainerOptions(2, 3, "cpu", "ddp", "64-true", True, 50, "2h", 2, 4, "5epochs", "10m", 7, True),
     gan=GANOptions(8, 2.0, 4, 0.5, 3),
     wandb="off",
     seed=5,
+    init_from="ccp-digits",
+    freeze="U.*",
+    imports={"/nets.py": "1234"},
 )
 
 
@@ -66,7 +69,7 @@ def test_no_option_takes_null_or_another_type() -> None:
             for value in (None, {"a": 1}, [None]):
                 with pytest.raises(ValueError, match=rf"^{group}\.{f.name} is .*; allowed: "):
                     RunOptions.from_dict({group: {f.name: value}})
-    for name in ("seed", "wandb"):
+    for name in ("seed", "wandb", "freeze", "imports"):
         with pytest.raises(ValueError, match=rf"^{name} is None; allowed: "):
             RunOptions.from_dict({name: None})
 

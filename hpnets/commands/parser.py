@@ -68,8 +68,11 @@ class Parser(ArgumentParser):
         if refused := wrong_type(message):
             fail(refused)
         wrong = wrong_flag(message)
-        flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
-        fail(f"{message}; {nearest(wrong, flags)}" if wrong else message)
+        fail(f"{message}; {nearest(wrong, self.flags())}" if wrong else message)
+
+    def flags(self) -> list[str]:
+        """The flags that a mistyped one is compared with."""
+        return [flag for flag in self._option_string_actions if flag.startswith("--")]
 
 
 def wrong_type(message: str) -> str:

@@ -8,11 +8,12 @@ from typing import Any, Literal
 from hpnets.commands import training_run
 from hpnets.commands.chosen import DEFAULTS, chosen_names, is_flag, options_type
 from hpnets.commands.listing import listing
-from hpnets.commands.parser import Parser, call
+from hpnets.commands.own_code import ImportParser, as_words, import_configured, take_imports
+from hpnets.commands.parser import call
 from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions
 
 
-class TrainParser(Parser):
+class TrainParser(ImportParser):
     """Shows --model NAME and --task NAME in its help; `main` rewrites them to --model.name NAME, --task.name NAME."""
 
     def format_help(self, *args: Any, **kwargs: Any) -> str:
@@ -35,6 +36,9 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
         gan: GANOptions = GANOptions(),
         wandb: Literal["online", "offline", "off", "auto"] = "auto",
         seed: int = 0,
+        init_from: str | None = None,
+        freeze: str = "",
+        imports: dict[str, str] | None = None,
         out: str | None = None,
         resume: str | None = None,
         dry_run: bool = False,
@@ -52,6 +56,11 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             gan: the adversarial training of models that generate pictures
             wandb: where to log beside the run folder; auto is online with a key, else offline
             seed: the seed of the weights and of training; --task.seed is that of split, order and probe set
+            init_from: start with the weights of this pretrained network, run folder or .ckpt file; a head of another
+                size, and whatever else does not fit, starts as it is drawn
+            freeze: shell patterns, parted by commas, of parameters or modules that are not trained
+            imports: a Python file or module that registers models, tasks, optimisers or metrics of your own; may be
+                repeated
             out: a new folder for the run; by default runs/MODEL-TASK-TIME
             resume: go on with the run in this folder, with its own options; docs/howto/resume.md says which may change
             dry_run: try all that the run does on a few steps, and leave nothing
@@ -62,7 +71,8 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             raise ValueError(
                 "resume, list_models and list_tasks are flags; allowed in a config file: the other options"
             )
-        options = RunOptions(dataclasses.asdict(model), dataclasses.asdict(task), optim, ntk, trainer, gan, wandb, seed)
+        names = dataclasses.asdict(model), dataclasses.asdict(task)
+        options = RunOptions(*names, optim, ntk, trainer, gan, wandb, seed, init_from, freeze, imports or {})
         folder = training_run.new_folder(out, options)
         if dry_run:
             return training_run.try_run(options, folder)
@@ -73,8 +83,10 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
 
 def main(argv: list[str]) -> None:
     """Train, resume or list, as the options in `argv` say."""
+    argv, given = take_imports(argv)
     if "--list_models" in argv or "--list_tasks" in argv:
         return print("\n".join(listing("model" if "--list_models" in argv else "task")))
+    imports = import_configured(argv, given)
     # General help must answer at once, so it does not import torch for the options of the default model.
     general_help = bool({"-h", "--help"} & set(argv))
     if not general_help and any(is_flag(word, "resume") for word in argv):
@@ -83,4 +95,4 @@ def main(argv: list[str]) -> None:
     types = [options_type(kind, name or DEFAULTS[kind], bool(name) or not general_help) for kind, name in names.items()]
     for kind in DEFAULTS:
         argv = [word.replace(f"--{kind}", f"--{kind}.name", 1) if is_flag(word, kind) else word for word in argv]
-    call(typed_train(*types), argv, TrainParser)
+    call(typed_train(*types), [*argv, *as_words(imports)], TrainParser)

@@ -18,7 +18,8 @@ def new_folder(out: str | None, options: RunOptions) -> Path:
     """
     if out is None and int(os.environ.get("WORLD_SIZE", 1)) > 1 and "HPNETS_OUT" not in os.environ:
         raise ValueError("--out is needed under a launcher: each process would choose its own run folder")
-    name = f"runs/{options.model['name']}-{options.task['name']}-{time.strftime('%Y%m%d-%H%M%S')}"
+    model, task = (part["name"].replace("/", "-") for part in (options.model, options.task))  # timm/resnet18
+    name = f"runs/{model}-{task}-{time.strftime('%Y%m%d-%H%M%S')}"
     if out is None and options.trainer.devices > 1:
         name = os.environ.setdefault("HPNETS_OUT", name)
     return Path(out or name)

@@ -16,6 +16,7 @@ from hpnets.ntk._plan import ParameterPlan, Plan, StalePlanError
 from hpnets.ntk._planning import plan
 from hpnets.ntk._rules import GainRule, OuterRule, Rule, register_rule
 from hpnets.ntk._sketch import Sketch, sketch
+from hpnets.ntk._split import split_kernel
 from hpnets.ntk._stages import stage_seconds
 from hpnets.ntk._wrappers import eager
 
@@ -45,6 +46,7 @@ __all__ = [
     "plan",
     "register_rule",
     "sketch",
+    "split_kernel",
     "stage_seconds",
     "statistics_remember_start",
     "trace_kernel",

@@ -9,7 +9,9 @@ from hpnets.ntk._checks import check_inputs, check_types
 from hpnets.ntk._functional import Params
 from hpnets.ntk._kernel import ntk
 from hpnets.ntk._output_selection import Outputs
-from hpnets.ntk._planning import parameters_of
+from hpnets.ntk._plan import StalePlanError
+from hpnets.ntk._planning import parameters_of, plan
+from hpnets.ntk._split import split_kernel
 from hpnets.ntk._wrappers import eager
 
 
@@ -44,7 +46,21 @@ def ntk_blocks(
     twice = next((name for name in taken if taken.count(name) > 1), None)
     if twice is not None:
         raise ValueError(f"parameter {twice!r} is in two of the blocks {names}; allowed: blocks apart from one another")
+    if x2 is None and (made := _in_one_pass(net, x1, members, theta, outputs, memory)) is not None:
+        return made
     return {block: ntk(net, x1, x2, outputs=outputs, params=part, memory=memory) for block, part in members.items()}
+
+
+def _in_one_pass(
+    net: nn.Module, x: Tensor, members: dict[str, Params], theta: Params, outputs: Outputs, memory: str | float
+) -> dict[str, Tensor] | None:
+    """The kernels of all blocks by one plan; None if it cannot be split, or does not hold."""
+    made = plan(net, x, outputs=outputs, params=theta, memory=memory, blocks=members)
+    try:
+        split = split_kernel(net, x, made, members, params=theta)
+    except StalePlanError:
+        return None
+    return None if split is None else split[1]
 
 
 def _owner(name: str) -> str:

@@ -92,8 +92,8 @@ def ntk(
         theta = parameters_of(net, params)
         x1, x2 = plain_tensor(x1), None if x2 is None else plain_tensor(x2)
         if plan is not None:
-            _check_plan(plan, net, theta, x1, x2)
-            return check_finite(_run_given(plan, Request(net, theta, x1, x2, "full", plan.algorithm, 0, verify)))
+            check_plan(plan, net, theta, x1, x2)
+            return check_finite(run_given(plan, Request(net, theta, x1, x2, "full", plan.algorithm, 0, verify)))
         assert outputs is not None
         request = Request(net, theta, x1, x2, outputs, algorithm, parse_bytes(memory), verify)
         return check_finite(_compute(request, None if group is None or dist.get_world_size(group) == 1 else group))
@@ -193,9 +193,10 @@ def _run(plan: Plan, request: Request, drive: Driver) -> Tensor:
     return selection.shaped(drive(x1, x2, problem, TermWork(net, theta, selection, plan.terms, plan.schedule, prover)))
 
 
-def _run_given(plan: Plan, request: Request) -> Tensor:
+def run_given(plan: Plan, request: Request, drive: Driver = tiled_kernel) -> Tensor:
+    """`run` for a plan that a caller holds; raises StalePlanError where what it assumes is not so."""
     try:
-        return run(plan, request)
+        return run(plan, request, drive)
     except DisprovenError as error:
         raise StalePlanError(
             f"the plan assumes of {error} what these samples show is not so; call ntk without a plan"
@@ -220,7 +221,8 @@ def _warn(distrust: Distrust, asked: str, used: str) -> None:
         )
 
 
-def _check_plan(plan: Plan, net: nn.Module, theta: Params, x1: Tensor, x2: Tensor | None) -> None:
+def check_plan(plan: Plan, net: nn.Module, theta: Params, x1: Tensor, x2: Tensor | None) -> None:
+    """Raise StalePlanError unless the plan is for inputs of these shapes and these parameters."""
     check_inputs(net, theta, x1, x2)
     check_eval_mode(net)
     n = len(x1), len(x1 if x2 is None else x2)

@@ -13,7 +13,11 @@ from hpnets.validate import read, require
 
 @dataclass
 class RunOptions:
-    """Everything that makes a run: `model` and `task` hold a "name" and that model's or task's own options."""
+    """Everything that makes a run: `model` and `task` hold a "name" and that model's or task's own options.
+
+    init_from: a pretrained network, a run folder or a .ckpt file whose weights are the start. freeze: shell patterns,
+    parted by commas, of what is not trained. imports: the sha256 of each file or module of a user's own, by name.
+    """
 
     model: dict[str, Any] = field(default_factory=lambda: {"name": "ccp"})
     task: dict[str, Any] = field(default_factory=lambda: {"name": "digits"})
@@ -23,6 +27,9 @@ class RunOptions:
     gan: GANOptions = field(default_factory=GANOptions)
     wandb: Literal["online", "offline", "off", "auto"] = "auto"
     seed: int = 0
+    init_from: str | None = None
+    freeze: str = ""
+    imports: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         read_fields(self)
@@ -30,6 +37,8 @@ class RunOptions:
             name = getattr(self, kind).get("name")
             require(isinstance(name, str), f"{kind}.name", name, f"one of --list_{kind}s")
         require(0 <= self.seed < 2**32, "seed", self.seed, "0 to 2**32 - 1")
+        texts = all(isinstance(text, str) for item in self.imports.items() for text in item)
+        require(texts, "imports", self.imports, "the sha256 of each file or module, by its name")
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain types, as config.yaml holds them."""

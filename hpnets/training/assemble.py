@@ -23,6 +23,7 @@ from hpnets.training.harmonic_monitor import HarmonicMonitor
 from hpnets.training.length import validation
 from hpnets.training.loggers import MetricsCSV, MetricsState
 from hpnets.training.ntk_monitor import NTKMonitor
+from hpnets.training.patterns import patterns_in
 from hpnets.training.position import Position
 from hpnets.training.run_folder import RunFolder
 from hpnets.training.terminal import Bar, Lines
@@ -47,6 +48,7 @@ def make_monitor(ntk: NTKOptions, net: nn.Module, task: Task, run: RunFolder) ->
         indices=probe.indices,
         save_kernels=ntk.save_kernels,
         batch_statistics=statistics_source(ntk, task),
+        blocks=patterns_in(ntk.blocks),
     )
     monitor.check(net, task.train_dataloader())
     return monitor
@@ -130,6 +132,7 @@ def quiet_lightning() -> None:
         "LeafSpec",
         "sync_dist=True",
         "ended before the epoch ended",  # TrainSampler is
+        "in eval mode at the start of training",  # the norms of frozen parts
     )
     for advice in unneeded:
         warnings.filterwarnings("ignore", message=f".*{advice}.*")

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from hpnets.atomic_files import read_json, read_yaml
+from hpnets.imported import hint
 from hpnets.options import RunOptions
 from hpnets.training.build import complete
 from hpnets.validate import read, shown
@@ -19,6 +20,8 @@ RESUMABLE = (
     *("trainer.devices", "trainer.num_nodes", "trainer.accelerator", "trainer.strategy", "wandb"),
     *("task.root", "task.file", "task.download", "task.verify", "task.num_workers"),
 )
+# How the errors begin of names that no registry holds.
+REGISTERED = ("unknown ", "optim.name ", "optim.schedule ")
 # The entries of a checkpoint from Lightning and `KeepOptions`, with their types; old checkpoints have no options.
 CHECKPOINT = {
     **dict.fromkeys(("state_dict", "callbacks", "loops", "options"), dict),
@@ -43,9 +46,18 @@ def read_options(path: Path) -> RunOptions:
     """
     content = read_yaml(path)
     with naming(path):
-        options = RunOptions.from_dict(content)
-        complete(options)  # raises for unknown models, tasks and options
-    return options
+        options_of(content)
+    return RunOptions.from_dict(content)
+
+
+def options_of(content: Any) -> RunOptions:
+    """The complete options that the content of a config.yaml or a checkpoint stands for; ValueError as `complete`."""
+    try:
+        return complete(RunOptions.from_dict(content))
+    except ValueError as error:
+        imports = content.get("imports") if isinstance(content, dict) else None
+        known = imports if str(error).startswith(REGISTERED) and isinstance(imports, dict) else {}
+        raise ValueError(f"{error}{hint(known)}") from None
 
 
 def check_checkpoint(path: Path, saved: Any) -> None:

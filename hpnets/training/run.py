@@ -13,7 +13,6 @@ from hpnets.ntk import fingerprint
 from hpnets.options import RunOptions
 from hpnets.schedules import check_total
 from hpnets.tasks import Task
-from hpnets.tasks.base import SupervisedTask
 from hpnets.tasks.generation import Features, GenerationTask
 from hpnets.training.assemble import (
     is_first_rank,
@@ -23,16 +22,18 @@ from hpnets.training.assemble import (
     make_wandb,
     quiet_lightning,
 )
-from hpnets.training.build import build, check_for_gan, complete
+from hpnets.training.build import build, check_for_gan, complete, named
 from hpnets.training.checkpoints import best_score
 from hpnets.training.compiling import compiled
 from hpnets.training.errors import Interrupted, NonFiniteError
 from hpnets.training.evaluation import evaluate
 from hpnets.training.going_on import check_module, has_ended, read_last
+from hpnets.training.initial_weights import KeepStart, start_from
 from hpnets.training.length import Ending, epoch_batches
 from hpnets.training.lit import LitModel, make_optimizer
 from hpnets.training.lit_gan import LitGAN
 from hpnets.training.loggers import MetricsCSV
+from hpnets.training.module_of import module_of
 from hpnets.training.ntk_monitor import NTKMonitor
 from hpnets.training.precision import check_half
 from hpnets.training.rates import check_same_total, planned_steps
@@ -57,6 +58,9 @@ def train(
     resume: bool = False,
     features: Features | None = None,
     last_step: int | None = None,
+    *,
+    net: nn.Module | None = None,
+    task: Task | None = None,
 ) -> Summary:
     """Train what `options` describe into `folder`, or go on from its last checkpoint if `resume`.
 
@@ -66,23 +70,28 @@ def train(
     `options` prolong it.
     features: a network's features by which generated pictures are measured (`hpnets.tasks.generation`), for models that
     make some. last_step: end the fit there, whatever the options say, as a dry run does.
+    net, task: a network and a task in the place of the named ones; config.yaml then holds {"name": "python:<class>"},
+    and `load_run` and a resumed `train` are given equal ones. The network itself is trained, on top of its weights.
 
     Raises ValueError for options that cannot be run, before anything is written; NonFiniteError if the loss, the
     weights or the kernel become NaN or Inf; Interrupted if the run is stopped.
     """
     started = time.time()
     quiet_lightning()
-    run, options = RunFolder(folder), complete(options)
+    run, options = RunFolder(folder), complete(named(options, net, task))
     if not resume and is_first_rank():
         run.check_new()
     saved = read_last(run, options) if resume else None
     if resume and last_step is None and has_ended(run, options, saved):
         return Summary(folder, run.read_summary() if is_first_rank() else {}, ended_before=True)
     pl.seed_everything(options.seed, verbose=False)
-    net, task = build(options, features)
+    net, task = build(options, features, net, task)
+    start = start_from(net, options.init_from) if options.init_from and saved is None else None
+    kept = KeepStart(start)
     metrics, wandb = MetricsCSV(run.metrics), make_wandb(options, run)
     monitor = make_monitor(options.ntk, net, task, run)
     callbacks = [Ending(options.trainer, last_step), *make_callbacks(options, monitor, task, run, metrics)]
+    callbacks += [kept] if options.init_from else []
     trainer = make_trainer(options, [metrics, *([wandb] if wandb else [])], callbacks)
     if isinstance(task, GenerationTask):
         check_for_gan(options, trainer.world_size)
@@ -93,7 +102,7 @@ def train(
     check_total(options.optim, steps)
     make_optimizer(net, options.optim)  # raises early for what the parametrisation refuses
     check_half(net, task.probe(min(16, len(task.train_set))).x, options.trainer.precision)
-    module = _module(net, task, options)
+    module = module_of(net, task, options)
     if saved:
         check_module(run, saved, module.state_dict())
         check_same_total(run.config, options.optim, saved, steps)
@@ -102,6 +111,8 @@ def train(
         module.through = compiled(net)
     if trainer.is_global_zero:
         run.go_on(options) if resume else run.start(options)
+        if start:
+            print(start, flush=True)
     _fit(trainer, module, task, checkpoint, run)
     net = module.deployed()
     results = evaluate(net, task, trainer.strategy.root_device)
@@ -111,20 +122,13 @@ def train(
     metrics.write()
     summary = _summary(options, task, net, monitor) | {"best": best_score(trainer)}
     summary |= {"metrics": results, "steps": trainer.global_step, "seconds": round(time.time() - started, 2)}
+    summary |= {"init_from": vars(kept.start)} if kept.start else {}
     summary = run.finish(net, summary)
     if wandb:
         wandb.log_metrics(results, trainer.global_step)
         wandb.log_results(run.kernel, run.weights)
         wandb.close()
     return Summary(folder, summary)
-
-
-def _module(net: nn.Module, task: Task, options: RunOptions) -> LitModel | LitGAN:
-    """The LightningModule that trains `net` on a task of this kind."""
-    if isinstance(task, GenerationTask):
-        return LitGAN(net, task, options.optim, options.gan)
-    assert isinstance(task, SupervisedTask)
-    return LitModel(net, task, options.optim)
 
 
 def _fit(trainer: pl.Trainer, module: LitModel | LitGAN, task: Task, checkpoint: Path | None, run: RunFolder) -> None:
@@ -140,12 +144,18 @@ def _fit(trainer: pl.Trainer, module: LitModel | LitGAN, task: Task, checkpoint:
 def _summary(options: RunOptions, task: Task, net: nn.Module, monitor: NTKMonitor | None) -> dict[str, Any]:
     probe = min(options.ntk.probe, len(task.train_set))
     kernel = monitor.track.metrics[-1] if monitor and monitor.track.metrics else {}
+    blocks = monitor.track.blocks if monitor else {}
     return {
         "model": options.model["name"],
         "task": options.task["name"],
         "parameters": sum(p.numel() for p in net.parameters()),
-        # json has no NaN, so None stands for it.
-        "kernel": {name: value if math.isfinite(value) else None for name, value in kernel.items()},
+        "kernel": _plain(kernel),
+        **({"blocks": {name: _plain(block.metrics[-1]) for name, block in blocks.items()}} if blocks else {}),
         **({"features": task.features} if isinstance(task, GenerationTask) else {}),
         "fingerprint": {"probe": probe, **fingerprint(net, task.probe(probe).x)},
     }
+
+
+def _plain(metrics: dict[str, float]) -> dict[str, float | None]:
+    """Metrics for json, which has no NaN: None stands for it."""
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from hpnets.models import create_model
-from hpnets.ntk import ntk, ntk_blocks, plan
+from hpnets.ntk import ntk, ntk_blocks, plan, split_kernel
 from tests.ntk.oracle import dense_kernel, relative, select
 
 ALGORITHMS = ["structured", "jacobian", "ntkvp"]
@@ -137,6 +137,31 @@ def test_blocks_of_given_values() -> None:
     net, other, x = small("ccp"), small("ccp", 3), inputs(4)
     parts = ntk_blocks(net, x, outputs="full", params=dict(other.named_parameters()))
     assert relative(sum(parts.values()), dense_kernel(other, x)) < 1e-10
+
+
+@pytest.mark.parametrize("name", ["mlp", "ccp", "ncp", "conv"])
+def test_one_pass_gives_the_kernel_and_those_of_blocks(name: str) -> None:
+    """Blocks may part layers and overlap; each is that of `ntk` with its parameters alone, as the whole one is."""
+    net, x = network(name, 6)
+    named = dict(net.named_parameters())
+    blocks = {"one": [*named][:1], "last": [*named][-2:], "all": [*named], "every second": [*named][::2]}
+    for outputs, algorithm in (("trace", "auto"), ("full", "auto"), ("sum", "auto"), (1, "jacobian")):
+        made = plan(net, x, outputs=outputs, algorithm=algorithm, blocks=blocks)
+        split = split_kernel(net, x, made, blocks)
+        assert split is not None
+        for block, kernel in {**split[1], "whole": split[0]}.items():
+            own = {key: named[key] for key in blocks.get(block, named)}
+            assert relative(kernel, ntk(net, x, outputs=outputs, params=own)) < 1e-12, block
+
+
+def test_plans_that_cannot_be_split() -> None:
+    """One without factors, one of several tiles, and one that was not made for it."""
+    net, x = convolutional(), inputs(6, (2, 5, 5))
+    blocks = {"biases": ["0.bias", "3.bias"]}
+    for options in ({"algorithm": "ntkvp"}, {"memory": 400_000}):
+        assert split_kernel(net, x, plan(net, x, outputs="trace", blocks=blocks, **options), blocks) is None
+    with pytest.raises(ValueError, match=r"plan joins .*; allowed: a plan made with these blocks"):
+        split_kernel(net, x, plan(net, x, outputs="trace"), {"first": ["0.weight", "3.bias"]})
 
 
 def test_blocks_refuse_unknown_and_overlapping_names() -> None:
