@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 import yaml
 
-from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions
+from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions, WandbOptions
 
 CHANGED = RunOptions(
     model={"name": "ncp", "skip": True},
     task={"name": "line", "train_range": [0.0, 1.0]},
     optim=OptimOptions("sgd", 0.5, 0.1, 0.0),
     ntk=NTKOptions(7, "log", 3, ["drift"], "ntkvp", True, "running"),
-    trainer=TrainerOptions(2, 3, "cpu", "ddp", "64-true", True),
+    trainer=TrainerOptions(2, 3, "cpu", "ddp", "64-true", True, 4),
     gan=GANOptions(8, 2.0, 4, 0.5, 3),
-    wandb="off",
+    wandb=WandbOptions("off", "p", "g", ["t"], "n"),
     seed=5,
 )
 
@@ -33,7 +33,10 @@ def test_every_option_was_changed_in_the_round_trip() -> None:
             assert getattr(part, field.name) != getattr(default, field.name), field.name
 
 
-PARTS: dict[str, type] = {"optim": OptimOptions, "ntk": NTKOptions, "trainer": TrainerOptions, "gan": GANOptions}
+PARTS: dict[str, type] = {
+    **{"optim": OptimOptions, "ntk": NTKOptions, "trainer": TrainerOptions, "gan": GANOptions},
+    "wandb": WandbOptions,
+}
 
 
 def test_parts_may_be_left_out() -> None:
@@ -60,10 +63,10 @@ def test_a_model_or_task_without_a_name_is_refused() -> None:
 
 
 def test_no_option_takes_null_or_another_type() -> None:
-    """Every field of every group: None, and a value that its type does not allow."""
+    """Every field of every group: None, unless it is the default, and a value that its type does not allow."""
     for group, part in PARTS.items():
         for f in dataclasses.fields(part):
-            for value in (None, {"a": 1}, [None]):
+            for value in ({"a": 1}, [None], *([] if f.default is None else [None])):
                 with pytest.raises(ValueError, match=rf"^{group}\.{f.name} is .*; allowed: "):
                     RunOptions.from_dict({group: {f.name: value}})
     for name in ("seed", "wandb"):
@@ -74,7 +77,10 @@ def test_no_option_takes_null_or_another_type() -> None:
 def test_what_yaml_makes_of_a_number_or_of_off_is_read_by_the_type() -> None:
     options = RunOptions.from_dict(yaml.safe_load("optim: {lr: 1e-4, momentum: 0}\nntk: {every: off}\nwandb: off\n"))
     assert (options.optim.lr, options.optim.momentum) == (1e-4, 0.0)
-    assert (options.ntk.every, options.wandb) == ("off", "off")
+    assert (options.ntk.every, options.wandb) == ("off", WandbOptions("off"))
+    assert (
+        RunOptions(wandb="offline").wandb == RunOptions.from_dict({"wandb": "offline"}).wandb == WandbOptions("offline")
+    )
     assert RunOptions.from_dict(yaml.safe_load("ntk: {every: 5, outputs: '3'}")).ntk.outputs == 3
 
 
@@ -98,7 +104,28 @@ BAD: list[tuple[type, dict[str, Any], str]] = [
     (NTKOptions, {"probe": 2**64}, "ntk.probe is 18446744073709551616; allowed: an integer"),
     (NTKOptions, {"batch_statistics": "young"}, "ntk.batch_statistics is 'young'; allowed: 'estimate', 'running'"),
     (TrainerOptions, {"max_epochs": 0}, "trainer.max_epochs is 0; allowed: an integer >= 1"),
-    (TrainerOptions, {"devices": 0}, "trainer.devices is 0; allowed: an integer >= 1"),
+    *[
+        (TrainerOptions, {name: value}, f"trainer.{name} is {value}; allowed: an integer >= 1, 'auto'")
+        for name in ("devices", "num_nodes")
+        for value in (0, -1)
+    ],
+    *[
+        (TrainerOptions, {"strategy": name}, f"trainer.strategy is '{name}'; allowed: auto, ddp: each device holds all")
+        for name in ("fsdp", "fsdp_cpu_offload", "deepspeed_stage_2")
+    ],
+    (WandbOptions, {"mode": "ofline"}, "wandb.mode is 'ofline'; allowed: 'online', 'offline', 'off', 'auto'"),
+    *[
+        (WandbOptions, {name: value}, f"wandb.{name} is '.*'; allowed: a text of 1 to 128 characters, null")
+        for name in ("project", "group", "name")
+        for value in ("", " ", 129 * "a")
+    ],
+    (WandbOptions, {"project": "a/b"}, "wandb.project is 'a/b'; allowed: a name without any of /"),
+    *[
+        (WandbOptions, {"tags": tags}, r"wandb.tags is \[.*\]; allowed: a list of words of 1 to 64 characters")
+        for tags in ([""], ["a", " "], [65 * "a"])
+    ],
+    (WandbOptions, {"tags": "a"}, "wandb.tags is 'a'; allowed: a list of names"),
+    (WandbOptions, {"tags": [1]}, r"wandb.tags is \[1\]; allowed: a list of names"),
     (RunOptions, {"seed": -1}, r"seed is -1; allowed: 0 to 2\*\*32 - 1"),
     (RunOptions, {"seed": 2**32}, "seed is 4294967296"),
 ]
@@ -113,5 +140,6 @@ def test_bad_values_are_refused(part: type, values: dict[str, Any], message: str
 def test_the_ends_of_each_range_are_allowed() -> None:
     OptimOptions(lr=1e-300, weight_decay=0)
     NTKOptions(probe=1, every=1)
-    TrainerOptions(max_epochs=1, devices=1)
+    TrainerOptions(max_epochs=1, devices=1, num_nodes=1)
+    WandbOptions(project=128 * "a", tags=[64 * "a"])
     assert RunOptions(seed=2**32 - 1).seed == 2**32 - 1

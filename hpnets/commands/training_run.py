@@ -1,25 +1,47 @@
 """A run as the command line starts or resumes it, and the lines that are printed at its end."""
 
+import itertools
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from hpnets.commands.process import INTERRUPTED, fail, other_command
 from hpnets.options import RunOptions
+from hpnets.options.launcher import is_shared
 
 
-def new_folder(out: str | None, options: RunOptions) -> Path:
-    """The run folder: --out, or a name from model, task and time, which Lightning's processes share by HPNETS_OUT.
+def start(options: RunOptions, out: str | None) -> None:
+    """Start a run in the folder `out`, or in the one of all its processes, or in the first that no other run takes."""
+    given = out or shared_folder()
+    if given:
+        return run(options, Path(given), resume=False)
+    from hpnets.training.errors import FolderTaken
 
-    Raises ValueError under a launcher without --out, since each process would choose a name of its own.
+    for folder in new_folders(options):
+        try:
+            return run(options, folder, resume=False)
+        except FolderTaken:  # by a run of the same second
+            continue
+
+
+def shared_folder() -> str | None:
+    """The folder of the run that Lightning has started this process for; None for the process that starts a run.
+
+    Raises ValueError under another launcher, since each process would choose a folder of its own.
     """
-    if out is None and int(os.environ.get("WORLD_SIZE", 1)) > 1 and "HPNETS_OUT" not in os.environ:
+    if is_shared() and "HPNETS_OUT" not in os.environ:
         raise ValueError("--out is needed under a launcher: each process would choose its own run folder")
+    return os.environ["HPNETS_OUT"] if is_shared() else None
+
+
+def new_folders(options: RunOptions) -> Iterator[Path]:
+    """runs/MODEL-TASK-TIME, then with -2, -3, ...; HPNETS_OUT tells it to the processes that Lightning starts."""
     name = f"runs/{options.model['name']}-{options.task['name']}-{time.strftime('%Y%m%d-%H%M%S')}"
-    if out is None and options.trainer.devices > 1:
-        name = os.environ.setdefault("HPNETS_OUT", name)
-    return Path(out or name)
+    for n in itertools.count(1):
+        os.environ["HPNETS_OUT"] = name if n == 1 else f"{name}-{n}"
+        yield Path(os.environ["HPNETS_OUT"])
 
 
 def resume(argv: list[str]) -> None:

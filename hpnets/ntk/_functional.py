@@ -26,7 +26,9 @@ def eager(net: nn.Module) -> nn.Module:
             net = net._orig_mod  # type: ignore[assignment]
         else:
             break
-    sharded = any(type(m).__name__ in ("FullyShardedDataParallel", "FSDPModule") for m in net.modules())
+    # FSDP2 derives a class from that of each module, and FSDPModule.
+    classes = {base.__name__ for module in net.modules() for base in type(module).__mro__}
+    sharded = bool(classes & {"FullyShardedDataParallel", "FSDPModule"})
     if sharded or any(type(p).__name__ == "DTensor" for p in net.parameters()):
         raise ValueError("net is sharded (FSDP): its layers hold parts of weights; pass an unsharded copy of it")
     return net

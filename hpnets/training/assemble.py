@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import lightning.pytorch as pl
@@ -22,7 +23,9 @@ from hpnets.training.harmonic_monitor import HarmonicMonitor
 from hpnets.training.loggers import MetricsCSV, MetricsState
 from hpnets.training.ntk_monitor import NTKMonitor
 from hpnets.training.run_folder import RunFolder
-from hpnets.training.wandb_log import WandbLog, resolve_mode
+from hpnets.training.track import KernelTrack
+from hpnets.training.wandb_content import size
+from hpnets.training.wandb_log import WandbLog, WandbPast, resolve_mode
 
 
 def make_monitor(ntk: NTKOptions, net: nn.Module, task: Task, run: RunFolder) -> NTKMonitor | None:
@@ -62,7 +65,8 @@ def make_callbacks(
     progress = RichProgressBar() if sys.stdout.isatty() else EpochLines()
     best = LastAndBest(run.checkpoints, task.monitor, task.monitor_mode)
     measuring = [*([monitor] if monitor else []), *make_harmonics(task), EpochPicture(task, run.picture)]
-    return [SeedEpochs(options.seed), *measuring, MetricsState(metrics), KeepOptions(options), progress, best]
+    past = WandbPast(metrics, lambda: monitor.track if monitor else KernelTrack())
+    return [SeedEpochs(options.seed), past, *measuring, MetricsState(metrics), KeepOptions(options), progress, best]
 
 
 def make_harmonics(task: Task) -> list[Callback]:
@@ -80,6 +84,7 @@ def make_trainer(options: RunOptions, loggers: list[Any], callbacks: list[Callba
         return pl.Trainer(
             max_epochs=o.max_epochs,
             devices=o.devices,
+            num_nodes=o.num_nodes,  # type: ignore[arg-type]
             accelerator=o.accelerator,
             strategy=o.strategy,
             precision=o.precision,  # type: ignore[arg-type]
@@ -97,10 +102,13 @@ def make_trainer(options: RunOptions, loggers: list[Any], callbacks: list[Callba
         raise ValueError(f"trainer options {vars(o)} cannot be run here: {str(error).strip()}") from None
 
 
-def make_wandb(options: RunOptions, run: RunFolder) -> WandbLog | None:
+def make_wandb(options: RunOptions, run: RunFolder, net: nn.Module, task: Task) -> WandbLog | None:
     """wandb's logger on the first rank; None on other ranks, and if wandb is off."""
-    mode = resolve_mode(options.wandb) if is_first_rank() else "off"
-    return None if mode == "off" else WandbLog(run.path, mode, options.to_dict())
+    mode = resolve_mode(options.wandb.mode) if is_first_rank() else "off"
+    if mode == "off":
+        return None
+    config = {**options.to_dict(), **size(net, task.input_shape)}
+    return WandbLog(run.path, replace(options.wandb, mode=mode), config)
 
 
 def is_first_rank() -> bool:

@@ -16,7 +16,7 @@ from hpnets.ntk import Plan, StalePlanError, ntk, plan, zero_gradient_fraction
 from hpnets.ntk.metrics import Measurement, available_metrics, check_metrics, measure
 from hpnets.training.batch_statistics import BatchStatistics, Source
 from hpnets.training.errors import NonFiniteError
-from hpnets.training.log import log_now
+from hpnets.training.log import log_now, log_spectrum
 from hpnets.training.measured_network import FindNetwork, find_network
 from hpnets.training.schedule import Every, Scheduled
 from hpnets.training.track import KernelTrack
@@ -123,6 +123,7 @@ class NTKMonitor(Scheduled):
         logged = {f"ntk/{name}": value for name, value in values.items()}
         trainer.callback_metrics.update({name: torch.tensor(value) for name, value in logged.items()})
         log_now(trainer, logged)
+        log_spectrum(trainer, result.eigenvalues)
         if time.monotonic() - self.written > WRITE_SECONDS:
             self._write(trainer)
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ from torch import nn
 from hpnets.atomic_files import remove_partial
 from hpnets.ntk import fingerprint
 from hpnets.options import RunOptions
+from hpnets.options.launcher import launched
 from hpnets.tasks import Task
-from hpnets.tasks.base import SupervisedTask
+from hpnets.tasks.base import Probe, SupervisedTask
 from hpnets.tasks.generation import Features, GenerationTask
 from hpnets.training.assemble import (
     is_first_rank,
@@ -27,6 +28,7 @@ from hpnets.training.build import build, complete
 from hpnets.training.checkpoints import read_checkpoint
 from hpnets.training.errors import Interrupted, NonFiniteError
 from hpnets.training.evaluation import evaluate
+from hpnets.training.kept_data import make_predictions, write_predictions, write_probe
 from hpnets.training.lit import LitModel, make_optimizer
 from hpnets.training.lit_gan import LitGAN
 from hpnets.training.loggers import MetricsCSV
@@ -34,6 +36,7 @@ from hpnets.training.ntk_monitor import NTKMonitor
 from hpnets.training.precision import check_half
 from hpnets.training.read_back import check_checkpoint, check_tensors, check_unchanged
 from hpnets.training.run_folder import RunFolder
+from hpnets.training.run_warnings import Warnings, counted_warnings
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,20 @@ def train(options: RunOptions, folder: Path, resume: bool = False, features: Fea
     Raises ValueError for options that cannot be run, before anything is written; NonFiniteError if the loss, the
     weights or the kernel become NaN or Inf; Interrupted if the run is stopped.
     """
+    with counted_warnings() as said:
+        return _train(options, RunFolder(folder), resume, features, said)
+
+
+def _train(options: RunOptions, run: RunFolder, resume: bool, features: Features | None, said: Warnings) -> Summary:
     started = time.time()
     quiet_lightning()
-    run, options = RunFolder(folder), complete(options)
+    options = complete(options)
+    options = replace(options, trainer=launched(options.trainer))
     if not resume and is_first_rank():
         run.check_new()
     pl.seed_everything(options.seed, verbose=False)
     net, task = build(options, features)
-    metrics, wandb = MetricsCSV(run.metrics), make_wandb(options, run)
+    metrics, wandb = MetricsCSV(run.metrics), make_wandb(options, run, net, task)
     monitor = make_monitor(options.ntk, net, task, run)
     trainer = make_trainer(
         options, [metrics, *([wandb] if wandb else [])], make_callbacks(options, monitor, task, run, metrics)
@@ -73,26 +82,33 @@ def train(options: RunOptions, folder: Path, resume: bool = False, features: Fea
     task.trainer = trainer
     task.train_dataloader()  # raises early for a batch size that does not fit the data or the ranks
     make_optimizer(net, options.optim)  # raises early for what the parametrisation refuses
+    probe = task.probe(min(options.ntk.probe, len(task.train_set)))
     check_half(net, task.probe(min(16, len(task.train_set))).x, options.trainer.precision)
     module = _module(net, task, options)
     checkpoint = _checkpoint(run, options, module) if resume else None
     if trainer.is_global_zero:
         remove_partial(run.path) if resume else run.start(options)
+        said.keep_in(run.warnings)
+        write_probe(run.probe, probe)
     _fit(trainer, module, task, checkpoint, run)
     net = module.deployed()
-    results = evaluate(net, task, trainer.strategy.root_device)
+    kept = make_predictions(task)
+    results = evaluate(net, task, trainer.strategy.root_device, kept)
+    predictions = kept.gathered() if kept else None
     if not trainer.is_global_zero:
-        return Summary(folder, {})
+        return Summary(run.path, {})
+    if predictions:
+        write_predictions(run.predictions, predictions, len(task.test_set))
     metrics.log_metrics(results, trainer.global_step)
     metrics.write()
-    summary = _summary(options, task, net, monitor)
+    summary = _summary(options, task, net, monitor, probe)
     summary |= {"metrics": results, "steps": trainer.global_step, "seconds": round(time.time() - started, 2)}
     summary = run.finish(net, summary)
     if wandb:
         wandb.log_metrics(results, trainer.global_step)
         wandb.log_results(run.kernel, run.weights)
         wandb.close()
-    return Summary(folder, summary)
+    return Summary(run.path, summary)
 
 
 def _module(net: nn.Module, task: Task, options: RunOptions) -> LitModel | LitGAN:
@@ -127,8 +143,9 @@ def _checkpoint(run: RunFolder, options: RunOptions, module: pl.LightningModule)
     return run.last
 
 
-def _summary(options: RunOptions, task: Task, net: nn.Module, monitor: NTKMonitor | None) -> dict[str, Any]:
-    probe = min(options.ntk.probe, len(task.train_set))
+def _summary(
+    options: RunOptions, task: Task, net: nn.Module, monitor: NTKMonitor | None, probe: Probe
+) -> dict[str, Any]:
     kernel = monitor.track.metrics[-1] if monitor and monitor.track.metrics else {}
     return {
         "model": options.model["name"],
@@ -137,5 +154,5 @@ def _summary(options: RunOptions, task: Task, net: nn.Module, monitor: NTKMonito
         # json has no NaN, so None stands for it.
         "kernel": {name: value if math.isfinite(value) else None for name, value in kernel.items()},
         **({"features": task.features} if isinstance(task, GenerationTask) else {}),
-        "fingerprint": {"probe": probe, **fingerprint(net, task.probe(probe).x)},
+        "fingerprint": {"probe": len(probe.x), **fingerprint(net, probe.x)},
     }
