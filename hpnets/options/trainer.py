@@ -36,8 +36,6 @@ class TrainerOptions:
             value = getattr(self, name)
             require(value == "auto" or value >= 1, f"trainer.{name}", value, "an integer >= 1, 'auto'")
         whole = not self.strategy.startswith(("fsdp", "deepspeed"))
-        require(
-            whole, "trainer.strategy", self.strategy, "auto, ddp: each device holds all weights, as the kernel needs"
-        )
+        require(whole, "trainer.strategy", self.strategy, "auto, ddp: a kernel needs all weights on its device")
         allowed = ("32-true", "64-true", "16-mixed", "bf16-mixed")  # weights in half precision have no exact kernel
         require(self.precision in allowed, "trainer.precision", self.precision, ", ".join(allowed))

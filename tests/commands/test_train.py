@@ -229,7 +229,10 @@ MISTAKES = [
     ("--trainer.devices two", "--trainer.devices is 'two'; allowed: an integer, 'auto'"),
     ("--trainer.num_nodes 0", r"trainer\.num_nodes is 0; allowed: an integer >= 1, 'auto'"),
     ("--trainer.num_nodes 2", r"trainer\.num_nodes is 2; allowed: 1 without a launcher"),
-    ("--trainer.strategy fsdp", r"trainer\.strategy is 'fsdp'; allowed: auto, ddp: each device holds all weights"),
+    (
+        "--trainer.strategy fsdp",
+        r"trainer\.strategy is 'fsdp'; allowed: auto, ddp: a kernel needs all weights on its device",
+    ),
     pytest.param("--trainer.accelerator gpu", "'accelerator': 'gpu'.* cannot be run here: No supported gpu", marks=GPU),
     ("--trainer.accelerator cup", "'accelerator': 'cup'.* Available names are: .*cpu"),
     ("--trainer.accelerator cpu --trainer.strategy dpd", "'strategy': 'dpd'.* cannot be run here"),

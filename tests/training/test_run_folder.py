@@ -169,7 +169,7 @@ def test_one_of_two_runs_that_start_at_once_has_the_folder(tmp_path: Path, monke
     """Both have seen before that it was not there."""
     monkeypatch.setattr(RunFolder, "check_new", lambda folder: None)
     RunFolder(tmp_path / "run").start(small_options())
-    with pytest.raises(FolderTaken, match="out is '.*run', which exists already"):
+    with pytest.raises(FolderTaken, match=r"out is '.*run', which exists already"):
         RunFolder(tmp_path / "run").start(small_options(seed=1))
     assert RunFolder(tmp_path / "run").options().seed == 0
 
