@@ -114,7 +114,7 @@ BAD: list[tuple[type, dict[str, Any], str]] = [
     ],
     (WandbOptions, {"mode": "ofline"}, "wandb.mode is 'ofline'; allowed: 'online', 'offline', 'off', 'auto'"),
     *[
-        (WandbOptions, {name: value}, f"wandb.{name} is '.*'; allowed: a text of 1 to 128 characters, null")
+        (WandbOptions, {name: value}, f"wandb.{name} is '.*; allowed: a text of 1 to 128 characters, null")
         for name in ("project", "group", "name")
         for value in ("", " ", 129 * "a")
     ],

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,8 @@ class Warnings:
     """Counts warnings by category and text, and writes them to a file as soon as it knows which."""
 
     def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
+        self.counts: Counter[str] = Counter()
+        self.earlier: Counter[str] = Counter()  # those of the parts of the run before it was resumed
         self.file: Path | None = None
 
     def say(self, category: type[Warning], text: str) -> bool:
@@ -24,7 +26,7 @@ class Warnings:
         line = f"{category.__name__}: {' '.join(text.split())}"
         is_new = line not in self.counts
         if not is_new or len(self.counts) < MOST:
-            self.counts[line] = self.counts.get(line, 0) + 1
+            self.counts[line] += 1
         if is_new:
             self.write()
         return is_new
@@ -33,13 +35,14 @@ class Warnings:
         """Write to `file` from now on; the counts of an earlier part of the run, in the file, are added."""
         self.file = file
         for count, line in re.findall(r"^(\d+) x (.*)$", file.read_text() if file.is_file() else "", re.MULTILINE):
-            self.counts[line] = self.counts.get(line, 0) + int(count)
+            self.earlier[line] += int(count)
         self.write()
 
     def write(self) -> None:
         """Write the file whole, a line for each warning, if it is known and there are some."""
-        if self.file and self.counts:
-            write_text(self.file, "".join(f"{count} x {line}\n" for line, count in self.counts.items()))
+        counts = self.earlier + self.counts
+        if self.file and counts:
+            write_text(self.file, "".join(f"{count} x {line}\n" for line, count in counts.items()))
 
 
 @contextmanager

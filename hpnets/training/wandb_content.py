@@ -10,7 +10,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
 from hpnets.atomic_files import read_tensors
-from hpnets.models import cost
+from hpnets.models.cost import cost
 
 # Eigenvalues below this part of the largest are noise in float32; a histogram shows them at its lower end.
 NOISE = 1e-8
