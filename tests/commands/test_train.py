@@ -246,7 +246,7 @@ MISTAKES = [
     ("--trainer.precision 31", "trainer.precision is '31'; allowed: 32-true"),
     ("--wandb ofline", "--wandb.mode is 'ofline'; did you mean offline"),
     ("--wandb.project=", r"wandb\.project is ''; allowed: a text of 1 to 128 characters, null"),
-    ("--wandb.tags 3", "--wandb.tags is '3'; allowed: a list of names"),
+    ("--wandb.tags 3", "--wandb.tags is '3'; allowed: a list"),
     ("--wandb.tag [a]", "--wandb.tag .a.; did you mean --wandb.tags"),
     ("--seed -1", r"seed is -1; allowed: 0 to 2\*\*32 - 1"),
     ("--task mnist", r"no readable files in .*/MNIST/raw .*--task\.download true fetches them"),
@@ -334,7 +334,7 @@ def test_runs_of_one_second_take_folders_of_their_own(monkeypatch: pytest.Monkey
     monkeypatch.setattr(training_run, "run", run)
     training_run.start(MEANT, None)
     first = str(tried[0])
-    assert re.fullmatch(r"runs/ncp-line-\d{8}-\d{6}", first)
+    assert re.fullmatch(r"runs/ncp-digits-\d{8}-\d{6}", first)
     assert [*map(str, tried)] == [first, f"{first}-2", f"{first}-3"]
 
 
