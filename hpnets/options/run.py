@@ -26,8 +26,9 @@ class RunOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if isinstance(self.wandb, str):  # the short form, by which code gives the mode too
-            self.wandb = WandbOptions(self.wandb)
+        given: Any = self.wandb
+        if isinstance(given, str):  # the short form, by which code gives the mode too
+            self.wandb = WandbOptions(given)
         read_fields(self)
         for kind in ("model", "task"):
             name = getattr(self, kind).get("name")

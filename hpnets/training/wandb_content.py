@@ -44,7 +44,7 @@ def log_spectra(inner: WandbLogger, kernel: Path) -> None:
     track = read_tensors(kernel)
     spectra, steps = track["spectra"].clamp_min(1e-30).log10(), track["steps"].tolist()
     shown = torch.linspace(0, len(steps) - 1, min(len(steps), 8)).round().long().unique().tolist()
-    plot = wandb.plot.line_series(
+    plot: Any = wandb.plot.line_series(
         xs=list(range(1, spectra.shape[1] + 1)),
         ys=[spectra[i].tolist() for i in shown],
         keys=[f"step {steps[i]}" for i in shown],

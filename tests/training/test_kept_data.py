@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
@@ -67,7 +68,7 @@ def test_the_shares_of_ranks_join_to_the_rows_of_one_process(world: int, monkeyp
     task.setup()
     ranks = []
     for rank in range(world):
-        task.trainer = SimpleNamespace(world_size=world, global_rank=rank)
+        task.trainer = cast(Any, SimpleNamespace(world_size=world, global_rank=rank))
         ranks.append(Predictions(task))
         for x, y in task.test_dataloader():
             ranks[-1].add(x.flatten(1)[:, :10], y)
