@@ -28,7 +28,7 @@ class RunOptions:
     def __post_init__(self) -> None:
         given: Any = self.wandb
         if isinstance(given, str):  # the short form, by which code gives the mode too
-            self.wandb = WandbOptions(given)
+            self.wandb = WandbOptions(given)  # type: ignore[arg-type]
         read_fields(self)
         for kind in ("model", "task"):
             name = getattr(self, kind).get("name")

@@ -64,4 +64,4 @@ def make_predictions(task: Task) -> Predictions | None:
 
 def write_predictions(path: Path, tensors: dict[str, Tensor], samples: int) -> None:
     """Write what `Predictions.gathered` gives as safetensors; its metadata says of how many samples it is a part."""
-    write_tensors(path, tensors, {"split": "test", "samples": str(samples)})
+    write_tensors(path, tensors, {"samples": str(samples)})  # of two entries safetensors would shuffle the order

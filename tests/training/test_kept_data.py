@@ -30,7 +30,7 @@ def test_predictions_are_the_outputs_that_the_test_metrics_are_of(tmp_path: Path
     right = (kept["outputs"].argmax(1) == kept["targets"]).float().mean()
     assert float(right) == pytest.approx(summary["metrics"]["test/accuracy"])
     with safe_open(RunFolder(tmp_path / "run").predictions, framework="pt") as file:
-        assert file.metadata() == {"split": "test", "samples": "300"}
+        assert file.metadata() == {"samples": "300"}
 
 
 def test_the_probe_file_holds_the_samples_of_the_kernel(tmp_path: Path) -> None:
