@@ -18,7 +18,8 @@ ALLOWED = {
     "statistics": set(),
     "environment": set(),
     "optimisers": {"registry"},
-    "options": {"optimisers", "registry", "validate"},
+    "schedules": {"registry", "validate"},
+    "options": {"optimisers", "schedules", "registry", "validate"},
     "atomic_files": {"registry", "validate"},
     "layers": {"optimisers", "validate"},
     "models": {"layers", "option_sets", "registry", "validate"},
@@ -29,7 +30,7 @@ ALLOWED = {
     "theory": {"ntk", "linalg", "registry", "validate"},
     "kernels": {"ntk", "linalg", "validate"},
     "training": {"models", "tasks", "linalg", "ntk", "theory", "options", "registry", "validate"}
-    | {"kernels", "optimisers", "atomic_files", "environment", "statistics"},
+    | {"kernels", "optimisers", "schedules", "atomic_files", "environment", "statistics"},
     "zoo": {"models", "registry", "atomic_files"},
     "report": {"atomic_files", "statistics"},
     "study": {"atomic_files", "validate", "environment", "statistics"},

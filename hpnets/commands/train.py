@@ -47,6 +47,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
         seed: int = 0,
         out: str | None = None,
         resume: str | None = None,
+        dry_run: bool = False,
         list_models: bool = False,
         list_tasks: bool = False,
     ) -> None:
@@ -62,7 +63,8 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             wandb: logging to wandb, beside the run folder: --wandb MODE, then --wandb.<option>
             seed: the seed of the weights and of training; --task.seed is that of split, order and probe set
             out: a new folder for the run; by default runs/MODEL-TASK-TIME
-            resume: go on with the run in this folder, with its own options; no other flag is allowed
+            resume: go on with the run in this folder, with its own options; docs/howto/resume.md says which may change
+            dry_run: try all that the run does on a few steps, and leave nothing
             list_models: print the models, one a line, and exit
             list_tasks: print the tasks, one a line, and exit
         """
@@ -71,6 +73,8 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
                 "resume, list_models and list_tasks are flags; allowed in a config file: the other options"
             )
         options = RunOptions(dataclasses.asdict(model), dataclasses.asdict(task), optim, ntk, trainer, gan, wandb, seed)
+        if dry_run:
+            return training_run.try_run(options, out)
         training_run.start(options, out)
 
     return train
@@ -80,10 +84,10 @@ def main(argv: list[str]) -> None:
     """Train, resume or list, as the options in `argv` say."""
     if "--list_models" in argv or "--list_tasks" in argv:
         return print("\n".join(listing("model" if "--list_models" in argv else "task")))
-    if any(word == "--resume" or word.startswith("--resume=") for word in argv):
-        return training_run.resume(argv)
     # General help must answer at once, so it does not import torch for the options of the default model.
     general_help = bool({"-h", "--help"} & set(argv))
+    if not general_help and any(is_flag(word, "resume") for word in argv):
+        return training_run.resume(argv)
     names = chosen_names(argv)
     types = [options_type(kind, name or DEFAULTS[kind], bool(name) or not general_help) for kind, name in names.items()]
     for group, (option, *_) in WORDS.items():

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.utils import make_grid
 
+from hpnets.tasks.augment import NONE
 from hpnets.tasks.base import Predict, Probe, Task
 from hpnets.tasks.frechet import frechet_distance
 from hpnets.tasks.kinds import ClassificationTask
@@ -30,7 +31,7 @@ class GenerationTask(Task):
     latents; frechet_floor, that between the test set and as many training pictures. features: None compares pictures
     averaged to 8x8.
 
-    Raises ValueError for a source without square pictures in classes, or a latent < 1.
+    Raises ValueError for a source without square pictures in classes or with augmentation, or a latent < 1.
     """
 
     monitor, monitor_mode = "val/frechet", "min"
@@ -40,6 +41,8 @@ class GenerationTask(Task):
         shape = source.input_shape
         if not isinstance(source, ClassificationTask) or len(shape) != 3 or shape[1] != shape[2]:
             raise ValueError(f"task {source.name!r} has no pictures to generate; allowed: tasks of square pictures")
+        if source.augment != NONE:  # a generator would learn the changes
+            raise ValueError(f"task.augment is {source.augment!r}; allowed for models that generate pictures: {NONE!r}")
         self.name, self.source = source.name, source
         self.features, self.featured = features or ("pixels", lambda x: F.adaptive_avg_pool2d(x, 8).flatten(1))
         self.input_shape = (at_least("latent", latent, 1),)

@@ -29,8 +29,17 @@ class Samples(Dataset[tuple[Tensor, Tensor]]):
 
     def batch(self, rows: Tensor | Sequence[int]) -> tuple[Tensor, Tensor]:
         """x (n, *input_shape) and y (n, ...) of n rows, numbered from 0 to len(self) - 1."""
+        x, y = self.raw(rows)
+        return self.normalised(x), y
+
+    def raw(self, rows: Tensor | Sequence[int]) -> tuple[Tensor, Tensor]:
+        """`batch` in raw units and x's own type."""
         source = self.indices[torch.as_tensor(rows)]
-        return (self.x[source].float() - self.mean) / self.std, self.y[source]
+        return self.x[source], self.y[source]
+
+    def normalised(self, x: Tensor) -> Tensor:
+        """x (n, *input_shape) of raw units as `batch` gives it."""
+        return (x.float() - self.mean) / self.std
 
     def __len__(self) -> int:
         return len(self.indices)

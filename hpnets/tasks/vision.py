@@ -10,6 +10,7 @@ from torchvision import datasets
 from torchvision.datasets import VisionDataset
 
 from hpnets.option_sets import Option
+from hpnets.tasks.augment import NONE, Augment, check_augment
 from hpnets.tasks.base import register_task
 from hpnets.tasks.kinds import ClassificationTask
 from hpnets.tasks.options import BatchSize, NumWorkers, Seed
@@ -42,8 +43,10 @@ class VisionTask(ClassificationTask):
         batch_size: BatchSize = 128,
         seed: Seed = 0,
         num_workers: NumWorkers = 0,
+        augment: Augment = NONE,
     ) -> None:
         super().__init__(batch_size, seed, num_workers)
+        self.augment = check_augment("augment", augment)
         self.root, self.download = root, boolean("download", download)
 
     def prepare_data(self) -> None:

@@ -8,21 +8,25 @@ from typing import Any
 
 import lightning.pytorch as pl
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import Callback, RichProgressBar
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
 from hpnets.options import NTKOptions, RunOptions
+from hpnets.options.intervals import seconds
 from hpnets.tasks import Task
 from hpnets.tasks.generation import GenerationTask
 from hpnets.tasks.sphere import SphereTask
 from hpnets.training.batch_statistics import BATCHES, ROWS, Source
-from hpnets.training.callbacks import EpochLines, EpochPicture, KeepOptions, SeedEpochs
+from hpnets.training.callbacks import EpochPicture, KeepOptions, SeedEpochs
 from hpnets.training.checkpoints import LastAndBest, WholeCheckpointIO
 from hpnets.training.harmonic_monitor import HarmonicMonitor
+from hpnets.training.length import validation
 from hpnets.training.loggers import MetricsCSV, MetricsState
 from hpnets.training.ntk_monitor import NTKMonitor
+from hpnets.training.position import Position
 from hpnets.training.run_folder import RunFolder
+from hpnets.training.terminal import Bar, Lines
 from hpnets.training.track import KernelTrack
 from hpnets.training.wandb_content import size
 from hpnets.training.wandb_log import WandbLog, WandbPast, resolve_mode
@@ -62,11 +66,14 @@ def make_callbacks(
     options: RunOptions, monitor: NTKMonitor | None, task: Task, run: RunFolder, metrics: MetricsCSV
 ) -> list[Callback]:
     """All callbacks, in the order that they need: those that measure come before those that keep results and save."""
-    progress = RichProgressBar() if sys.stdout.isatty() else EpochLines()
-    best = LastAndBest(run.checkpoints, task.monitor, task.monitor_mode)
+    o = options.trainer
+    every = o.save_every if isinstance(o.save_every, int) else None
+    best = LastAndBest(run.checkpoints, task.monitor, task.monitor_mode, every, seconds(o.save_every))
     measuring = [*([monitor] if monitor else []), *make_harmonics(task), EpochPicture(task, run.picture)]
     past = WandbPast(metrics, lambda: monitor.track if monitor else KernelTrack())
-    return [SeedEpochs(options.seed), past, *measuring, MetricsState(metrics), KeepOptions(options), progress, best]
+    printing = [Lines(options, run.path), *([Bar()] if sys.stdout.isatty() else [])]
+    keeping = [MetricsState(metrics), KeepOptions(options), *printing, Position(), best]
+    return [SeedEpochs(options.seed), past, *measuring, *keeping]
 
 
 def make_harmonics(task: Task) -> list[Callback]:
@@ -82,7 +89,10 @@ def make_trainer(options: RunOptions, loggers: list[Any], callbacks: list[Callba
     o = options.trainer
     try:
         return pl.Trainer(
-            max_epochs=o.max_epochs,
+            max_epochs=o.max_epochs if o.max_steps == -1 else -1,
+            max_steps=o.max_steps,
+            accumulate_grad_batches=o.accumulate_grad_batches,
+            **validation(o),
             devices=o.devices,
             num_nodes=o.num_nodes,  # type: ignore[arg-type]
             accelerator=o.accelerator,
@@ -126,6 +136,7 @@ def quiet_lightning() -> None:
         "smaller than the logging interval",
         "LeafSpec",
         "sync_dist=True",
+        "ended before the epoch ended",  # TrainSampler is
     )
     for advice in unneeded:
         warnings.filterwarnings("ignore", message=f".*{advice}.*")

@@ -15,7 +15,8 @@ from hpnets.validate import read, shown
 
 # These options may change when a run is continued: how long, where and beside what it runs, not what it computes.
 RESUMABLE = (
-    *("trainer.max_epochs", "trainer.devices", "trainer.num_nodes", "trainer.accelerator", "trainer.strategy", "wandb"),
+    *("trainer.max_epochs", "trainer.max_steps", "trainer.max_time", "trainer.save_every"),
+    *("trainer.devices", "trainer.num_nodes", "trainer.accelerator", "trainer.strategy", "wandb"),
     *("task.root", "task.download", "task.num_workers"),
 )
 # The entries of a checkpoint from Lightning and `KeepOptions`, with their types; old checkpoints have no options.

@@ -8,9 +8,10 @@ from typing import Any
 import yaml
 from torch import nn
 
-from hpnets.atomic_files import check_writable, sha256_of, write_json, write_tensors, write_text
+from hpnets.atomic_files import check_writable, remove_partial, sha256_of, write_json, write_tensors, write_text
 from hpnets.environment import environment
 from hpnets.options import RunOptions
+from hpnets.training.build import complete
 from hpnets.training.errors import FolderTaken
 from hpnets.training.read_back import read_options, read_summary
 
@@ -78,12 +79,23 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.checkpoints.mkdir()
-            write_text(self.config, yaml.safe_dump(options.to_dict(), sort_keys=False))
+            self._write_config(options)
             write_json(self.env, environment())
         except FileExistsError:
             raise self._taken() from None
         except OSError as error:
             raise ValueError(f"out is {str(self.path)!r}, which cannot be written: {error}") from None
+
+    def go_on(self, options: RunOptions) -> None:
+        """Make the folder that of a run that has not ended, with these options, which may be new."""
+        remove_partial(self.path)
+        for result in (self.summary, self.weights):
+            result.unlink(missing_ok=True)
+        if complete(self.options()) != options:
+            self._write_config(options)
+
+    def _write_config(self, options: RunOptions) -> None:
+        write_text(self.config, yaml.safe_dump(options.to_dict(), sort_keys=False))
 
     def check_new(self) -> None:
         """Raise FolderTaken if the folder exists and is not empty, ValueError if it cannot be made."""

@@ -167,6 +167,26 @@ def test_the_config_of_a_run_folder_can_be_fed_back(options: Callable[..., RunOp
     assert options("--config", "old.yaml", "--wandb.group", "g").wandb == WandbOptions("offline", group="g")
 
 
+def test_resume_takes_what_may_change_from_flags(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[RunOptions] = []
+    monkeypatch.setattr(training_run, "run", lambda options, folder, resume: seen.append(options))
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "config.yaml").write_text(yaml.safe_dump({**MEANT.to_dict(), "task": {"name": "mnist"}}))
+    flags = "--trainer.max_epochs=40 --task.download --task.root 7 --resume old --trainer.max_time 2h --wandb off"
+    assert run(*flags.split())[0] == 0
+    assert (seen[0].trainer.max_epochs, seen[0].trainer.max_time, seen[0].wandb) == (40, "2h", "off")
+    assert (seen[0].task["download"], seen[0].task["root"]) == (True, "7")
+    assert (seen[0].model, seen[0].optim) == (MEANT.model, MEANT.optim)
+    for flag, message in (
+        ("--trainer.max_epochs 0", r"trainer.max_epochs is 0; allowed: an integer >= 1"),
+        ("--trainer.max_epochs", r"trainer.max_epochs is True; allowed: an integer"),
+        ("--wandb of", r"wandb is 'of'; allowed: 'online'"),
+    ):
+        status, _, error = run("--resume", "old", *flag.split())
+        assert status == 2
+        assert re.search(message, error), error
+
+
 def test_resume_takes_its_options_from_the_run(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
     monkeypatch.setattr(training_run, "run", lambda *args, **named: seen.append((*args, *named.values())))
@@ -215,7 +235,18 @@ MISTAKES = [
     ("--model mlp --task generate", "unknown task 'generate'"),
     ("--gan.latent 3", "gan is .*; allowed for 'ccp', no generator: no change"),
     ("--model style_generator --gan.ema 1", "gan.ema is 1.0; allowed: >= 0 and < 1"),
-    ("--optim.name adma", r"--optim\.name is 'adma'; did you mean adam"),
+    ("--optim.name adma", r"optim\.name is 'adma'; did you mean adam"),
+    ("--optim.schedule cosin", r"optim\.schedule is 'cosin'; did you mean cosine\?"),
+    ("--optim.warmup 360", r"optim\.warmup is 360.0; allowed: fewer steps than the 360 of the run"),
+    ("--optim.clip -1", r"optim\.clip is -1.0; allowed: a finite number >= 0"),
+    ("--optim.betas [0.9,1]", r"optim\.betas is \[0.9, 1.0\]; allowed: two numbers >= 0 and < 1"),
+    ("--optim.nesterov true --optim.momentum 0", r"optim\.nesterov is True; allowed: false with momentum 0"),
+    ("--optim.ema 1", r"optim\.ema is 1.0; allowed: >= 0 and < 1"),
+    ("--task line --optim.mixup 0.2", r"optim\.mixup is 0.2; allowed for task 'line', which has no classes: 0"),
+    ("--optim.mixup 0.2 --task.batch_size 1", r"task\.batch_size is 1; allowed with optim\.mixup: >= 2"),
+    ("--task.augment flop", r"augment is 'flop'; did you mean crop"),
+    ("--task line --task.augment crop", r"--task\.augment crop"),
+    ("--model style_generator --optim.clip 1", r"optim\.clip is 1.0; allowed for models that generate pictures: 0"),
     ("--optim.lr -1", r"optim\.lr is -1.0; allowed: a finite number > 0"),
     ("--optim.lr inf", r"optim\.lr"),
     ("--ntk.probe 1198", r"ntk\.probe is 1198; allowed: at most 1197, the training samples"),
@@ -253,9 +284,30 @@ MISTAKES = [
     ("--task.batch_size 1198", "batch_size is 1198; allowed: at most 1197"),
     ("--task line --task.target cubik", r"target is 'cubik'; did you mean cubic\?"),
     ("--resume none", "'none' is no run folder: there is no none/config.yaml"),
-    ("--resume", "--resume takes a run folder and no other flag"),
-    ("--resume none --seed 1", "--resume takes a run folder and no other flag"),
-    ("--resume=none --seed 1", "--resume takes a run folder and no other flag"),
+    ("--resume", "--resume is ''; allowed: the folder of a run"),
+    ("--resume= --seed 1", "--resume is ''; allowed: the folder of a run"),
+    ("--resume none --seed 1", "--seed '1' is given with --resume; allowed: changes of trainer.max_epochs"),
+    ("--optim.lr=1 --resume=none", "--optim.lr '1' is given with --resume; allowed: changes of trainer.max_epochs"),
+    ("--resume none --dry_run", "--dry_run 'true' is given with --resume"),
+    ("--resume none --trainer.max_epoch 3", r"--trainer\.max_epoch '3' .*; did you mean trainer\.max_epochs"),
+    ("--resume none 3", "'3' is given with --resume; allowed: flags"),
+    ("--resume none --trainer.max_epochs 3", "'none' is no run folder: there is no none/config.yaml"),
+    ("--trainer.max_time 2", r"trainer\.max_time is '2'; allowed: a time such as 90s"),
+    (
+        "--trainer.save_every 2epochs",
+        r"trainer\.save_every is '2epochs'; allowed: an integer >= 1 \(steps\), epoch, a t",
+    ),
+    ("--trainer.val_every 0", r"trainer\.val_every is 0; allowed: an integer >= 1"),
+    ("--trainer.limit_train_batches 19", r"trainer\.limit_train_batches is 19; allowed: at most 18, those of an epoch"),
+    (
+        "--trainer.accumulate_grad_batches 19",
+        r"accumulate_grad_batches is 19; allowed: at most 18, the batches of an ep",
+    ),
+    (
+        "--model style_generator --trainer.compile true",
+        "trainer.compile is True; allowed: for 'style_generator', false",
+    ),
+    ("--model style_generator --trainer.accumulate_grad_batches 2", "accumulate_grad_batches is 2; allowed: for 'styl"),
     ("--config none.yaml", r"--config: File does not exist: '.*none\.yaml'"),
     ("--config broken.yaml", r"broken\.yaml is not readable: while parsing"),
     ("--config list.yaml", r"list\.yaml: the configuration is \[1\]; allowed: options by name"),
@@ -355,6 +407,16 @@ def test_under_a_launcher_out_is_needed(run: Run, monkeypatch: pytest.MonkeyPatc
     status, _, stderr = run()
     assert status == 2
     assert "--out is needed under a launcher" in stderr
+
+
+def test_a_dry_run_tries_everything_and_leaves_nothing(run: Run, tmp_path: Path) -> None:
+    flags = "--model mlp --model.width 8 --ntk.probe 8 --trainer.accelerator cpu --out here/run --dry_run"
+    status, text, error = run(*flags.split())
+    assert (status, error) == (0, "")
+    assert "resumed at step 3" in text
+    assert "metrics and kernel fingerprint are as recorded" in text
+    assert text.splitlines()[-1].startswith("dry run: 6 steps were trained, validated, measured, saved and resumed, te")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 SMALL = (

@@ -15,6 +15,7 @@ from hpnets.layers.parametrisation import (
     Scaling,
     apply_scalings,
     drawn,
+    layers_of,
     mup_scaling,
     mup_scalings,
     ntk_scalings,
@@ -210,10 +211,25 @@ def test_groups_of_a_wide_net() -> None:
     net.W[0].bias.requires_grad_(False)
     for optimizer, rates in (("sgd", [0.1, 0.4]), ("adam", [0.025, 0.1]), ("adamw", [0.025, 0.1])):
         groups = parameter_groups(net, optimizer, 0.1, 0.0 if optimizer == "adam" else 0.5)
-        assert sorted(group["lr"] for group in groups) == pytest.approx(rates)
+        assert sorted({group["lr"] for group in groups}) == pytest.approx(rates)
         assert sum(len(group["params"]) for group in groups) == len(list(net.parameters())) - 1
+        weights = {id(layer.weight) for layer in layers_of(net).values()}
         for group in groups:
-            assert group["lr"] * group["weight_decay"] == pytest.approx(0.0 if optimizer == "adam" else 0.05)
+            decays = optimizer != "adam" and id(group["params"][0]) in weights
+            assert group["lr"] * group["weight_decay"] == pytest.approx(0.05 if decays else 0.0)
+            assert len({id(p) in weights for p in group["params"]}) == 1 or optimizer == "adam"
+
+
+def test_what_decays() -> None:
+    """Weights of layers of any shape, and other arrays; no bias, norm or gate, of any shape."""
+    net = nn.Sequential(nn.Linear(1, 4), nn.LayerNorm(4), nn.Linear(4, 1), nn.Conv1d(1, 1, 1))
+    net.gate = nn.Parameter(torch.ones(4, 1, 1))
+    net.tokens = nn.Parameter(torch.ones(1, 2, 4))
+    named = {id(p): name for name, p in net.named_parameters()}
+    groups = parameter_groups(net, "sgd", 0.1, 0.5)
+    decay = {named[id(p)]: group["weight_decay"] for group in groups for p in group["params"]}
+    assert {name for name, value in decay.items() if value} == {"0.weight", "2.weight", "3.weight", "tokens"}
+    assert set(decay.values()) == {0.0, 0.5}
 
 
 def test_refusals() -> None:

@@ -120,6 +120,16 @@ def test_the_twin_has_the_rates_of_each_parameter() -> None:
     assert len(set(found.values())) > 1
 
 
+def test_the_twin_follows_the_schedule() -> None:
+    """A linearised network is its own twin, as long as both take every step at the same rate."""
+    task, net, x_test = setting(16, seed=0)
+    twin = LinearTwin(x_test, batch_statistics="running")
+    optim = OptimOptions("sgd", 0.3, schedule="cosine", warmup=2)
+    trainer = fit(LitModel(linearize(net), task, optim), task, twin, epochs=8)
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0, abs=1e-9)
+    assert twin.distances[-1]["lazy/net_linear"] < 1e-5 * twin.distances[-1]["lazy/moved"]
+
+
 class Other(pl.LightningModule):
     """A module of somebody else."""
 
@@ -141,5 +151,7 @@ def test_what_it_refuses() -> None:
     task, net, x_test = setting(8, seed=0)
     with pytest.raises(ValueError, match=r"weight_decay is 0\.1 beside LinearTwin, which trains theta - theta_0"):
         fit(LitModel(net, task, OptimOptions("adamw", 1e-3, 0.1)), task, LinearTwin(x_test), epochs=1)
+    with pytest.raises(ValueError, match=r"optim\.clip is 1\.0 beside LinearTwin, .*; allowed: 0"):
+        fit(LitModel(net, task, OptimOptions(clip=1.0)), task, LinearTwin(x_test), epochs=1)
     with pytest.raises(ValueError, match="every is 'never'"):
         LinearTwin(x_test, every="never")

@@ -17,6 +17,9 @@ from tests.in_process import run_script
 from tests.training.ddp_script import NETS, train_all
 from tests.training.runs import ROOT, finish, read_rows, start_train
 
+# Whatever draws at random in a step, or changes it.
+SOFT: tuple[str, ...] = ("--task.augment", "crop_flip", "--optim.mixup", "0.4", "--optim.label_smoothing", "0.1")
+SOFT += ("--optim.clip", "0.5", "--optim.ema", "0.9", "--optim.schedule", "cosine", "--optim.warmup", "0.2")
 SCRIPT = Path(__file__).with_name("ddp_script.py")
 Ranks = list[dict[str, Any]]
 # Of resnet18, whose blocks start closed.
@@ -100,7 +103,7 @@ def test_batch_norm_statistics_do_not_split_the_kernel(
 
 SMALL: tuple[str, ...] = (
     *("--model.degree", "3", "--model.width", "16", "--task.batch_size", "66", "--wandb", "off"),
-    *("--trainer.max_epochs", "2", "--ntk.probe", "20", "--trainer.accelerator", "cpu"),
+    *("--trainer.max_epochs", "2", "--ntk.probe", "20", "--trainer.accelerator", "cpu", *SOFT),
 )
 
 
@@ -109,7 +112,7 @@ def assert_same_law(one: RunFolder, two: RunFolder) -> None:
     one_rows, two_rows = read_rows(one.path), read_rows(two.path)
     assert [sorted(row) for row in one_rows] == [sorted(row) for row in two_rows]
     for a, b in zip(one_rows, two_rows, strict=True):
-        for key in ("step", "ntk/drift", "val/accuracy", "val/loss", "test/accuracy"):
+        for key in ("step", "lr", "train/loss", "ntk/drift", "val/accuracy", "val/loss", "test/accuracy"):
             assert a[key] == b[key] == "" or float(a[key]) == pytest.approx(float(b[key]), rel=1e-4), key
     kernels = [read_tensors(run.kernel)["kernel_first"] for run in (one, two)]
     assert relative(kernels[1], kernels[0]) < 1e-6
@@ -121,6 +124,7 @@ def assert_same_law(one: RunFolder, two: RunFolder) -> None:
 
 
 def test_the_command_line_trains_on_two_processes(tmp_path: Path) -> None:
+    """With augmentation, mixup, a schedule, clipping and averaged weights."""
     assert run_script("train", *SMALL, "--out", str(tmp_path / "one")) == 0
     two = ("--trainer.devices", "2", "--trainer.strategy", "ddp")
     finish(start_train(*SMALL, *two, "--out", str(tmp_path / "two")))
