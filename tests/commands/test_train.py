@@ -1,5 +1,6 @@
 """The command line of recipes/train.py: its help, its config files, and its answers to mistakes."""
 
+import dataclasses
 import os
 import random
 import re
@@ -172,15 +173,18 @@ def test_resume_takes_what_may_change_from_flags(run: Run, tmp_path: Path, monke
     monkeypatch.setattr(training_run, "run", lambda options, folder, resume: seen.append(options))
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "config.yaml").write_text(yaml.safe_dump({**MEANT.to_dict(), "task": {"name": "mnist"}}))
-    flags = "--trainer.max_epochs=40 --task.download --task.root 7 --resume old --trainer.max_time 2h --wandb off"
+    flags = "--trainer.max_epochs=40 --task.download --task.root 7 --resume old --trainer.max_time 2h"
+    flags += " --wandb off --wandb.group g"
     assert run(*flags.split())[0] == 0
-    assert (seen[0].trainer.max_epochs, seen[0].trainer.max_time, seen[0].wandb) == (40, "2h", "off")
+    assert (seen[0].trainer.max_epochs, seen[0].trainer.max_time, seen[0].wandb) == (
+        *(40, "2h", dataclasses.replace(MEANT.wandb, mode="off", group="g")),
+    )
     assert (seen[0].task["download"], seen[0].task["root"]) == (True, "7")
     assert (seen[0].model, seen[0].optim) == (MEANT.model, MEANT.optim)
     for flag, message in (
         ("--trainer.max_epochs 0", r"trainer.max_epochs is 0; allowed: an integer >= 1"),
         ("--trainer.max_epochs", r"trainer.max_epochs is True; allowed: an integer"),
-        ("--wandb of", r"wandb is 'of'; allowed: 'online'"),
+        ("--wandb of", r"wandb.mode is 'of'; allowed: 'online'"),
     ):
         status, _, error = run("--resume", "old", *flag.split())
         assert status == 2

@@ -8,8 +8,7 @@ import pytest
 
 from hpnets.training import LitModel, RunFolder, train
 from hpnets.training.run_warnings import counted_warnings
-from tests.training.runs import small_options
-from tests.training.test_resume import PowerCut
+from tests.training.runs import PowerCut, small_options
 
 
 def warn(*texts: str) -> None:

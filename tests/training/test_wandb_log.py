@@ -14,8 +14,7 @@ from hpnets.models.cost import cost
 from hpnets.options import NTKOptions, OptimOptions, WandbOptions
 from hpnets.training import NonFiniteError, RunFolder, load_run, train
 from hpnets.training.wandb_log import WandbLog, resolve_mode
-from tests.training.runs import finish, read_rows, small_options, start_train
-from tests.training.test_resume import train_until
+from tests.training.runs import finish, read_rows, small_options, start_train, train_until
 
 OFF = NTKOptions(probe=5, every="off")
 
