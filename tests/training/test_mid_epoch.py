@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import dropout
 
 from hpnets.models.ccp import CCP
-from hpnets.options import NTKOptions, RunOptions, TrainerOptions
+from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
 from hpnets.training import LitModel, RunFolder, train
 from hpnets.training.checkpoints import read_checkpoint
 from tests.training.runs import assert_same_run, read_rows, small_options, train_until
@@ -16,11 +16,17 @@ from tests.training.runs import assert_same_run, read_rows, small_options, train
 CCP_FORWARD = CCP.forward
 
 
-def options_of(every: int | str = 5, task: dict[str, Any] | None = None, **trainer: Any) -> RunOptions:
+COSINE = OptimOptions(lr=0.01, schedule="cosine", warmup=3, ema=0.9, mixup=0.2, clip=1.0)
+
+
+def options_of(
+    every: int | str = 5, task: dict[str, Any] | None = None, optim: OptimOptions | None = None, **trainer: Any
+) -> RunOptions:
     """Two epochs of 9 batches, if nothing else is said."""
     data = {"name": "digits", "batch_size": 132, **(task or {})}
     chosen = TrainerOptions(**{"max_epochs": 2, "accelerator": "cpu", **trainer})
-    return small_options(ntk=NTKOptions(probe=20, every=every), task=data, trainer=chosen)
+    optim = optim or OptimOptions(lr=0.01)
+    return small_options(ntk=NTKOptions(probe=20, every=every), task=data, trainer=chosen, optim=optim)
 
 
 @pytest.fixture
@@ -46,6 +52,8 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         (options_of(save_every=4), 10, 9),
         (options_of(save_every=4, task={"num_workers": 1}), 16, 16),
         (options_of(save_every=9), 17, 9),
+        (options_of(save_every=4, optim=COSINE, task={"augment": "crop"}), 12, 12),
+        (options_of(save_every=4, optim=COSINE, task={"augment": "crop", "num_workers": 1}), 16, 16),
         (options_of(save_every="0.000001s", val_every=5), 16, 16),
         (options_of("epoch", save_every=3, val_every="2epochs"), 16, 15),
         (options_of("log", save_every=3, val_every=3), 7, 6),
