@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions
+from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions, WandbOptions
 
 CHANGED = RunOptions(
     model={"name": "ncp", "skip": True},
@@ -16,7 +16,7 @@ CHANGED = RunOptions(
     ntk=NTKOptions(7, "log", 3, ["drift"], "ntkvp", True, "running", "U,C"),
     trainer=TrainerOptions(2, 3, "cpu", "ddp", "64-true", True, 50, "2h", 2, 4, "5epochs", "10m", 7, True),
     gan=GANOptions(8, 2.0, 4, 0.5, 3),
-    wandb="off",
+    wandb=WandbOptions("off", "p", "g", ["t"], "n"),
     seed=5,
     init_from="ccp-digits",
     freeze="U.*",
@@ -36,7 +36,10 @@ def test_every_option_was_changed_in_the_round_trip() -> None:
             assert getattr(part, field.name) != getattr(default, field.name), field.name
 
 
-PARTS: dict[str, type] = {"optim": OptimOptions, "ntk": NTKOptions, "trainer": TrainerOptions, "gan": GANOptions}
+PARTS: dict[str, type] = {
+    **{"optim": OptimOptions, "ntk": NTKOptions, "trainer": TrainerOptions, "gan": GANOptions},
+    "wandb": WandbOptions,
+}
 
 
 def test_parts_may_be_left_out() -> None:
@@ -63,10 +66,10 @@ def test_a_model_or_task_without_a_name_is_refused() -> None:
 
 
 def test_no_option_takes_null_or_another_type() -> None:
-    """Every field of every group: None, and a value that its type does not allow."""
+    """Every field of every group: None, unless it is the default, and a value that its type does not allow."""
     for group, part in PARTS.items():
         for f in dataclasses.fields(part):
-            for value in (None, {"a": 1}, [None]):
+            for value in ({"a": 1}, [None], *([] if f.default is None else [None])):
                 with pytest.raises(ValueError, match=rf"^{group}\.{f.name} is .*; allowed: "):
                     RunOptions.from_dict({group: {f.name: value}})
     for name in ("seed", "wandb", "freeze", "imports"):
@@ -78,7 +81,9 @@ def test_what_yaml_makes_of_a_number_or_of_off_is_read_by_the_type() -> None:
     options = RunOptions.from_dict(yaml.safe_load("optim: {lr: 1e-4, momentum: 0}\nntk: {every: off}\nwandb: off\n"))
     assert RunOptions.from_dict(yaml.safe_load("trainer: {max_time: off}")).trainer.max_time == "off"
     assert (options.optim.lr, options.optim.momentum) == (1e-4, 0.0)
-    assert (options.ntk.every, options.wandb) == ("off", "off")
+    assert (options.ntk.every, options.wandb) == ("off", WandbOptions("off"))
+    for short in (RunOptions(wandb="offline"), RunOptions.from_dict({"wandb": "offline"})):
+        assert short.wandb == WandbOptions("offline")
     assert RunOptions.from_dict(yaml.safe_load("ntk: {every: 5, outputs: '3'}")).ntk.outputs == 3
 
 
@@ -122,8 +127,30 @@ BAD: list[tuple[type, dict[str, Any], str]] = [
     (NTKOptions, {"batch_statistics": "young"}, "ntk.batch_statistics is 'young'; allowed: 'estimate', 'running'"),
     (TrainerOptions, {"max_epochs": 0}, "trainer.max_epochs is 0; allowed: an integer >= 1"),
     *[
+        (TrainerOptions, {name: value}, f"trainer.{name} is {value}; allowed: an integer >= 1, 'auto'")
+        for name in ("devices", "num_nodes")
+        for value in (0, -1)
+    ],
+    *[
+        (TrainerOptions, {"strategy": name}, f"trainer.strategy is '{name}'; allowed: auto, ddp: a kernel needs")
+        for name in ("fsdp", "fsdp_cpu_offload", "deepspeed_stage_2")
+    ],
+    (WandbOptions, {"mode": "ofline"}, "wandb.mode is 'ofline'; allowed: 'online', 'offline', 'off', 'auto'"),
+    *[
+        (WandbOptions, {name: value}, f"wandb.{name} is '.*; allowed: a text of 1 to 128 characters, null")
+        for name in ("project", "group", "name")
+        for value in ("", " ", 129 * "a")
+    ],
+    (WandbOptions, {"project": "a/b"}, "wandb.project is 'a/b'; allowed: a name without any of /"),
+    *[
+        (WandbOptions, {"tags": tags}, r"wandb.tags is \[.*\]; allowed: a list of words of 1 to 64 characters")
+        for tags in ([""], ["a", " "], [65 * "a"])
+    ],
+    (WandbOptions, {"tags": "a"}, "wandb.tags is 'a'; allowed: a list of names"),
+    (WandbOptions, {"tags": [1]}, r"wandb.tags is \[1\]; allowed: a list of names"),
+    *[
         (TrainerOptions, {name: 0}, f"trainer.{name} is 0; allowed: an integer >= 1")
-        for name in ("devices", "num_nodes", "accumulate_grad_batches", "val_every", "save_every")
+        for name in ("accumulate_grad_batches", "val_every", "save_every")
     ],
     *[
         (TrainerOptions, {"max_steps": n}, f"trainer.max_steps is {n}; allowed: an integer >= 1, or -1 for max_epochs")
@@ -172,4 +199,5 @@ def test_the_ends_of_each_range_are_allowed() -> None:
     OptimOptions(lr=1e-300, weight_decay=0, betas=[0, 0.999], final=1, cooldown=1, milestones=[])
     NTKOptions(probe=1, every=1)
     TrainerOptions(max_epochs=1, devices=1, max_steps=1, val_every=1, save_every="1s", limit_train_batches=1)
+    WandbOptions(project=128 * "a", tags=[64 * "a"])
     assert RunOptions(seed=2**32 - 1).seed == 2**32 - 1

@@ -4,7 +4,8 @@ import dataclasses
 import shutil
 from pathlib import Path
 
-from hpnets.options import RunOptions
+from hpnets.options import RunOptions, WandbOptions
+from hpnets.options.launcher import launched
 
 STEPS = 3
 
@@ -20,13 +21,14 @@ def dry_run(options: RunOptions, folder: Path) -> None:
     from hpnets.training import RunFolder, train
     from hpnets.zoo import features_for
 
-    options, marked = dataclasses.replace(options, wandb="off"), folder.with_name(f"{folder.name}-dry-run")
+    options = dataclasses.replace(options, wandb=WandbOptions("off"), trainer=launched(options.trainer))
+    marked = folder.with_name(f"{folder.name}-dry-run")
     RunFolder(folder).check_new()
     RunFolder(marked).check_new()
     features = features_for(options.model["name"], options.task["name"])
     try:
         summary = train(options, marked, features=features, last_step=STEPS)
-        alone = options.trainer.devices * options.trainer.num_nodes == 1
+        alone = options.trainer.devices == options.trainer.num_nodes == 1
         if alone:
             summary = train(options, marked, resume=True, features=features, last_step=2 * STEPS)
         if summary.results:

@@ -15,7 +15,7 @@ from hpnets.validate import WORDS, list_in_words
 LISTS = (list[int], list[float], list[str], tuple[int, ...], tuple[float, float])
 # Words for the types of options, by the names that jsonargparse gives them.
 TYPES = {repr(kind): word for kind, (word, _) in WORDS.items()}
-TYPES |= {repr(kind): list_in_words(get_args(kind)[0]) for kind in LISTS}
+TYPES |= {repr(kind): list_in_words(get_args(kind)[0]) for kind in LISTS} | {repr(list): "a list"}
 Function = Callable[..., object]
 
 

@@ -18,12 +18,12 @@ def resumed_run(argv: list[str]) -> tuple[Path, "RunOptions"]:
     Raises ValueError for a flag that may not change in a run that goes on, and for a folder that is not of a run.
     """
     from hpnets.training import RunFolder
-    from hpnets.training.read_back import RESUMABLE
+    from hpnets.training.read_back import RESUMABLE, may_change
 
     flags = flags_of(argv)
     folder = Path(flags.pop("resume"))
     for name, value in flags.items():
-        if name not in RESUMABLE:
+        if not may_change(name):
             raise ValueError(
                 f"--{name} {shown(value)} is given with --resume; allowed: changes of {', '.join(RESUMABLE)}; "
                 f"{nearest(name, RESUMABLE)}"
@@ -55,6 +55,6 @@ def changed(options: "RunOptions", flags: dict[str, str]) -> "RunOptions":
 
     config: dict[str, Any] = options.to_dict()
     for name, value in flags.items():
-        group, _, key = name.rpartition(".")
+        group, _, key = "wandb.mode".rpartition(".") if name == "wandb" else name.rpartition(".")
         (config[group] if group else config)[key] = TRUTH.get(value, value)
     return complete(RunOptions.from_dict(config))

@@ -1,7 +1,9 @@
 """A run as the command line starts or resumes it, and the lines that are printed at its end."""
 
+import itertools
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +11,40 @@ from hpnets.commands.dry_run import dry_run
 from hpnets.commands.process import INTERRUPTED, fail, other_command
 from hpnets.commands.resuming import resumed_run
 from hpnets.options import RunOptions
+from hpnets.options.launcher import is_shared
 
 
-def new_folder(out: str | None, options: RunOptions) -> Path:
-    """The run folder: --out, or a name from model, task and time, which Lightning's processes share by HPNETS_OUT.
+def start(options: RunOptions, out: str | None) -> None:
+    """Start a run in the folder `out`, or in the one of all its processes, or in the first that no other run takes."""
+    given = out or shared_folder()
+    if given:
+        return run(options, Path(given), resume=False)
+    from hpnets.training.errors import FolderTaken
 
-    Raises ValueError under a launcher without --out, since each process would choose a name of its own.
+    for folder in new_folders(options):
+        try:
+            return run(options, folder, resume=False)
+        except FolderTaken:  # by a run of the same second
+            continue
+
+
+def shared_folder() -> str | None:
+    """The folder of the run that Lightning has started this process for; None for the process that starts a run.
+
+    Raises ValueError under another launcher, since each process would choose a folder of its own.
     """
-    if out is None and int(os.environ.get("WORLD_SIZE", 1)) > 1 and "HPNETS_OUT" not in os.environ:
+    if is_shared() and "HPNETS_OUT" not in os.environ:
         raise ValueError("--out is needed under a launcher: each process would choose its own run folder")
+    return os.environ["HPNETS_OUT"] if is_shared() else None
+
+
+def new_folders(options: RunOptions) -> Iterator[Path]:
+    """runs/MODEL-TASK-TIME, then with -2, -3, ...; HPNETS_OUT tells it to the processes that Lightning starts."""
     model, task = (part["name"].replace("/", "-") for part in (options.model, options.task))  # timm/resnet18
     name = f"runs/{model}-{task}-{time.strftime('%Y%m%d-%H%M%S')}"
-    if out is None and options.trainer.devices > 1:
-        name = os.environ.setdefault("HPNETS_OUT", name)
-    return Path(out or name)
+    for n in itertools.count(1):
+        os.environ["HPNETS_OUT"] = name if n == 1 else f"{name}-{n}"
+        yield Path(os.environ["HPNETS_OUT"])
 
 
 def resume(argv: list[str]) -> None:
@@ -31,12 +53,12 @@ def resume(argv: list[str]) -> None:
     run(options, folder, resume=True)
 
 
-def try_run(options: RunOptions, folder: Path) -> None:
+def try_run(options: RunOptions, out: str | None) -> None:
     """Try all that a run does on a few steps; a loss that is NaN or a signal ends it as it ends a run."""
     from hpnets.training import Interrupted, NonFiniteError
 
     try:
-        dry_run(options, folder)
+        dry_run(options, Path(out or shared_folder() or next(new_folders(options))))
     except NonFiniteError as error:
         fail(str(error), status=1)
     except (Interrupted, KeyboardInterrupt):

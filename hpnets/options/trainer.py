@@ -1,6 +1,7 @@
 """The options of Lightning's Trainer."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from hpnets.options.fields import read_fields
 from hpnets.options.intervals import TIMES, check_interval, check_time, epochs, seconds
@@ -13,14 +14,14 @@ class TrainerOptions:
 
     Args:
         max_epochs: passes over the training set
-        devices: how many processes, one a device, on each node
+        devices: how many processes a node, one a device; auto is as many as torchrun has started, else 1
         accelerator: auto, cpu, gpu, ...
         strategy: auto, ddp, ...
         precision: 32-true, 64-true, bf16-mixed or 16-mixed
         deterministic: refuse operations that have no deterministic form
         max_steps: take n steps instead of max_epochs; -1 for max_epochs
         max_time: end after a time such as 90s, 10m, 8h or 5d, at the latest; or "off"
-        num_nodes: how many machines
+        num_nodes: how many machines; auto is as many as torchrun has started on, else 1
         accumulate_grad_batches: batches of a step; an epoch leaves out those that do not fill one
         val_every: validate every n steps, at each end of an "epoch", or as "5epochs"; and at the end of the run
         save_every: save last.ckpt every n steps or at times such as 10m, beside each end of an "epoch"
@@ -29,14 +30,14 @@ class TrainerOptions:
     """
 
     max_epochs: int = 20
-    devices: int = 1
+    devices: int | Literal["auto"] = "auto"
     accelerator: str = "auto"
     strategy: str = "auto"
     precision: str = "32-true"
     deterministic: bool = False
     max_steps: int = -1
     max_time: str = "off"
-    num_nodes: int = 1
+    num_nodes: int | Literal["auto"] = "auto"
     accumulate_grad_batches: int = 1
     val_every: int | str = "epoch"
     save_every: int | str = "epoch"
@@ -47,8 +48,13 @@ class TrainerOptions:
         # What is false here is the text "off", which yaml takes for false.
         self.max_time = "off" if self.max_time is False else self.max_time
         read_fields(self, "trainer.")
-        for name in ("max_epochs", "devices", "num_nodes", "accumulate_grad_batches"):
+        for name in ("max_epochs", "accumulate_grad_batches"):
             at_least(f"trainer.{name}", getattr(self, name), 1)
+        for name in ("devices", "num_nodes"):
+            value = getattr(self, name)
+            require(value == "auto" or value >= 1, f"trainer.{name}", value, "an integer >= 1, 'auto'")
+        whole = not self.strategy.startswith(("fsdp", "deepspeed"))
+        require(whole, "trainer.strategy", self.strategy, "auto, ddp: a kernel needs all weights on its device")
         allowed = ("32-true", "64-true", "16-mixed", "bf16-mixed")  # weights in half precision have no exact kernel
         require(self.precision in allowed, "trainer.precision", self.precision, ", ".join(allowed))
         steps = self.max_steps >= 1 or self.max_steps == -1

@@ -3,6 +3,7 @@
 import logging
 import sys
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import lightning.pytorch as pl
@@ -27,7 +28,9 @@ from hpnets.training.patterns import patterns_in
 from hpnets.training.position import Position
 from hpnets.training.run_folder import RunFolder
 from hpnets.training.terminal import Bar, Lines
-from hpnets.training.wandb_log import WandbLog, resolve_mode
+from hpnets.training.track import KernelTrack
+from hpnets.training.wandb_content import size
+from hpnets.training.wandb_log import WandbLog, WandbPast, resolve_mode
 
 
 def make_monitor(ntk: NTKOptions, net: nn.Module, task: Task, run: RunFolder) -> NTKMonitor | None:
@@ -69,9 +72,10 @@ def make_callbacks(
     every = o.save_every if isinstance(o.save_every, int) else None
     best = LastAndBest(run.checkpoints, task.monitor, task.monitor_mode, every, seconds(o.save_every))
     measuring = [*([monitor] if monitor else []), *make_harmonics(task), EpochPicture(task, run.picture)]
+    past = WandbPast(metrics, lambda: monitor.track if monitor else KernelTrack())
     printing = [Lines(options, run.path), *([Bar()] if sys.stdout.isatty() else [])]
     keeping = [MetricsState(metrics), KeepOptions(options), *printing, Position(), best]
-    return [SeedEpochs(options.seed), *measuring, *keeping]
+    return [SeedEpochs(options.seed), past, *measuring, *keeping]
 
 
 def make_harmonics(task: Task) -> list[Callback]:
@@ -89,10 +93,10 @@ def make_trainer(options: RunOptions, loggers: list[Any], callbacks: list[Callba
         return pl.Trainer(
             max_epochs=o.max_epochs if o.max_steps == -1 else -1,
             max_steps=o.max_steps,
-            num_nodes=o.num_nodes,
             accumulate_grad_batches=o.accumulate_grad_batches,
             **validation(o),
             devices=o.devices,
+            num_nodes=o.num_nodes,  # type: ignore[arg-type]
             accelerator=o.accelerator,
             strategy=o.strategy,
             precision=o.precision,  # type: ignore[arg-type]
@@ -110,10 +114,13 @@ def make_trainer(options: RunOptions, loggers: list[Any], callbacks: list[Callba
         raise ValueError(f"trainer options {vars(o)} cannot be run here: {str(error).strip()}") from None
 
 
-def make_wandb(options: RunOptions, run: RunFolder) -> WandbLog | None:
+def make_wandb(options: RunOptions, run: RunFolder, net: nn.Module, task: Task) -> WandbLog | None:
     """wandb's logger on the first rank; None on other ranks, and if wandb is off."""
-    mode = resolve_mode(options.wandb) if is_first_rank() else "off"
-    return None if mode == "off" else WandbLog(run.path, mode, options.to_dict())
+    mode = resolve_mode(options.wandb.mode) if is_first_rank() else "off"
+    if mode == "off":
+        return None
+    config = {**options.to_dict(), **size(net, task.input_shape)}
+    return WandbLog(run.path, replace(options.wandb, mode=mode), config)
 
 
 def is_first_rank() -> bool:

@@ -17,7 +17,7 @@ from hpnets.ntk import Plan, StalePlanError, ntk, plan, split_kernel, zero_gradi
 from hpnets.ntk.metrics import Measurement, available_metrics, check_metrics, measure
 from hpnets.training.batch_statistics import BatchStatistics, Source
 from hpnets.training.errors import NonFiniteError
-from hpnets.training.log import log_now
+from hpnets.training.log import log_now, log_spectrum
 from hpnets.training.measured_network import FindNetwork, find_network
 from hpnets.training.patterns import matching, trained
 from hpnets.training.schedule import Every, Scheduled
@@ -130,6 +130,7 @@ class NTKMonitor(Scheduled):
         logged = {f"ntk/{name}": value for name, value in values.items()}
         trainer.callback_metrics.update({name: torch.tensor(value) for name, value in logged.items()})
         log_now(trainer, logged)
+        log_spectrum(trainer, self.track.spectra[-1])
         if time.monotonic() - self.written > WRITE_SECONDS:
             self._write(trainer)
 

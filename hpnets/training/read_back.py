@@ -74,13 +74,18 @@ def check_unchanged(path: Path, options: RunOptions, before: dict[str, Any]) -> 
     """
     # Both sides go through json, which makes tuples lists, as yaml does.
     now, then = (_flat(json.loads(json.dumps(d))) for d in (options.to_dict(), before))
-    names = [name for name in now if name in then and name not in RESUMABLE and now[name] != then[name]]
+    names = [name for name in now if name in then and not may_change(name) and now[name] != then[name]]
     if names:
         changes = ", ".join(f"{name} is {shown(now[name])} and was {shown(then[name])}" for name in names[:3])
         raise ValueError(
             f"{path}: {changes}; allowed in a run that goes on: changes of {', '.join(RESUMABLE)}; for others start a "
             f"new run with --config {path}"
         )
+
+
+def may_change(name: str) -> bool:
+    """Whether an option, or its whole group, is in RESUMABLE."""
+    return name in RESUMABLE or name.partition(".")[0] in RESUMABLE
 
 
 def _flat(options: dict[str, Any]) -> dict[str, Any]:

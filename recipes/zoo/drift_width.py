@@ -49,7 +49,7 @@ def drift_width(
 
 def drift(model: str, width: int, seed: int, epochs: int, rate: float) -> float:
     """The kernel drift of one run."""
-    from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
+    from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions, WandbOptions
     from hpnets.training import train
 
     options = {"name": model, "width": width, **({"scale_inputs": True} if model.startswith("pnn") else {})}
@@ -58,7 +58,7 @@ def drift(model: str, width: int, seed: int, epochs: int, rate: float) -> float:
         optim=OptimOptions("sgd", learning_rate(options, seed, rate)),
         ntk=NTKOptions(PROBE, "epoch", metrics=["drift"]),
         trainer=TrainerOptions(max_epochs=epochs, accelerator="cpu"),
-        wandb="off",
+        wandb=WandbOptions("off"),
         seed=seed,
     )
     with tempfile.TemporaryDirectory() as folder:
