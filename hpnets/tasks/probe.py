@@ -29,7 +29,8 @@ def balanced_rows(labels: Tensor, n: int, classes: int, generator: torch.Generat
     limit = int(sizes.clamp(max=int(sizes.min()) + 1).sum())
     if n > limit:
         short = int(sizes.argmin())
-        raise ValueError(f"n is {n}; allowed: at most {limit}, as class {short} has only {int(sizes[short])} samples")
+        only = f"class {short} has only {int(sizes[short])} samples"
+        raise ValueError(f"n is {n}; allowed: at most {limit}, as {only}; --ntk.probe sets n")
     shuffled = torch.randperm(len(labels), generator=generator)
     turn = torch.empty_like(labels)
     for c in range(classes):
