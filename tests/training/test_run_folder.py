@@ -206,7 +206,7 @@ def test_config_holds_plain_types(run: RunFolder) -> None:
     given = {"name": "ccp", "degree": 3, "width": 16}
     own = {"activation": "none", "norm": "none", "skip": True, "shared": False, "product": "hadamard"}
     assert config["model"] == {**given, **own, "parametrisation": "standard", "base_width": 256, "init": "own"}
-    assert config["task"] == {"name": "digits", "batch_size": 132, "seed": 0, "num_workers": 0}
+    assert config["task"] == {"name": "digits", "batch_size": 132, "seed": 0, "num_workers": 0, "augment": "none"}
     assert config["trainer"]["max_epochs"] == 2
 
 
