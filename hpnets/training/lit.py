@@ -117,4 +117,4 @@ class LitModel(pl.LightningModule):
         check_weights(self)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        return scheduled(self, make_optimizer(self.net, self.optim), self.optim)
+        return scheduled(self, self.task, make_optimizer(self.net, self.optim), self.optim)

@@ -124,4 +124,4 @@ class LitGAN(pl.LightningModule):
             optimizer.add_param_group(group)
         for group in optimizer.param_groups:
             group.update({"betas": BETAS} if "betas" in group else {})
-        return scheduled(self, optimizer, self.optim)
+        return scheduled(self, self.task, optimizer, self.optim)

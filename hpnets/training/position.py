@@ -44,9 +44,6 @@ class Position(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         self._cut = checkpoint.get("random", [])
-        # Lightning restores its counters later, after a schedule has asked for the run's length, and so for the loader,
-        # which would then begin at the first batch.
-        trainer.fit_loop.load_state_dict(checkpoint["loops"]["fit_loop"])
         self._stepped = checkpoint["loops"]["fit_loop"]["epoch_loop.state_dict"]["_batches_that_stepped"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

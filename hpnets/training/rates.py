@@ -11,10 +11,13 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from hpnets.options import OptimOptions
 from hpnets.schedules import changes_rates, check_total, needs_total, rate_factor
+from hpnets.tasks import Task
 from hpnets.training.log import log_now
 
 
-def scheduled(module: pl.LightningModule, optimizer: Optimizer, optim: OptimOptions) -> OptimizerLRScheduler:
+def scheduled(
+    module: pl.LightningModule, task: Task, optimizer: Optimizer, optim: OptimOptions
+) -> OptimizerLRScheduler:
     """The optimiser, with the schedule of `optim`, if rates change; a factor multiplies the rate of each group.
 
     Steps are the optimiser's. The state of the schedule, which is part of checkpoints, holds the `total_steps`.
@@ -22,11 +25,19 @@ def scheduled(module: pl.LightningModule, optimizer: Optimizer, optim: OptimOpti
     """
     if not changes_rates(optim):
         return optimizer
-    total = module.trainer.estimated_stepping_batches
+    total = _total_steps(module.trainer, task)
     check_total(optim, total)
     scheduler = LambdaLR(optimizer, lambda step: rate_factor(optim, step, total))
     scheduler.total_steps = total  # type: ignore[attr-defined]
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def _total_steps(trainer: pl.Trainer, task: Task) -> float:
+    """The steps of a fit that is about to start."""
+    if getattr(trainer, "datamodule", None) is task:
+        # Lightning's own number makes it ask for the loader of training before it knows where a resumed fit stands.
+        return planned_steps(trainer, len(task.train_dataloader()))
+    return trainer.estimated_stepping_batches
 
 
 def learning_rate(trainer: pl.Trainer, lr: float) -> float:

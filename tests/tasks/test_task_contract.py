@@ -140,7 +140,7 @@ def test_listing_and_options() -> None:
     assert {"digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "svhn", "line", "sphere", "image_fit"} <= set(
         ALL
     )
-    assert list(task_options("mnist")) == ["root", "download", "batch_size", "seed", "num_workers"]
+    assert list(task_options("mnist")) == ["root", "download", "batch_size", "seed", "num_workers", "augment"]
     for name in ALL:
         options = task_options(name).values()
         assert all(option.default is not option.empty and option.annotation is not option.empty for option in options)

@@ -20,8 +20,7 @@ def on_rank(world: int, rank: int, name: str = "line", **options: Any) -> Task:
     """A task as it stands on one of `world` ranks; x of `line` is unique per sample, so it can stand for the row."""
     sizes = {"train_size": 40, "test_size": 37} if name == "line" else {}
     task = create_task(name, **{"batch_size": 6, **sizes, **options})
-    epoch, batches = SimpleNamespace(current=SimpleNamespace(processed=0)), SimpleNamespace(restarting=False)
-    loop = SimpleNamespace(epoch_progress=epoch, epoch_loop=batches)
+    loop = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False).fit_loop
     task.trainer = SimpleNamespace(world_size=world, global_rank=rank, fit_loop=loop)  # type: ignore[assignment]
     return task
 

@@ -17,9 +17,8 @@ from hpnets.training import LitModel, RunFolder, evaluate, load_run, train
 from hpnets.training.average import averaged
 from hpnets.training.checkpoints import read_checkpoint
 from hpnets.training.rates import planned_steps
-from tests.training.runs import read_rows, small_options
+from tests.training.runs import assert_same_run, read_rows, small_options, train_until
 from tests.training.sphere_runs import fit, plain, sphere
-from tests.training.test_resume import assert_same_run, train_until
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.*does not have many workers.*", "ignore:.*smaller than the logging interval.*"
@@ -121,10 +120,22 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 
 def test_a_run_with_everything_on_goes_on_as_if_it_had_not_been_cut(whole: RunFolder, tmp_path: Path) -> None:
-    for step in (4, 12):
+    """Workers fetch rows as soon as they are made, which must not be before a resumed fit knows its epoch."""
+    for step, workers in ((4, 0), (12, 1)):
+        resumed = options(task=TASK | {"num_workers": workers})
         train_until(step, options(), tmp_path / f"cut{step}")
-        train(options(), tmp_path / f"cut{step}", resume=True)
-        assert_same_run(whole.path, tmp_path / f"cut{step}")
+        train(resumed, tmp_path / f"cut{step}", resume=True)
+        for name in ("model.safetensors", "metrics.csv", "ntk.safetensors"):
+            assert (tmp_path / f"cut{step}" / name).read_bytes() == (whole.path / name).read_bytes()
+
+
+def test_it_goes_on_in_mid_epoch_where_a_step_takes_two_batches(tmp_path: Path) -> None:
+    pairs = options(trainer=TrainerOptions(2, accelerator="cpu", accumulate_grad_batches=2, save_every=1))
+    train(pairs, tmp_path / "whole")
+    for step in (3, 6):
+        train_until(step, pairs, tmp_path / f"cut{step}")
+        train(pairs, tmp_path / f"cut{step}", resume=True)
+        assert_same_run(tmp_path / "whole", tmp_path / f"cut{step}")
 
 
 def test_the_average_is_validated_tested_and_kept_and_the_kernel_is_of_the_raw_weights(
