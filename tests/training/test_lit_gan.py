@@ -251,7 +251,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"task": {"name": "image_fit"}}, "task 'image_fit' has no pictures to generate"),
     (
         {"trainer": TrainerOptions(1, 2, "cpu", "ddp")},
-        "trainer.devices is 2; allowed: for 'style_generator', 1, on one node",
+        "trainer.devices is 2; allowed for 'style_generator': 1",
     ),
     ({"model": {"name": "mlp"}}, "gan is .*; allowed for 'mlp', no generator: no change"),
     ({"model": {"name": "mlp"}, "gan": GANOptions(), "task": {"name": "generate"}}, "unknown task 'generate'"),
