@@ -9,12 +9,14 @@ from hpnets.ntk._fingerprint import fingerprint
 from hpnets.ntk._functional import Params, eager
 from hpnets.ntk._gradients import zero_gradient_fraction
 from hpnets.ntk._kernel import ntk
+from hpnets.ntk._lambda_min import lambda_min, lambda_min_blocks
 from hpnets.ntk._linearised import Centred, Linearised, centre, linearize
 from hpnets.ntk._operator import NTKOperator
 from hpnets.ntk._output_selection import Outputs, trace_kernel
 from hpnets.ntk._plan import ParameterPlan, Plan, StalePlanError
 from hpnets.ntk._planning import plan
 from hpnets.ntk._rules import GainRule, OuterRule, Rule, register_rule
+from hpnets.ntk._singular_values import SingularValues, singular_values
 from hpnets.ntk._sketch import Sketch, sketch
 from hpnets.ntk._stages import stage_seconds
 
@@ -29,6 +31,7 @@ __all__ = [
     "Params",
     "Plan",
     "Rule",
+    "SingularValues",
     "Sketch",
     "StalePlanError",
     "UnprovenWarning",
@@ -36,6 +39,8 @@ __all__ = [
     "eager",
     "estimated_statistics",
     "fingerprint",
+    "lambda_min",
+    "lambda_min_blocks",
     "linearize",
     "metrics",
     "ntk",
@@ -43,6 +48,7 @@ __all__ = [
     "parse_bytes",
     "plan",
     "register_rule",
+    "singular_values",
     "sketch",
     "stage_seconds",
     "statistics_remember_start",

@@ -1,0 +1,154 @@
+"""Cells of the memorisation study: smallest eigenvalues, ranks, training on labels that are noise."""
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hpnets.linalg import spectrum
+from hpnets.ntk import lambda_min, ntk, singular_values
+from hpnets.papers.ensembles import Ensemble, fit
+from hpnets.papers.memorisation.nets import MODELS, build, parameters, square_dim, width_of, with_unit_readout
+from hpnets.papers.memorisation.sizes import Sizes
+from hpnets.study import Cell, grid
+from hpnets.tasks import create_task
+from hpnets.theory import limit_kernel, product_rank
+
+Measured = dict[str, Any]
+# Above this a Jacobian is not decomposed: the eigenvalues of its kernel are far from rounding there.
+JACOBIAN = "256MiB"
+
+
+def cells(sizes: Sizes) -> list[Cell]:
+    """The cells."""
+    seeds = tuple(range(sizes.seeds))
+    made = grid(smallest, network=sizes.networks, dim=sizes.dim, samples=sizes.samples, ratio=sizes.ratios, seed=seeds)
+    square: dict[str, Any] = {"dim": 0, "samples": sizes.square_samples, "seed": seeds}
+    made += grid(smallest, network="mlp-sigmoid", ratio=sizes.square_ratios, **square)
+    made += grid(smallest, network=sizes.edge_networks, ratio=sizes.edge_ratios, **square)
+    rank: dict[str, Any] = {"dim": sizes.rank_dims, "widths": list(sizes.rank_widths), "points": sizes.rank_points}
+    made += grid(ranks, network=sizes.rank_networks, seed=seeds, **rank)
+    adam: dict[str, Any] = {"widths": list(sizes.widths), "seeds": list(seeds), "steps": sizes.steps}
+    made += grid(memorise, network=sizes.trained, dim=sizes.trained_dims, samples=sizes.labels, **adam)
+    made += grid(memorise, network=sizes.mapped, dim=sizes.trained_dims[0], samples=sizes.map_labels, **adam)
+    made += grid(on_sphere, network=sizes.limits, dim=sizes.sphere_dims, samples=sizes.sphere_samples, seed=seeds)
+    pixels = {"images": sizes.images, "width": sizes.pixel_width, "seed": seeds}
+    return made + grid(on_pixels, network=sizes.pixel_networks, samples=sizes.pixel_samples, **pixels)
+
+
+def points(dim: int, samples: int, seed: int, where: str = "gaussian") -> tuple[Tensor, Tensor]:
+    """x (samples, dim) and y (samples, 1) of the `gaussian_points` task."""
+    task = create_task("gaussian_points", dim=dim, points=where, train_size=samples, batch_size=samples, seed=seed)
+    task.setup()
+    return task.train_set.batch(range(samples))
+
+
+def make_net(network: str, dim: int, width: int, seed: int) -> nn.Module:
+    """The network, drawn on the CPU by its seed."""
+    torch.manual_seed(seed)
+    return build(network, dim, width)
+
+
+def smallest(network: str, dim: int, samples: int, ratio: float, seed: int, device: str) -> Measured:
+    """lambda_min of a network with at most ratio * samples parameters, read-out N(0, 1), on Gaussian points.
+
+    dim: of the points; 0 is the paper's shape, d-d-d-1, and the d of such an MLP for the other networks.
+    """
+    d = dim or square_dim(ratio * samples)
+    width = width_of(network, d, ratio * samples if dim else d * (2 * d + 1))
+    net = with_unit_readout(make_net(network, d, width, seed)).double().to(device)
+    x, _ = points(d, samples, seed)
+    made = {"dim": d, "width": width, "parameters": parameters(network, d, width)}
+    return made | measured(net, x.double().to(device))
+
+
+def measured(net: nn.Module, x: Tensor) -> Measured:
+    """lambda_min with its error, and whether it is 0 by counting or rounding; lambda_max; the stored kernel's least."""
+    l = lambda_min(net, x, outputs="trace", memory=JACOBIAN)
+    stored = float(torch.linalg.eigvalsh(ntk(net, x, outputs="trace"))[0])
+    shown = {"min": l.smallest, "error": l.error, "singular": l.singular, "noise": l.noise}
+    return {**shown, "max": l.largest, "stored": stored}
+
+
+def ranks(network: str, dim: int, widths: list[int], points: int, seed: int, device: str) -> Measured:
+    """The rank of the NTK on Gaussian points in float64, and the rank predicted, at each width."""
+    x = torch.randn(points, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).to(device)
+    nets = [make_net(network, dim, width, seed).double().to(device) for width in widths]
+    seen = [singular_values(net, x, outputs="trace").rank for net in nets]
+    return {"rank": seen, "predicted": [predicted_rank(network, *each, x) for each in zip(widths, nets, strict=True)]}
+
+
+def predicted_rank(network: str, width: int, net: nn.Module, x: Tensor) -> int:
+    """`product_rank` without activation; with ReLU m N d beside a skip, else a bound by the points that are active."""
+    family, degree, activation, *_ = network.split("-")
+    (n, dim), N = x.shape, int(degree)
+    if activation == "none":
+        return product_rank(MODELS[family], N, dim, width, n)
+    if family != "pnn":
+        return min(n, width * N * dim + (family == "ccp"))
+    with torch.no_grad():
+        active = torch.stack([W_n(x) > 0 for W_n in net.W]).all(0)  # type: ignore[union-attr]
+    return min(int(active.any(1).sum()), int(active.sum(0).clamp(max=N * (dim - 1) + 1).sum()))
+
+
+def memorise(
+    network: str, dim: int, samples: int, rate: float, widths: list[int], seeds: list[int], steps: int, device: str
+) -> Measured:
+    """Full-batch Adam on N(0, 1) labels, lr rate / (10 sqrt(samples)) falling to 0 as a half cosine, all widths at once.
+
+    By width, of each seed: the last mean squared error, and the rank of the NTK at the start; the parameters by width.
+    """
+    members = [(width, seed) for width in widths for seed in seeds]
+    nets = [make_net(network, dim, width, seed) for width, seed in members]
+    data = [points(dim, samples, seed) for _, seed in members]
+    x, y = (torch.stack(part).to(device) for part in zip(*data, strict=True))
+    start = [singular_values(net, x_m, outputs="trace").rank for net, x_m in zip(nets, x.cpu(), strict=True)]
+    loss = fit(padded(nets, device), x, y, steps, lr=0.1 * rate / samples**0.5)
+    shape, sizes = (len(widths), len(seeds)), [parameters(network, dim, width) for width in widths]
+    rank = torch.tensor(start).view(shape).tolist()
+    return {"loss": loss.view(shape).tolist(), "rank": rank, "parameters": sizes}
+
+
+def padded(nets: list[nn.Module], device: str) -> Ensemble:
+    """Networks of several widths as one ensemble: each has units of weight 0 beside its own, up to the widest.
+
+    Such a unit is 0 with gradient 0, so that it stays 0 under Adam; s(0) must be 0.
+    """
+    widest = max(nets, key=lambda net: sum(p.numel() for p in net.parameters()))
+    params = {}
+    for name, p in widest.named_parameters():
+        params[name] = torch.zeros(len(nets), *p.shape)
+        for row, net in zip(params[name], nets, strict=True):
+            own = net.get_parameter(name).detach()
+            row[tuple(map(slice, own.shape))] = own
+    return Ensemble(copy.deepcopy(widest).to("meta"), {name: p.to(device) for name, p in params.items()})
+
+
+def on_sphere(network: str, dim: int, samples: int, seed: int, device: str) -> Measured:
+    """lambda_min of the limit kernel on uniform points of the unit sphere, and the bound by the nearest pair of points.
+
+    lambda_min <= v^T K v = (K_ii + K_jj) / 2 - K_ij for v = (e_i - e_j) / sqrt(2), every pair i, j.
+    """
+    x = torch.nn.functional.normalize(points(dim, samples, seed, "sphere")[0].double()).to(device)
+    # The networks divide x by the root of the dimension.
+    K = limit_kernel(make_net(network, dim, 1, 0), dim**0.5 * x).ntk
+    own = K.diagonal()
+    pairs = (own[:, None] + own) / 2 - K
+    i, j = torch.triu_indices(samples, samples, 1)
+    of = spectrum(K)
+    return {
+        "min": float(of.eigenvalues[-1]),
+        "error": of.floor,
+        "bound": float(pairs[i, j].min()),
+        "nearest": float((x[i] - x[j]).norm(dim=1).min()),
+    }
+
+
+def on_pixels(network: str, images: str, width: int, samples: int, seed: int, device: str) -> Measured:
+    """lambda_min of a network with read-out N(0, 1) on random training images, standardised and flattened."""
+    task = create_task(images, seed=seed)
+    task.setup()
+    x = task.probe(samples).x.flatten(1).double().to(device)
+    net = with_unit_readout(make_net(network, x.shape[1], width, seed)).double().to(device)
+    return {"parameters": parameters(network, x.shape[1], width)} | measured(net, x)

@@ -1,0 +1,53 @@
+"""The networks of the memorisation study by short names, such as "mlp-sigmoid", "pnn-2-relu" and "skip-4-relu-sum"."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from hpnets.models import create_model
+
+MODELS = {"pnn": "pnn", "skip": "pnn_skip", "ccp": "ccp"}
+
+
+def build(name: str, dim: int, width: int) -> nn.Module:
+    """mlp-s: two hidden layers of activation s, no bias. pnn-N-s, skip-N-s, ccp-N-s: products; -sum: the twin."""
+    family, *rest = name.split("-")
+    same: dict[str, Any] = {"input_shape": (dim,), "output_dim": 1, "width": width}
+    if family == "mlp":
+        return create_model("mlp", depth=2, activation=rest[0], bias=False, **same)
+    degree, activation, *twin = rest
+    scaled = {} if family == "ccp" else {"scale_inputs": True}
+    product = "sum" if twin else "hadamard"
+    return create_model(MODELS[family], degree=int(degree), activation=activation, product=product, **scaled, **same)
+
+
+def parameters(name: str, dim: int, width: int) -> int:
+    """P: m (d + m + 1) of an MLP, m (N d + 1) of a product and of its twin, and the bias of ccp."""
+    family, degree, *_ = name.split("-")
+    return width * (dim + width + 1) if family == "mlp" else width * (int(degree) * dim + 1) + (family == "ccp")
+
+
+def width_of(name: str, dim: int, at_most: float) -> int:
+    """The largest width, at least 1, with at most so many parameters."""
+    width = 1
+    while parameters(name, dim, width + 1) <= at_most:
+        width += 1
+    return width
+
+
+def square_dim(at_most: float) -> int:
+    """The largest d, at least 1, for which an MLP d-d-d-1 has at most so many parameters, d (2 d + 1)."""
+    return max(1, int(((1 + 8 * at_most) ** 0.5 - 1) / 4))
+
+
+def with_unit_readout(net: nn.Module) -> nn.Module:
+    """The network with read-out weights N(0, 1) and no factor before them, so that K grows with the width."""
+    if hasattr(net, "output_scale"):
+        net.output_scale = 1.0
+        return net
+    readout = net.V if hasattr(net, "V") else net.C
+    assert isinstance(readout, nn.Linear)
+    with torch.no_grad():
+        readout.weight.mul_(readout.in_features**0.5)
+    return net
