@@ -17,7 +17,7 @@ from hpnets.theory import limit_kernel, product_rank
 
 Measured = dict[str, Any]
 # Above this a Jacobian is not decomposed: the eigenvalues of its kernel are far from rounding there.
-JACOBIAN = "256MiB"
+JACOBIAN = "48MiB"
 
 
 def cells(sizes: Sizes) -> list[Cell]:
@@ -30,8 +30,10 @@ def cells(sizes: Sizes) -> list[Cell]:
     rank: dict[str, Any] = {"dim": sizes.rank_dims, "widths": list(sizes.rank_widths), "points": sizes.rank_points}
     made += grid(ranks, network=sizes.rank_networks, seed=seeds, **rank)
     adam: dict[str, Any] = {"widths": list(sizes.widths), "seeds": list(seeds), "steps": sizes.steps}
-    made += grid(memorise, network=sizes.trained, dim=sizes.trained_dims, samples=sizes.labels, **adam)
-    made += grid(memorise, network=sizes.mapped, dim=sizes.trained_dims[0], samples=sizes.map_labels, **adam)
+    first = sizes.trained_dims[0]
+    made += grid(memorise, network=sizes.trained, dim=sizes.trained_dims, samples=sizes.labels, rate=1.0, **adam)
+    made += grid(memorise, network=sizes.tuned, dim=first, samples=sizes.labels, rate=sizes.rates, **adam)
+    made += grid(memorise, network=sizes.mapped, dim=first, samples=sizes.map_labels, rate=1.0, **adam)
     made += grid(on_sphere, network=sizes.limits, dim=sizes.sphere_dims, samples=sizes.sphere_samples, seed=seeds)
     pixels = {"images": sizes.images, "width": sizes.pixel_width, "seed": seeds}
     return made + grid(on_pixels, network=sizes.pixel_networks, samples=sizes.pixel_samples, **pixels)

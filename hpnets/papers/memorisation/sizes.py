@@ -23,20 +23,22 @@ class Sizes:
     edge_networks: tuple[str, ...] = ("mlp-relu", *PRODUCTS, "pnn-4-relu", "pnn-2-none", "ccp-2-none")
     edge_ratios: tuple[float, ...] = (0.9, 2.0, 4.0, 8.0, 16.0)
     rank_networks: tuple[str, ...] = (*POLYNOMIALS, "pnn-2-relu", "skip-2-relu", "skip-3-relu")
-    rank_dims: tuple[int, ...] = (2, 3, 4, 5, 6)
+    rank_dims: tuple[int, ...] = (2, 4, 6)
     rank_widths: tuple[int, ...] = (1, 2, 3, 4, 6, 8)
     rank_points: int = 140
     trained: tuple[str, ...] = ("mlp-relu", "ccp-2-relu", "ccp-2-relu-sum", "ccp-4-none", "ccp-2-none")
     trained_dims: tuple[int, ...] = (10, 14)
     labels: int = 100
+    tuned: tuple[str, ...] = ("ccp-2-relu", "ccp-2-relu-sum")
+    rates: tuple[float, ...] = (0.3, 1.0, 3.0)
     mapped: tuple[str, ...] = ("mlp-relu", "ccp-2-none")
-    map_labels: tuple[int, ...] = (25, 50, 75, 150)
-    widths: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 8, 11, 15, 20, 28)
-    steps: int = 6000
+    map_labels: tuple[int, ...] = (25, 50, 70, 100)
+    widths: tuple[int, ...] = (2, 3, 4, 5, 6, 8, 11, 15, 20)
+    steps: int = 4000
     limits: tuple[str, ...] = ("pnn-1-relu", "pnn-2-relu", "skip-2-relu", "pnn-2-relu-sum")
     sphere_dims: tuple[int, ...] = (3, 5)
     sphere_samples: tuple[int, ...] = (25, 50, 100, 200, 400)
-    pixel_networks: tuple[str, ...] = ("mlp-sigmoid", "mlp-relu", "pnn-2-relu", "skip-2-relu", "skip-2-relu-sum")
+    pixel_networks: tuple[str, ...] = ("mlp-sigmoid", "mlp-relu", "skip-2-relu", "skip-2-relu-sum")
     pixel_samples: tuple[int, ...] = (50, 100, 200, 400)
     pixel_width: int = 128
 
