@@ -1,6 +1,7 @@
 """Phase maps: cells where their numbers are, hatches where the change was seen, and the line."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from hpnets.study.charts import chart
 from hpnets.study.phase_maps import edges
 
 CELLS = {(n, m): -2.0 - m / n for n in (10.0, 20.0, 80.0) for m in (1.0, 2.0, 8.0)}
-LABELS = {"xlabel": "N, points", "ylabel": "m, units", "value": "log10 loss"}
+LABELS: dict[str, Any] = {"xlabel": "N, points", "ylabel": "m, units", "value": "log10 loss"}
 
 
 def test_numbers_hatches_and_line(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def predicted_rank(network: str, width: int, net: nn.Module, x: Tensor) -> int:
 def memorise(
     network: str, dim: int, samples: int, rate: float, widths: list[int], seeds: list[int], steps: int, device: str
 ) -> Measured:
-    """Full-batch Adam on N(0, 1) labels, lr rate / (10 sqrt(samples)) falling to 0 as a half cosine, all widths at once.
+    """Full-batch Adam on N(0, 1) labels, lr rate / (10 sqrt(samples)) falling to 0 as a half cosine, widths at once.
 
     By width, of each seed: the last mean squared error, and the rank of the NTK at the start; the parameters by width.
     """

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from hpnets.models import create_model
+from hpnets.models.pnn import PNN
 
 MODELS = {"pnn": "pnn", "skip": "pnn_skip", "ccp": "ccp"}
 
@@ -17,9 +18,9 @@ def build(name: str, dim: int, width: int) -> nn.Module:
     if family == "mlp":
         return create_model("mlp", depth=2, activation=rest[0], bias=False, **same)
     degree, activation, *twin = rest
-    scaled = {} if family == "ccp" else {"scale_inputs": True}
-    product = "sum" if twin else "hadamard"
-    return create_model(MODELS[family], degree=int(degree), activation=activation, product=product, **scaled, **same)
+    same |= {} if family == "ccp" else {"scale_inputs": True}
+    same |= {"activation": activation, "product": "sum" if twin else "hadamard"}
+    return create_model(MODELS[family], degree=int(degree), **same)
 
 
 def parameters(name: str, dim: int, width: int) -> int:
@@ -43,7 +44,7 @@ def square_dim(at_most: float) -> int:
 
 def with_unit_readout(net: nn.Module) -> nn.Module:
     """The network with read-out weights N(0, 1) and no factor before them, so that K grows with the width."""
-    if hasattr(net, "output_scale"):
+    if isinstance(net, PNN):
         net.output_scale = 1.0
         return net
     readout = net.V if hasattr(net, "V") else net.C

@@ -21,6 +21,7 @@ class Sizes:
     square_samples: int = 400
     square_ratios: tuple[float, ...] = (2.0, 8.0, 32.0, 128.0, 512.0)
     edge_networks: tuple[str, ...] = ("mlp-relu", *PRODUCTS, "pnn-4-relu", "pnn-2-none", "ccp-2-none")
+    dying: tuple[str, ...] = ("pnn-4-relu",)
     edge_ratios: tuple[float, ...] = (0.9, 2.0, 4.0, 8.0, 16.0)
     rank_networks: tuple[str, ...] = (*POLYNOMIALS, "pnn-2-relu", "skip-2-relu", "skip-3-relu")
     rank_dims: tuple[int, ...] = (2, 4, 6)
@@ -30,9 +31,9 @@ class Sizes:
     trained_dims: tuple[int, ...] = (10, 14)
     labels: int = 100
     tuned: tuple[str, ...] = ("ccp-2-relu", "ccp-2-relu-sum")
-    rates: tuple[float, ...] = (0.3, 1.0, 3.0)
+    rates: tuple[float, ...] = (0.3, 3.0)
     mapped: tuple[str, ...] = ("mlp-relu", "ccp-2-none")
-    map_labels: tuple[int, ...] = (25, 50, 70, 100)
+    map_labels: tuple[int, ...] = (25, 50, 70)
     widths: tuple[int, ...] = (2, 3, 4, 5, 6, 8, 11, 15, 20)
     steps: int = 4000
     limits: tuple[str, ...] = ("pnn-1-relu", "pnn-2-relu", "skip-2-relu", "pnn-2-relu-sum")
@@ -43,5 +44,11 @@ class Sizes:
     pixel_width: int = 128
 
 
-QUICK = replace(Sizes())
-TINY = QUICK
+FEW = replace(Sizes(), samples=100, square_samples=100, edge_networks=("mlp-relu", "skip-2-relu", "ccp-2-none"))
+FEWER = replace(FEW, rank_dims=(2, 4), rank_widths=(1, 2, 4), rank_points=50, sphere_samples=(25, 50, 100))
+SHORT = replace(FEWER, widths=(2, 4, 8, 15), map_labels=(25, 70), pixel_samples=(50, 100), pixel_width=64)
+QUICK = replace(SHORT, trained_dims=(10,), steps=1000)
+LEAST = replace(QUICK, seeds=3, ratios=(64.0, 128.0), samples=20, square_samples=20, rank_networks=("pnn-2-none",))
+LESS = replace(LEAST, square_ratios=(2.0, 8.0, 32.0), edge_ratios=(0.9, 4.0), limits=("pnn-1-relu", "pnn-2-relu"))
+SMALL = replace(LESS, rank_dims=(2,), sphere_dims=(3,), sphere_samples=(10, 20), pixel_networks=("mlp-relu",))
+TINY = replace(SMALL, rates=(3.0,), widths=(2, 15), map_labels=(25,), steps=10, pixel_samples=(5, 10))
