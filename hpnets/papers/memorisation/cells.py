@@ -21,9 +21,13 @@ JACOBIAN = "48MiB"
 
 
 def cells(sizes: Sizes) -> list[Cell]:
-    """The cells."""
+    """The cells, first those that read files; ValueError for images that are none."""
+    if len(create_task(sizes.images).input_shape) != 3:
+        raise ValueError(f"images is {sizes.images!r}; allowed: digits, fashion_mnist, mnist, cifar10")
     seeds = tuple(range(sizes.seeds))
-    made = grid(smallest, network=sizes.networks, dim=sizes.dim, samples=sizes.samples, ratio=sizes.ratios, seed=seeds)
+    pixels = {"images": sizes.images, "width": sizes.pixel_width, "seed": seeds}
+    made = grid(on_pixels, network=sizes.pixel_networks, samples=sizes.pixel_samples, **pixels)
+    made += grid(smallest, network=sizes.networks, dim=sizes.dim, samples=sizes.samples, ratio=sizes.ratios, seed=seeds)
     square: dict[str, Any] = {"dim": 0, "samples": sizes.square_samples, "seed": seeds}
     made += grid(smallest, network="mlp-sigmoid", ratio=sizes.square_ratios, **square)
     made += grid(smallest, network=sizes.edge_networks, ratio=sizes.edge_ratios, **square)
@@ -34,9 +38,7 @@ def cells(sizes: Sizes) -> list[Cell]:
     made += grid(memorise, network=sizes.trained, dim=sizes.trained_dims, samples=sizes.labels, rate=1.0, **adam)
     made += grid(memorise, network=sizes.tuned, dim=first, samples=sizes.labels, rate=sizes.rates, **adam)
     made += grid(memorise, network=sizes.mapped, dim=first, samples=sizes.map_labels, rate=1.0, **adam)
-    made += grid(on_sphere, network=sizes.limits, dim=sizes.sphere_dims, samples=sizes.sphere_samples, seed=seeds)
-    pixels = {"images": sizes.images, "width": sizes.pixel_width, "seed": seeds}
-    return made + grid(on_pixels, network=sizes.pixel_networks, samples=sizes.pixel_samples, **pixels)
+    return made + grid(on_sphere, network=sizes.limits, dim=sizes.sphere_dims, samples=sizes.sphere_samples, seed=seeds)
 
 
 def points(dim: int, samples: int, seed: int, where: str = "gaussian") -> tuple[Tensor, Tensor]:
@@ -82,7 +84,7 @@ def ranks(network: str, dim: int, widths: list[int], points: int, seed: int, dev
 
 
 def predicted_rank(network: str, width: int, net: nn.Module, x: Tensor) -> int:
-    """`product_rank` without activation; with ReLU m N d beside a skip, else a bound by the points that are active."""
+    """`product_rank` without activation; with ReLU a bound: m N d beside a skip, else by the points that are active."""
     family, degree, activation, *_ = network.split("-")
     (n, dim), N = x.shape, int(degree)
     if activation == "none":
@@ -115,7 +117,8 @@ def memorise(
 def padded(nets: list[nn.Module], device: str) -> Ensemble:
     """Networks of several widths as one ensemble: each has units of weight 0 beside its own, up to the widest.
 
-    Such a unit is 0 with gradient 0, so that it stays 0 under Adam; s(0) must be 0.
+    Such a unit is 0 with gradient 0, so that it stays 0 under Adam; s(0) must be 0. Not for pnn: its factor before the
+    read-out, which is no parameter, depends on the width.
     """
     widest = max(nets, key=lambda net: sum(p.numel() for p in net.parameters()))
     params = {}
