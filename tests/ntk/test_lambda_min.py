@@ -157,7 +157,7 @@ def test_what_is_too_large_is_refused_with_what_to_do(monkeypatch: pytest.Monkey
     with pytest.raises(ValueError, match=r"a kernel of 6 rows.*allowed: at most 5 rows, or memory of at least 6144"):
         lambda_min(net, x, outputs="trace", memory=100)
     with pytest.raises(ValueError, match="outputs is 'all'; allowed: 'full'"):
-        lambda_min(net, x, outputs="all")  # type: ignore[arg-type]
+        lambda_min(net, x, outputs="all")
     with pytest.raises(ValueError, match="x1 has shape"):
         lambda_min(net, x[0], outputs="trace")
     assert not math.isnan(lambda_min(net, x, outputs="trace").smallest)

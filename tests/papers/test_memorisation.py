@@ -8,10 +8,9 @@ from torch.nn import functional as F
 
 from hpnets.papers.ensembles import fit
 from hpnets.papers.memorisation import cells
-from hpnets.papers.memorisation.claims import least
-from hpnets.papers.memorisation.figures import needed
-from hpnets.papers.memorisation.nets import build, parameters, square_dim, width_of, with_unit_readout
 from hpnets.papers.memorisation.sizes import Sizes
+from hpnets.papers.memory import least, padded
+from hpnets.papers.sized_networks import build, parameters, square_dim, width_needed, width_of, with_unit_readout
 
 NETWORKS = ("mlp-sigmoid", "mlp-relu", "pnn-2-relu", "skip-4-relu", "skip-2-relu-sum", "ccp-4-none", "ccp-2-relu-sum")
 
@@ -40,10 +39,10 @@ def test_padded_networks_train_as_they_do_alone() -> None:
     x, y = (torch.stack(part) for part in zip(*data, strict=True))
     for name in ("ccp-3-none", "ccp-2-relu-sum", "mlp-relu"):
         nets = [cells.make_net(name, 3, width, 0) for width in (2, 5)]
-        together = cells.padded(nets, "cpu")
+        together = padded(nets, "cpu")
         losses = fit(together, x, y, 20, 0.01)
         for i, net in enumerate(nets):
-            alone = fit(cells.padded([net], "cpu"), x[i : i + 1], y[i : i + 1], 20, 0.01)
+            alone = fit(padded([net], "cpu"), x[i : i + 1], y[i : i + 1], 20, 0.01)
             torch.testing.assert_close(losses[i : i + 1], alone, rtol=1e-4, atol=1e-6, msg=name)
         first = next(iter(together.params.values()))
         assert not first[0, 2:].any()
@@ -99,9 +98,9 @@ def test_thresholds_are_where_all_wider_ones_memorise() -> None:
     rows = [{"P": P, "n": 10, "memorised": done} for P, done in ((10, True), (20, False), (30, True), (40, True))]
     assert least(rows) == 3
     assert least(rows[:2]) == 4, "beyond the grid: twice its end"
-    assert needed("ccp-2-none", 3, 10) == 2
-    assert needed("ccp-2-none", 3, 11) == math.inf
-    assert needed("mlp-relu", 3, 32) == 4
+    assert width_needed("ccp-2-none", 3, 10) == 2
+    assert width_needed("ccp-2-none", 3, 11) == math.inf
+    assert width_needed("mlp-relu", 3, 32) == 4
 
 
 def test_images_that_are_none_are_refused_before_work() -> None:

@@ -1,6 +1,5 @@
 """Cells of the memorisation study: smallest eigenvalues, ranks, training on labels that are noise."""
 
-import copy
 from typing import Any
 
 import torch
@@ -8,12 +7,12 @@ from torch import Tensor, nn
 
 from hpnets.linalg import spectrum
 from hpnets.ntk import lambda_min, ntk, singular_values
-from hpnets.papers.ensembles import Ensemble, fit
-from hpnets.papers.memorisation.nets import MODELS, build, parameters, square_dim, width_of, with_unit_readout
 from hpnets.papers.memorisation.sizes import Sizes
+from hpnets.papers.memory import train_to_memorise
+from hpnets.papers.sized_networks import build, parameters, rank_bound, square_dim, width_of, with_unit_readout
 from hpnets.study import Cell, grid
 from hpnets.tasks import create_task
-from hpnets.theory import limit_kernel, product_rank
+from hpnets.theory import limit_kernel
 
 Measured = dict[str, Any]
 # Above this a Jacobian is not decomposed: the eigenvalues of its kernel are far from rounding there.
@@ -80,54 +79,19 @@ def ranks(network: str, dim: int, widths: list[int], points: int, seed: int, dev
     x = torch.randn(points, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).to(device)
     nets = [make_net(network, dim, width, seed).double().to(device) for width in widths]
     seen = [singular_values(net, x, outputs="trace").rank for net in nets]
-    return {"rank": seen, "predicted": [predicted_rank(network, *each, x) for each in zip(widths, nets, strict=True)]}
-
-
-def predicted_rank(network: str, width: int, net: nn.Module, x: Tensor) -> int:
-    """`product_rank` without activation; with ReLU a bound: m N d beside a skip, else by the points that are active."""
-    family, degree, activation, *_ = network.split("-")
-    (n, dim), N = x.shape, int(degree)
-    if activation == "none":
-        return product_rank(MODELS[family], N, dim, width, n)
-    if family != "pnn":
-        return min(n, width * N * dim + (family == "ccp"))
-    with torch.no_grad():
-        active = torch.stack([W_n(x) > 0 for W_n in net.W]).all(0)  # type: ignore[union-attr]
-    return min(int(active.any(1).sum()), int(active.sum(0).clamp(max=N * (dim - 1) + 1).sum()))
+    return {"rank": seen, "predicted": [rank_bound(network, *each, x) for each in zip(widths, nets, strict=True)]}
 
 
 def memorise(
     network: str, dim: int, samples: int, rate: float, widths: list[int], seeds: list[int], steps: int, device: str
 ) -> Measured:
-    """Full-batch Adam on N(0, 1) labels, lr rate / (10 sqrt(samples)) falling to 0 as a half cosine, widths at once.
-
-    By width, of each seed: the last mean squared error, and the rank of the NTK at the start; the parameters by width.
-    """
+    """Adam on N(0, 1) labels, all widths at once: by width P and, of each seed, the error and the rank at the start."""
     members = [(width, seed) for width in widths for seed in seeds]
-    nets = [make_net(network, dim, width, seed) for width, seed in members]
-    data = [points(dim, samples, seed) for _, seed in members]
-    x, y = (torch.stack(part).to(device) for part in zip(*data, strict=True))
-    start = [singular_values(net, x_m, outputs="trace").rank for net, x_m in zip(nets, x.cpu(), strict=True)]
-    loss = fit(padded(nets, device), x, y, steps, lr=0.1 * rate / samples**0.5)
-    shape, sizes = (len(widths), len(seeds)), [parameters(network, dim, width) for width in widths]
-    rank = torch.tensor(start).view(shape).tolist()
-    return {"loss": loss.view(shape).tolist(), "rank": rank, "parameters": sizes}
-
-
-def padded(nets: list[nn.Module], device: str) -> Ensemble:
-    """Networks of several widths as one ensemble: each has units of weight 0 beside its own, up to the widest.
-
-    Such a unit is 0 with gradient 0, so that it stays 0 under Adam; s(0) must be 0. Not for pnn: its factor before the
-    read-out, which is no parameter, depends on the width.
-    """
-    widest = max(nets, key=lambda net: sum(p.numel() for p in net.parameters()))
-    params = {}
-    for name, p in widest.named_parameters():
-        params[name] = torch.zeros(len(nets), *p.shape)
-        for row, net in zip(params[name], nets, strict=True):
-            own = net.get_parameter(name).detach()
-            row[tuple(map(slice, own.shape))] = own
-    return Ensemble(copy.deepcopy(widest).to("meta"), {name: p.to(device) for name, p in params.items()})
+    nets = [make_net(network, dim, *member) for member in members]
+    x, y = (torch.stack(part).to(device) for part in zip(*(points(dim, samples, s) for _, s in members), strict=True))
+    by_width = [part.view(len(widths), -1).tolist() for part in train_to_memorise(nets, x, y, steps, rate)]
+    sizes = [parameters(network, dim, width) for width in widths]
+    return {"loss": by_width[0], "rank": by_width[1], "parameters": sizes}
 
 
 def on_sphere(network: str, dim: int, samples: int, seed: int, device: str) -> Measured:

@@ -4,13 +4,13 @@ import math
 from functools import partial
 from typing import Any
 
-from hpnets.papers.memorisation.cells import MODELS, memorise, on_pixels, on_sphere, smallest
-from hpnets.papers.memorisation.claims import MEMORISED
+from hpnets.papers.memorisation.cells import memorise, on_pixels, on_sphere, smallest
 from hpnets.papers.memorisation.sizes import Sizes
+from hpnets.papers.memory import MEMORISED
+from hpnets.papers.sized_networks import width_needed
 from hpnets.statistics import mean
 from hpnets.study import Figure, Picture, Results, phase_map, spread_table
 from hpnets.study.charts import categories, seeds_and_mean
-from hpnets.theory import product_rank
 
 COLUMNS = {"d": ("dim",), "P": ("parameters",), "lambda_min": ("min",), "lambda_max": ("max",)}
 PIXELS = {name: path for name, path in COLUMNS.items() if name != "d"}
@@ -75,23 +75,10 @@ def draw_maps(results: Results, sizes: Sizes, axes: list[Any]) -> None:
             "ylabel": "m, units of a hidden layer",
             "value": "log10 error",
         }
-        line = [(float(n), m) for n in labels if (m := needed(network, dim, n)) <= sizes.widths[-1]]
+        line = [(float(n), m) for n in labels if (m := width_needed(network, dim, n)) <= sizes.widths[-1]]
         name = "P = n" if network.startswith("mlp") else "rank = n"
         phase_map(a, cells, **texts, at_most=math.log10(MEMORISED), line=line, predicted=name)
         a.set(title=network)
-
-
-def needed(network: str, dim: int, n: int) -> float:
-    """The least width, a whole number, whose parameters (MLP) or rank (polynomial) reach n; inf if none does."""
-    family, degree, *_ = network.split("-")
-    for m in range(1, n + 1):
-        if family == "mlp":
-            reached = m * (dim + m + 1)
-        else:
-            reached = product_rank(MODELS[family], int(degree), dim, m, n)
-        if reached >= n:
-            return m
-    return math.inf
 
 
 def draw_sphere(results: Results, axes: list[Any]) -> None:

@@ -43,6 +43,11 @@ class Sizes:
     pixel_samples: tuple[int, ...] = (50, 100, 200, 400)
     pixel_width: int = 128
 
+    @property
+    def polynomials(self) -> tuple[str, ...]:
+        """The trained networks without activation."""
+        return tuple(network for network in self.trained if network.endswith("none"))
+
 
 FEW = replace(Sizes(), samples=100, square_samples=100, edge_networks=("mlp-relu", "skip-2-relu", "ccp-2-none"))
 FEWER = replace(FEW, rank_dims=(2, 4), rank_widths=(1, 2, 4), rank_points=50, sphere_samples=(25, 50, 100))

@@ -1,12 +1,14 @@
-"""The networks of the memorisation study by short names, such as "mlp-sigmoid", "pnn-2-relu" and "skip-4-relu-sum"."""
+"""Networks by short names, such as "mlp-sigmoid", "pnn-2-relu" and "skip-4-relu-sum", and their parameters."""
 
+import math
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hpnets.models import create_model
 from hpnets.models.pnn import PNN
+from hpnets.theory import product_rank
 
 MODELS = {"pnn": "pnn", "skip": "pnn_skip", "ccp": "ccp"}
 
@@ -52,3 +54,26 @@ def with_unit_readout(net: nn.Module) -> nn.Module:
     with torch.no_grad():
         readout.weight.mul_(readout.in_features**0.5)
     return net
+
+
+def width_needed(name: str, dim: int, n: int) -> float:
+    """The least width whose parameters (MLP) or rank (products without activation) reach n; inf if none does."""
+    family, degree, *_ = name.split("-")
+
+    def reached(m: int) -> int:
+        return parameters(name, dim, m) if family == "mlp" else product_rank(MODELS[family], int(degree), dim, m, n)
+
+    return next((m for m in range(1, n + 1) if reached(m) >= n), math.inf)
+
+
+def rank_bound(name: str, width: int, net: nn.Module, x: Tensor) -> int:
+    """`product_rank` without activation; with ReLU a bound: m N d beside a skip, else by the points that are active."""
+    family, degree, activation, *_ = name.split("-")
+    (n, dim), N = x.shape, int(degree)
+    if activation == "none":
+        return product_rank(MODELS[family], N, dim, width, n)
+    if family != "pnn":
+        return min(n, width * N * dim + (family == "ccp"))
+    with torch.no_grad():
+        active = torch.stack([W_n(x) > 0 for W_n in net.W]).all(0)  # type: ignore[union-attr]
+    return min(int(active.any(1).sum()), int(active.sum(0).clamp(max=N * (dim - 1) + 1).sum()))
