@@ -34,7 +34,7 @@ def phase_map(
         _write(axes, mesh, x, y, cells[x, y])
     _hatch(axes, [point for point, number in cells.items() if number <= at_most], xs, ys, f"{value} <= {at_most:g}")
     if line:
-        axes.plot(*zip(*line, strict=True), color="#D55E00", linestyle="--", marker="o", lw=2, label=predicted)
+        axes.plot(*zip(*line, strict=True), color="#D55E00", linestyle="--", lw=2, label=predicted)
     for axis, values in ((axes.xaxis, xs), (axes.yaxis, ys)):
         axis.set_ticks(values, [f"{v:g}" for v in values])
         axis.set_ticks([], minor=True)
