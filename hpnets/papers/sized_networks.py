@@ -77,3 +77,9 @@ def rank_bound(name: str, width: int, net: nn.Module, x: Tensor) -> int:
     with torch.no_grad():
         active = torch.stack([W_n(x) > 0 for W_n in net.W]).all(0)  # type: ignore[union-attr]
     return min(int(active.any(1).sum()), int(active.sum(0).clamp(max=N * (dim - 1) + 1).sum()))
+
+
+def expected_dead(name: str, n: int, width: int) -> float:
+    """How many of n points lie where no unit has all of its N ReLU factors positive: n (1 - 2^-N)^m of pnn, else 0."""
+    family, *rest = name.split("-")
+    return n * (1 - 0.5 ** int(rest[0])) ** width if family == "pnn" and rest[1] == "relu" and not rest[2:] else 0.0

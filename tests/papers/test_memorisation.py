@@ -10,7 +10,15 @@ from hpnets.papers.ensembles import fit
 from hpnets.papers.memorisation import cells
 from hpnets.papers.memorisation.sizes import Sizes
 from hpnets.papers.memory import least, padded
-from hpnets.papers.sized_networks import build, parameters, square_dim, width_needed, width_of, with_unit_readout
+from hpnets.papers.sized_networks import (
+    build,
+    expected_dead,
+    parameters,
+    square_dim,
+    width_needed,
+    width_of,
+    with_unit_readout,
+)
 
 NETWORKS = ("mlp-sigmoid", "mlp-relu", "pnn-2-relu", "skip-4-relu", "skip-2-relu-sum", "ccp-4-none", "ccp-2-relu-sum")
 
@@ -80,7 +88,10 @@ def test_ranks_of_networks_with_relu_stay_below_their_bound() -> None:
         assert made["rank"] == made["predicted"], network
     few = cells.ranks("skip-3-relu", 4, [3], 40, 0, "cpu")  # some pieces hold fewer than 4 of 40 points
     assert few["rank"][0] < few["predicted"][0] == 36
-    assert cells.ranks("pnn-4-relu", 4, [1], 40, 0, "cpu")["predicted"][0] <= 13
+    x = torch.randn(4000, 4)
+    dead = (build("pnn-3-relu", 4, 6)(x) == 0).sum()
+    assert float(dead) == pytest.approx(expected_dead("pnn-3-relu", 4000, 6), rel=0.5)
+    assert expected_dead("pnn-3-none", 4000, 6) == expected_dead("skip-3-relu", 4000, 6) == 0
 
 
 def test_the_nearest_points_bound_the_kernel_on_the_sphere() -> None:

@@ -9,18 +9,20 @@ from typing import Any
 from hpnets.papers.memorisation.cells import memorise, on_pixels, on_sphere, ranks, smallest
 from hpnets.papers.memorisation.sizes import PRODUCTS, TWINS, Sizes
 from hpnets.papers.memory import MEMORISED, least, runs
+from hpnets.papers.sized_networks import expected_dead
 from hpnets.statistics import log_slope, mean
 from hpnets.study import Above, Always, Below, Between, Claim, Never, Paired, Results, labelled
 
 Quantities = dict[str, Any]
 SLOPE, LAST, BENT = "slope in P", "slope in the last window", "slope in the first window less the last"
-STORED, ENOUGH = "|lambda_min| / lambda_max of the stored kernel, P < N", "lambda_min / lambda_max, P >= 4 N"
+STORED, ENOUGH = "|lambda_min| / lambda_max of the stored kernel, P < N", "least lambda_min / lambda_max, P >= 4 N"
+DEAD = 0.01  # with fewer dead points expected there are none
 BETTER, HELD = "lambda_min / lambda_max over the twin's", "memorised with rank >= n, P >= 2 n"
 BELOW, FIRST = "memorised with P < n", "least P / n from which on all seeds do"
 EQUAL, AT_MOST = "measured rank is the predicted one, no activation", "rank is at most the bound, ReLU"
 LOST, FLOOR, GAIN = "memorised with rank < n <= P", "least error there", "log2 of the least P, product less twin"
 UNDER, POWERS, POWER = "lambda_min is below its bound", "slope in n over -2/(d-1)", "slope in n"
-APART, ROUNDING = "slope in n less that of two layers", "lambda_min is rounding"
+APART, ROUNDING, AT = "slope in n less that of two layers", "lambda_min is rounding", "least P / n"
 OURS = "asked of products by us"
 
 
@@ -53,7 +55,8 @@ def eigenvalue_claims(sizes: Sizes) -> list[Claim]:
             Above(BETTER, 1, each=True).contradicted_if_reversed(),
         ),
         paper(
-            "lambda_min is 0 if P < N, up to rounding, and is not at P >= 4 N",
+            "lambda_min is 0 if P < N, up to rounding, and is not at P >= 4 N, but in networks with dead points, "
+            f"where no unit has all factors positive ({DEAD:g} or more points expected)",
             partial(edge, sizes=sizes),
             Below(STORED, 1e-12, each=True) & Above(ENOUGH, 1e-8, each=True),
         ),
@@ -156,15 +159,16 @@ def edge(results: Results, sizes: Sizes) -> Quantities:
     enough: dict[str, float] = {}
     beside: dict[str, str] = {}
     for (network, ratio), of in results.of(smallest, dim=0).split("network", "ratio").items():
-        name = f"{network}, {ratio:g} N"
         if ratio < 1:
             few[network] = max(abs(r.at("stored")) / r.at("max") for r in of)
-        elif ratio >= 4 and network not in sizes.dying:
-            enough[name] = min(conditions(of))
+        elif ratio >= 4 and expected_dead(network, sizes.square_samples, of.items[0].at("width")) < DEAD:
+            enough[network] = min(enough.get(network, math.inf), *conditions(of))
         elif network in sizes.edge_networks:
-            zeros = sum(of.values("noise"))
-            beside[name] = f"{zeros} of {len(of)} are 0, the greatest is {max(conditions(of)):.0e}"
-    return {STORED: few, ENOUGH: enough, "P = 2 N, or points where all units are dead": beside}
+            zeros, most = sum(of.values("noise")), max(conditions(of))
+            beside[f"{network}, {ratio:g} N"] = f"0 in {zeros} of {len(of)}" + (
+                f", at most {most:.0e}" if most > 1e-20 else ""
+            )
+    return {STORED: few, ENOUGH: enough, "P = 2 N, or dead points": beside}
 
 
 def threshold(results: Results, network: str, labels: int) -> Quantities:
@@ -180,7 +184,7 @@ def gain(results: Results, sizes: Sizes) -> Quantities:
         rows = runs(results.of(memorise, network=network, samples=sizes.labels, dim=sizes.trained_dims[0]))
         made[network] = [least([row for row in rows if row["seed"] == seed]) for seed in range(sizes.seeds)]
     net, twin = (made[network] for network in sizes.tuned)
-    return {GAIN: [math.log2(a / b) for a, b in zip(net, twin, strict=True)], "least P / n": made}
+    return {GAIN: [math.log2(a / b) for a, b in zip(net, twin, strict=True)], AT: made}
 
 
 def formulas(results: Results) -> Quantities:
@@ -198,11 +202,24 @@ def formulas(results: Results) -> Quantities:
 
 
 def decided(results: Results, networks: Sequence[str]) -> Quantities:
-    rows = [row for network in networks for row in runs(results.of(memorise, network=network))]
+    of = {network: runs(results.of(memorise, network=network)) for network in networks}
+    rows = [row for part in of.values() for row in part]
     lost = [row for row in rows if row["rank"] < row["n"] <= row["P"]]
     held = [row["memorised"] for row in rows if row["P"] >= 2 * row["n"] and row["rank"] >= row["n"]]
     right = {f"{key} >= n says": [r["memorised"] == (r[key] >= r["n"]) for r in rows] for key in ("rank", "P")}
-    return {LOST: [r["memorised"] for r in lost], FLOOR: min(r["error"] for r in lost), HELD: held, "right": right}
+    shown = {LOST: [r["memorised"] for r in lost], FLOOR: min(r["error"] for r in lost), HELD: held, "right": right}
+    return {**shown, "errors": {network: errors(part) for network, part in of.items()}}
+
+
+def errors(rows: list[dict[str, Any]]) -> dict[str, list[float]]:
+    """Of the highest dimension and most points: the errors at the last rank below n and at the first P with n."""
+    made: dict[tuple[int, int], list[float]] = {}
+    top, n = max((row["d"], row["n"]) for row in rows)
+    for row in rows:
+        if (row["d"], row["n"]) == (top, n):
+            made.setdefault((row["P"], row["rank"]), []).append(row["error"])
+    last, first = max((k for k in made if k[1] < n), default=None), min(k for k in made if k[1] == n)
+    return {f"d = {top}, P = {P}, rank {rank}": made[P, rank] for P, rank in filter(None, (last, first))}
 
 
 def sphere(results: Results, networks: Sequence[str], beside: str) -> Quantities:
@@ -229,14 +246,15 @@ def abstract(results: Results, sizes: Sizes) -> list[str]:
     sigmoid, dim = mean(slopes(results, "mlp-sigmoid", dim=sizes.dim)), sizes.trained_dims[0]
     products = [mean(slopes(results, name, dim=sizes.dim)) for name in PRODUCTS]
     better = [mean(each) for each in conditioned(results, sizes.dim, sizes.ratios[-1])[BETTER].values()]
-    mlp = threshold(results, "mlp-relu", sizes.labels)[FIRST][f"d = {dim}"]
+    product, twin, mlp = (mean(each) for each in gain(results, sizes)[AT].values())
     equal, floor = formulas(results)[EQUAL], decided(results, sizes.polynomials)[FLOOR]
     return [
         f"The smallest eigenvalue of the NTK grows with the number of parameters P as P^{sigmoid:.2f} in a sigmoid "
         f"network, as P^{min(products):.2f} to P^{max(products):.2f} in products, from P / N = {sizes.ratios[0]:g} on.",
         f"At equal P a product's kernel is {min(better):.1f} to {max(better):.1f} times as well conditioned as that of "
         "its additive twin.",
-        f"An MLP memorises {sizes.labels} random labels in R^{dim} once P is {mlp:.1f} times their number; what a "
-        f"polynomial network can memorise is limited by rank: with rank < n <= P the error stayed above {floor:.1g}.",
-        f"The rank follows closed formulas in degree, dimension and width, in {sum(equal)} of {len(equal)} cells.",
+        f"Adam memorises {sizes.labels} labels that are noise, in R^{dim}, from P = {mlp:.1f} times their number on in "
+        f"an MLP, from {product:.1f} on in a product of degree 2, from {twin:.1f} on in its twin.",
+        f"What a polynomial network can memorise is limited by the rank of its NTK, which follows closed formulas "
+        f"({sum(equal)} of {len(equal)} cells): with rank < n <= P the error stayed above {floor:.1g}.",
     ]

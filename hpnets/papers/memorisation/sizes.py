@@ -21,7 +21,6 @@ class Sizes:
     square_samples: int = 400
     square_ratios: tuple[float, ...] = (2.0, 8.0, 32.0, 128.0, 512.0)
     edge_networks: tuple[str, ...] = ("mlp-relu", *PRODUCTS, "pnn-4-relu", "pnn-2-none", "ccp-2-none")
-    dying: tuple[str, ...] = ("pnn-4-relu",)
     edge_ratios: tuple[float, ...] = (0.9, 2.0, 4.0, 8.0, 16.0)
     rank_networks: tuple[str, ...] = (*POLYNOMIALS, "pnn-2-relu", "skip-2-relu", "skip-3-relu")
     rank_dims: tuple[int, ...] = (2, 4, 6)
