@@ -218,7 +218,7 @@ def errors(rows: list[dict[str, Any]]) -> dict[str, list[float]]:
     for row in rows:
         if (row["d"], row["n"]) == (top, n):
             made.setdefault((row["P"], row["rank"]), []).append(row["error"])
-    last, first = max((k for k in made if k[1] < n), default=None), min(k for k in made if k[1] == n)
+    last, first = max((k for k in made if k[1] < n), default=None), min((k for k in made if k[1] == n), default=None)
     return {f"d = {top}, P = {P}, rank {rank}": made[P, rank] for P, rank in filter(None, (last, first))}
 
 
@@ -256,5 +256,5 @@ def abstract(results: Results, sizes: Sizes) -> list[str]:
         f"Adam memorises {sizes.labels} labels that are noise, in R^{dim}, from P = {mlp:.1f} times their number on in "
         f"an MLP, from {product:.1f} on in a product of degree 2, from {twin:.1f} on in its twin.",
         f"What a polynomial network can memorise is limited by the rank of its NTK, which follows closed formulas "
-        f"({sum(equal)} of {len(equal)} cells): with rank < n <= P the error stayed above {floor:.1g}.",
+        f"({sum(equal)} of {len(equal)} cells): with rank < n <= P the error was {floor:.3g} or more.",
     ]
