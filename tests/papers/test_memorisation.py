@@ -116,6 +116,6 @@ def test_thresholds_are_where_all_wider_ones_memorise() -> None:
 
 def test_images_that_are_none_are_refused_before_work() -> None:
     with pytest.raises(ValueError, match="unknown task 'fashion'; did you mean fashion_mnist"):
-        cells.cells(Sizes(images="fashion"))
-    with pytest.raises(ValueError, match="images is 'line'; allowed: digits, fashion_mnist"):
-        cells.cells(Sizes(images="line"))
+        cells.cells(Sizes(task="fashion"))
+    with pytest.raises(ValueError, match="task is 'line'; allowed: digits, fashion_mnist"):
+        cells.cells(Sizes(task="line"))

@@ -9,7 +9,7 @@ twin. Eigenvalues are of networks at their start, in float64, read-out weights N
 `hpnets.ntk.lambda_min`; on the sphere those of the limit kernel. Trained are networks as the library draws them, by
 full-batch Adam, {steps} steps, lr 1 / (10 sqrt(n)) falling to 0 as a half cosine, in float32; the pair of a product and
 its twin at d = 10 at the best of that rate and {rates} times it. The paper's body could not be read: claims on its
-statements are worded and bounded by us. Images: {images}; `--images fashion_mnist`, `mnist` or `cifar10` takes others,
+statements are worded and bounded by us. Images: {task}; `--task fashion_mnist`, `mnist` or `cifar10` takes others,
 whose files must lie where the task looks for them."""
 
 PAPER = Paper(
@@ -21,5 +21,5 @@ PAPER = Paper(
     sizes=Sizes(),
     quick=QUICK,
     tiny=TINY,
-    options={"images": "task with the images: digits, fashion_mnist, mnist, cifar10"},
+    options={"task": "task with the images: digits, fashion_mnist, mnist, cifar10"},
 )

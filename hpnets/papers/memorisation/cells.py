@@ -21,10 +21,10 @@ JACOBIAN = "48MiB"
 
 def cells(sizes: Sizes) -> list[Cell]:
     """The cells, first those that read files; ValueError for images that are none."""
-    if len(create_task(sizes.images).input_shape) != 3:
-        raise ValueError(f"images is {sizes.images!r}; allowed: digits, fashion_mnist, mnist, cifar10")
+    if len(create_task(sizes.task).input_shape) != 3:
+        raise ValueError(f"task is {sizes.task!r}; allowed: digits, fashion_mnist, mnist, cifar10")
     seeds = tuple(range(sizes.seeds))
-    pixels = {"images": sizes.images, "width": sizes.pixel_width, "seed": seeds}
+    pixels = {"images": sizes.task, "width": sizes.pixel_width, "seed": seeds}
     made = grid(on_pixels, network=sizes.pixel_networks, samples=sizes.pixel_samples, **pixels)
     made += grid(smallest, network=sizes.networks, dim=sizes.dim, samples=sizes.samples, ratio=sizes.ratios, seed=seeds)
     square: dict[str, Any] = {"dim": 0, "samples": sizes.square_samples, "seed": seeds}

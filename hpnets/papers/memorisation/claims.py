@@ -53,12 +53,14 @@ def eigenvalue_claims(sizes: Sizes) -> list[Claim]:
             "At equal P the kernel of a product is better conditioned than that of its additive twin",
             partial(conditioned, dim=sizes.dim, ratio=sizes.ratios[-1]),
             Above(BETTER, 1, each=True).contradicted_if_reversed(),
+            formula="lambda_min / lambda_max",
         ),
         paper(
             "lambda_min is 0 if P < N, up to rounding, and is not at P >= 4 N, but in networks with dead points, "
             f"where no unit has all factors positive ({DEAD:g} or more points expected)",
             partial(edge, sizes=sizes),
             Below(STORED, 1e-12, each=True) & Above(ENOUGH, 1e-8, each=True),
+            formula="rank K <= P",
         ),
     ]
 
@@ -112,7 +114,7 @@ def point_claims(sizes: Sizes) -> list[Claim]:
             formula="K(0) - K(delta) ~ delta",
         ),
         ours(
-            f"On real pixels ({sizes.images}) lambda_min is no rounding, and falls as points come closer",
+            f"On real pixels ({sizes.task}) lambda_min is no rounding, and falls as points come closer",
             pixels,
             Never(ROUNDING) & Below(POWER, 0, each=True),
             formula="lambda_min over n",

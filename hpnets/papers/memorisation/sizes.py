@@ -13,7 +13,7 @@ class Sizes:
     """The full study."""
 
     seeds: int = 5
-    images: str = "digits"
+    task: str = "digits"
     networks: tuple[str, ...] = ("mlp-sigmoid", "mlp-relu", *PRODUCTS, *TWINS)
     dim: int = 20
     samples: int = 300
