@@ -32,7 +32,7 @@ def figures(results: Results, sizes: Sizes) -> list[Figure]:
         Figure("Errors", "Mean squared error by width m; rates in units of 1 / (10 sqrt(n)).", *rows),
         Figure("On the sphere", "Limit kernels; dotted: the bound by the nearest two points.", picture=falls),
         Figure(
-            "On pixels", f"{sizes.images}, width {sizes.pixel_width}.", *eigenvalues(results.of(on_pixels), "samples")
+            "On pixels", f"{sizes.task}, width {sizes.pixel_width}.", *eigenvalues(results.of(on_pixels), "samples")
         ),
     ]
 
