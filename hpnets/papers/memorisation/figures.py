@@ -44,7 +44,7 @@ def eigenvalues(of: Results, by: str) -> tuple[tuple[str, ...], tuple[tuple[str,
         numbers = (spread(part.values(key), ".2g") for key in ("min", "max"))
         zeros = f"{sum(part.values('noise'))} of {len(part)}"
         rows.append((network, f"{value:g}", f"{part.items[0].at('parameters'):,}", *numbers, zeros))
-    return ("network", by, "P", "lambda_min", "lambda_max", "0"), tuple(rows)
+    return ("network", by, "P", "lambda_min", "lambda_max", "0 or rounding"), tuple(rows)
 
 
 def error_columns(sizes: Sizes) -> dict[str, tuple[str | int, ...]]:
