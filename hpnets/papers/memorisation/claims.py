@@ -256,7 +256,8 @@ def abstract(results: Results, sizes: Sizes) -> list[str]:
         f"At equal P a product's kernel is {min(better):.1f} to {max(better):.1f} times as well conditioned as that of "
         "its additive twin.",
         f"Adam memorises {sizes.labels} labels that are noise, in R^{dim}, from P = {mlp:.1f} times their number on in "
-        f"an MLP, from {product:.1f} on in a product of degree 2, from {twin:.1f} on in its twin.",
+        f"an MLP (at one rate), from {product:.1f} in a product of degree 2, from {twin:.1f} in its twin "
+        "(at the best of three).",
         f"What a polynomial network can memorise is limited by the rank of its NTK, which follows closed formulas "
         f"({sum(equal)} of {len(equal)} cells): with rank < n <= P the error was {floor:.3g} or more.",
     ]
