@@ -11,6 +11,7 @@ from hpnets.theory.nodes import average, average_pool, conv, dense, flatten, gat
 from hpnets.theory.ntk_parametrised import ntk_parametrised_kernel
 from hpnets.theory.points import Points, from_covariance, inputs
 from hpnets.theory.quadrature import Quadrature
+from hpnets.theory.ranks import product_rank
 from hpnets.theory.sphere import SphereSpectrum, dot_product, funk_hecke, sphere_spectrum
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "no_limit",
     "normalise",
     "ntk_parametrised_kernel",
+    "product_rank",
     "register_limit",
     "rescale",
     "scale",

@@ -230,6 +230,12 @@ WRONG = [
     ("sphere", {"degrees": [1.5]}, r"degrees is \[1.5\]; allowed: different integers"),
     ("sphere", {"amplitude": float("inf")}, "amplitude is inf; allowed: a finite number"),
     ("sphere", {"train_size": 0}, "train_size is 0; allowed: an integer >= 1"),
+    ("gaussian_points", {"dim": 0}, "dim is 0; allowed: an integer >= 1"),
+    ("gaussian_points", {"dim": 1, "points": "sphere"}, "dim is 1; allowed: an integer >= 2"),
+    ("gaussian_points", {"points": "ball"}, "points is 'ball'; allowed: gaussian, sphere"),
+    ("gaussian_points", {"labels": "signs"}, "labels is 'signs'; did you mean sign"),
+    ("gaussian_points", {"train_size": 0}, "train_size is 0; allowed: an integer >= 1"),
+    ("gaussian_points", {"test_size": -1}, "test_size is -1; allowed: an integer >= 1"),
 ]
 
 
