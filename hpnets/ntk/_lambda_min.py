@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from hpnets.linalg import DENSE_ROWS, spectrum
 from hpnets.ntk._blocks import parts_of
 from hpnets.ntk._budget import parse_bytes
-from hpnets.ntk._functional import eager, trainable_parameters
+from hpnets.ntk._functional import trainable_parameters
 from hpnets.ntk._kernel import ntk
 from hpnets.ntk._output_selection import Outputs
 from hpnets.ntk._singular_values import SingularValues, jacobian_size, singular_values
+from hpnets.ntk._wrappers import eager
 from hpnets.ntk.metrics.eigen import Extremes, extremes
 
 

@@ -9,12 +9,12 @@ from hpnets.linalg import tiles
 from hpnets.ntk._budget import numel, parse_bytes
 from hpnets.ntk._checks import check_eval_mode, check_inputs, check_output, check_types
 from hpnets.ntk._failures import CrashError, DisprovenError
-from hpnets.ntk._functional import eager
 from hpnets.ntk._output_selection import Outputs, select_outputs
 from hpnets.ntk._planning import Request, make_plan, parameters_of, plain_tensor
 from hpnets.ntk._proof import Prover
 from hpnets.ntk._state import undisturbed
 from hpnets.ntk._structured import TermWork
+from hpnets.ntk._wrappers import eager
 
 # J, what its parts are made in, and two copies in the decomposition.
 COPIES = 4
