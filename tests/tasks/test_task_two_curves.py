@@ -128,7 +128,7 @@ def test_evaluation_does_not_depend_on_the_training_size() -> None:
 
 
 def test_curves_that_meet_are_refused() -> None:
-    with pytest.raises(ValueError, match="separation is 0.0; allowed: one at which the curves do not meet"):
+    with pytest.raises(ValueError, match=r"separation is 0\.0; allowed: one at which the curves do not meet"):
         make_curves("sinusoid", separation=0.0)
     with pytest.raises(ValueError, match=r"separation / 2 \+ amplitude is 1.1; allowed: < 1"):
         make_curves("sinusoid", separation=0.2, amplitude=1.0)

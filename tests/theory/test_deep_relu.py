@@ -1,5 +1,6 @@
 """The angle map and the kernel psi against 40 digits, drawn features, autograd of finite nets, and the mlp's limit."""
 
+import itertools
 import math
 
 import mpmath
@@ -39,7 +40,7 @@ def finite_kernel(x: Tensor, depth: int, width: int, seed: int) -> Tensor:
     sizes = [x.shape[1], *[width] * depth]
     W = [
         (torch.randn(b, a, generator=generator, dtype=torch.float64) * (2 / width) ** 0.5).requires_grad_()
-        for a, b in zip(sizes, sizes[1:], strict=False)
+        for a, b in itertools.pairwise(sizes)
     ]
     read_out = torch.randn(width, generator=generator, dtype=torch.float64)
     rows = []
