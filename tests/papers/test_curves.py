@@ -4,43 +4,80 @@ import math
 
 import pytest
 import torch
+from scipy.optimize import brentq
 from torch import Tensor
 
 from hpnets.papers.curves import cells
 from hpnets.theory import angles
 
 
-def product_kernel(v: Tensor, N: int, share: float = 1.0) -> Tensor:
-    """Of pnn at unit diagonal, from the angle: (P^N + N P^(N-1) D) / (N + 1)."""
-    P = (v.sin() + (math.pi - v) * v.cos()) / math.pi
-    return (P**N + N * P ** (N - 1) * (1 - v / math.pi) * v.cos()) / (N + 1)
+def parts(v: Tensor) -> tuple[Tensor, Tensor]:
+    """P and D of one ReLU feature at unit norm, from the angle."""
+    return (v.sin() + (math.pi - v) * v.cos()) / math.pi, (1 - v / math.pi) * v.cos()
 
 
 def test_limits_are_functions_of_the_angle() -> None:
     x, _ = cells.random_points(cells.curves_of("sinusoid-0.24", 0), 10, 0)
     v = angles(x)
+    P, D = parts(v)
     for N in (1, 4):
-        K = cells.limit("pnn", N, x)
-        torch.testing.assert_close(K / K[0, 0], product_kernel(v, N), rtol=1e-9, atol=1e-9)
-        twin = cells.limit("pnn-sum", N, x)
-        torch.testing.assert_close(twin / twin[0, 0], product_kernel(v, 1), rtol=1e-9, atol=1e-9)
-    K = cells.limit("ccp", 3, x, x[:2])
-    inner = v[:, :2].cos()
-    torch.testing.assert_close(K, (1 + inner) * (inner + inner * (1 + inner) + 2 * inner**2), rtol=1e-9, atol=1e-9)
+        K, twin = cells.limit("pnn", N, x), cells.limit("pnn-sum", N, x)
+        torch.testing.assert_close(K / K[0, 0], (P**N + N * P ** (N - 1) * D) / (N + 1), rtol=1e-9, atol=1e-9)
+        flat = (N - 1) / math.pi  # the features' means
+        torch.testing.assert_close(twin / twin[0, 0], (P + D + flat) / (2 + flat), rtol=1e-9, atol=1e-9)
+    c = v[:, :2].cos()
+    expected = 2 * c * (1 + c) ** 2 + 2 * c**2 * (1 + c)
+    torch.testing.assert_close(cells.limit("ccp", 3, x, x[:2]), expected, rtol=1e-9, atol=1e-9)
 
 
 def test_half_widths_tend_to_what_is_derived() -> None:
-    u = 1.446567  # 3 u^3 = 2 (u^2 + u + 1)
-    assert 3 * u**3 == pytest.approx(2 * (u**2 + u + 1), abs=1e-5)
-    deep, wide = cells.decay("mlp", 400, "cpu"), cells.decay("pnn", 400, "cpu")
-    assert deep["half_width"] * 400 == pytest.approx(3 * math.pi * (u - 1), rel=0.02)
-    assert wide["half_width"] * 20 == pytest.approx(math.sqrt(2 * math.log(2)), rel=0.02)
+    u = brentq(lambda u: 3 * u**3 - 2 * (u**2 + u + 1), 1, 2)
+    rounded = math.sqrt(2 * math.log(2))
     share = 0.5 / (1.5 + 2 / math.sqrt(2 * math.pi))
-    skip = cells.decay("pnn_skip", 400, "cpu")["half_width"] * math.sqrt(1 + 399 * share)
-    assert skip == pytest.approx(math.sqrt(2 * math.log(2)), rel=0.03)
+    widths = {name: cells.decay(name, 400, "cpu")["half_width"] for name in ("mlp", "pnn", "pnn_skip")}
+    assert widths["mlp"] * 400 == pytest.approx(3 * math.pi * (u - 1), rel=0.02)
+    assert widths["pnn"] * 20 == pytest.approx(rounded, rel=0.02)
+    assert widths["pnn_skip"] * math.sqrt(1 + 399 * share) == pytest.approx(rounded, rel=0.03)
 
 
 def test_slopes_at_0() -> None:
     assert cells.decay("mlp", 6, "cpu")["slope"] == pytest.approx(7 / (2 * math.pi), rel=1e-3)
     assert cells.decay("pnn", 3, "cpu")["slope"] == pytest.approx(3 / (4 * math.pi), rel=1e-3)
     assert cells.decay("ccp", 3, "cpu")["slope"] == pytest.approx(0, abs=1e-4)
+
+
+def test_steps_are_those_of_a_loop_of_descent() -> None:
+    measured = cells.even("pnn", 4, "sinusoid-0.24", 0, 40, "cpu")
+    curves = cells.curves_of("sinusoid-0.24", 0)
+    (x, y), (z, right) = cells.even_points(curves, 40), cells.even_points(curves, 40, 0.5)
+    K, cross = cells.limit("pnn", 4, x), cells.limit("pnn", 4, z, x)
+    c, steps = torch.zeros_like(y), 0
+    while cells.wrong(cross @ c, right) > 0:
+        c, steps = c + (y - K @ c) / (2 * torch.linalg.eigvalsh(K)[-1]), steps + 1
+    assert measured["steps"] == steps > 5
+    assert measured["unit"] == pytest.approx(float(K[0, 0] * 80**0.5 * torch.linalg.solve(K, y).norm()))
+
+
+def test_a_polynomial_kernel_has_the_rank_of_its_monomials_on_the_curves() -> None:
+    for curve, N, rank in (("coaxial-0.1", 3, 12), ("sinusoid-0.24", 3, 16), ("coaxial-0.1", 6, 24)):
+        measured = cells.even("ccp", N, curve, 0, 30, "cpu")
+        assert (measured["rank"], measured["unit"], measured["raw"]) == (rank, None, None)
+
+
+def test_random_points_are_fitted_in_the_limit() -> None:
+    curves = cells.curves_of("fourier-5", 1)
+    x, y = cells.random_points(curves, 12, 1)
+    z, right = cells.even_points(curves, 30)
+    f = cells.limit("mlp", 3, z, x) @ torch.linalg.solve(cells.limit("mlp", 3, x), y)
+    errors = cells.irregular("mlp", 3, "fourier-5", 12, 30, 2, "cpu")["error"]
+    assert errors[1] == 100 * float((f.sign() != right).double().mean()) > 0
+    assert cells.wrong(torch.tensor([[math.nan], [0.0], [1.0], [-1.0]]), torch.ones(4, 1)) == 75
+
+
+def test_wide_networks_have_the_kernel_and_learn_circles() -> None:
+    narrow, wide = (cells.shape(width, 3, 0, 20, "cpu") for width in (32, 512))
+    assert wide["error"] < 0.05 < narrow["error"]
+    assert wide["relative"] < narrow["relative"]
+    net = cells.trained("mlp", 2, 1.0, 60, "coaxial-0.4", 20, "even", 256, 0, 20, "cpu")
+    assert net["error"] == net["validation"] == 0
+    assert 1 <= net["first"] <= 60

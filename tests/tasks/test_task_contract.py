@@ -210,7 +210,7 @@ WRONG = [
     ("sphere", {"degrees": [1.5]}, r"degrees is \[1.5\]; allowed: different integers"),
     ("sphere", {"amplitude": float("inf")}, "amplitude is inf; allowed: a finite number"),
     ("sphere", {"train_size": 0}, "train_size is 0; allowed: an integer >= 1"),
-    ("two_curves", {"curve": "circle"}, "curve is 'circle'; allowed: coaxial, sinusoid, fourier"),
+    ("two_curves", {"curve": "circle"}, "curve is 'circle'; allowed: coaxial, fourier, sinusoid"),
     (
         "two_curves",
         {"separation": 0},

@@ -1,6 +1,7 @@
 """Cells of the study: kernels on the sphere, on curves with even and with random points, and finite networks."""
 
 import math
+from functools import cache
 from typing import Any
 
 import torch
@@ -19,23 +20,20 @@ Measured = dict[str, Any]
 Points = tuple[Tensor, Tensor]
 PLAIN = ("coaxial-0.1", "sinusoid-0.24")
 # The most steps that are tried, and the angle at which a cusp's slope is read.
-MOST, NEAR = 3000, 1e-5
+MOST, NEAR = 1000, 1e-5
 
 
 def cells(sizes: Sizes) -> list[Cell]:
     """The cells."""
     depths, degrees, seeds = sizes.depths, sizes.degrees, tuple(range(sizes.seeds))
-    fourier = tuple(f"fourier-{degree}" for degree in sizes.fourier)
-    products = ("pnn", "pnn_skip", "ccp")
-    few: Measured = {"few": sizes.few, "points": sizes.points, "draws": sizes.draws}
+    products, drawn = ("pnn", "pnn_skip", "ccp"), fourier(sizes.fourier)
     made = grid(decay, network="mlp", size=depths) + grid(decay, network=products, size=degrees)
-    for network, values in (("mlp", depths), *((name, degrees) for name in (*products, "pnn-sum"))):
-        made += grid(even, network=network, size=values, curve=PLAIN, seed=0, points=sizes.points)
-    for network, values in (("mlp", depths), ("pnn", degrees)):
-        made += grid(even, network=network, size=values, curve=fourier, seed=seeds, points=sizes.points)
-    few["curve"] = random_curves(sizes)
-    made += grid(irregular, network="mlp", size=sizes.irregular_depths, **few)
-    made += grid(irregular, network=(*products, "pnn-sum"), size=sizes.irregular_degrees, **few)
+    for names, values in ((("mlp",), depths), ((*products, "pnn-sum"), degrees)):
+        made += grid(even, network=names, size=values, curve=PLAIN, seed=0, points=sizes.points)
+        made += grid(even, network=names[:1], size=values, curve=drawn, seed=seeds, points=sizes.points)
+    places = {"curve": random_curves(sizes), "few": sizes.few, "points": sizes.points, "draws": sizes.draws}
+    made += grid(irregular, network="mlp", size=sizes.random_depths, **places)
+    made += grid(irregular, network=(*products, "pnn-sum"), size=sizes.random_degrees, **places)
     made += grid(shape, width=sizes.widths, depth=5, seed=seeds, points=sizes.points // 2)
     net: Measured = {"width": sizes.width, "seed": seeds, "held": sizes.points}
     circles: Measured = {"curve": "coaxial-0.4", "points": sizes.points, "spacing": "even", "steps": sizes.steps}
@@ -44,9 +42,23 @@ def cells(sizes: Sizes) -> list[Cell]:
     return made + grid(trained, network=("pnn", "pnn-sum"), size=4, lr=sizes.rates, **waves, **net)
 
 
+def fourier(degrees: tuple[int, ...]) -> tuple[str, ...]:
+    """The names of Fourier curves."""
+    return tuple(f"fourier-{degree}" for degree in degrees)
+
+
 def random_curves(sizes: Sizes) -> tuple[str, ...]:
     """The curves of which random points are drawn."""
-    return (*PLAIN, *(f"fourier-{degree}" for degree in sizes.fourier[-2:]))
+    return (*PLAIN, *fourier(sizes.random_fourier))
+
+
+@cache  # that they do not meet is checked once
+def curves_of(curve: str, seed: int) -> Curves:
+    """The curves "coaxial-S" or "sinusoid-S" at the separation S, or "fourier-D" of degree D, which are drawn."""
+    name, number = curve.split("-")
+    if name == "fourier":
+        return make_curves(name, degree=int(number), seed=seed)
+    return make_curves(name, separation=float(number))
 
 
 def limit(network: str, size: int, x: Tensor, z: Tensor | None = None) -> Tensor:
@@ -64,50 +76,43 @@ def limit(network: str, size: int, x: Tensor, z: Tensor | None = None) -> Tensor
 def make_net(network: str, size: int, inputs: int, width: int) -> nn.Module:
     """An mlp of depth `size` in the ntk parametrisation, or a model of degree `size`, or, with "-sum", its twin."""
     name, _, twin = network.partition("-")
-    products = {"degree": size, "product": twin or "hadamard"}
+    products: Measured = {"degree": size, "product": twin or "hadamard"}
     options = {"depth": size, "bias": False, "parametrisation": "ntk"} if name == "mlp" else products
     return create_model(name, input_shape=(inputs,), output_dim=1, width=width, **options)
 
 
-def curves_of(curve: str, seed: int) -> Curves:
-    """The curves "coaxial-S" or "sinusoid-S" at the separation S, or "fourier-D" of degree D, which are drawn."""
-    name, number = curve.split("-")
-    option = {"degree": int(number)} if name == "fourier" else {"separation": float(number)}
-    return make_curves(name, seed=seed, **option)  # type: ignore[arg-type]
-
-
 def even_points(curves: Curves, n: int, phase: float = 0.0) -> Points:
     """n even points of each curve, and labels +-1 (N, 1)."""
-    return labelled([curve(even_parameters(n, phase)) for curve in curves])
+    return with_labels([curve(even_parameters(n, phase)) for curve in curves])
 
 
 def random_points(curves: Curves, n: int, seed: int) -> Points:
     """n points of each curve at random parameters, and labels +-1 (N, 1)."""
     t = 2 * math.pi * torch.rand(2, n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return labelled([curve(part) for curve, part in zip(curves, t, strict=True)])
+    return with_labels([curve(part) for curve, part in zip(curves, t, strict=True)])
 
 
-def labelled(parts: list[Tensor]) -> Points:
-    y = torch.tensor([1.0, -1.0], dtype=torch.float64).repeat_interleave(len(parts[0]))
-    return torch.cat(parts), y[:, None]
+def with_labels(parts: list[Tensor]) -> Points:
+    """Both curves' points (N, d), and labels +-1 (N, 1)."""
+    return torch.cat(parts), torch.tensor([[1.0], [-1.0]], dtype=torch.float64).repeat_interleave(len(parts[0]), 0)
 
 
 def wrong(f: Tensor, y: Tensor) -> float:
-    """The share of points on the wrong side in %; 0 is a wrong answer."""
-    return 100 * float((f * y <= 0).double().mean())
+    """The share of points that are not on the right side, in %."""
+    return 100 * float((~(f * y > 0)).double().mean())
 
 
 def decay(network: str, size: int, device: str) -> Measured:
     """The kernel k(v) at unit diagonal over angles v: its slope -k'(0), and where half of its fall to k(pi) is done."""
 
     def k(*v: float) -> list[float]:
-        t = torch.tensor(v, dtype=torch.float64)
+        t = torch.tensor((0.0, *v), dtype=torch.float64)
         x = torch.stack([t.cos(), t.sin(), 0 * t], 1)
-        pole = torch.tensor([[1.0, 0.0, 0.0]], dtype=torch.float64)
-        return (limit(network, size, pole, x)[0] / limit(network, size, pole)[0, 0]).tolist()
+        K = limit(network, size, x[:1], x)[0]
+        return (K[1:] / K[0]).tolist()
 
     middle = (1 + k(math.pi)[0]) / 2
-    half = brentq(lambda v: k(v)[0] - middle, 0, math.pi)
+    half = brentq(lambda v: k(v)[0] - middle, 0, math.pi, xtol=1e-6)
     return {"slope": (1 - k(NEAR)[0]) / NEAR, "half_width": half, "k": k(*(math.pi * i / 60 for i in range(61)))}
 
 
@@ -132,7 +137,7 @@ def irregular(network: str, size: int, curve: str, few: int, points: int, draws:
     """Random points: the held-out error in % at t = infinity, of each draw."""
     errors = []
     for seed in range(draws):
-        curves = curves_of(curve, seed)
+        curves = curves_of(curve, seed if curve.startswith("fourier") else 0)
         (x, y), (z, right) = random_points(curves, few, seed), even_points(curves, points)
         regression = KernelPredictor(limit(network, size, x), y).flow(math.inf)
         errors.append(wrong(limit(network, size, z, x) @ regression.values, right))
@@ -140,16 +145,18 @@ def irregular(network: str, size: int, curve: str, few: int, points: int, draws:
 
 
 def shape(width: int, depth: int, seed: int, points: int, device: str) -> Measured:
-    """How far the kernel of a finite network's hidden layers is from psi, both of trace 1, relative to psi.
+    """How far the kernel of a finite network's hidden layers is from psi, both at unit diagonal, on even sinusoids.
 
-    On even points of the sinusoids.
+    "error": the root mean square of the difference; "relative": its norm over that of psi.
     """
     x, _ = even_points(curves_of(PLAIN[1], 0), points)
     torch.manual_seed(seed)
     net = make_net("mlp", depth, x.shape[1], width).to(device)
     hidden = {name: p.detach() for name, p in net.named_parameters() if name.startswith("W")}
     K, psi = ntk(net, x.float().to(device), outputs="trace", params=hidden).cpu().double(), limit("mlp", depth, x)
-    return {"error": float((K / K.trace() - psi / psi.trace()).norm() / (psi / psi.trace()).norm())}
+    size, psi = K.diagonal().sqrt(), psi / psi[0, 0]
+    off = float((K / size / size[:, None] - psi).norm())
+    return {"error": off / len(K), "relative": off / float(psi.norm())}
 
 
 def trained(
@@ -160,7 +167,7 @@ def trained(
 
     "validation" and "error", of two sets of even points, at the end; "first": the first step at which "error" was 0.
     """
-    curves = curves_of(curve, seed)
+    curves = curves_of(curve, 0)
     train = even_points(curves, points) if spacing == "even" else random_points(curves, points, seed)
     sets = (train, even_points(curves, held, 0.25), even_points(curves, held, 0.5))
     (x, y), validation, test = ((a.float().to(device), b.float().to(device)) for a, b in sets)
@@ -180,5 +187,5 @@ def trained(
 
 @torch.no_grad()
 def error_of(net: nn.Module, points: Points) -> float:
-    """The share of points on the wrong side in %."""
+    """The share of points that are not on the right side, in %."""
     return wrong(net(points[0]), points[1])

@@ -14,16 +14,16 @@ class Sizes:
     points: int = 100
     few: int = 50
     draws: int = 20
-    irregular_depths: tuple[int, ...] = (2, 5, 10, 20)
-    irregular_degrees: tuple[int, ...] = (2, 4, 8, 16, 32)
+    random_depths: tuple[int, ...] = (2, 5, 10, 20)
+    random_degrees: tuple[int, ...] = (2, 4, 8, 16)
+    random_fourier: tuple[int, ...] = (5, 10)
     widths: tuple[int, ...] = (64, 256, 1024)
     width: int = 256
     steps: int = 200
-    rates: tuple[float, ...] = (0.125, 0.25, 0.5, 1.0)
-    tuned_steps: int = 1000
+    rates: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0, 2.5)
+    tuned_steps: int = 500
 
 
-FEW = replace(Sizes(), seeds=3, fourier=(2, 10), draws=8, points=60, widths=(64, 256, 512))
-QUICK = replace(FEW, width=128, rates=(0.25, 0.5, 1.0), tuned_steps=400)
-LEAST = replace(QUICK, depths=(2, 5, 20), degrees=(2, 4, 16), points=24, few=12, draws=3, widths=(16, 32))
-TINY = replace(LEAST, irregular_depths=(2, 10, 20), irregular_degrees=(2, 4, 16), width=16, steps=20, tuned_steps=20)
+QUICK = replace(Sizes(), seeds=3, draws=6, points=60, few=30, widths=(64, 256), rates=(0.5, 1.0, 2.0), tuned_steps=200)
+SMALL = replace(QUICK, depths=(2, 5, 20), degrees=(2, 4, 8, 32), fourier=(2, 10), points=24, few=12, draws=3, width=32)
+TINY = replace(SMALL, random_depths=(2, 10), random_degrees=(4,), widths=(16, 32), steps=20, tuned_steps=10)
