@@ -12,6 +12,7 @@ from hpnets.validate import at_least, finite, one_of, require
 
 # Parameters t (n,) of [0, 2 pi), float64, to points (n, d) of the unit sphere.
 Curve = Callable[[Tensor], Tensor]
+Points = tuple[Tensor, Tensor]
 # Curves nearer than this angle meet: it is what float32 tells apart.
 MEET = 1e-5
 # Points of each curve among which the nearest pairs are looked for, and how many of these are refined.
@@ -28,6 +29,21 @@ class Curves(NamedTuple):
 def even_parameters(n: int, phase: float = 0.0) -> Tensor:
     """t_i = 2 pi (i + phase) / n, i = 0..n-1, (n,) float64."""
     return 2 * math.pi * (torch.arange(at_least("n", n, 1), dtype=torch.float64) + phase) / n
+
+
+def even_points(curves: Curves, n: int, phase: float = 0.0) -> Points:
+    """n points of each curve at even parameters: x (2n, d) float64, and labels (2n,) int64, 0 then 1."""
+    return _labelled([curve(even_parameters(n, phase)) for curve in curves])
+
+
+def random_points(curves: Curves, n: int, generator: torch.Generator) -> Points:
+    """n points of each curve at uniform parameters: x (2n, d) float64, and labels (2n,) int64, 0 then 1."""
+    t = 2 * math.pi * torch.rand(2, at_least("n", n, 1), generator=generator, dtype=torch.float64)
+    return _labelled([curve(part) for curve, part in zip(curves, t, strict=True)])
+
+
+def _labelled(x: list[Tensor]) -> Points:
+    return torch.cat(x), torch.arange(2).repeat_interleave(len(x[0]))
 
 
 def sinusoid(separation: float, amplitude: float, frequency: int) -> Curves:
@@ -117,7 +133,7 @@ def least_angle(curves: Curves) -> float:
     The nearest pairs of a grid are refined by least squares on x(s) - x'(t), so that curves that cross have angle 0.
     """
     t = even_parameters(GRID)
-    apart = torch.cdist(*(curve(t) for curve in curves))
+    apart = torch.cdist(curves.first(t), curves.second(t))
     columns = apart.argmin(1)
     rows = apart.amin(1).argsort()[:NEAREST]
     distance = min(_refined(curves, float(t[i]), float(t[columns[i]])) for i in rows)
@@ -140,4 +156,5 @@ def _derivatives(curve: Curve, t: Tensor) -> tuple[Tensor, Tensor]:
     def velocity(s: Tensor) -> Tensor:
         return torch.func.jvp(curve, (s,), (one,))[1]
 
-    return torch.func.jvp(velocity, (t,), (one,))
+    v, a = torch.func.jvp(velocity, (t,), (one,))[:2]
+    return v, a

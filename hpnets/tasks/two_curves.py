@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hpnets.option_sets import Option
 from hpnets.tasks.base import register_task
-from hpnets.tasks.curves import Curves, even_parameters, make_curves
+from hpnets.tasks.curves import Curves, even_points, make_curves, random_points
 from hpnets.tasks.kinds import ClassificationTask
 from hpnets.tasks.options import BatchSize, NumWorkers, Seed, TestSize, TrainSize
 from hpnets.tasks.samples import Splits, splits_of
@@ -20,8 +20,8 @@ SPACINGS = ("even", "random")
 class TwoCurvesTask(ClassificationTask):
     """Which of two curves of the unit sphere a point is on; `hpnets.tasks.curves` has the formulas and the geometry.
 
-    Half of the points of each split are on each curve, at even parameters t with a phase of each split's and curve's
-    own, or at random ones; `self.curves` are the curves. Raises ValueError for curves that meet.
+    Half of the points of each split are on each curve, at even parameters t with a phase of each split's own, or at
+    random ones; `self.curves` are the curves. Raises ValueError for curves that meet.
     Source: "Deep Networks Provably Classify Data on Curves" (arXiv 2107.14324).
     """
 
@@ -58,13 +58,9 @@ class TwoCurvesTask(ClassificationTask):
         return splits_of(train, val, test)
 
     def _draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        x = [curve(self._parameters(n, generator)) for curve in self.curves]
-        return torch.cat(x), torch.arange(2).repeat_interleave(n)
-
-    def _parameters(self, n: int, generator: torch.Generator) -> Tensor:
-        if self.spacing == "even":
-            return even_parameters(n, float(torch.rand((), generator=generator)))
-        return 2 * torch.pi * torch.rand(n, generator=generator, dtype=torch.float64)
+        if self.spacing == "random":
+            return random_points(self.curves, n, generator)
+        return even_points(self.curves, n, float(torch.rand((), generator=generator)))
 
 
 def _even(name: str, size: int) -> int:

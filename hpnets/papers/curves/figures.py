@@ -2,69 +2,65 @@
 
 import math
 from functools import partial
+from statistics import median
 from typing import Any
 
-from hpnets.papers.curves.cells import PLAIN, decay, even, irregular, random_curves, shape, trained
+from hpnets.papers.curves.cells import PLAIN, decay, even, irregular, trained
 from hpnets.papers.curves.sizes import Sizes
-from hpnets.statistics import mean
+from hpnets.statistics import mean, spread
 from hpnets.study import Figure, Picture, Results, spread_table
 from hpnets.study.charts import categories, log_ticks, shades, without_marker
 
-NAMES = {"mlp": "depth L", "pnn": "pnn of degree N", "pnn_skip": "pnn_skip", "ccp": "ccp", "pnn-sum": "twin of pnn"}
-BY, FIT = ("curve", "network", "size"), {"|g|": ("raw",), "at unit diagonal": ("unit",), "steps": ("steps",)}
+NAMES = {"mlp": "mlp (L)", "pnn": "pnn (N)", "pnn_skip": "pnn_skip (N)", "ccp": "ccp (N)", "pnn-sum": "twin of pnn (N)"}
+TEXT = "By depth L or degree N; inf: {}. Of Fourier curves the median of the seeds."
+UNIT, ERROR = "|g| at unit diagonal", "held-out error, %"
 
 
 def figures(results: Results, sizes: Sizes) -> list[Figure]:
     """All figures, in order."""
-    kernels, evenly, randomly = (
-        Picture(f"{name}.svg", title, partial(draw, results, sizes), columns)
-        for name, title, draw, columns in (
-            ("kernels", "Kernels at unit diagonal on a great circle", draw_kernels, 2),
-            ("even", "Even points: the certificate at unit diagonal", draw_even, 2),
-            ("random", "Random points: held-out error at t = infinity", draw_random, len(random_curves(sizes))),
-        )
-    )
-    widths = spread_table(results.of(decay), ("network", "size"), {"-k'(0)": ("slope",), "half-width": ("half_width",)})
-    trained_nets = spread_table(
-        results.of(trained), ("network", "size", "lr"), {"error": ("error",), "step": ("first",)}
-    )
+    norms, errors = (partial(draw, results.of(of), key) for of, key in ((even, "unit"), (irregular, "error")))
+    kernels = Picture("kernels.svg", "Kernels at unit diagonal on a great circle", partial(draw_kernels, results), 2)
+    evenly = Picture("even.svg", "Even points", partial(norms, UNIT, PLAIN), 2)
+    at_random = Picture("random.svg", "Random points", partial(errors, ERROR, sizes.random_curves), 4)
+    nets = spread_table(results.of(trained), ("network", "lr"), {ERROR: ("error",)})
+    singular, many = TEXT.format("K is singular on the points"), TEXT.format("more than 1,000 steps")
     return [
-        Figure("The kernel over the angle", "k(v) = K / K(x, x).", *widths, kernels),
-        Figure("Even points", "A certificate of nan: K is singular.", *spread_table(results.of(even), BY, FIT), evenly),
-        Figure("Random points", "In %.", *spread_table(results.of(irregular), BY, {"error": ("error",)}), randomly),
-        Figure("Finite kernels", "", *spread_table(results.of(shape), ("width",), {"off psi": ("error",)})),
-        Figure("Finite networks", "In %.", *trained_nets),
+        Figure("The kernel over the angle", "By depth L, and by degree N.", picture=kernels),
+        Figure(f"Even points: {UNIT}", singular, *rows(results.of(even), "unit"), evenly),
+        Figure("Even points: steps", many, *rows(results.of(even), "steps")),
+        Figure(f"Random points: {ERROR}", "At t = infinity.", *rows(results.of(irregular), "error"), at_random),
+        Figure("Trained networks", f"By rate times l_max, {ERROR}; mlp: circles, pnn: sinusoids.", *nets),
     ]
 
 
-def draw_kernels(results: Results, sizes: Sizes, axes: list[Any]) -> None:
-    for a, (network, letter) in zip(axes, (("mlp", "L"), ("pnn", "N")), strict=True):
+def rows(results: Results, key: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """A row for each curve and network, with the values of all its sizes."""
+    made = []
+    for (curve, network), part in results.split("curve", "network").items():
+        values = (f"{size}: {shown(each)}" for size, each in part.by("size", key).items())
+        made.append((curve, NAMES[network], "; ".join(values)))
+    return ("curve", "network", "size: value"), tuple(made)
+
+
+def shown(values: list[Any]) -> str:
+    """The spread over draws, or the median of the seeds, which is inf where most have no value."""
+    return spread(values[0]) if isinstance(values[0], list) else f"{median(v or math.inf for v in values):.3g}"
+
+
+def draw_kernels(results: Results, axes: list[Any]) -> None:
+    for a, network in zip(axes, ("mlp", "pnn"), strict=True):
         of = results.of(decay, network=network).by("size", "k")
-        for (size, curves), style in zip(of.items(), shades(list(of)).values(), strict=True):
-            v = [math.pi * i / (len(curves[0]) - 1) for i in range(len(curves[0]))]
-            a.plot(v, curves[0], label=f"{letter} = {size}", **without_marker(style))
+        for (size, (k,)), style in zip(of.items(), shades(list(of)).values(), strict=True):
+            a.plot([math.pi * i / (len(k) - 1) for i in range(len(k))], k, label=str(size), **without_marker(style))
         a.set(title=NAMES[network], xlabel="angle v, radians", ylabel="k(v)")
 
 
-def draw_even(results: Results, sizes: Sizes, axes: list[Any]) -> None:
-    for a, curve in zip(axes, PLAIN, strict=True):
-        draw_sizes(a, results.of(even, curve=curve), "unit")
-        a.set(title=curve, xlabel="depth L or degree N", ylabel="|g| at unit diagonal", yscale="log")
-
-
-def draw_random(results: Results, sizes: Sizes, axes: list[Any]) -> None:
-    for a, curve in zip(axes, random_curves(sizes), strict=True):
-        draw_sizes(a, results.of(irregular, curve=curve), "error")
-        a.set(title=curve, xlabel="depth L or degree N", ylabel="held-out error, %")
-
-
-def draw_sizes(a: Any, results: Results, key: str) -> None:
-    for (network, of), style in zip(results.split("network").items(), categories(list(NAMES)).values(), strict=False):
-        values = {size: mean(flat(each)) for size, each in of.by("size", key).items() if None not in each}
-        log_ticks(a, list(values))
-        a.plot(list(values), list(values.values()), label=NAMES[network], **style)
-
-
-def flat(values: list[Any]) -> list[float]:
-    """Numbers of several cells, each a number or a list of one for each draw."""
-    return [v for item in values for v in (item if isinstance(item, list) else [item])]
+def draw(results: Results, key: str, label: str, curves: tuple[str, ...], axes: list[Any]) -> None:
+    styles = categories(list(NAMES))
+    for a, curve in zip(axes, curves, strict=True):
+        for network, part in results.of(results.items[0].function, curve=curve).split("network").items():
+            of = {size: each[0] for size, each in part.by("size", key).items() if each[0] is not None}
+            log_ticks(a, list(of))
+            means = [mean(value) if isinstance(value, list) else value for value in of.values()]
+            a.plot(list(of), means, label=NAMES[network], **styles[network])
+        a.set(title=curve, xlabel="depth L or degree N", ylabel=label)

@@ -10,13 +10,13 @@ class Sizes:
     seeds: int = 5
     depths: tuple[int, ...] = (2, 5, 10, 20, 40, 80)
     degrees: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
-    fourier: tuple[int, ...] = (2, 5, 10, 20)
+    fourier: tuple[str, ...] = ("fourier-2", "fourier-5", "fourier-10", "fourier-20")
     points: int = 100
     few: int = 50
     draws: int = 20
     random_depths: tuple[int, ...] = (2, 5, 10, 20)
     random_degrees: tuple[int, ...] = (2, 4, 8, 16)
-    random_fourier: tuple[int, ...] = (5, 10)
+    random_curves: tuple[str, ...] = ("coaxial-0.1", "sinusoid-0.24", "fourier-5", "fourier-10")
     widths: tuple[int, ...] = (64, 256, 1024)
     width: int = 256
     steps: int = 200
@@ -25,5 +25,6 @@ class Sizes:
 
 
 QUICK = replace(Sizes(), seeds=3, draws=6, points=60, few=30, widths=(64, 256), rates=(0.5, 1.0, 2.0), tuned_steps=200)
-SMALL = replace(QUICK, depths=(2, 5, 20), degrees=(2, 4, 8, 32), fourier=(2, 10), points=24, few=12, draws=3, width=32)
-TINY = replace(SMALL, random_depths=(2, 10), random_degrees=(4,), widths=(16, 32), steps=20, tuned_steps=10)
+SMALL = replace(QUICK, depths=(2, 20), degrees=(2, 4, 8, 32), fourier=("fourier-10",), points=16, few=12, draws=3)
+LEAST = replace(SMALL, width=32, widths=(16, 32), rates=(0.5, 1.0), steps=20, tuned_steps=10, random_depths=(2, 10))
+TINY = replace(LEAST, random_degrees=(4,), random_curves=("sinusoid-0.24", "fourier-10"))
