@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hpnets.papers.curves import cells
 from hpnets.papers.labelled_curves import curves_of, points_of, wrong
+from hpnets.papers.sphere_kernels import limit
 from hpnets.theory import angles
 
 
@@ -22,13 +23,13 @@ def test_limits_are_functions_of_the_angle() -> None:
     v = angles(x)
     P, D = parts(v)
     for N in (1, 4):
-        K, twin = cells.limit("pnn", N, x), cells.limit("pnn-sum", N, x)
+        K, twin = limit("pnn", N, x), limit("pnn-sum", N, x)
         torch.testing.assert_close(K / K[0, 0], (P**N + N * P ** (N - 1) * D) / (N + 1), rtol=1e-9, atol=1e-9)
         flat = (N - 1) / math.pi  # the features' means
         torch.testing.assert_close(twin / twin[0, 0], (P + D + flat) / (2 + flat), rtol=1e-9, atol=1e-9)
     c = v[:, :2].cos()
     expected = 2 * c * (1 + c) ** 2 + 2 * c**2 * (1 + c)
-    torch.testing.assert_close(cells.limit("ccp", 3, x, x[:2]), expected, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(limit("ccp", 3, x, x[:2]), expected, rtol=1e-9, atol=1e-9)
 
 
 def test_half_widths_tend_to_what_is_derived() -> None:
@@ -51,7 +52,7 @@ def test_steps_are_those_of_a_loop_of_descent() -> None:
     measured = cells.even("pnn", 4, "sinusoid-0.24", 0, 40, "cpu")
     curves = curves_of("sinusoid-0.24", 0)
     (x, y), (z, right) = points_of(curves, 40), points_of(curves, 40, 0.5)
-    K, cross = cells.limit("pnn", 4, x), cells.limit("pnn", 4, z, x)
+    K, cross = limit("pnn", 4, x), limit("pnn", 4, z, x)
     c, steps = torch.zeros_like(y), 0
     while wrong(cross @ c, right) > 0:
         c, steps = c + (y - K @ c) / (2 * torch.linalg.eigvalsh(K)[-1]), steps + 1
@@ -69,7 +70,7 @@ def test_random_points_are_fitted_in_the_limit() -> None:
     curves = curves_of("fourier-5", 1)
     x, y = points_of(curves, 12, seed=1)
     z, right = points_of(curves, 30)
-    f = cells.limit("mlp", 3, z, x) @ torch.linalg.solve(cells.limit("mlp", 3, x), y)
+    f = limit("mlp", 3, z, x) @ torch.linalg.solve(limit("mlp", 3, x), y)
     errors = cells.irregular("mlp", 3, "fourier-5", 12, 30, 2, "cpu")["error"]
     assert errors[1] == 100 * float((f.sign() != right).double().mean()) > 0
     assert wrong(torch.tensor([[math.nan], [0.0], [1.0], [-1.0]]), torch.ones(4, 1)) == 75

@@ -10,7 +10,9 @@ R^10 and the same plus 1 / (2 D) in each coordinate, on the sphere. Labels +-1. 
 pnn, pnn_skip (ReLU) and ccp (none) of degree N: their limit NTK (`limit_kernel`); pnn-sum: the additive twin of pnn.
 "Unit diagonal": the kernel divided by K(x, x), which is one number on the sphere. Even points: {points} a curve, held
 out are the points between them; steps are of gradient descent from 0 at the rate 1 / (2 lambda_max). Random points:
-{few} a curve, {draws} draws that all kernels share, at t = infinity, held out are {points} even points a curve."""
+{few} a curve, {draws} draws that all kernels share, at t = infinity, held out are {points} even points a curve.
+Trained: full-batch descent on 1/(2N) sum (f - y)^2 at a rate in units of 1 / lambda_max of K / N at the start, of one
+grid for a network and its twin, chosen on other even points."""
 
 PAPER = Paper(
     package=__name__,

@@ -5,16 +5,15 @@ from typing import Any
 
 import torch
 from scipy.optimize import brentq
-from torch import Tensor, nn
 
 from hpnets.kernels import KernelPredictor
-from hpnets.models import create_model
 from hpnets.ntk import ntk
 from hpnets.papers.curves.sizes import Sizes
 from hpnets.papers.descent import descend
 from hpnets.papers.labelled_curves import PLAIN, curves_of, points_of, wrong
+from hpnets.papers.sphere_kernels import limit, make_net
 from hpnets.study import Cell, grid
-from hpnets.theory import angle_kernel, angles, certificate, limit_kernel
+from hpnets.theory import certificate
 
 Measured = dict[str, Any]
 # The most steps that are tried, and the angle at which a cusp's slope is read.
@@ -38,26 +37,6 @@ def cells(sizes: Sizes) -> list[Cell]:
     waves: Measured = {"curve": PLAIN[1], "points": sizes.few, "random": True, "steps": sizes.tuned_steps}
     made += grid(trained, network="mlp", size=6, lr=0.5, **circles, **net)
     return made + grid(trained, network=("pnn", "pnn-sum"), size=4, lr=sizes.rates, **waves, **net)
-
-
-def limit(network: str, size: int, x: Tensor, z: Tensor | None = None) -> Tensor:
-    """psi of depth `size` for "mlp", else the limit NTK of a model of that degree; x and z on the unit sphere.
-
-    ccp is made for inputs of unit mean square, the others for unit norm.
-    """
-    if network == "mlp":
-        return angle_kernel(angles(x, z), size)
-    scale = x.shape[1] ** 0.5 if network == "ccp" else 1.0
-    net = make_net(network, size, x.shape[1], 1)
-    return limit_kernel(net, scale * x, None if z is None else scale * z).ntk
-
-
-def make_net(network: str, size: int, inputs: int, width: int) -> nn.Module:
-    """An mlp of depth `size` in the ntk parametrisation, or a model of degree `size`, or, with "-sum", its twin."""
-    name, _, twin = network.partition("-")
-    products: Measured = {"degree": size, "product": twin or "hadamard"}
-    options = {"depth": size, "bias": False, "parametrisation": "ntk"} if name == "mlp" else products
-    return create_model(name, input_shape=(inputs,), output_dim=1, width=width, **options)
 
 
 def decay(network: str, size: int, device: str) -> Measured:

@@ -20,7 +20,7 @@ class Sizes:
     widths: tuple[int, ...] = (64, 256, 1024)
     width: int = 256
     steps: int = 200
-    rates: tuple[float, ...] = (0.5, 1.0, 1.5, 2.0, 2.5)
+    rates: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
     tuned_steps: int = 500
 
 
