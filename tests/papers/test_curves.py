@@ -36,10 +36,11 @@ def test_half_widths_tend_to_what_is_derived() -> None:
     u = brentq(lambda u: 3 * u**3 - 2 * (u**2 + u + 1), 1, 2)
     rounded = math.sqrt(2 * math.log(2))
     share = 0.5 / (1.5 + 2 / math.sqrt(2 * math.pi))
-    widths = {name: cells.decay(name, 400, "cpu")["half_width"] for name in ("mlp", "pnn", "pnn_skip")}
+    sizes = {"mlp": 400, "pnn": 100, "pnn_skip": 200}
+    widths = {name: cells.decay(name, size, "cpu")["half_width"] for name, size in sizes.items()}
     assert widths["mlp"] * 400 == pytest.approx(3 * math.pi * (u - 1), rel=0.02)
-    assert widths["pnn"] * 20 == pytest.approx(rounded, rel=0.02)
-    assert widths["pnn_skip"] * math.sqrt(1 + 399 * share) == pytest.approx(rounded, rel=0.03)
+    assert widths["pnn"] * 10 == pytest.approx(rounded, rel=0.03)
+    assert widths["pnn_skip"] * math.sqrt(1 + 199 * share) == pytest.approx(rounded, rel=0.04)
 
 
 def test_slopes_at_0() -> None:

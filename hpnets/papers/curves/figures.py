@@ -21,7 +21,9 @@ def figures(results: Results, sizes: Sizes) -> list[Figure]:
     norms, errors = (partial(draw, results.of(of), key) for of, key in ((even, "unit"), (irregular, "error")))
     kernels = Picture("kernels.svg", "Kernels at unit diagonal on a great circle", partial(draw_kernels, results), 2)
     evenly = Picture("even.svg", "Even points", partial(norms, UNIT, PLAIN), 2)
-    at_random = Picture("random.svg", "Random points", partial(errors, ERROR, sizes.random_curves), 4)
+    at_random = Picture(
+        "random.svg", "Random points", partial(errors, ERROR, sizes.random_curves), len(sizes.random_curves)
+    )
     nets = spread_table(results.of(trained), ("network", "lr"), {ERROR: ("error",)})
     singular, many = TEXT.format("K is singular on the points"), TEXT.format("more than 1,000 steps")
     return [
