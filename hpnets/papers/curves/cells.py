@@ -32,11 +32,12 @@ def cells(sizes: Sizes) -> list[Cell]:
     made += grid(irregular, network="mlp", size=sizes.random_depths, **places)
     made += grid(irregular, network=(*products, "pnn-sum"), size=sizes.random_degrees, **places)
     made += grid(shape, width=sizes.widths, depth=5, seed=seeds, points=sizes.points // 2)
-    net: Measured = {"width": sizes.width, "seed": seeds, "held": sizes.points}
+    net: Measured = {"seed": seeds, "held": sizes.points}
     circles: Measured = {"curve": "coaxial-0.4", "points": sizes.points, "random": False, "steps": sizes.steps}
-    waves: Measured = {"curve": PLAIN[1], "points": sizes.few, "random": True, "steps": sizes.tuned_steps}
-    made += grid(trained, network="mlp", size=6, lr=0.5, **circles, **net)
-    return made + grid(trained, network=("pnn", "pnn-sum"), size=4, lr=sizes.rates, **waves, **net)
+    waves: Measured = {"curve": PLAIN[1], "points": sizes.few, "random": True, "width": sizes.tuned_width}
+    waves |= {"size": 4, "lr": sizes.rates, "steps": sizes.tuned_steps}
+    made += grid(trained, network="mlp", size=6, lr=0.5, width=sizes.width, **circles, **net)
+    return made + grid(trained, network=("pnn", "pnn-sum"), **waves, **net)
 
 
 def decay(network: str, size: int, device: str) -> Measured:

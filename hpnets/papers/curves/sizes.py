@@ -20,11 +20,13 @@ class Sizes:
     widths: tuple[int, ...] = (64, 256, 1024)
     width: int = 256
     steps: int = 200
-    rates: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+    tuned_width: int = 1024
     tuned_steps: int = 500
+    rates: tuple[float, ...] = (0.5, 1.0, 1.5, 1.9, 2.2)
 
 
-QUICK = replace(Sizes(), seeds=3, draws=6, points=60, few=30, widths=(64, 256), rates=(0.5, 1.0, 2.0), tuned_steps=200)
-SMALL = replace(QUICK, depths=(2, 20), degrees=(2, 4, 8, 32), fourier=("fourier-10",), points=16, few=12, draws=3)
-LEAST = replace(SMALL, width=32, widths=(16, 32), rates=(0.5, 1.0), steps=20, tuned_steps=10, random_depths=(2, 10))
-TINY = replace(LEAST, random_degrees=(4,), random_curves=("sinusoid-0.24", "fourier-10"))
+FEW = replace(Sizes(), seeds=3, draws=6, points=60, few=30, widths=(64, 256), tuned_width=512, tuned_steps=200)
+SMALL = replace(FEW, depths=(2, 20), degrees=(2, 4, 8, 32), fourier=("fourier-10",), points=16, few=12, draws=3)
+LEAST = replace(SMALL, width=32, widths=(16, 32), tuned_width=32, rates=(0.5, 1.0), steps=20, tuned_steps=10)
+QUICK = replace(FEW, rates=(0.5, 1.0, 1.9))
+TINY = replace(LEAST, random_depths=(2, 10), random_degrees=(4,), random_curves=("sinusoid-0.24", "fourier-10"))
