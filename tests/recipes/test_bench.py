@@ -231,5 +231,7 @@ def test_the_recorded_peaks_are_as_predicted_and_within_the_budget() -> None:
         assert all(p["beyond_bytes"] <= budget for p, budget in points)
         found = [case["ours"] for case in record["cases"].values()] + [p for p, _ in points]
         found += [mode for case in record["cases"].values() for mode in case["modes"].values()]
-        assert all(1 / 1.5 < p["predicted_bytes"] / p["peak_bytes"] < 1.5 for p in found)
+        for p in found:
+            ratio, apart = p["predicted_bytes"] / p["peak_bytes"], abs(p["predicted_bytes"] - p["peak_bytes"])
+            assert 1 / 1.5 < ratio < 1.5 or apart < 5e6, p
     assert RECORDS
