@@ -112,7 +112,7 @@ def sample_claims(sizes: Sizes) -> list[Claim]:
         sample(f"It does not hurt at all: N = 4 errs no more than N = {least}", ("pnn", least), ("pnn", 4), above=-2),
         sample("The product generalises better than its additive twin, which errs more", ("pnn-sum", 4), ("pnn", 4)),
         Claim(
-            f"After {sizes.tuned_steps} steps a pnn (N = 4, width {sizes.tuned_width}) errs less than its twin (sinusoids)",
+            f"Trained for {sizes.tuned_steps} steps, pnn of N = 4 (width {sizes.tuned_width}) errs less than its twin",
             trained_gap,
             Paired(GAP, sign=-1).contradicted_if_reversed(),
             *(OURS, "held-out error in %, random points, each at its best rate", sizes.seeds),
