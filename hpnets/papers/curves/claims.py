@@ -193,8 +193,8 @@ def abstract(results: Results, sizes: Sizes) -> list[str]:
         f"{deep:.2g}-fold at unit diagonal, and {steps[first]:g} steps to no held-out error become {steps[last]:g}.",
         f"So is the degree of a Hadamard product, {high:.2g}-fold from N = 4 to {most}, and on fine curves in R^10 it "
         f"takes steps away, {product[2]:g} to {product[most]:g}, where depth adds some, {deeper[2]:g} to {grown}.",
-        "Between random samples both narrow the kernel too far, and depth, whose cusp grows with it, the more: on the "
-        f"sinusoids L = {many} errs {hurt:.2g}% more than 2, and L = 10 {less:.2g}% more than a product of N = 4.",
-        f"The product's additive twin, a kernel of two layers, errs {twin:.2g}% less still, but gets there late: in "
-        f"{sizes.tuned_steps} steps trained networks of N = 4 err {gap:.2g}% less than their twins.",
+        "Between random samples both narrow the kernel too far, and depth, whose cusp grows with it, the more: on "
+        f"sinusoids L = {many} errs {hurt:.2g} points more than 2, and L = 10 {less:.2g} more than a product of N = 4.",
+        f"The product's additive twin, a kernel of two layers, errs {twin:.2g} points less still, but late: in "
+        f"{sizes.tuned_steps} steps trained networks of N = 4 err {gap:.2g} points less than their twins.",
     ]
