@@ -13,7 +13,7 @@ from hpnets.study.charts import categories, log_ticks, shades, without_marker
 
 NAMES = {"mlp": "mlp (L)", "pnn": "pnn (N)", "pnn_skip": "pnn_skip (N)", "ccp": "ccp (N)", "pnn-sum": "twin of pnn (N)"}
 TEXT = "By depth L or degree N; inf: {}. Of Fourier curves the median of the seeds."
-WIDE = """At t = infinity. Where points are sparse for the curve (Fourier) every narrowing hurts, also that by degree, and
+WIDE = """At t = infinity. Where points are sparse for the curve (Fourier) every narrowing hurts, also that by degree;
 the twin errs least since its kernel, of two layers, is the widest: docs/concepts/certificates.md."""
 UNIT, ERROR = "|g| at unit diagonal", "held-out error, %"
 
