@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from hpnets.kernels import KernelPredictor
-from hpnets.papers.complex_pairs import limit, make_net, points, relative
+from hpnets.papers.complex_pairs import limit, make_net, points
 from hpnets.papers.ensembles import fit, make_ensemble
+from hpnets.papers.wide import relative
 from hpnets.statistics import mean, spread
 from hpnets.study import Results
 from hpnets.study.charts import categories

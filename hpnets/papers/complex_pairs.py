@@ -47,11 +47,6 @@ def points(number: int, dim: int, seed: int) -> Tensor:
     return dim**0.5 * x / x.norm(dim=1, keepdim=True)
 
 
-def relative(f: Tensor, y: Tensor) -> float:
-    """The root mean square of f - y over that of y."""
-    return float((f.double() - y.double()).norm() / y.double().norm())
-
-
 def limit(network: str, x: Tensor, z: Tensor | None = None) -> Tensor:
     """The limit NTK of a network at [Re z; Im z]."""
     return limit_kernel(make_net(network, x.shape[1] // 2, 8).double(), x, z).ntk

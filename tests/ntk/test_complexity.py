@@ -51,7 +51,7 @@ def test_a_kernel_of_the_real_part_is_blind_and_scale_does_not_count() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dim": 1}, "dim is 1; allowed: an integer >= 2"),
+        ({"dim": 1}, "dim is 1; allowed: >= 2"),
         ({"imaginary": (0.4, 0.4)}, r"imaginary is \(0.4, 0.4\); allowed: at least two different numbers"),
         ({"real": 0.7, "imaginary": (0, 0.8)}, r"real\^2 \+ imaginary\^2 is 1.1.*; allowed: at most 1"),
         ({"real": math.nan}, r"real\^2 \+ imaginary\^2 is nan"),

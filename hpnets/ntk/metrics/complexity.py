@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hpnets.validate import at_least, require
-
 
 @dataclass(frozen=True)
 class Witness:
@@ -43,17 +41,25 @@ def complexity_witness(
     Raises ValueError for a dim < 2, fewer than two imaginary parts, r^2 + s^2 > 1, a kernel of another shape, and a
     kernel with a diagonal that is not > 0.
     """
-    at_least("dim", dim, 2)
-    require(len(set(imaginary)) > 1, "imaginary", imaginary, "at least two different numbers")
-    largest = real**2 + max(s * s for s in imaginary)
-    require(largest <= 1, "real^2 + imaginary^2", largest, "at most 1, that of two vectors of the same norm")
+    _check_parts(dim, real, imaginary)
     K = kernel(_points(dim, real, imaginary)).detach().double()
-    n = len(imaginary) + 1
-    require(K.shape == (n, n), "the kernel's shape", tuple(K.shape), f"{(n, n)}, one row for each of {n} points")
-    diagonal = K.diagonal()
-    require(bool((diagonal > 0).all()), "the kernel's least diagonal entry", float(diagonal.min()), "above 0")
+    n, diagonal = len(imaginary) + 1, K.diagonal()
+    if K.shape != (n, n):
+        raise ValueError(f"the kernel's shape is {tuple(K.shape)}; allowed: {(n, n)}, a row for each of {n} points")
+    if not bool((diagonal > 0).all()):
+        raise ValueError(f"the kernel's least diagonal entry is {float(diagonal.min())}; allowed: above 0")
     values = K[0, 1:] / (diagonal[0] * diagonal[1:]).sqrt()
     return Witness(tuple(imaginary), tuple(values.tolist()))
+
+
+def _check_parts(dim: int, real: float, imaginary: Sequence[float]) -> None:
+    if dim < 2:
+        raise ValueError(f"dim is {dim}; allowed: >= 2")
+    if len(set(imaginary)) < 2:
+        raise ValueError(f"imaginary is {imaginary}; allowed: at least two different numbers")
+    largest = real**2 + max(s * s for s in imaginary)
+    if not largest <= 1:
+        raise ValueError(f"real^2 + imaginary^2 is {largest}; allowed: at most 1, that of two vectors of one norm")
 
 
 def _points(dim: int, real: float, imaginary: Sequence[float]) -> Tensor:

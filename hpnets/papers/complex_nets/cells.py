@@ -7,10 +7,11 @@ import torch
 from hpnets.kernels import KernelPredictor
 from hpnets.papers.complex_learning import BOTH, TARGETS, learnt, taught, trained
 from hpnets.papers.complex_nets.sizes import PAIRED, Sizes
-from hpnets.papers.complex_pairs import drawn, kernel, limit, points, relative
+from hpnets.papers.complex_pairs import drawn, kernel, limit, points
 from hpnets.papers.complex_witness import witness, witness_of_limit
 from hpnets.papers.descent import descend
 from hpnets.papers.shifted_digits import digits
+from hpnets.papers.wide import relative
 from hpnets.study import Cell, grid
 
 Measured = dict[str, Any]

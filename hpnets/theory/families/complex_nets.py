@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from hpnets.layers import ComplexLinear
 from hpnets.theory.complex_nodes import real_parts, split
 from hpnets.theory.families.polynomial import check_factors, coupled
 from hpnets.theory.laws import Laws, register_limit
@@ -56,7 +55,7 @@ def _complex(net: Any, x: Points, laws: Laws) -> Moments:
     return x.complex(net.complex_input)
 
 
-def _feature(h: Moments, W: ComplexLinear, s: Any, laws: Laws, gain: float = 1.0) -> Moments:
+def _feature(h: Moments, W: Any, s: Any, laws: Laws, gain: float = 1.0) -> Moments:
     """s(W h), with A, B ~ N(0, gain / (2 fan_in)) and biases of 0."""
     for layer in (W.A, W.B):
         laws.draw(layer.weight, gain / (2 * layer.in_features))
