@@ -205,7 +205,7 @@ def abstract(results: Results, sizes: Sizes) -> list[str]:
     return [
         f"Complex networks with split activations are real ones as they grow wide, blind to Im <z, z'> (witness "
         f"{split:.2g}), while cardioid ({cardioid:.2g}) and zrelu ({zrelu:.2g}) are not.",
-        f"A Hadamard product of complex features sees Im <z, z'> with any activation or none (witness "
+        f"A Hadamard product of complex features sees Im <z, z'>, with a split activation or none (witness "
         f"{product['none-mult-2']:.2g} at degree 2), which its additive twin does not "
         f"({product['none-mult-2-sum']:.1g}).",
         f"Without activation it learns pluriharmonic functions alone: Re z1 z2 from 20 points of C^{sizes.small} "

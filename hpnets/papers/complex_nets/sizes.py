@@ -39,7 +39,7 @@ class Sizes:
     few: int = 28
     many: int = 200
     steps: int = 600
-    rates: tuple[float, ...] = (0.01, 0.03, 0.1)
+    rates: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)
     images: int = 500
     on_images: tuple[str, ...] = (*POLYNOMIALS, "none-mult-2-sum", *PAIRED, "real-split_relu-mult-2")
 
