@@ -6,7 +6,7 @@ import torch
 
 from hpnets.kernels import KernelPredictor
 from hpnets.papers.complex_learning import BOTH, TARGETS, learnt, taught, trained
-from hpnets.papers.complex_nets.sizes import PAIRED, Sizes
+from hpnets.papers.complex_nets.sizes import PAIRED, POLYNOMIALS, Sizes
 from hpnets.papers.complex_pairs import drawn, kernel, limit, points
 from hpnets.papers.complex_witness import witness, witness_of_limit
 from hpnets.papers.descent import descend
@@ -33,7 +33,7 @@ def cells(sizes: Sizes) -> list[Cell]:
     targets = tuple(TARGETS)[:3]
     made += grid(learnt, network=sizes.learners, target=targets, samples=list(sizes.samples), **small)
     small |= {"steps": sizes.steps, "width": sizes.width}
-    made += grid(trained, network=sizes.learners, target=targets, lr=sizes.rates[0], samples=sizes.few, **small)
+    made += grid(trained, network=POLYNOMIALS, target=targets, lr=sizes.lr, samples=sizes.few, **small)
     made += grid(trained, network=PAIRED, target=targets[0], lr=sizes.rates, samples=sizes.many, **small)
     return made + grid(digits, network=sizes.on_images, seed=seeds, number=sizes.images)
 

@@ -185,7 +185,8 @@ def after_adam(results: Results) -> Quantities:
 def tuned(results: Results) -> Quantities:
     net, twin = (results.of(trained, network=name) for name in PAIRED)
     difference = paired_difference(net, twin, measure=("error",))
-    return {TWIN: difference.differences, "that is": str(difference)}
+    kernels = {name: list(by_samples(results, name, HOLOMORPHIC).values())[-1] for name in PAIRED}
+    return {TWIN: difference.differences, "that is": str(difference), "limit kernels, most points": kernels}
 
 
 def shifted(results: Results, pair: Pair) -> Quantities:

@@ -32,39 +32,21 @@ class Sizes:
     gap_points: int = 24
     gap_steps: int = 300
     small: int = 4
-    learners: tuple[str, ...] = POLYNOMIALS
-    samples: tuple[int, ...] = (10, 16, 20, 28, 36, 60, 100)
+    learners: tuple[str, ...] = (*POLYNOMIALS, *PAIRED)
+    samples: tuple[int, ...] = (10, 16, 20, 28, 36, 60, 200)
     held: int = 200
     width: int = 64
     few: int = 28
     many: int = 200
     steps: int = 600
-    rates: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)
+    lr: float = 0.01
+    rates: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0)
     images: int = 500
     on_images: tuple[str, ...] = (*POLYNOMIALS, "none-mult-2-sum", *PAIRED, "real-split_relu-mult-2")
 
 
-QUICK = replace(
-    Sizes(),
-    seeds=5,
-    widths=(64, 256),
-    witness_width=256,
-    nets=3,
-    draws=8,
-    gap_widths=(64, 512),
-    gap_steps=200,
-    steps=300,
-)
-LESS = replace(QUICK, networks=("mlp-split_relu", "none-mult-2", "split_relu-mult-1", *HEAVY), seeing_nets=4)
-SMALL = replace(
-    LESS,
-    seeds=3,
-    draws=3,
-    points=6,
-    seeing=SEEING[::2],
-    widths=(8, 16),
-    witness_width=16,
-    gap_widths=(8, 16),
-    gap_steps=10,
-)
-TINY = replace(SMALL, nets=2, width=8, steps=5, rates=(0.01, 0.03), images=20, held=20, samples=(20, 28, 36))
+FEW = replace(Sizes(), seeds=3, draws=8, nets=3, seeing_nets=4, widths=(64, 256), witness_width=256)
+QUICK = replace(FEW, gap_widths=(64, 512), gap_steps=200, steps=150, rates=(0.1, 0.3))
+FEWER = replace(QUICK, networks=("mlp-split_relu", "none-mult-2", "split_relu-mult-1", *HEAVY), seeing=SEEING[::2])
+LEAST = replace(FEWER, draws=3, points=6, nets=2, widths=(8, 16), witness_width=16, gap_widths=(8, 16), gap_steps=10)
+TINY = replace(LEAST, width=8, steps=5, images=20, held=20, samples=(20, 28, 36))
