@@ -1,0 +1,108 @@
+"""recipes/bench/stability.py: its formulas, its runs, and that the shipped pages are what its results say."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from hpnets.atomic_files import read_json
+from hpnets.options import RunOptions
+from recipes.bench import stability, stability_page
+from recipes.bench.stability_cells import expected, initial, network, step_in, trained
+from recipes.bench.stability_page import NETWORKS, outcome, tables, text
+from recipes.bench.stability_settings import DIABETES, PROBLEMS, RESIDUAL, Change
+from tests.in_process import ROOT, run_module
+
+SHIPPED = ROOT / "docs" / "results" / "stability"
+PAGE = ROOT / "docs" / "howto" / "stable-polynomial-nets.md"
+
+
+def shipped() -> dict[str, Any]:
+    return json.loads((SHIPPED / stability.RESULTS).read_text())
+
+
+def test_the_shipped_pages_are_what_the_results_say() -> None:
+    record = shipped()
+    assert (SHIPPED / stability.PAGE).read_text() == text(record)
+    for name, table in tables(record, narrow=True).items():
+        assert f"<!-- stability {name} -->\n{table}\n<!-- end stability {name} -->" in PAGE.read_text(), name
+    assert record["seeds"] >= 3
+    assert set(record["measured"]) == {problem.name for problem in PROBLEMS}
+    for problem in PROBLEMS:
+        assert list(record["measured"][problem.name]) == [change.what for change in problem.changes]
+
+
+def test_the_formulas_are_what_was_measured() -> None:
+    for own, name in NETWORKS.items():
+        for degree in (4, 8):
+            e = expected(*own, degree)
+            for key, value in (("rms", e.rms), ("kernel", e.kernel)):
+                measured = [seed[key] for seed in shipped()["scale"][name][str(degree)]]
+                assert sum(measured) / len(measured) == pytest.approx(value, rel=0.25), (name, degree, key)
+    assert initial("sum", False, False, 4, 0, "cpu")["rms"] == pytest.approx(2, rel=0.1)
+
+
+def test_factors_scale_what_they_say() -> None:
+    options = RunOptions(model={"name": "ccp", "degree": 3, "width": 5})
+    plain, scaled = network(options, 1, 1), network(options, 2, 0.5)
+    x = torch.randn(4, 1, 8, 8)
+    torch.testing.assert_close(scaled.get_parameter("U.0.weight"), plain.get_parameter("U.0.weight"))
+    torch.testing.assert_close(scaled(x), 2 * plain(x))  # twice U_1 x, and U_n x as it was
+    assert step_in("the loss is nan at step 21; the last good checkpoint is x") == 21
+    with pytest.raises(RuntimeError, match="no step"):
+        step_in("the loss is nan")
+
+
+def test_a_run_that_fails_gives_its_step() -> None:
+    model, optim = {"name": "ccp", "degree": 8, "width": 16}, {"name": "sgd", "lr": 10.0}
+    failed = trained(model, {"name": "digits"}, optim, 1, 1.0, 1.0, "hadamard", 0, "cpu")
+    assert failed["metrics"] is None
+    assert 1 <= failed["step"] < 18
+    good = {"step": None, "metrics": {"accuracy": 0.5}}
+    assert outcome([failed, good, good], "accuracy") == ("2 of 3", str(failed["step"]), "0.5 +- 0")
+    assert outcome([failed], "accuracy") == ("0 of 1", str(failed["step"]), "-")
+    assert outcome([{"step": None, "metrics": {"accuracy": None}}], "accuracy") == ("1 of 1", "-", "inf")
+
+
+def test_it_measures_and_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = (Change("as it is"), Change("smaller", weights=0.1))
+    tiny = replace(DIABETES, model={"name": "ccp", "degree": 2, "width": 4}, epochs=1, changes=changes)
+    monkeypatch.setattr(stability, "PROBLEMS", (tiny,))
+    monkeypatch.setattr(stability_page, "PROBLEMS", (tiny,))
+    monkeypatch.setattr(stability, "DEGREES", (2,))
+    page = tmp_path / "page.md"
+    markers = "<!-- stability {0} -->\n<!-- end stability {0} -->\n"
+    page.write_text(markers.format("scale") + markers.format("diabetes"))
+
+    def run() -> dict[str, Any]:
+        stability.stability(str(tmp_path / "out"), str(tmp_path / "runs"), 2, "diabetes", str(page))
+        return read_json(tmp_path / "out" / stability.RESULTS)
+
+    record = run()
+    assert (tmp_path / "out" / stability.PAGE).read_text() == text(record)
+    assert all(table in page.read_text() for table in tables(record, narrow=True).values())
+    runs = [seed for ways in record["measured"]["diabetes"].values() for seeds in ways.values() for seed in seeds]
+    assert len({seed["metrics"]["mse"] for seed in runs}) == len(runs) == 8
+    kept = sorted((tmp_path / "runs" / "cells").iterdir())
+    times = [file.stat().st_mtime_ns for file in kept]
+    assert run()["measured"] == record["measured"]
+    assert [file.stat().st_mtime_ns for file in kept] == times
+
+
+def test_bad_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ("--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out"))
+    for wrong, reason in (
+        (("--seeds", "1"), "seeds is 1; allowed: >= 2"),
+        (("--problems", "digit"), "digits"),
+        (("--page", str(tmp_path / "none.md")), "lacks the markers"),
+    ):
+        assert run_module("recipes.bench.stability", *flags, *wrong) == 2
+        assert reason in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_the_page_teaches_is_in_the_results() -> None:
+    assert RESIDUAL < 1
