@@ -1,6 +1,7 @@
 """recipes/bench/stability.py: its formulas, its runs, and that the shipped pages are what its results say."""
 
 import json
+import statistics
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hpnets.options import RunOptions
 from recipes.bench import stability, stability_page
 from recipes.bench.stability_cells import expected, initial, network, step_in, trained
 from recipes.bench.stability_page import NETWORKS, outcome, tables, text
-from recipes.bench.stability_settings import DIABETES, PROBLEMS, RESIDUAL, Change
+from recipes.bench.stability_settings import DIABETES, PROBLEMS, Change
 from tests.in_process import ROOT, run_module
 
 SHIPPED = ROOT / "docs" / "results" / "stability"
@@ -105,4 +106,36 @@ def test_bad_arguments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_what_the_page_teaches_is_in_the_results() -> None:
-    assert RESIDUAL < 1
+    measured = shipped()["measured"]
+
+    def ended(problem: str, what: str, product: str = "hadamard") -> int:
+        return sum(seed["metrics"] is not None for seed in measured[problem][what][product])
+
+    def score(problem: str, what: str, product: str = "hadamard") -> float:
+        metric = "mse" if problem == "diabetes" else "accuracy"
+        return statistics.mean(seed["metrics"][metric] for seed in measured[problem][what][product])
+
+    for what in ("as it is", "inputs twice as large", "warmup and cosine"):
+        assert ended("digits", what) == ended("digits", what, "sum") == 0, what
+    well = ("lower degree", "inputs half as large", "smaller factors beside the skip", "batch norm of each product")
+    for what in (*well, "layer norm of each product", "bounded factors"):
+        assert score("digits", what) > 0.95, what
+    for what in ("clipping", "tenth of the rate", "adam", "adam, ten times its rate", "ntk parametrisation"):
+        assert score("digits", what) < min(score("digits", good) for good in well), what
+    assert score("digits", "smaller factors, clipping, warmup and cosine") > score("digits", "clipping") + 0.02
+    assert ended("digits", "no skip", "sum") == 3
+    assert score("digits", "no skip", "sum") > score("digits", "no skip") + 0.05
+
+    for what in ("as it is", "tenth of the rate", "warmup and cosine", "clipping", "weight decay"):
+        assert score("diabetes", what) > 1000, what
+    assert score("diabetes", "tenth of the rate") > score("diabetes", "as it is")
+    for what in ("batch norm of each product", "layer norm of each product", "bounded factors"):
+        assert 1 < score("diabetes", what) < 10, what
+    assert score("diabetes", "still smaller ones") < 1
+    assert score("diabetes", "degree 2", "sum") < score("diabetes", "degree 2") < 1
+
+    for what in ("as it is", "residual scale 0.1"):
+        assert ended("pdc", what) == 0, what
+    assert all(seed["start"]["rms"] > 1e15 for seed in measured["pdc"]["as it is"]["hadamard"])
+    assert score("pdc", "residual scale 0, the closed gate") > 0.85 > 0.6 > score("pdc", "clipping")
+    assert score("pdc", "batch norm") > 0.85
