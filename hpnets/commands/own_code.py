@@ -27,7 +27,7 @@ def take_imports(argv: list[str]) -> tuple[list[str], Imports]:
         else:
             words.append(word)
     if any(not name or name.startswith("--") for name in names):
-        raise ValueError(f"{FLAG}: expected one argument")
+        raise ValueError(f"{FLAG} has no value; allowed: a Python file or the name of a module")
     return words, import_given(names)
 
 

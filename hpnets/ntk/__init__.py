@@ -9,12 +9,14 @@ from hpnets.ntk._fingerprint import fingerprint
 from hpnets.ntk._functional import Params
 from hpnets.ntk._gradients import zero_gradient_fraction
 from hpnets.ntk._kernel import ntk
+from hpnets.ntk._lambda_min import lambda_min, lambda_min_blocks
 from hpnets.ntk._linearised import Centred, Linearised, centre, linearize
 from hpnets.ntk._operator import NTKOperator
 from hpnets.ntk._output_selection import Outputs, trace_kernel
 from hpnets.ntk._plan import ParameterPlan, Plan, StalePlanError
 from hpnets.ntk._planning import plan
 from hpnets.ntk._rules import GainRule, OuterRule, Rule, register_rule
+from hpnets.ntk._singular_values import SingularValues, singular_values
 from hpnets.ntk._sketch import Sketch, sketch
 from hpnets.ntk._split import split_kernel
 from hpnets.ntk._stages import stage_seconds
@@ -31,6 +33,7 @@ __all__ = [
     "Params",
     "Plan",
     "Rule",
+    "SingularValues",
     "Sketch",
     "StalePlanError",
     "UnprovenWarning",
@@ -38,6 +41,8 @@ __all__ = [
     "eager",
     "estimated_statistics",
     "fingerprint",
+    "lambda_min",
+    "lambda_min_blocks",
     "linearize",
     "metrics",
     "ntk",
@@ -45,6 +50,7 @@ __all__ = [
     "parse_bytes",
     "plan",
     "register_rule",
+    "singular_values",
     "sketch",
     "split_kernel",
     "stage_seconds",

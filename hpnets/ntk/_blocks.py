@@ -40,15 +40,21 @@ def ntk_blocks(
         check_inputs(net, theta, x1, x2)
         net = copy.deepcopy(net).to(x1.dtype)
         net.load_state_dict(theta, strict=False)
+    parts = parts_of(theta, blocks)
+    if x2 is None and (made := _in_one_pass(net, x1, parts, theta, outputs, memory)) is not None:
+        return made
+    return {block: ntk(net, x1, x2, outputs=outputs, params=part, memory=memory) for block, part in parts.items()}
+
+
+def parts_of(theta: Params, blocks: Iterable[str] | None) -> dict[str, Params]:
+    """The parameters of each block, as `ntk_blocks` takes them; raises ValueError as it does for wrong blocks."""
     names = list(dict.fromkeys(map(_owner, theta))) if blocks is None else list(blocks)
     members = {block: _members(block, theta) for block in names}
     taken = [name for block in members.values() for name in block]
     twice = next((name for name in taken if taken.count(name) > 1), None)
     if twice is not None:
         raise ValueError(f"parameter {twice!r} is in two of the blocks {names}; allowed: blocks apart from one another")
-    if x2 is None and (made := _in_one_pass(net, x1, members, theta, outputs, memory)) is not None:
-        return made
-    return {block: ntk(net, x1, x2, outputs=outputs, params=part, memory=memory) for block, part in members.items()}
+    return members
 
 
 def _in_one_pass(

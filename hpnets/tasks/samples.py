@@ -77,10 +77,14 @@ class Splits(NamedTuple):
 
 
 def splits_of(train: tuple[Tensor, Tensor], val: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> Splits:
-    """Splits of a drawn data set: the (x, y) float64 of the three parts, numbered one after the other, in float32."""
+    """Splits of a drawn data set: the (x, y) float64 of the three parts, numbered one after the other, in float32.
+
+    Labels y, which are integers, stay as they are.
+    """
     parts = (train, val, test)
     x = torch.cat([x for x, _ in parts]).float()
-    y = torch.cat([y for _, y in parts]).float()
+    y = torch.cat([y for _, y in parts])
+    y = y.float() if y.is_floating_point() else y
     rows = torch.arange(len(x)).split([len(x) for x, _ in parts])
     return Splits(*(Samples(x, y, indices, {}) for indices in rows))
 

@@ -86,15 +86,15 @@ def build(
 
 def check_for_gan(options: RunOptions, processes: int) -> None:
     """Raise ValueError for options of the trainer that a pair of networks is not trained with."""
-    name, trainer = options.model["name"], options.trainer
-    require(processes == 1, "trainer.devices", trainer.devices, f"for {name!r}, 1, on one node")
-    require(
-        trainer.accumulate_grad_batches == 1,
-        "trainer.accumulate_grad_batches",
-        trainer.accumulate_grad_batches,
-        f"for {name!r}, 1",
-    )
-    require(not trainer.compile, "trainer.compile", True, f"for {name!r}, false")
+    trainer = options.trainer
+    for option, fits, allowed in (
+        ("devices", processes == 1, "1, on one node"),
+        ("accumulate_grad_batches", trainer.accumulate_grad_batches == 1, "1"),
+        ("compile", not trainer.compile, "False"),
+    ):
+        if not fits:
+            value = getattr(trainer, option)
+            raise ValueError(f"trainer.{option} is {value}; allowed for {options.model['name']!r}: {allowed}")
 
 
 def _named_task(options: RunOptions) -> Task:

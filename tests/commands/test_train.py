@@ -322,9 +322,12 @@ MISTAKES = [
     ),
     (
         "--model style_generator --trainer.compile true",
-        "trainer.compile is True; allowed: for 'style_generator', false",
+        "trainer.compile is True; allowed for 'style_generator': False",
     ),
-    ("--model style_generator --trainer.accumulate_grad_batches 2", "accumulate_grad_batches is 2; allowed: for 'styl"),
+    (
+        "--model style_generator --trainer.accumulate_grad_batches 2",
+        "accumulate_grad_batches is 2; allowed for 'style_gen",
+    ),
     ("--config none.yaml", r"--config: File does not exist: '.*none\.yaml'"),
     ("--config broken.yaml", r"broken\.yaml is not readable: while parsing"),
     ("--config list.yaml", r"list\.yaml: the configuration is \[1\]; allowed: options by name"),

@@ -230,6 +230,25 @@ WRONG = [
     ("sphere", {"degrees": [1.5]}, r"degrees is \[1.5\]; allowed: different integers"),
     ("sphere", {"amplitude": float("inf")}, "amplitude is inf; allowed: a finite number"),
     ("sphere", {"train_size": 0}, "train_size is 0; allowed: an integer >= 1"),
+    ("gaussian_points", {"dim": 0}, "dim is 0; allowed: an integer >= 1"),
+    ("gaussian_points", {"dim": 1, "points": "sphere"}, "dim is 1; allowed: an integer >= 2"),
+    ("gaussian_points", {"points": "ball"}, "points is 'ball'; allowed: gaussian, sphere"),
+    ("gaussian_points", {"labels": "signs"}, "labels is 'signs'; did you mean sign"),
+    ("gaussian_points", {"train_size": 0}, "train_size is 0; allowed: an integer >= 1"),
+    ("gaussian_points", {"test_size": -1}, "test_size is -1; allowed: an integer >= 1"),
+    ("two_curves", {"curve": "circle"}, "curve is 'circle'; allowed: coaxial, fourier, sinusoid"),
+    (
+        "two_curves",
+        {"separation": 0},
+        "separation is 0; allowed: one at which the curves do not meet; their least angl",
+    ),
+    ("two_curves", {"separation": 2.0}, r"separation / 2 \+ amplitude is 1.0; allowed: < 1, so that"),
+    ("two_curves", {"curve": "sinusoid", "amplitude": float("nan")}, "amplitude is nan; allowed: a finite number"),
+    ("two_curves", {"curve": "sinusoid", "frequency": 0}, "frequency is 0; allowed: an integer >= 1"),
+    ("two_curves", {"curve": "fourier", "degree": 0}, "degree is 0; allowed: an integer >= 1"),
+    ("two_curves", {"spacing": "odd"}, "spacing is 'odd'; allowed: even, random"),
+    ("two_curves", {"train_size": 7}, "train_size is 7; allowed: an even integer >= 2, half of it on each curve"),
+    ("two_curves", {"test_size": 0}, "test_size is 0; allowed: an integer >= 2"),
 ]
 
 

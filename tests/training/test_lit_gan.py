@@ -249,7 +249,10 @@ def test_nan_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"task": {"name": "line"}}, "task 'line' has no pictures to generate; allowed: tasks of square pictures"),
     ({"task": {"name": "image_fit"}}, "task 'image_fit' has no pictures to generate"),
-    ({"trainer": TrainerOptions(1, 2, "cpu", "ddp")}, "trainer.devices is 2; allowed for 'style_generator': 1"),
+    (
+        {"trainer": TrainerOptions(1, 2, "cpu", "ddp")},
+        "trainer.devices is 2; allowed for 'style_generator': 1",
+    ),
     ({"model": {"name": "mlp"}}, "gan is .*; allowed for 'mlp', no generator: no change"),
     ({"model": {"name": "mlp"}, "gan": GANOptions(), "task": {"name": "generate"}}, "unknown task 'generate'"),
 ]
