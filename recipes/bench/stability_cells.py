@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from hpnets.options import RunOptions
+    from hpnets.training import RunFolder
 
 SAMPLES, KERNEL_SAMPLES, INPUTS, WIDTH = 1000, 200, 64, 256  # of `initial`
 
@@ -28,9 +29,12 @@ def trained(
     seed: int,
     device: str,
 ) -> dict[str, Any]:
-    """The test metrics of a run, or the step of its first NaN or Inf; rms, largest output and gradient at its start."""
+    """The test metrics of a run, or the step of its first NaN or Inf; rms, largest output and gradient at its start.
+
+    Of a regression also "worst", the share of the sum of squared test errors that one sample carries.
+    """
     from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
-    from hpnets.training import NonFiniteError, train
+    from hpnets.training import NonFiniteError, RunFolder, train
 
     options = RunOptions(
         model={**model, "product": product},
@@ -45,11 +49,23 @@ def trained(
     own = None if inputs == weights == 1 else network(options, inputs, weights)
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
         try:
-            metrics = train(options, Path(folder) / "run", net=own).results["metrics"]
+            run = train(options, Path(folder) / "run", net=own)
         except NonFiniteError as error:
             return {"start": start, "step": step_in(str(error)), "metrics": None}
+        metrics = {**run.results["metrics"], **worst(RunFolder(run.folder))}
     test = {name.removeprefix("test/"): for_json(value) for name, value in metrics.items()}
     return {"start": start, "step": None, "metrics": test}
+
+
+def worst(run: "RunFolder") -> dict[str, float]:
+    """The greatest share of the sum of squared test errors that one sample carries; {} for classes."""
+    from hpnets.atomic_files import read_tensors
+
+    kept = read_tensors(run.predictions)
+    if not kept["targets"].is_floating_point():
+        return {}
+    squares = (kept["outputs"] - kept["targets"]).double().square()
+    return {"worst": float(squares.max() / squares.sum())}
 
 
 def step_in(message: str) -> int:

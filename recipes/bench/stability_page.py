@@ -8,8 +8,14 @@ from hpnets.statistics import deviation, mean, median, middle, plus_minus, table
 from recipes.bench.stability_cells import expected
 from recipes.bench.stability_settings import PROBLEMS, Problem
 
-PRODUCTS = ("hadamard", "sum")
-NARROW = (0, 1, 2, 3, 4, 5, 8, 10)  # the columns of a narrow table
+PRODUCTS, MSE = ("hadamard", "sum"), "mse"
+WORST, START = "worst row's share", ("rms of f at the start", "largest |f|", "gradient")
+WIDE = {
+    *START[1:],
+    "twin: first NaN",
+    "twin: rms of f at the start",
+    f"twin: {WORST}",
+}  # columns that a narrow table leaves out
 # product, skip, residual of `initial`, and what its rows are called
 NETWORKS = {
     ("hadamard", False, False): "product",
@@ -26,9 +32,9 @@ Each row is a change of one run, with {seeds} seeds of the weights on one split,
 
 - Finite: runs whose loss stayed finite to the end; first NaN: the step of the first NaN or Inf.
 - Test: the metric of the runs that stayed finite, mean +- standard deviation.
+- An mse is given as median (least - greatest), with the share of the squared errors that its worst test row carries.
 - At the start: root mean square and largest |f| over the training samples, and the norm of the gradient of their loss,
-  in train mode; median (least - greatest).
-"""
+  in train mode; median (least - greatest)."""
 SCALE = """CCP at the start, of 64 inputs and width 256: its last features y_N on 1000 Gaussian x of mean square 1, over
 samples and units, and its kernel, over 200 of them; medians over the seeds"""
 
@@ -70,27 +76,35 @@ def scale_table(scales: dict[str, dict[str, list[dict[str, float]]]]) -> str:
 def problem_table(problem: Problem, measured: dict[str, dict[str, list[dict[str, Any]]]], narrow: bool = False) -> str:
     """A row for each change, the network's columns before the twin's."""
     metric = f"test {problem.metric}"
-    start = ("rms of f at the start", "largest |f|", "gradient")
-    twin_head = ("twin: finite", "twin: first NaN", f"twin: {metric}", "twin: rms of f at the start")
-    head = ("change", "flags", "finite", "first NaN", metric, *start, *twin_head)
+    ours = ("finite", "first NaN", metric, *((WORST,) if problem.metric == MSE else ()))
+    head = ("change", "flags", *ours, *START, *(f"twin: {name}" for name in (*ours, START[0])))
     rows = []
     for change in problem.changes:
         net, twin = (measured[change.what][product] for product in PRODUCTS)
-        ours = [*outcome(net, problem.metric), *(at(net, key) for key in ("rms", "largest", "gradient"))]
-        rows.append([change.what, change.flags(), *ours, *outcome(twin, problem.metric), at(twin, "rms")])
-    kept = NARROW if narrow else range(len(head))
+        row = [change.what, change.flags(), *outcome(net, problem.metric)]
+        row += [at(net, key) for key in ("rms", "largest", "gradient")]
+        rows.append([*row, *outcome(twin, problem.metric), at(twin, "rms")])
+    kept = [i for i, name in enumerate(head) if not narrow or name not in WIDE]
     return table([head[i] for i in kept], [[row[i] for i in kept] for row in rows])
 
 
-def outcome(seeds: Sequence[dict[str, Any]], metric: str) -> tuple[str, str, str]:
-    """How many runs stayed finite, the steps at which the others did not, and the metric of those that did."""
-    ended = [seed["metrics"][metric] for seed in seeds if seed["metrics"]]
+def outcome(seeds: Sequence[dict[str, Any]], metric: str) -> list[str]:
+    """How many runs stayed finite, the steps at which the others did not, and the metric of those that did.
+
+    An mse, which may differ by orders, is given as a median, and with the share of the worst row.
+    """
+    ended = [seed["metrics"] for seed in seeds if seed["metrics"]]
     steps = ", ".join(str(seed["step"]) for seed in seeds if seed["metrics"] is None)
-    values = [math.inf if value is None else value for value in ended]
-    if not values:
-        return f"0 of {len(seeds)}", steps, "-"
-    kept = plus_minus(mean(values), deviation(values)) if all(map(math.isfinite, values)) else "inf"
-    return f"{len(ended)} of {len(seeds)}", steps or "-", kept
+    columns = [_spread([metrics[metric] for metrics in ended], metric)]
+    columns += [_spread([metrics["worst"] for metrics in ended], metric)] if metric == MSE else []
+    return [f"{len(ended)} of {len(seeds)}", steps or "-", *columns]
+
+
+def _spread(values: Sequence[float | None], metric: str) -> str:
+    finite = [value for value in values if value is not None]
+    if len(finite) < len(values) or not values:
+        return "inf" if values else "-"
+    return middle(finite) if metric == MSE else plus_minus(mean(finite), deviation(finite))
 
 
 def at(seeds: Sequence[dict[str, Any]], key: str) -> str:

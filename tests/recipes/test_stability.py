@@ -63,9 +63,11 @@ def test_a_run_that_fails_gives_its_step() -> None:
     assert failed["metrics"] is None
     assert 1 <= failed["step"] < 18
     good = {"step": None, "metrics": {"accuracy": 0.5}}
-    assert outcome([failed, good, good], "accuracy") == ("2 of 3", str(failed["step"]), "0.5 +- 0")
-    assert outcome([failed], "accuracy") == ("0 of 1", str(failed["step"]), "-")
-    assert outcome([{"step": None, "metrics": {"accuracy": None}}], "accuracy") == ("1 of 1", "-", "inf")
+    assert outcome([failed, good, good], "accuracy") == ["2 of 3", str(failed["step"]), "0.5 +- 0"]
+    assert outcome([failed], "accuracy") == ["0 of 1", str(failed["step"]), "-"]
+    assert outcome([{"step": None, "metrics": {"accuracy": None}}], "accuracy") == ["1 of 1", "-", "inf"]
+    errors = [{"step": None, "metrics": {"mse": value, "worst": 0.5}} for value in (1.0, 9.0, 2.0)]
+    assert outcome(errors, "mse") == ["3 of 3", "-", "2 (1 - 9)", "0.5 (0.5 - 0.5)"]
 
 
 def test_it_measures_and_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +119,8 @@ def test_what_the_page_teaches_is_in_the_results() -> None:
 
     for what in ("as it is", "inputs twice as large", "warmup and cosine"):
         assert ended("digits", what) == ended("digits", what, "sum") == 0, what
+    sooner, later = (measured["digits"][what]["hadamard"] for what in ("as it is", "warmup and cosine"))
+    assert all(warm["step"] > cold["step"] for cold, warm in zip(sooner, later, strict=True))
     well = ("lower degree", "inputs half as large", "smaller factors beside the skip", "batch norm of each product")
     for what in (*well, "layer norm of each product", "bounded factors"):
         assert score("digits", what) > 0.95, what
@@ -128,6 +132,7 @@ def test_what_the_page_teaches_is_in_the_results() -> None:
 
     for what in ("as it is", "tenth of the rate", "warmup and cosine", "clipping", "weight decay"):
         assert score("diabetes", what) > 1000, what
+        assert statistics.median(seed["metrics"]["worst"] for seed in measured["diabetes"][what]["hadamard"]) > 0.4
     assert score("diabetes", "tenth of the rate") > score("diabetes", "as it is")
     for what in ("batch norm of each product", "layer norm of each product", "bounded factors"):
         assert 1 < score("diabetes", what) < 10, what
@@ -139,3 +144,5 @@ def test_what_the_page_teaches_is_in_the_results() -> None:
     assert all(seed["start"]["rms"] > 1e15 for seed in measured["pdc"]["as it is"]["hadamard"])
     assert score("pdc", "residual scale 0, the closed gate") > 0.85 > 0.6 > score("pdc", "clipping")
     assert score("pdc", "batch norm") > 0.85
+    assert ended("pdc", "tenth of the rate") == 0
+    assert score("pdc", "tenth of the rate", "sum") > 0.9
