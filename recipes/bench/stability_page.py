@@ -10,12 +10,8 @@ from recipes.bench.stability_settings import PROBLEMS, Problem
 
 PRODUCTS, MSE = ("hadamard", "sum"), "mse"
 WORST, START = "worst row's share", ("rms of f at the start", "largest |f|", "gradient")
-WIDE = {
-    *START[1:],
-    "twin: first NaN",
-    "twin: rms of f at the start",
-    f"twin: {WORST}",
-}  # columns that a narrow table leaves out
+# The columns that a narrow table leaves out.
+WIDE = {*START[1:], "twin: first NaN", "twin: rms of f at the start", f"twin: {WORST}"}
 # product, skip, residual of `initial`, and what its rows are called
 NETWORKS = {
     ("hadamard", False, False): "product",
