@@ -15,7 +15,19 @@ from hpnets.training.precision import check_half
 from tests.models.nets import PICTURES, samples
 from tests.training.runs import small_options
 
-UNBOUNDED = ["bilinear", "ccp", "cope", "ncp", "ncp_skip", "pnn", "pnn_skip", "poly_inr", "prodpoly", "swiglu"]
+UNBOUNDED = [
+    "bilinear",
+    "ccp",
+    "complex_ccp",
+    "cope",
+    "ncp",
+    "ncp_skip",
+    "pnn",
+    "pnn_skip",
+    "poly_inr",
+    "prodpoly",
+    "swiglu",
+]
 
 
 @pytest.mark.parametrize("name", list_models())
