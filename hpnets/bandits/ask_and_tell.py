@@ -22,9 +22,8 @@ class Box:
     points: int = 1024
 
     def __post_init__(self) -> None:
-        require_shape(
-            self.lower.ndim == 1 and self.lower.shape == self.upper.shape, "lower", self.lower, "that of upper"
-        )
+        alike = self.lower.ndim == 1 and self.lower.shape == self.upper.shape
+        require_shape(alike, "lower", self.lower, f"(d,), as upper, which has {tuple(self.upper.shape)}")
         inside = torch.isfinite(self.lower) & torch.isfinite(self.upper) & (self.upper > self.lower)
         box = list(zip(self.lower.tolist(), self.upper.tolist(), strict=True))
         require(bool(inside.all()), "the box", box, "finite lower < upper in every coordinate: leave out what is fixed")
@@ -40,9 +39,9 @@ class Box:
 class AskAndTell(ABC):
     """Maximises an unknown function from observations with noise: `propose` points, evaluate them, `observe`.
 
-    noise: the standard deviation s >= 0 of an observation's noise. repeats: whether a candidate that was observed may be
-    proposed again. With s > 0 an x that is observed twice counts as its mean with variance s^2 / 2; with s = 0 it is
-    refused. Observed are values of mean about 0, since that is the surrogates' mean: subtract a guess of it.
+    noise: the standard deviation s >= 0 of an observation's noise. repeats: whether a candidate that was observed may
+    be proposed again. With s > 0 an x that is observed twice counts as its mean with variance s^2 / 2; with s = 0 it is
+    refused. The surrogates' mean is 0: subtract a guess of the values' mean before they are observed.
 
     `state_dict` holds tensors alone: the observations and the random state. After `load_state_dict` into an optimiser
     made with the same arguments, proposals are those that would have come, bit by bit.

@@ -75,7 +75,7 @@ _HARTMANN_P = (
 
 
 def hartmann6(x: Tensor) -> Tensor:
-    """Minus Hartmann's function (n,) of x (n, 6) in [0, 1]^6: sum_i c_i exp(-sum_j A_ij (x_j - P_ij)^2); at most 3.32237."""
+    """sum_i c_i exp(-sum_j A_ij (x_j - P_ij)^2), (n,), of x (n, 6) in [0, 1]^6: minus Hartmann's; at most 3.32237."""
     A, P = torch.tensor(_HARTMANN_A).to(x), torch.tensor(_HARTMANN_P).to(x) / 1e4
     c = torch.tensor((1.0, 1.2, 3.0, 3.2)).to(x)
     return torch.exp(-(A * (x[:, None] - P).square()).sum(-1)) @ c
@@ -109,7 +109,7 @@ def svm_digits(side: int = 12, train: int = 300, test: int = 300) -> Objective:
 
 
 def images_by_class(images: Tensor, labels: Tensor, seed: int, spread: float = 0.3) -> Objective:
-    """A reward of images (M, *shape): N(0, 1) for its class, and `spread` times its ink (the sum of its pixels), scaled.
+    """A reward of images (M, *shape): N(0, 1) for the class, and `spread` times the ink, the scaled sum of pixels.
 
     labels: (M,) integers. What is to be found is the class, from pixels alone, and then the image within it. Candidates
     are the images divided by their norm.

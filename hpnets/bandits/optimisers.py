@@ -126,10 +126,10 @@ class GPUCB(AskAndTell):
 
 
 def confidence_width(K: Tensor, noise: float, bound: float = 1.0, delta: float = 0.1) -> float:
-    r"""beta_t = bound + s sqrt(2 (gamma + 1 + log(1 / delta))), gamma = 1/2 log det(1 + K / s^2) of the observed points.
+    r"""beta_t = bound + s sqrt(2 (gamma + 1 + log(1 / delta))), gamma = 1/2 log det(1 + K / s^2), K of the observed.
 
-    With probability 1 - delta |f - mean| <= beta_t deviation everywhere, at all times, if f has a norm of at most `bound`
-    in the kernel's space and the noise is sub-Gaussian with s. K: (n, n). Raises ValueError for noise <= 0.
+    With probability 1 - delta |f - mean| <= beta_t deviation everywhere, at all times, if f has a norm of at most
+    `bound` in the kernel's space and the noise is sub-Gaussian with s. K: (n, n). Raises ValueError for noise <= 0.
     """
     s = positive("noise", noise)
     gamma = 0.0

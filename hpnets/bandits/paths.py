@@ -21,8 +21,8 @@ class Training:
 
     Divided by n this is the mean of squares with weight decay s^2 / n. variant: "linear" trains the network linearised
     at theta_0; "network" the network itself. solver: "exact", for "linear" alone, or "descent", `steps` of Nesterov's
-    gradient descent at `lr` times the greatest rate that is stable at the start, 1 / (lambda_max + s^2). target_noise: e ~
-    N(0, 1), without which e = 0, and draws have too little spread. beta: draws are of N(mean, beta^2 covariance).
+    gradient descent at `lr` times 1 / (lambda_max + s^2), the rate at the start. target_noise: e ~ N(0, 1), without
+    which e = 0, and draws have too little spread. beta: draws are of N(mean, beta^2 covariance).
 
     Raises ValueError for other values, and for solver "exact" with variant "network".
     """

@@ -28,8 +28,8 @@ class Surrogate:
 
     f(x; theta_0) has the covariance S of outputs, which is the read-out's share of T; theta_0', drawn like theta_0 but
     zero in the read-out, adds T - S. So networks must be in the NTK parametrisation: parameters that are drawn have
-    variance 1, and the last module is a linear read-out. Parameters that start at constants (biases at 0) have no share;
-    they are not trained.
+    variance 1, and the last module is a linear read-out. Parameters that start at constants (biases at 0) have no
+    share; they are not trained.
 
     make_net: returns a network with one output, drawn by torch's global random state, such as `lambda: create_model(..,
     output_dim=1, parametrisation="ntk")`. Raises ValueError for networks that are not like that.
@@ -39,7 +39,7 @@ class Surrogate:
     def __init__(self, make_net: MakeNet) -> None:
         self.make_net = make_net
         first, second = (_seeded(make_net, seed) for seed in (0, 1))
-        own, other = dict(first.named_parameters()), dict(second.named_parameters())
+        own, other = ({name: p.detach() for name, p in net.named_parameters()} for net in (first, second))
         self.net = first.requires_grad_(False)
         self.drawn = tuple(name for name, p in own.items() if not torch.equal(p, other[name]))
         require(bool(self.drawn), "make_net", make_net, "networks with parameters that are drawn at random")
@@ -62,8 +62,8 @@ class Surrogate:
 
     def draw(self, count: int, generator: torch.Generator, keep_readout: bool = False) -> Members:
         """`count` members; keep_readout leaves theta_0' as drawn, which makes the prior's covariance T + S."""
-        seeds = torch.randint(2**62, (2, count), generator=generator).tolist()
-        theta, auxiliary = (self._stacked(row) for row in seeds)
+        seeds = torch.randint(2**62, (count, 2), generator=generator)
+        theta, auxiliary = self._stacked(seeds[:, 0].tolist()), self._stacked(seeds[:, 1].tolist())
         for name in () if keep_readout else self.readout:
             if name in auxiliary:
                 auxiliary[name].zero_()
@@ -75,12 +75,12 @@ class Surrogate:
 
     def linear(self, theta: Params, move: Params, x: Tensor) -> Tensor:
         """f(x; theta) + <df(x; theta), move>, (n,), by one forward derivative."""
-        value, along = jvp(lambda p: self.f(p, x), (theta,), (move,))
-        return value + along
+        parts = jvp(lambda p: self.f(p, x), (theta,), (move,))
+        return parts[0] + parts[1]
 
     def prior(self, members: Members, x: Tensor) -> Tensor:
         """f_0 (B, n)."""
-        return vmap(self.linear, (0, 0, None))(*members, x)
+        return vmap(self.linear, (0, 0, None))(members.theta, members.auxiliary, x)
 
     def features(self, theta: Params, x: Tensor) -> Tensor:
         """df(x; theta) of B networks, (B, n, P), in the order of `drawn`."""

@@ -1,4 +1,4 @@
-"""Uses of a kernel matrix: regression, gradient flow and descent, the learning curves they follow, Gaussian processes."""
+"""Uses of a kernel: regression, gradient flow and descent, learning curves, Gaussian processes."""
 
 from hpnets.kernels._cholesky import Factor, jittered_cholesky
 from hpnets.kernels.gaussian_process import Draws, GaussianProcess, KernelFunction, Posterior

@@ -20,7 +20,7 @@ def jittered_cholesky(matrix: Tensor, scale: float | None = None) -> Factor:
     """The Cholesky factor of a covariance (n, n), with the least jitter of 0, r, 10 r, 100 r, .. with which it exists.
 
     r = n eps scale, the rounding of a matrix whose terms are of size `scale`; None means the greatest variance. Raises
-    ValueError if the matrix holds NaN or Inf, or needs a jitter above 1e-6 scale: then it is not positive semi-definite.
+    ValueError if the matrix holds NaN or Inf, or is not positive semi-definite even with a jitter of 1e-6 scale.
     """
     matrix = matrix.double()
     if not torch.isfinite(matrix).all():

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from hpnets.kernels._arguments import check_targets
 from hpnets.kernels._cholesky import Factor, jittered_cholesky
-from hpnets.linalg import DENSE_ROWS, SymmetricOperator, as_operator, rows_of, solve, square
+from hpnets.linalg import DENSE_ROWS, SymmetricOperator, as_operator, product, rows_of, solve, square
 from hpnets.ntk import parse_bytes
 from hpnets.validate import finite, one_of, positive, require, require_shape
 
@@ -67,8 +67,8 @@ class GaussianProcess:
         x: the points X (N, *shape) for a function; None for a matrix.
         targets: y (N, O); outputs are independent, with the same kernel.
         noise: s >= 0.
-        method: "cholesky"; "iterative" is conjugate gradients, without log_marginal_likelihood; "auto" is "cholesky" for
-            up to 8,192 rows, except for operators.
+        method: "cholesky"; "iterative" is conjugate gradients, without log_marginal_likelihood; "auto" is "cholesky"
+            for up to 8,192 rows, except for operators.
         memory: bytes, or a text such as "4GiB", that the matrices may take.
         tol: the residual up to which conjugate gradients count as converged.
 
@@ -90,21 +90,22 @@ class GaussianProcess:
         memory: str | float = "4GiB",
         tol: float = 1e-8,
     ) -> None:
-        function = not isinstance(kernel, Tensor) and not hasattr(kernel, "matmat")
-        require(function == (x is not None), "x", None if x is None else tuple(x.shape), "points for a kernel function")
+        self._function: KernelFunction | None = None if _is_stored(kernel) else kernel  # type: ignore[assignment]
+        fits = (self._function is None) == (x is None)
+        require(fits, "x", None if x is None else tuple(x.shape), "points for a kernel function, None for a matrix")
         rows = len(x) if x is not None else rows_of(kernel)  # type: ignore[arg-type]
         check_targets(rows, targets, None)
         require_shape(len(targets) == rows, "targets", targets, f"({rows}, O)")
         one_of("method", method, ("auto", "cholesky", "iterative"))
         self.noise, self.tol = finite("noise", noise, minimum=0), positive("tol", tol)
-        self.points, self._function = x, kernel if function else None
-        stored = function or isinstance(kernel, Tensor)
+        self.points = x
+        stored = self._function is not None or isinstance(kernel, Tensor)
         factored = method == "cholesky" or (method == "auto" and stored and rows <= DENSE_ROWS)
         _check_memory(rows, factored, stored, parse_bytes(memory))
-        K = _evaluated(kernel, x) if function else kernel  # type: ignore[arg-type]
+        K: Any = _evaluated(self._function, x) if self._function and x is not None else kernel
         self.targets = targets.to(K.device, torch.float64)
         self._operator, self.jitter = as_operator(K), 0.0
-        self._factor: Factor | None = _factored(square(K), self.noise) if factored else None  # type: ignore[arg-type]
+        self._factor: Factor | None = _factored(K, self.noise) if factored else None
         if self._factor:
             self.jitter = self._factor.jitter
         self.coefficients, self.residual = self._solve(self.targets)
@@ -128,8 +129,7 @@ class GaussianProcess:
         """The posterior at points x (M, *shape); raises ValueError unless the kernel is a function."""
         if self._function is None or self.points is None:
             raise ValueError("the kernel is a matrix; allowed: a kernel function, or condition(cross, own)")
-        k: KernelFunction = self._function  # type: ignore[assignment]
-        return self.condition(k(x, self.points), k(x, x))
+        return self.condition(self._function(x, self.points), self._function(x, x))
 
     @property
     def log_marginal_likelihood(self) -> float:
@@ -158,9 +158,16 @@ def _evaluated(kernel: KernelFunction, x: Tensor) -> Tensor:
     return K
 
 
-def _factored(K: Tensor, noise: float) -> Factor:
+def _is_stored(kernel: object) -> bool:
+    """Whether the kernel is a matrix or an operator, not a function of points."""
+    return isinstance(kernel, Tensor) or hasattr(kernel, "matmat")
+
+
+def _factored(kernel: Tensor | SymmetricOperator, noise: float) -> Factor:
     """The factor of K + s^2; ValueError for a K that is singular in float64 if s is 0."""
-    K = (K.double() + K.double().T) / 2
+    whole = torch.eye(rows_of(kernel), dtype=torch.float64, device=kernel.device)
+    K = square(kernel).double() if isinstance(kernel, Tensor) else product(kernel, whole)
+    K = (K + K.T) / 2
     size = float(K.diagonal().abs().max())
     if noise > 0:
         return jittered_cholesky(K + noise**2 * torch.eye(len(K)).to(K), size)
@@ -179,8 +186,8 @@ def _check_memory(rows: int, factored: bool, stored: bool, budget: int) -> None:
     needed = 8 * rows**2 * (CHOLESKY_COPIES if factored else int(stored))
     if needed > budget:
         raise ValueError(
-            f"memory is {budget / 2**30:.3g} GiB, but {rows} points take {needed / 2**30:.3g} GiB; allowed: more memory, "
-            "fewer points, or an operator such as NTKOperator, which stores no kernel"
+            f"memory is {budget / 2**30:.3g} GiB, but {rows} points take {needed / 2**30:.3g} GiB; allowed: more "
+            "memory, fewer points, or an operator such as NTKOperator, which stores no kernel"
         )
 
 
