@@ -93,17 +93,16 @@ def _paths(
     K = J @ J.mT
     if training.variant == "network":
         return _trained(surrogate, members, x, y, points, _rate(K, noise, training), noise, training.steps)
-    residual = y - surrogate.prior(members, x).double()
+    auxiliary = torch.cat([p.flatten(1) for p in members.auxiliary.values()], 1).double()
+    f_0 = vmap(surrogate.f, (0, None))(members.theta, x).double() + torch.einsum("bnp,bp->bn", J, auxiliary)
+    residual = y - f_0
     if training.solver == "exact":
         d = torch.einsum("bnp,bn->bp", J, _solved(K, residual, noise))
     else:
         d = _descended(J, residual, _rate(K, noise, training), noise, training.steps)
-    auxiliary, at = {}, 0
-    for name, p in members.auxiliary.items():
-        size = p[0].numel()
-        auxiliary[name] = p + d[:, at : at + size].view_as(p).to(p)
-        at += size
-    return surrogate.prior(Members(members.theta, auxiliary), points).double()
+    parts = d.split([p[0].numel() for p in members.auxiliary.values()], 1)
+    moved = {name: p + part.view_as(p).to(p) for (name, p), part in zip(members.auxiliary.items(), parts, strict=True)}
+    return surrogate.prior(Members(members.theta, moved), points).double()
 
 
 def _solved(K: Tensor, right: Tensor, noise: float) -> Tensor:

@@ -49,16 +49,20 @@ class Surrogate:
             allowed = "mean square 1: parametrisation='ntk', since the kernel is a prior's covariance only there"
             require(abs(square - 1) <= ERRORS * error, f"the draw of {name}", f"of mean square {square:.3g}", allowed)
         module = self.drawn[-1].rpartition(".")[0]
+        self._checked = False
         self.readout = tuple(name for name in own if name.rpartition(".")[0] == module)
 
     def check_outputs(self, x: Tensor) -> None:
-        """Raise ValueError unless f(x) is one number for each x, and linear in the read-out."""
+        """Raise ValueError unless f(x) is one number for each x, and linear in the read-out; done once."""
+        if self._checked:
+            return
         own = {name: p.detach() for name, p in self.net.named_parameters()}
         outputs = functional_call(self.net, own, (x,))
         require(outputs.shape == (len(x), 1), "the network's outputs", tuple(outputs.shape), f"({len(x)}, 1)")
         twice = {name: 2 * p if name in self.readout else p for name, p in own.items()}
         linear = torch.allclose(functional_call(self.net, twice, (x,)), 2 * outputs, rtol=1e-3, atol=1e-5)
         require(linear, "the read-out", ", ".join(self.readout), "a last linear layer, in which the network is linear")
+        self._checked = True
 
     def draw(self, count: int, generator: torch.Generator, keep_readout: bool = False) -> Members:
         """`count` members; keep_readout leaves theta_0' as drawn, which makes the prior's covariance T + S."""

@@ -1,0 +1,263 @@
+"""The claims of the study of Thompson sampling; n is the number of observations, s the noise's deviation."""
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from hpnets.papers.thompson_sampling.cells import fixed_features, fresh_networks, interactions, prior, regret
+from hpnets.papers.thompson_sampling.sizes import LOUD, NOISE, Sizes
+from hpnets.statistics import mean
+from hpnets.study import Above, Below, Claim, Paired, Results, paired_difference
+
+Quantities = dict[str, Any]
+FLOORS = 1.5  # an error of this many times what the draws leave to chance is allowed
+MEAN, COVARIANCE = "mean error over its floor", "covariance error over its floor"
+QUIET, OFF = "covariance error without target noise", "|that - predicted|"
+KEPT, ZEROED = "prior off T, read-out kept", "prior off T over its floor, read-out zeroed"
+SHARE, HITS, LAST = "regret over random's", "share that hit, less random's", "last quarter's regret over the first's"
+LESS, TO_TS, WITHOUT = (
+    "regret over random's, each",
+    "regret over that of GP-TS",
+    "regret with target noise less without",
+)
+WITH, NONE = "regret, product less twin, interactions alone", "regret, product less twin, no interactions"
+DIFFERENCE = "difference of the two differences"
+PAPER, OURS = "its proposition on sample-then-optimise", "asked by us"
+
+
+def claims(sizes: Sizes) -> list[Claim]:
+    """Every statement."""
+    return [*exact_claims(sizes), *regret_claims(sizes), *product_claims(sizes)]
+
+
+def exact_claims(sizes: Sizes) -> list[Claim]:
+    """Of the distribution of draws."""
+    exact = partial(Claim, where=PAPER, seeds=sizes.exact_seeds)
+    formula = "f = f_0 + T(x, X) (T + s^2)^-1 (y + s e - f_0(X)) ~ GP posterior"
+    within = Below(MEAN, FLOORS, each=True) & Below(COVARIANCE, FLOORS, each=True)
+    return [
+        exact(
+            "A linearised network that is drawn and then trained is a draw of its GP's posterior",
+            partial(errors, cell=fixed_features),
+            within,
+            formula=formula,
+        ),
+        Claim(
+            f"So are networks drawn afresh, of the posterior of the limit kernel (width {sizes.fresh_width})",
+            partial(errors, cell=fresh_networks),
+            within,
+            *(PAPER, formula, 1),
+        ),
+        exact(
+            "Without noise on the targets draws have too little covariance, by as much as is predicted",
+            without_noise,
+            Above(QUIET, 0.3, each=True) & Below(OFF, 0.05, each=True),
+            formula="|C_quiet - C| / |C| = |s^2 T* A^2 T*'| / |C|, A = (T + s^2)^-1",
+        ),
+        exact(
+            "The prior of draws is the NTK T if theta_0' is zero in the read-out, and is not if it is kept",
+            priors,
+            Below(ZEROED, FLOORS, each=True) & Above(KEPT, 0.3, each=True),
+            formula="Cov f(x; theta_0) = S; Cov <df, theta_0'> = T - S, or T if kept",
+        ),
+    ]
+
+
+def regret_claims(sizes: Sizes) -> list[Claim]:
+    """Of what optimisers find on draws of the NTK's GP, and elsewhere."""
+    many = partial(Claim, seeds=sizes.seeds)
+    found = Below(SHARE, 0.5) & Above(HITS, 0.3)
+    words = f"{sizes.evaluations} evaluations of {sizes.candidates} candidates"
+    draw, formula = "section on experiments", "regret = sum_i max f - f(x_i)"
+    return [
+        many(
+            f"STO-BNTS-Linear has at most half of random search's regret on draws of the NTK's GP ({words})",
+            partial(beside_random, method="linear", batch=1),
+            found,
+            *(draw, formula),
+        ),
+        many(
+            f"So it has in batches of {sizes.batch}, each member a draw of its own",
+            partial(beside_random, method="linear", batch=sizes.batch),
+            found,
+            *(draw, formula),
+        ),
+        Claim(
+            f"So has STO-BNTS, whose networks are trained ({sizes.steps} steps of descent)",
+            partial(beside_random, method=f"network-{sizes.steps}", batch=1),
+            found,
+            *(draw, formula, sizes.network_seeds),
+        ),
+        many(
+            "Its regret an evaluation falls: it is asymptotically without regret",
+            quarters,
+            Below(LAST, 0.4),
+            *("its theorem on regret", "regret(T) / T -> 0"),
+        ),
+        many(
+            "It does as well as Thompson sampling with the limit kernel's GP itself, up to a half",
+            gaussian,
+            Below(TO_TS, 1.5).contradicted_if(Above(TO_TS, 2)),
+            *(OURS, "same kernel, noise, objectives and first points"),
+        ),
+        many(
+            f"Noise on the targets lowers regret (s = {LOUD:g})",
+            partial(noise_matters, noise=LOUD),
+            Paired(WITHOUT, sign=-1).contradicted_if_reversed(),
+            *(OURS, formula),
+        ),
+        many(
+            "On other objectives too, images and categorical inputs among them, its regret is below random search's",
+            others,
+            Below(LESS, 1, each=True),
+            *(draw, formula),
+        ),
+    ]
+
+
+def product_claims(sizes: Sizes) -> list[Claim]:
+    """Of products as surrogates."""
+    tuned = partial(Claim, where=OURS, seeds=sizes.seeds)
+    twin = "each at the amplitude of its prior that is best on other objectives"
+    statistic = partial(products, sizes=sizes)
+    most, least = max(sizes.shares), min(sizes.shares)
+    return [
+        tuned(
+            "A product is the better surrogate than its additive twin where inputs interact",
+            statistic,
+            Paired(WITH, sign=-1).contradicted_if_reversed(),
+            formula=f"share of interactions {most:g}; {twin}",
+        ),
+        tuned(
+            "Where they do not, the additive twin is the better one",
+            statistic,
+            Paired(NONE, sign=1).contradicted_if_reversed(),
+            formula=f"share of interactions {least:g}; {twin}",
+        ),
+        tuned(
+            "What a product gains over its twin depends on interactions",
+            statistic,
+            Paired(DIFFERENCE, sign=-1).contradicted_if_reversed(),
+            formula="the first difference less the second, seed by seed",
+        ),
+    ]
+
+
+def errors(results: Results, cell: Any) -> Quantities:
+    parts = {"mean": {}, "covariance": {}}  # type: dict[str, dict[str, list[float]]]
+    shown = {}
+    for network, of in results.of(cell).split("network").items():
+        for name, ratios in parts.items():
+            ratios[network] = [r.at("noise", name) / r.at("noise", f"{name} floor") for r in of]
+        shown[network] = of.values("noise", "covariance")
+    return {MEAN: parts["mean"], COVARIANCE: parts["covariance"], "covariance error": shown}
+
+
+def without_noise(results: Results) -> Quantities:
+    seen = {f"{r.options['network']}, {name}": r for name, cell in CELLS.items() for r in results.of(cell)}
+    quiet = {key: r.at("quiet", "covariance") for key, r in seen.items()}
+    predicted = {key: r.at("predicted") for key, r in seen.items()}
+    return {QUIET: quiet, "predicted": predicted, OFF: {key: abs(quiet[key] - predicted[key]) for key in seen}}
+
+
+CELLS = {"fixed": fixed_features, "fresh": fresh_networks}
+
+
+def priors(results: Results) -> Quantities:
+    of = results.of(prior)
+    zeroed = [a / b for a, b in zip(of.values("zeroed"), of.values("floor"), strict=True)]
+    return {ZEROED: zeroed, KEPT: of.values("kept")}
+
+
+def runs(results: Results, method: str, batch: int = 1, objective: str = "draw", noise: float = NOISE) -> Results:
+    return results.of(regret, method=method, batch=batch, objective=objective, noise=noise)
+
+
+def totals(of: Results) -> dict[int, float]:
+    """The regret of each seed."""
+    return {r.options["seed"]: r.at("total") for r in of}
+
+
+def beside_random(results: Results, method: str, batch: int) -> Quantities:
+    ours, rest = runs(results, method, batch), runs(results, "random")
+    alike = [r for r in rest if r.options["seed"] in totals(ours)]
+    share = mean(totals(ours).values()) / mean(r.at("total") for r in alike)
+    hits, by_chance = ours.values("hit"), [r.at("hit") for r in alike]
+    gained = sum(hits) / len(hits) - sum(by_chance) / len(by_chance)
+    return {SHARE: share, HITS: gained, "regret": [*totals(ours).values()], "hit": hits, "random": by_chance}
+
+
+def quarters(results: Results) -> Quantities:
+    curves = runs(results, "linear").values("regret")
+    part = max(1, len(curves[0]) // 4)
+    first, last = ([mean(each) for each in at] for at in ([c[:part] for c in curves], [c[-part:] for c in curves]))
+    return {LAST: mean(last) / mean(first), "first quarter": first, "last quarter": last}
+
+
+def gaussian(results: Results) -> Quantities:
+    of = {name: [*totals(runs(results, name)).values()] for name in ("linear", "gp-ts", "gp-ucb", "random")}
+    hits = {name: runs(results, name).values("hit") for name in of}
+    return {TO_TS: mean(of["linear"]) / mean(of["gp-ts"]), "regret": of, "hit": hits}
+
+
+def noise_matters(results: Results, noise: float) -> Quantities:
+    made = {}
+    for s in (noise, NOISE):
+        with_, quiet = (totals(runs(results, name, noise=s)) for name in ("linear", "linear-quiet"))
+        made[s] = [with_[seed] - quiet[seed] for seed in quiet]
+    quiet = [*totals(runs(results, "linear-quiet", noise=noise)).values()]
+    return {WITHOUT: made[noise], f"the same at s = {NOISE:g}": made[NOISE], "regret without": quiet}
+
+
+def others(results: Results) -> Quantities:
+    ratios, hits = {}, {}
+    for name in [name for name in results.of(regret).split("objective") if name != "draw"]:
+        ours, rest = (runs(results, method, objective=name) for method in ("linear", "random"))
+        ratios[name] = mean(totals(ours).values()) / mean(totals(rest).values())
+        hits[name] = f"{sum(ours.values('hit'))} to {sum(rest.values('hit'))} of {len(ours)}"
+    return {LESS: ratios, "hits, its own to random's": hits}
+
+
+def paired(results: Results, product: str, share: float) -> Any:
+    """The difference product - twin of regret at this share of interactions."""
+    nets = (results.of(interactions, network=f"{product}{twin}", share=share) for twin in ("", "-sum"))
+    return paired_difference(*nets, measure=("of",), rate="amplitude")
+
+
+def products(results: Results, sizes: Sizes) -> Quantities:
+    """Differences of both products, seed by seed; over shares from the most interactions to the fewest."""
+    most, least = max(sizes.shares), min(sizes.shares)
+    at = {share: {name: paired(results, name, share) for name in sizes.products} for share in (most, least)}
+    seeds = range(sizes.seeds)
+    of = {share: [mean(p.differences[i] for p in each.values()) for i in seeds] for share, each in at.items()}
+    text = {f"{name}, share {share:g}": str(p) for share, each in at.items() for name, p in each.items()}
+    both = [a - b for a, b in zip(of[most], of[least], strict=True)]
+    return {WITH: of[most], NONE: of[least], DIFFERENCE: both, "each": text}
+
+
+def abstract(results: Results, sizes: Sizes) -> list[str]:
+    """Four sentences."""
+    fixed, fresh = (errors(results, cell)[COVARIANCE] for cell in CELLS.values())
+    linear, many = (beside_random(results, "linear", b) for b in (1, sizes.batch))
+    quiet, ratios = without_noise(results)[QUIET], others(results)[LESS]
+    made = products(results, sizes)
+    return [
+        f"A network that is drawn and then trained on noisy targets is a draw of the posterior of a Gaussian process "
+        f"with its NTK: over {sizes.draws} draws the covariance is within {worst(fixed):.1f} times what chance leaves "
+        f"for linearised networks, {worst(fresh):.1f} for networks drawn afresh; without noise on the targets it is "
+        f"{min(quiet.values()):.0%} off or more.",
+        f"On draws of that process STO-BNTS-Linear has {linear[SHARE]:.2f} of random search's regret "
+        f"({many[SHARE]:.2f} in batches of {sizes.batch}) and finds the optimum in {sum(linear['hit'])} of "
+        f"{sizes.seeds} runs of {sizes.evaluations} evaluations, where random search does in {sum(linear['random'])}.",
+        "On the other objectives its regret is "
+        + ", ".join(f"{ratio:.2f} ({name})" for name, ratio in ratios.items())
+        + " of random search's.",
+        f"A product as surrogate changes its additive twin's regret by {mean(made[WITH]):+.1f} where inputs interact "
+        f"and by {mean(made[NONE]):+.1f} where they do not (values of deviation 1, {sizes.product_evaluations} "
+        "evaluations).",
+    ]
+
+
+def worst(ratios: Mapping[str, list[float]]) -> float:
+    return max((v for each in ratios.values() for v in each), default=math.nan)

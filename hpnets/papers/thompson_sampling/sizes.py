@@ -1,0 +1,45 @@
+"""How large the study of Thompson sampling is."""
+
+from dataclasses import dataclass, replace
+
+# Deviations of the observations' noise: that of all runs, and one as large as half of the objective's.
+NOISE, LOUD = 0.1, 0.5
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The full study; networks by the names that `drawn_networks.maker` reads."""
+
+    seeds: int = 16
+    images: str = "digits"
+    # Exactness: members, and networks of which one is fixed and the others drawn for each member.
+    draws: int = 4000
+    fixed: tuple[str, ...] = ("mlp", "pnn_skip", "ccp")
+    fresh: tuple[str, ...] = ("pnn_skip",)
+    fresh_width: int = 1024
+    observed: int = 60
+    unseen: int = 40
+    exact_seeds: int = 3
+    # Regret.
+    width: int = 256
+    initial: int = 5
+    evaluations: int = 40
+    candidates: int = 200
+    batch: int = 4
+    objectives: tuple[str, ...] = ("branin", "hartmann6", "svm", "images", "categorical")
+    network_seeds: int = 4
+    steps: int = 100
+    # Products and their twins; the amplitude is chosen on objectives of other seeds.
+    products: tuple[str, ...] = ("pnn_skip", "ccp")
+    shares: tuple[float, ...] = (0.0, 1.0)
+    amplitudes: tuple[float, ...] = (0.5, 1.0, 2.0)
+    product_evaluations: int = 30
+
+
+FEW = replace(Sizes(), seeds=4, draws=1000, fixed=("mlp", "pnn_skip"), fresh_width=256, width=64, evaluations=16)
+FEWER = replace(
+    FEW, observed=30, unseen=20, candidates=60, network_seeds=3, steps=20, objectives=("svm", "categorical")
+)
+QUICK = replace(FEWER, products=("pnn_skip",), amplitudes=(1.0,), product_evaluations=12)
+LEAST = replace(QUICK, seeds=3, draws=100, fixed=("mlp",), fresh_width=16, width=8, evaluations=8, candidates=20)
+TINY = replace(LEAST, observed=8, unseen=5, steps=2, product_evaluations=4, objectives=("images", "categorical"))
