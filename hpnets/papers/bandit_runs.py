@@ -62,7 +62,7 @@ def played(
     opt: AskAndTell, objective: Objective, noise: float, initial: int, evaluations: int, batch: int, seed: int
 ) -> dict[str, Any]:
     """The regret best - f(x) of each evaluation after the `initial` random ones, and whether the best was evaluated."""
-    generator, gaps = torch.Generator().manual_seed(seed), []
+    generator, gaps = torch.Generator().manual_seed(seed), list[float]()
     x = objective.candidates[torch.randperm(len(objective.candidates), generator=generator)[:initial]]
     while len(gaps) < evaluations:
         values = objective.at(x)

@@ -21,7 +21,7 @@ Y = torch.randn(12, generator=G, dtype=torch.float64)
 
 def make(name: str = "pnn_skip", **options: object) -> nn.Module:
     base = {"degree": 2, "width": 64} if name == "pnn_skip" else {"parametrisation": "ntk", "width": 32}
-    return create_model(name, input_shape=(3,), output_dim=1, **{**base, **options})  # type: ignore[arg-type]
+    return create_model(name, input_shape=(3,), output_dim=1, **{**base, **options})
 
 
 NETS: dict[str, Callable[[], nn.Module]] = {
@@ -33,7 +33,7 @@ NETS: dict[str, Callable[[], nn.Module]] = {
 
 
 def paths(surrogate: Surrogate, count: int, seed: int = 0, noise: float = 0.1, **options: object) -> Tensor:
-    generator, training = torch.Generator().manual_seed(seed), Training(**options)  # type: ignore[arg-type]
+    generator, training = torch.Generator().manual_seed(seed), Training(**options)
     return sample_paths(surrogate, X, Y, NEW, count, generator, noise=noise, training=training)
 
 

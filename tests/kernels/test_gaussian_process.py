@@ -73,7 +73,7 @@ def test_matrices_operators_and_conjugate_gradients_give_the_same() -> None:
     truth = plain.condition(cross, own)
     operator = NTKOperator(NET, X, outputs="trace")
     for kernel, method in ((K, "iterative"), (operator, "auto"), (operator, "cholesky")):
-        gp = GaussianProcess(kernel, Y, noise=0.1, tol=1e-11, method=method)  # type: ignore[arg-type]
+        gp = GaussianProcess(kernel, Y, noise=0.1, tol=1e-11, method=method)
         at = gp.condition(cross, own)
         assert at.converged
         torch.testing.assert_close(at.mean, truth.mean, rtol=0, atol=1e-8)

@@ -8,7 +8,7 @@ from typing import Any
 from hpnets.papers.thompson_sampling.cells import fixed_features, fresh_networks, interactions, prior, regret
 from hpnets.papers.thompson_sampling.sizes import LOUD, NOISE, Sizes
 from hpnets.statistics import mean
-from hpnets.study import Above, Below, Claim, Paired, Results, paired_difference
+from hpnets.study import Above, Below, Claim, Paired, PairedDifference, Results, paired_difference
 
 Quantities = dict[str, Any]
 FLOORS = 1.5  # an error of this many times what the draws leave to chance is allowed
@@ -204,10 +204,10 @@ def gaussian(results: Results) -> Quantities:
 def noise_matters(results: Results, noise: float) -> Quantities:
     made = {}
     for s in (noise, NOISE):
-        with_, quiet = (totals(runs(results, name, noise=s)) for name in ("linear", "linear-quiet"))
-        made[s] = [with_[seed] - quiet[seed] for seed in quiet]
-    quiet = [*totals(runs(results, "linear-quiet", noise=noise)).values()]
-    return {WITHOUT: made[noise], f"the same at s = {NOISE:g}": made[NOISE], "regret without": quiet}
+        loud, quiet = (totals(runs(results, name, noise=s)) for name in ("linear", "linear-quiet"))
+        made[s] = [loud[seed] - quiet[seed] for seed in loud]
+    without = [*totals(runs(results, "linear-quiet", noise=noise)).values()]
+    return {WITHOUT: made[noise], f"the same at s = {NOISE:g}": made[NOISE], "regret without": without}
 
 
 def others(results: Results) -> Quantities:
@@ -219,10 +219,10 @@ def others(results: Results) -> Quantities:
     return {LESS: ratios, "hits, its own to random's": hits}
 
 
-def paired(results: Results, product: str, share: float) -> Any:
+def paired(results: Results, product: str, share: float) -> PairedDifference:
     """The difference product - twin of regret at this share of interactions."""
-    nets = (results.of(interactions, network=f"{product}{twin}", share=share) for twin in ("", "-sum"))
-    return paired_difference(*nets, measure=("of",), rate="amplitude")
+    net, twin = (results.of(interactions, network=f"{product}{end}", share=share) for end in ("", "-sum"))
+    return paired_difference(net, twin, measure=("of",), rate="amplitude")
 
 
 def products(results: Results, sizes: Sizes) -> Quantities:

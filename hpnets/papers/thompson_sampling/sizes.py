@@ -28,12 +28,12 @@ class Sizes:
     batch: int = 4
     objectives: tuple[str, ...] = ("branin", "hartmann6", "svm", "images", "categorical")
     network_seeds: int = 4
-    steps: int = 100
+    steps: int = 50
     # Products and their twins; the amplitude is chosen on objectives of other seeds.
     products: tuple[str, ...] = ("pnn_skip", "ccp")
     shares: tuple[float, ...] = (0.0, 1.0)
     amplitudes: tuple[float, ...] = (0.5, 1.0, 2.0)
-    product_evaluations: int = 30
+    product_evaluations: int = 20
 
 
 FEW = replace(Sizes(), seeds=4, draws=1000, fixed=("mlp", "pnn_skip"), fresh_width=256, width=64, evaluations=16)
