@@ -23,7 +23,7 @@ LESS, TO_TS, WITHOUT = (
 )
 WITH, NONE = "regret, product less twin, interactions alone", "regret, product less twin, no interactions"
 DIFFERENCE = "difference of the two differences"
-PAPER, OURS = "its proposition on sample-then-optimise", "asked by us"
+OURS = "asked by us"
 
 
 def claims(sizes: Sizes) -> list[Claim]:
@@ -33,135 +33,78 @@ def claims(sizes: Sizes) -> list[Claim]:
 
 def exact_claims(sizes: Sizes) -> list[Claim]:
     """Of the distribution of draws."""
-    exact = partial(Claim, where=PAPER, seeds=sizes.exact_seeds)
-    formula = "f = f_0 + T(x, X) (T + s^2)^-1 (y + s e - f_0(X)) ~ GP posterior"
+    exact = partial(Claim, where="its proposition on sample-then-optimise", seeds=sizes.exact_seeds)
+    drawn = partial(exact, formula="f = f_0 + T(x, X) (T + s^2)^-1 (y + s e - f_0(X)) ~ GP posterior")
     within = Below(MEAN, FLOORS, each=True) & Below(COVARIANCE, FLOORS, each=True)
+    linear = "A linearised network that is drawn and then trained is a draw of its GP's posterior"
+    wide = f"So are networks drawn afresh, of the posterior of the limit kernel (width {sizes.fresh_width}; one seed)"
+    quiet = "Without noise on the targets draws have too little covariance, by as much as is predicted"
+    start = "The prior of draws is the NTK T if theta_0' is zero in the read-out, and is not if it is kept"
+    less = Above(QUIET, 0.3, each=True) & Below(OFF, 0.05, each=True)
+    is_ntk = Below(ZEROED, FLOORS, each=True) & Above(KEPT, 0.3, each=True)
     return [
-        exact(
-            "A linearised network that is drawn and then trained is a draw of its GP's posterior",
-            partial(errors, cell=fixed_features),
-            within,
-            formula=formula,
-        ),
-        Claim(
-            f"So are networks drawn afresh, of the posterior of the limit kernel (width {sizes.fresh_width})",
-            partial(errors, cell=fresh_networks),
-            within,
-            *(PAPER, formula, 1),
-        ),
-        exact(
-            "Without noise on the targets draws have too little covariance, by as much as is predicted",
-            without_noise,
-            Above(QUIET, 0.3, each=True) & Below(OFF, 0.05, each=True),
-            formula="|C_quiet - C| / |C| = |s^2 T* A^2 T*'| / |C|, A = (T + s^2)^-1",
-        ),
-        exact(
-            "The prior of draws is the NTK T if theta_0' is zero in the read-out, and is not if it is kept",
-            priors,
-            Below(ZEROED, FLOORS, each=True) & Above(KEPT, 0.3, each=True),
-            formula="Cov f(x; theta_0) = S; Cov <df, theta_0'> = T - S, or T if kept",
-        ),
+        drawn(linear, partial(errors, cell=fixed_features), within),
+        drawn(wide, partial(errors, cell=fresh_networks), within),
+        exact(quiet, without_noise, less, formula="|C_quiet - C| = |s^2 T* A^2 T*'|, A = (T + s^2)^-1"),
+        exact(start, priors, is_ntk, formula="Cov f(x; theta_0) = S; Cov <df, theta_0'> = T - S, or T if kept"),
     ]
 
 
 def regret_claims(sizes: Sizes) -> list[Claim]:
     """Of what optimisers find on draws of the NTK's GP, and elsewhere."""
-    many = partial(Claim, seeds=sizes.seeds)
-    found = Below(SHARE, 0.5) & Above(HITS, 0.3)
+    theirs = partial(Claim, where="its experiments", formula="regret = sum_i max f - f(x_i)", seeds=sizes.seeds)
+    ours = partial(theirs, where=OURS)
     words = f"{sizes.evaluations} evaluations of {sizes.candidates} candidates"
-    draw, formula = "section on experiments", "regret = sum_i max f - f(x_i)"
+    linear = f"STO-BNTS-Linear has at most half of random search's regret on draws of the NTK's GP ({words})"
+    batches = f"So it has in batches of {sizes.batch}, each member a draw of its own"
+    network = f"So has STO-BNTS, whose networks are trained ({sizes.steps} steps of descent)"
+    falls = "Its regret an evaluation falls: it is asymptotically without regret"
+    same = "It does as well as Thompson sampling with the limit kernel's GP itself, up to a half"
+    loud = f"Noise on the targets lowers regret (s = {LOUD:g})"
+    other = "On other objectives too, images and categorical inputs among them, its regret is below random search's"
+    half = Below(SHARE, 0.5) & Above(HITS, 0.3)
+    trained = partial(beside_random, method=f"network-{sizes.steps}", batch=1)
     return [
-        many(
-            f"STO-BNTS-Linear has at most half of random search's regret on draws of the NTK's GP ({words})",
-            partial(beside_random, method="linear", batch=1),
-            found,
-            *(draw, formula),
-        ),
-        many(
-            f"So it has in batches of {sizes.batch}, each member a draw of its own",
-            partial(beside_random, method="linear", batch=sizes.batch),
-            found,
-            *(draw, formula),
-        ),
-        Claim(
-            f"So has STO-BNTS, whose networks are trained ({sizes.steps} steps of descent)",
-            partial(beside_random, method=f"network-{sizes.steps}", batch=1),
-            found,
-            *(draw, formula, sizes.network_seeds),
-        ),
-        many(
-            "Its regret an evaluation falls: it is asymptotically without regret",
-            quarters,
-            Below(LAST, 0.4),
-            *("its theorem on regret", "regret(T) / T -> 0"),
-        ),
-        many(
-            "It does as well as Thompson sampling with the limit kernel's GP itself, up to a half",
-            gaussian,
-            Below(TO_TS, 1.5).contradicted_if(Above(TO_TS, 2)),
-            *(OURS, "same kernel, noise, objectives and first points"),
-        ),
-        many(
-            f"Noise on the targets lowers regret (s = {LOUD:g})",
-            partial(noise_matters, noise=LOUD),
-            Paired(WITHOUT, sign=-1).contradicted_if_reversed(),
-            *(OURS, formula),
-        ),
-        many(
-            "On other objectives too, images and categorical inputs among them, its regret is below random search's",
-            others,
-            Below(LESS, 1, each=True),
-            *(draw, formula),
-        ),
+        theirs(linear, partial(beside_random, method="linear", batch=1), half),
+        theirs(batches, partial(beside_random, method="linear", batch=sizes.batch), half),
+        theirs(network, trained, half, seeds=sizes.network_seeds),
+        theirs(falls, quarters, Below(LAST, 0.4), where="its theorem on regret"),
+        ours(same, gaussian, Below(TO_TS, 1.5).contradicted_if(Above(TO_TS, 2))),
+        ours(loud, partial(noise_matters, noise=LOUD), Paired(WITHOUT, sign=-1).contradicted_if_reversed()),
+        theirs(other, others, Below(LESS, 1, each=True)),
     ]
 
 
 def product_claims(sizes: Sizes) -> list[Claim]:
     """Of products as surrogates."""
-    tuned = partial(Claim, where=OURS, seeds=sizes.seeds)
-    twin = "each at the amplitude of its prior that is best on other objectives"
-    statistic = partial(products, sizes=sizes)
-    most, least = max(sizes.shares), min(sizes.shares)
+    text = "each at the amplitude of its prior that is best on other objectives; all variance interactions, or none"
+    tuned = partial(Claim, statistic=partial(products, sizes=sizes), where=OURS, formula=text, seeds=sizes.seeds)
+    better = "A product is the better surrogate than its additive twin where inputs interact"
+    worse = "Where they do not, the additive twin is the better one"
+    depends = "What a product gains over its twin depends on interactions"
+    signs = {better: (WITH, -1), worse: (NONE, 1), depends: (DIFFERENCE, -1)}
     return [
-        tuned(
-            "A product is the better surrogate than its additive twin where inputs interact",
-            statistic,
-            Paired(WITH, sign=-1).contradicted_if_reversed(),
-            formula=f"share of interactions {most:g}; {twin}",
-        ),
-        tuned(
-            "Where they do not, the additive twin is the better one",
-            statistic,
-            Paired(NONE, sign=1).contradicted_if_reversed(),
-            formula=f"share of interactions {least:g}; {twin}",
-        ),
-        tuned(
-            "What a product gains over its twin depends on interactions",
-            statistic,
-            Paired(DIFFERENCE, sign=-1).contradicted_if_reversed(),
-            formula="the first difference less the second, seed by seed",
-        ),
+        tuned(says, criterion=Paired(name, sign=sign).contradicted_if_reversed())  # type: ignore[arg-type]
+        for says, (name, sign) in signs.items()
     ]
 
 
 def errors(results: Results, cell: Any) -> Quantities:
-    parts = {"mean": {}, "covariance": {}}  # type: dict[str, dict[str, list[float]]]
-    shown = {}
-    for network, of in results.of(cell).split("network").items():
-        for name, ratios in parts.items():
-            ratios[network] = [r.at("noise", name) / r.at("noise", f"{name} floor") for r in of]
-        shown[network] = of.values("noise", "covariance")
-    return {MEAN: parts["mean"], COVARIANCE: parts["covariance"], "covariance error": shown}
+    of = results.of(cell).split("network")
+    made: Quantities = {
+        name: {key: [r.at("noise", part) / r.at("noise", f"{part} floor") for r in runs] for key, runs in of.items()}
+        for name, part in ((MEAN, "mean"), (COVARIANCE, "covariance"))
+    }
+    return made | {"covariance error": {key: runs.values("noise", "covariance") for key, runs in of.items()}}
 
 
 def without_noise(results: Results) -> Quantities:
-    seen = {f"{r.options['network']}, {name}": r for name, cell in CELLS.items() for r in results.of(cell)}
-    quiet = {key: r.at("quiet", "covariance") for key, r in seen.items()}
-    predicted = {key: r.at("predicted") for key, r in seen.items()}
-    return {QUIET: quiet, "predicted": predicted, OFF: {key: abs(quiet[key] - predicted[key]) for key in seen}}
-
-
-CELLS = {"fixed": fixed_features, "fresh": fresh_networks}
+    cells = {"fixed": fixed_features, "fresh": fresh_networks}
+    of = {f"{key}, {name}": part for name, c in cells.items() for key, part in results.of(c).split("network").items()}
+    quiet = {key: part.values("quiet", "covariance") for key, part in of.items()}
+    predicted = {key: part.values("predicted") for key, part in of.items()}
+    off = {key: [abs(a - b) for a, b in zip(quiet[key], predicted[key], strict=True)] for key in of}
+    return {QUIET: quiet, "predicted": predicted, OFF: off}
 
 
 def priors(results: Results) -> Quantities:
@@ -238,7 +181,7 @@ def products(results: Results, sizes: Sizes) -> Quantities:
 
 def abstract(results: Results, sizes: Sizes) -> list[str]:
     """Four sentences."""
-    fixed, fresh = (errors(results, cell)[COVARIANCE] for cell in CELLS.values())
+    fixed, fresh = (errors(results, cell)[COVARIANCE] for cell in (fixed_features, fresh_networks))
     linear, many = (beside_random(results, "linear", b) for b in (1, sizes.batch))
     quiet, ratios = without_noise(results)[QUIET], others(results)[LESS]
     made = products(results, sizes)
@@ -246,7 +189,7 @@ def abstract(results: Results, sizes: Sizes) -> list[str]:
         f"A network that is drawn and then trained on noisy targets is a draw of the posterior of a Gaussian process "
         f"with its NTK: over {sizes.draws} draws the covariance is within {worst(fixed):.1f} times what chance leaves "
         f"for linearised networks, {worst(fresh):.1f} for networks drawn afresh; without noise on the targets it is "
-        f"{min(quiet.values()):.0%} off or more.",
+        f"{min(min(each) for each in quiet.values()):.0%} off or more.",
         f"On draws of that process STO-BNTS-Linear has {linear[SHARE]:.2f} of random search's regret "
         f"({many[SHARE]:.2f} in batches of {sizes.batch}) and finds the optimum in {sum(linear['hit'])} of "
         f"{sizes.seeds} runs of {sizes.evaluations} evaluations, where random search does in {sum(linear['random'])}.",

@@ -7,9 +7,9 @@ from typing import Any
 
 from hpnets.papers.thompson_sampling.cells import fixed_features, fresh_networks, interactions, regret
 from hpnets.papers.thompson_sampling.sizes import NOISE, Sizes
-from hpnets.statistics import mean, standard_error
+from hpnets.statistics import mean
 from hpnets.study import Figure, Picture, Results, spread_table
-from hpnets.study.charts import categories
+from hpnets.study.charts import band, categories, without_marker
 
 ERRORS: dict[str, tuple[str, ...]] = {
     "mean": ("noise", "mean"),
@@ -31,21 +31,17 @@ def figures(results: Results, sizes: Sizes) -> list[Figure]:
         ),
         "products": Picture("products.svg", "Products and twins", partial(draw_products, results, sizes), 2),
     }
-    totals = {"regret": ("total",)}
+    fixed, fresh, totals = results.of(fixed_features), results.of(fresh_networks), {"regret": ("total",)}
     return [
         Figure(
             "Draws against the posterior",
-            f"Relative errors over {sizes.draws} draws, {sizes.observed} observed points of S^2, s^2 = mean T(x, x).",
-            *spread_table(results.of(fixed_features), ("network",), ERRORS),
-        ),
-        Figure(
-            "Networks drawn afresh",
-            f"The same against the limit kernel, width {sizes.fresh_width}.",
-            *spread_table(results.of(fresh_networks), ("network",), ERRORS),
+            f"Relative errors over {sizes.draws} draws, {sizes.observed} points of S^2, s^2 = mean T(x, x). Width "
+            f"{sizes.width}: one network for all draws and its own kernel; {sizes.fresh_width}: afresh, and the limit.",
+            *spread_table(Results((*fixed.items, *fresh.items)), ("network", "width"), ERRORS),
         ),
         Figure(
             "Regret",
-            f"Sum over {sizes.evaluations} evaluations; curves are means over seeds, bands their standard errors.",
+            f"Sum over {sizes.evaluations} evaluations; bands: least to greatest over seeds.",
             *spread_table(others, ("objective", "method", "batch", "noise"), totals),
             pictures["regret"],
         ),
@@ -65,14 +61,11 @@ def figures(results: Results, sizes: Sizes) -> list[Figure]:
 
 
 def curves(axes: Any, runs: Mapping[str, list[list[float]]], title: str) -> None:
-    """Cumulated regret over evaluations, the mean over seeds with its standard error."""
+    """Regret so far over evaluations: the mean over seeds, and a band from the least to the greatest."""
     for (name, gaps), style in zip(runs.items(), categories(list(runs)).values(), strict=True):
-        columns = list(zip(*(itertools.accumulate(g) for g in gaps), strict=True))
-        middle, error = [mean(c) for c in columns], [standard_error(c) for c in columns]
-        x = range(1, len(columns) + 1)
-        axes.plot(x, middle, label=name, **{**style, "marker": ""})
-        low, high = ([m + sign * e for m, e in zip(middle, error, strict=True)] for sign in (-1, 1))
-        axes.fill_between(x, low, high, color=style["color"], alpha=0.15, lw=0)
+        band(
+            axes, range(1, len(gaps[0]) + 1), [list(itertools.accumulate(g)) for g in gaps], name, without_marker(style)
+        )
     axes.set(title=title, xlabel="evaluations", ylabel="regret so far")
 
 
