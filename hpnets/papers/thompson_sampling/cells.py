@@ -30,17 +30,15 @@ def cells(sizes: Sizes) -> list[Cell]:
     run |= {"candidates": sizes.candidates, "evaluations": sizes.evaluations}
     made += grid(regret, objective="draw", method=("random", "gp-ts", "gp-ucb"), batch=1, seed=seeds, **run)
     made += grid(regret, objective="draw", method="linear", batch=(1, sizes.batch), seed=seeds, **run)
-    made += grid(regret, objective="draw", method="linear-quiet", batch=1, seed=seeds, **run)
     pair = ("linear", "linear-quiet")
     made += grid(regret, objective="draw", method=pair, batch=1, seed=seeds, **{**run, "noise": LOUD})
-    some = tuple(range(sizes.network_seeds))
-    made += grid(regret, objective="draw", method=f"network-{sizes.steps}", batch=1, seed=some, **run)
-    made += grid(regret, objective=sizes.objectives, method=("random", "linear"), batch=1, seed=seeds, **run)
+    few, some = tuple(range(sizes.network_seeds)), tuple(range(sizes.other_seeds))
+    made += grid(regret, objective="draw", method=f"network-{sizes.steps}", batch=1, seed=few, **run)
+    made += grid(regret, objective=sizes.objectives, method=("random", "linear"), batch=1, seed=some, **run)
     run["evaluations"] = sizes.product_evaluations
     networks = tuple(f"{product}{twin}" for product in sizes.products for twin in ("", "-sum"))
-    return made + grid(
-        interactions, network=networks, share=sizes.shares, amplitude=sizes.amplitudes, seed=seeds, **without(run)
-    )
+    axes = {"share": sizes.shares, "amplitude": sizes.amplitudes, "seed": tuple(range(sizes.product_seeds))}
+    return made + grid(interactions, network=networks, **axes, **without(run))
 
 
 def without(run: Measured) -> Measured:

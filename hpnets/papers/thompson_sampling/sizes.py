@@ -19,7 +19,7 @@ class Sizes:
     fresh_width: int = 1024
     observed: int = 60
     unseen: int = 40
-    exact_seeds: int = 3
+    exact_seeds: int = 5
     # Regret.
     width: int = 256
     initial: int = 5
@@ -27,19 +27,30 @@ class Sizes:
     candidates: int = 200
     batch: int = 4
     objectives: tuple[str, ...] = ("branin", "hartmann6", "svm", "images", "categorical")
-    network_seeds: int = 4
+    network_seeds: int = 5
+    other_seeds: int = 8
     steps: int = 50
     # Products and their twins; the amplitude is chosen on objectives of other seeds.
     products: tuple[str, ...] = ("pnn_skip", "ccp")
     shares: tuple[float, ...] = (0.0, 1.0)
     amplitudes: tuple[float, ...] = (0.5, 1.0, 2.0)
     product_evaluations: int = 20
+    product_seeds: int = 8
 
 
-FEW = replace(Sizes(), seeds=4, draws=1000, fixed=("mlp", "pnn_skip"), fresh_width=256, width=64, evaluations=16)
-FEWER = replace(
-    FEW, observed=30, unseen=20, candidates=60, network_seeds=3, steps=20, objectives=("svm", "categorical")
+FEW = replace(
+    Sizes(), seeds=4, exact_seeds=3, draws=1000, fixed=("mlp", "pnn_skip"), fresh_width=256, width=64, evaluations=16
 )
-QUICK = replace(FEWER, products=("pnn_skip",), amplitudes=(1.0,), product_evaluations=12)
+FEWER = replace(
+    FEW,
+    observed=30,
+    unseen=20,
+    candidates=60,
+    network_seeds=3,
+    other_seeds=3,
+    steps=20,
+    objectives=("svm", "categorical"),
+)
+QUICK = replace(FEWER, products=("pnn_skip",), amplitudes=(1.0,), product_evaluations=12, product_seeds=3)
 LEAST = replace(QUICK, seeds=3, draws=100, fixed=("mlp",), fresh_width=16, width=8, evaluations=8, candidates=20)
 TINY = replace(LEAST, observed=8, unseen=5, steps=2, product_evaluations=4, objectives=("images", "categorical"))
