@@ -69,8 +69,10 @@ def sample_paths(
     """
     training, noise = training or Training(), finite("noise", noise, minimum=0)
     at_least("count", count, 1)
+    like = next(surrogate.net.parameters())
+    points = points.to(like)
+    x = points[:0] if x is None else x.to(like)
     surrogate.check_outputs(points[:2])
-    x = points[:0] if x is None else x
     e = torch.zeros(count, len(x), dtype=torch.float64)
     if training.target_noise:
         e = torch.randn(e.shape, generator=generator, dtype=torch.float64)
@@ -81,7 +83,7 @@ def sample_paths(
         part = targets[start : start + size]
         members = surrogate.draw(len(part), seeds)
         paths.append(_paths(surrogate, members, x, part, points, noise, training))
-    return training.beta * torch.cat(paths)
+    return (training.beta * torch.cat(paths)).cpu()
 
 
 def _paths(

@@ -104,6 +104,8 @@ def test_batches_are_members_of_their_own_whatever_fits_at_once() -> None:
     given = (surrogate, X, Y, NEW, 5, torch.Generator().manual_seed(0))
     parts = sample_paths(*given, noise=0.1, memory="150kB")
     torch.testing.assert_close(parts, whole, rtol=0, atol=1e-4)
+    double = sample_paths(surrogate, X.double(), Y, NEW.double(), 5, torch.Generator().manual_seed(0), noise=0.1)
+    torch.testing.assert_close(double, whole, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("variant", ["linear", "network"])
