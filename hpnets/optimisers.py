@@ -17,6 +17,8 @@ class Settings(Protocol):
 
     lr: float
     momentum: float
+    nesterov: bool
+    betas: list[float]
 
 
 Make = Callable[[Groups, Settings], "Optimizer"]
@@ -56,7 +58,7 @@ def adam(groups: Groups, o: Settings) -> "Optimizer":
     """Adam, whose weight decay is part of the gradient."""
     from torch.optim import Adam
 
-    return Adam(groups, o.lr)
+    return Adam(groups, o.lr, (o.betas[0], o.betas[1]))
 
 
 @register_optimiser("adamw", rates="adam")
@@ -64,12 +66,12 @@ def adamw(groups: Groups, o: Settings) -> "Optimizer":
     """Adam with decoupled weight decay."""
     from torch.optim import AdamW
 
-    return AdamW(groups, o.lr)
+    return AdamW(groups, o.lr, (o.betas[0], o.betas[1]))
 
 
 @register_optimiser("sgd", rates="sgd")
 def sgd(groups: Groups, o: Settings) -> "Optimizer":
-    """Gradient descent with momentum."""
+    """Gradient descent with momentum, Nesterov's if `nesterov`."""
     from torch.optim import SGD
 
-    return SGD(groups, o.lr, momentum=o.momentum)
+    return SGD(groups, o.lr, momentum=o.momentum, nesterov=o.nesterov)

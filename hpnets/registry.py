@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from hpnets.option_sets import Option, declared, option_docs
 
 T = TypeVar("T")
+PYTHON = "python:"  # begins the name of what Python code handed over, and no registry holds
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
@@ -59,6 +60,11 @@ class Registry(Generic[T]):
 
     def get(self, name: str) -> T:
         """The entry called `name`; raises ValueError with the nearest names."""
+        if isinstance(name, str) and name.startswith(PYTHON):
+            raise ValueError(
+                f"{self.kind} is {name!r}, an object that Python code handed to `train`; allowed: the same code, with "
+                "train(..., resume=True, net=..., task=...) or load_run(..., net=..., task=...)"
+            )
         if not isinstance(name, str) or name not in self._entries:
             raise ValueError(f"unknown {self.kind} {name!r}; {nearest(str(name), self._entries)}")
         return self._entries[name]
@@ -69,8 +75,8 @@ class Registry(Generic[T]):
         return " ".join(paragraph.split()).split(". ")[0].rstrip(".")
 
 
-class ClassRegistry(Registry[type[T]]):
-    """Classes by name, which it builds ("model", "task")."""
+class ClassRegistry(Registry[Callable[..., T]]):
+    """Classes, or functions that choose one, by name; it builds what they make ("model", "task")."""
 
     def options(self, name: str) -> dict[str, inspect.Parameter]:
         """The constructor's parameters of `name`, in order, with their plain types."""

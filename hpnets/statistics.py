@@ -43,6 +43,11 @@ def spread(values: Sequence[float], form: str = ".3g", width_form: str = ".1g") 
     return plus_minus(statistics.fmean(finite), deviation(finite), form, width_form) + lost
 
 
+def spreads(*columns: Sequence[float], form: str = ".2g") -> str:
+    """The spreads of several lists, "a +- b / c +- d"."""
+    return " / ".join(spread(values, form) for values in columns)
+
+
 def estimate(values: Sequence[float], form: str = ".2f") -> str:
     """ "mean +- standard error (standard error)"."""
     return f"{plus_minus(statistics.fmean(values), standard_error(values), form, '.2g')} (standard error)"

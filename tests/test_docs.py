@@ -11,9 +11,10 @@ import re
 import shlex
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -22,6 +23,10 @@ import yaml
 
 from hpnets.models.registry import _MODELS
 from hpnets.ntk.metrics import METRICS
+from hpnets.optimisers import OPTIMISERS
+from hpnets.registry import Registry
+from hpnets.schedules import SCHEDULES
+from hpnets.tasks.augment import AUGMENTATIONS
 from hpnets.tasks.base import TASKS
 from recipes.bench import engine, table
 from tests.in_process import ROOT, run_path
@@ -48,17 +53,17 @@ class Block:
 
 def blocks(page: Path) -> list[Block]:
     """The fenced blocks of a page, in order; fails for a fence that is indented or never closed."""
-    found, start, language = [], 0, ""
+    made, start, language = [], 0, ""
     lines = page.read_text().splitlines()
     for number, line in enumerate(lines, 1):
         if line.lstrip().startswith("```"):
             assert line.startswith("```"), f"{page}:{number}: an indented fence"
             if start:
                 assert line.strip() == "```", f"{page}:{number}: a fence within a fence"
-                found.append(Block(language, "\n".join(lines[start : number - 1]) + "\n", start + 1))
+                made.append(Block(language, "\n".join(lines[start : number - 1]) + "\n", start + 1))
             start, language = (0, "") if start else (number, line[3:].strip())
     assert not start, f"{page}:{start}: a fence that is never closed"
-    return found
+    return made
 
 
 def commands(text: str) -> list[str]:
@@ -87,6 +92,8 @@ def only_parsed(words: list[str]) -> bool:
 
 def shortened(words: list[str]) -> list[str]:
     """The flags of recipes/train.py for a short run on one CPU, or for none at all."""
+    if given(words, "--resume") is not None and given(words, "--trainer.max_epochs"):
+        return [*words, "--trainer.max_epochs", "2"]
     if given(words, "--resume") is not None or set(words) & set(INFORMATION):
         return words
     if only_parsed(words):
@@ -161,7 +168,10 @@ def clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     state = random.getstate(), torch.get_rng_state()
-    with mock.patch.dict(os.environ), mock.patch.dict(_MODELS._entries), mock.patch.dict(TASKS._entries):
+    registries: tuple[Registry[Any], ...] = (_MODELS, TASKS, OPTIMISERS, SCHEDULES, AUGMENTATIONS)
+    with ExitStack() as stack:
+        for entries in (os.environ, *(registry._entries for registry in registries)):
+            stack.enter_context(mock.patch.dict(entries))
         yield
     random.setstate(state[0])
     torch.set_rng_state(state[1])
@@ -240,5 +250,6 @@ def test_commands_are_parted_and_joined() -> None:
     assert commands("a b && c \\\n  d  # e\n\n# f\n") == ["a b", "c    d"]
     assert shortened(["--help"]) == ["--help"]
     assert shortened(["--resume", "r"]) == ["--resume", "r"]
+    assert shortened(["--resume", "r", "--trainer.max_epochs", "40"])[-1] == "2"
     assert shortened(["--trainer.devices=2"]) == ["--trainer.devices=2", "--print_config"]
     assert shortened(["--wandb", "offline"])[-2:] == ["--ntk.probe", "20"]

@@ -18,8 +18,10 @@ ALLOWED = {
     "statistics": set(),
     "environment": set(),
     "optimisers": {"registry"},
-    "options": {"optimisers", "registry", "validate"},
+    "schedules": {"registry", "validate"},
+    "options": {"optimisers", "schedules", "registry", "validate"},
     "atomic_files": {"registry", "validate"},
+    "imported": {"validate"},
     "layers": {"optimisers", "validate"},
     "models": {"layers", "option_sets", "registry", "validate"},
     "tasks": {"option_sets", "registry", "validate"},
@@ -30,8 +32,8 @@ ALLOWED = {
     "kernels": {"ntk", "linalg", "validate"},
     "bandits": {"kernels", "ntk", "validate"},
     "training": {"models", "tasks", "linalg", "ntk", "theory", "options", "registry", "validate"}
-    | {"kernels", "optimisers", "atomic_files", "environment", "statistics"},
-    "zoo": {"models", "registry", "atomic_files"},
+    | {"kernels", "optimisers", "schedules", "atomic_files", "environment", "statistics", "imported", "zoo"},
+    "zoo": {"models", "registry", "validate", "atomic_files"},
     "report": {"atomic_files", "statistics"},
     "study": {"atomic_files", "validate", "environment", "statistics"},
     "papers": {"layers", "models", "tasks", "linalg", "ntk", "theory", "kernels", "training", "zoo", "study"}

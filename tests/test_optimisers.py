@@ -34,9 +34,7 @@ def test_a_new_one_gets_the_rates_that_it_asks_for(lamb: type[torch.optim.Optimi
 
 
 def test_a_new_one_is_made_by_name(lamb: type[torch.optim.Optimizer]) -> None:
-    options = OptimOptions(lr=0.25)
-    options.name = "lamb"
-    made = make_optimizer(nn.Linear(2, 2), options)
+    made = make_optimizer(nn.Linear(2, 2), OptimOptions("lamb", lr=0.25))
     assert type(made) is lamb
     assert made.param_groups[0]["lr"] == 0.25
 

@@ -7,17 +7,20 @@ from typing import Any
 import pytest
 import yaml
 
-from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions
+from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions, WandbOptions
 
 CHANGED = RunOptions(
     model={"name": "ncp", "skip": True},
     task={"name": "line", "train_range": [0.0, 1.0]},
-    optim=OptimOptions("sgd", 0.5, 0.1, 0.0),
-    ntk=NTKOptions(7, "log", 3, ["drift"], "ntkvp", True, "running"),
-    trainer=TrainerOptions(2, 3, "cpu", "ddp", "64-true", True),
+    optim=OptimOptions("sgd", 0.5, 0.1, 0.5, True, [0.8, 0.9], "wsd", 3, 0.1, [0.3], 0.2, 0.4, 1.0, 0.9, 0.3, 0.1),
+    ntk=NTKOptions(7, "log", 3, ["drift"], "ntkvp", True, "running", "U,C"),
+    trainer=TrainerOptions(2, 3, "cpu", "ddp", "64-true", True, 50, "2h", 2, 4, "5epochs", "10m", 7, True),
     gan=GANOptions(8, 2.0, 4, 0.5, 3),
-    wandb="off",
+    wandb=WandbOptions("off", "p", "g", ["t"], "n"),
     seed=5,
+    init_from="ccp-digits",
+    freeze="U.*",
+    imports={"/nets.py": "1234"},
 )
 
 
@@ -33,7 +36,10 @@ def test_every_option_was_changed_in_the_round_trip() -> None:
             assert getattr(part, field.name) != getattr(default, field.name), field.name
 
 
-PARTS: dict[str, type] = {"optim": OptimOptions, "ntk": NTKOptions, "trainer": TrainerOptions, "gan": GANOptions}
+PARTS: dict[str, type] = {
+    **{"optim": OptimOptions, "ntk": NTKOptions, "trainer": TrainerOptions, "gan": GANOptions},
+    "wandb": WandbOptions,
+}
 
 
 def test_parts_may_be_left_out() -> None:
@@ -60,26 +66,48 @@ def test_a_model_or_task_without_a_name_is_refused() -> None:
 
 
 def test_no_option_takes_null_or_another_type() -> None:
-    """Every field of every group: None, and a value that its type does not allow."""
+    """Every field of every group: None, unless it is the default, and a value that its type does not allow."""
     for group, part in PARTS.items():
         for f in dataclasses.fields(part):
-            for value in (None, {"a": 1}, [None]):
+            for value in ({"a": 1}, [None], *([] if f.default is None else [None])):
                 with pytest.raises(ValueError, match=rf"^{group}\.{f.name} is .*; allowed: "):
                     RunOptions.from_dict({group: {f.name: value}})
-    for name in ("seed", "wandb"):
+    for name in ("seed", "wandb", "freeze", "imports"):
         with pytest.raises(ValueError, match=rf"^{name} is None; allowed: "):
             RunOptions.from_dict({name: None})
 
 
 def test_what_yaml_makes_of_a_number_or_of_off_is_read_by_the_type() -> None:
     options = RunOptions.from_dict(yaml.safe_load("optim: {lr: 1e-4, momentum: 0}\nntk: {every: off}\nwandb: off\n"))
+    assert RunOptions.from_dict(yaml.safe_load("trainer: {max_time: off}")).trainer.max_time == "off"
     assert (options.optim.lr, options.optim.momentum) == (1e-4, 0.0)
-    assert (options.ntk.every, options.wandb) == ("off", "off")
+    assert (options.ntk.every, options.wandb) == ("off", WandbOptions("off"))
+    for short in (RunOptions(wandb="offline"), RunOptions.from_dict({"wandb": "offline"})):
+        assert short.wandb == WandbOptions("offline")
     assert RunOptions.from_dict(yaml.safe_load("ntk: {every: 5, outputs: '3'}")).ntk.outputs == 3
 
 
 BAD: list[tuple[type, dict[str, Any], str]] = [
-    (OptimOptions, {"name": "adagrad"}, "optim.name is 'adagrad'; allowed: 'adam', 'adamw', 'sgd'"),
+    (OptimOptions, {"name": "lion"}, "optim.name is 'lion'; allowed: adam, adamw, sgd"),
+    (OptimOptions, {"schedule": "cosin"}, r"optim.schedule is 'cosin'; did you mean cosine\?"),
+    (OptimOptions, {"warmup": 2.5}, "optim.warmup is 2.5; allowed: a whole number of steps, or a fraction < 1"),
+    (OptimOptions, {"warmup": -1}, "optim.warmup is -1; allowed: a finite number >= 0"),
+    (OptimOptions, {"final": 1.5}, "optim.final is 1.5; allowed: 0 to 1"),
+    (OptimOptions, {"milestones": [0.5, 1.0]}, r"optim.milestones is \[0.5, 1.0\]; allowed: fractions > 0 and < 1"),
+    (OptimOptions, {"gamma": 0}, "optim.gamma is 0; allowed: a finite number > 0"),
+    (OptimOptions, {"cooldown": 0}, "optim.cooldown is 0; allowed: > 0 and <= 1"),
+    (OptimOptions, {"clip": -1.0}, "optim.clip is -1.0; allowed: a finite number >= 0"),
+    (OptimOptions, {"mixup": math.inf}, "optim.mixup is inf; allowed: a finite number >= 0"),
+    (OptimOptions, {"nesterov": True, "momentum": 0}, "optim.nesterov is True; allowed: false with momentum 0"),
+    *[
+        (OptimOptions, {"betas": betas}, r"optim.betas is \[.*\]; allowed: two numbers >= 0 and < 1")
+        for betas in ([0.9], [0.9, 1.0], [-0.1, 0.9], [0.9, math.nan])
+    ],
+    *[
+        (OptimOptions, {name: value}, f"optim.{name} is {value}; allowed: >= 0 and < 1")
+        for name in ("ema", "label_smoothing")
+        for value in (1.0, -0.1, math.nan)
+    ],
     *[
         (OptimOptions, {"lr": lr}, f"optim.lr is {lr}; allowed: a finite number > 0")
         for lr in (0, -0.1, math.inf, math.nan)
@@ -98,7 +126,64 @@ BAD: list[tuple[type, dict[str, Any], str]] = [
     (NTKOptions, {"probe": 2**64}, "ntk.probe is 18446744073709551616; allowed: an integer"),
     (NTKOptions, {"batch_statistics": "young"}, "ntk.batch_statistics is 'young'; allowed: 'estimate', 'running'"),
     (TrainerOptions, {"max_epochs": 0}, "trainer.max_epochs is 0; allowed: an integer >= 1"),
-    (TrainerOptions, {"devices": 0}, "trainer.devices is 0; allowed: an integer >= 1"),
+    *[
+        (TrainerOptions, {name: value}, f"trainer.{name} is {value}; allowed: an integer >= 1, 'auto'")
+        for name in ("devices", "num_nodes")
+        for value in (0, -1)
+    ],
+    *[
+        (TrainerOptions, {"strategy": name}, f"trainer.strategy is '{name}'; allowed: auto, ddp: a kernel needs")
+        for name in ("fsdp", "fsdp_cpu_offload", "deepspeed_stage_2")
+    ],
+    (WandbOptions, {"mode": "ofline"}, "wandb.mode is 'ofline'; allowed: 'online', 'offline', 'off', 'auto'"),
+    *[
+        (WandbOptions, {name: value}, f"wandb.{name} is '.*; allowed: a text of 1 to 128 characters, null")
+        for name in ("project", "group", "name")
+        for value in ("", " ", 129 * "a")
+    ],
+    (WandbOptions, {"project": "a/b"}, "wandb.project is 'a/b'; allowed: a name without any of /"),
+    *[
+        (WandbOptions, {"tags": tags}, r"wandb.tags is \[.*\]; allowed: a list of words of 1 to 64 characters")
+        for tags in ([""], ["a", " "], [65 * "a"])
+    ],
+    (WandbOptions, {"tags": "a"}, "wandb.tags is 'a'; allowed: a list of names"),
+    (WandbOptions, {"tags": [1]}, r"wandb.tags is \[1\]; allowed: a list of names"),
+    *[
+        (TrainerOptions, {name: 0}, f"trainer.{name} is 0; allowed: an integer >= 1")
+        for name in ("accumulate_grad_batches", "val_every", "save_every")
+    ],
+    *[
+        (TrainerOptions, {"max_steps": n}, f"trainer.max_steps is {n}; allowed: an integer >= 1, or -1 for max_epochs")
+        for n in (0, -2)
+    ],
+    *[
+        (
+            TrainerOptions,
+            {"max_time": t},
+            f"trainer.max_time is {t!r}; allowed: a time such as 90s, 10m, 8h or 5d, or o",
+        )
+        for t in ("", "10", "0s", "-1h", "1h30m", "10 m", "1w", "epoch")
+    ],
+    *[
+        (
+            TrainerOptions,
+            {"val_every": v},
+            rf"trainer.val_every is {v!r}; allowed: an integer >= 1 \(steps\), epoch, 2ep",
+        )
+        for v in ("", "0epochs", "10m", "epochs", "2 epochs", "-1epochs", "1.5epochs")
+    ],
+    *[
+        (
+            TrainerOptions,
+            {"save_every": v},
+            rf"trainer.save_every is {v!r}; allowed: an integer >= 1 \(steps\), epoch, a ",
+        )
+        for v in ("", "0m", "2epochs", "500steps", "off")
+    ],
+    *[
+        (TrainerOptions, {"limit_train_batches": v}, f"trainer.limit_train_batches is {v}; allowed: an integer >= 1")
+        for v in (0, -1, 0.0, 1.5, -0.1)
+    ],
     (RunOptions, {"seed": -1}, r"seed is -1; allowed: 0 to 2\*\*32 - 1"),
     (RunOptions, {"seed": 2**32}, "seed is 4294967296"),
 ]
@@ -111,7 +196,8 @@ def test_bad_values_are_refused(part: type, values: dict[str, Any], message: str
 
 
 def test_the_ends_of_each_range_are_allowed() -> None:
-    OptimOptions(lr=1e-300, weight_decay=0)
+    OptimOptions(lr=1e-300, weight_decay=0, betas=[0, 0.999], final=1, cooldown=1, milestones=[])
     NTKOptions(probe=1, every=1)
-    TrainerOptions(max_epochs=1, devices=1)
+    TrainerOptions(max_epochs=1, devices=1, max_steps=1, val_every=1, save_every="1s", limit_train_batches=1)
+    WandbOptions(project=128 * "a", tags=[64 * "a"])
     assert RunOptions(seed=2**32 - 1).seed == 2**32 - 1

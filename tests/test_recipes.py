@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hpnets.atomic_files import read_tensors
 from hpnets.tasks import generation
 from hpnets.training import RunFolder, train
 from hpnets.zoo import entries, list_pretrained, load_pretrained
@@ -49,6 +50,8 @@ def test_a_generator_is_trained_and_evaluated_in_the_features_of_the_shipped_cla
     assert summary["features"] == "mlp-digits"
     assert 0 < summary["metrics"]["test/frechet_floor"] < summary["metrics"]["test/frechet"]
     assert (tmp_path / "run" / "picture.png").is_file()
+    assert not (tmp_path / "run" / "predictions.safetensors").exists()  # there is no target
+    assert [*read_tensors(tmp_path / "run" / "probe.safetensors")] == ["x"]
     assert (tmp_path / "run" / "curves.svg").is_file()
     assert run_script("evaluate", "--checkpoint", str(tmp_path / "run")) == 0
     assert "metrics and kernel fingerprint are as recorded" in capsys.readouterr().out

@@ -2,11 +2,14 @@
 
 import math
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpnets.commands.own_code import ImportParser, as_words, take_imports
 from hpnets.commands.parser import call
 from hpnets.commands.process import fail
+from hpnets.imported import Imports, unlike
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,32 +22,56 @@ KERNEL_TOLERANCE = 1e-6
 
 def main(argv: list[str]) -> None:
     """Evaluate the checkpoint or run that the options in `argv` name."""
-    call(evaluate, argv)
+    words, given = take_imports(argv)
+    call(evaluate, [*words, *as_words(given)], ImportParser)
 
 
-def evaluate(checkpoint: str, root: str | None = None) -> None:
+def evaluate(checkpoint: str, root: str | None = None, imports: dict[str, str] | None = None) -> None:
     """Measure test metrics and kernel fingerprint again; if they differ from the record, say where and exit with 1.
 
+    Of a .ckpt file, which has no record, the metrics are printed.
+
     Args:
-        checkpoint: a pretrained network's name, or the folder of a finished run
-        root: the folder of a torchvision task's data, if it is not where the run had it
+        checkpoint: a pretrained network's name, the folder of a finished run, or a .ckpt file of a run
+        root: the folder of the task's data, if it is not where the run had it
+        imports: the Python file or module that a run imported, which is not executed unasked; may be repeated
     """
+    if checkpoint.endswith(".ckpt"):
+        return print_metrics(Path(checkpoint), root)
     from hpnets.ntk import fingerprint
     from hpnets.training import evaluate as test
 
     # For a name that is too long, os.path.isdir is False, while Path.is_dir raises.
-    net, task, recorded = from_run(Path(checkpoint)) if os.path.isdir(checkpoint) else from_zoo(checkpoint, root)
+    if os.path.isdir(checkpoint):
+        net, task, recorded = from_run(Path(checkpoint), root, imports or {})
+    else:
+        net, task, recorded = from_zoo(checkpoint, root)
     measured: dict[str, Any] = {
         "metrics": test(net, task),
         "fingerprint": fingerprint(net, task.probe(recorded["fingerprint"]["probe"]).x),
     }
     wrong = [*compare(recorded["metrics"], measured["metrics"], METRIC_TOLERANCE)]
     wrong += compare(flat(recorded["fingerprint"]), flat(measured["fingerprint"]), KERNEL_TOLERANCE)
-    for name, value in {**measured["metrics"], **flat(measured["fingerprint"])}.items():
-        print(f"  {name:18s} {value:.8g}")
+    print_values({**measured["metrics"], **flat(measured["fingerprint"])})
     if wrong:
         fail(f"{checkpoint} differs from what was recorded: {'; '.join(wrong)}", status=1)
     print(f"{checkpoint}: metrics and kernel fingerprint are as recorded")
+
+
+def print_metrics(path: Path, root: str | None) -> None:
+    """Print the test metrics of the network that a .ckpt file publishes."""
+    from hpnets.training import evaluate as test
+    from hpnets.training import load_checkpoint
+
+    net, task, place = load_checkpoint(path, root=root)
+    print_values(test(net, task))
+    print(f"{path}: epoch {place['epoch']}, step {place['step']}; a checkpoint has no record to compare with")
+
+
+def print_values(values: dict[str, float]) -> None:
+    """Print numbers by name, one a line."""
+    for name, value in values.items():
+        print(f"  {name:18s} {value:.8g}")
 
 
 def from_zoo(name: str, root: str | None) -> tuple["nn.Module", "Task", dict[str, Any]]:
@@ -52,13 +79,14 @@ def from_zoo(name: str, root: str | None) -> tuple["nn.Module", "Task", dict[str
     from hpnets.models import generates_pictures
     from hpnets.tasks import Task, create_task
     from hpnets.tasks.generation import GenerationTask
+    from hpnets.tasks.own_data import moved
     from hpnets.zoo import features_for, load_pretrained, pretrained_entry
 
     if "/" in name:
         raise ValueError(f"no such run folder: {Path(name).absolute()}")
     entry = pretrained_entry(name)
     net, _ = load_pretrained(name)
-    options = {**entry.task, **({"root": root} if root else {})}
+    options = moved(entry.task, root) if root else dict(entry.task)
     task: Task = create_task(options.pop("name"), **options)
     if generates_pictures(entry.model["name"]):
         latent = entry.input_shape[0]
@@ -71,13 +99,15 @@ def from_zoo(name: str, root: str | None) -> tuple["nn.Module", "Task", dict[str
     return net, task, {"metrics": metrics, "fingerprint": entry.fingerprint}
 
 
-def from_run(folder: Path) -> tuple["nn.Module", "Task", dict[str, Any]]:
-    """The network, the task and the summary of a finished run."""
+def from_run(folder: Path, root: str | None, given: Imports) -> tuple["nn.Module", "Task", dict[str, Any]]:
+    """The network, the task and the summary of a finished run; says which imported code has changed since."""
     from hpnets.training import RunFolder, load_run
     from hpnets.zoo import features_for
 
     options = RunFolder(folder).options()
-    return load_run(folder, features_for(options.model["name"], options.task["name"]))
+    for name in unlike(options.imports, given) if given else []:
+        print(f"{name} was changed since the run imported it", file=sys.stderr)
+    return load_run(folder, features_for(options.model["name"], options.task["name"]), root)
 
 
 def flat(fingerprint: dict[str, Any]) -> dict[str, float]:

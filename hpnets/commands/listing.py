@@ -1,13 +1,16 @@
 """Lists of the registered models and tasks, one a line: its name and what it is."""
 
+from hpnets.commands.own_code import FLAG, take_imports
 from hpnets.commands.parser import Parser
 from hpnets.registry import nearest
 
 
 def print_list(kind: str, argv: list[str]) -> None:
     """Print the models or the tasks (`kind` is "model" or "task") that match the pattern in `argv`."""
+    argv, _ = take_imports(argv)
     parser = Parser(description=f"List the {kind}s, one a line: name and what it is.")
     parser.add_argument("pattern", nargs="?", default="*", help="a shell pattern, such as '*mlp*'")
+    parser.add_argument(FLAG, dest="imports", metavar="FILE", help="a Python file or module whose own are listed too")
     print("\n".join(listing(kind, parser.parse_args(argv).pattern)))
 
 

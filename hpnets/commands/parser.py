@@ -15,7 +15,7 @@ from hpnets.validate import WORDS, list_in_words
 LISTS = (list[int], list[float], list[str], tuple[int, ...], tuple[float, float])
 # Words for the types of options, by the names that jsonargparse gives them.
 TYPES = {repr(kind): word for kind, (word, _) in WORDS.items()}
-TYPES |= {repr(kind): list_in_words(get_args(kind)[0]) for kind in LISTS}
+TYPES |= {repr(kind): list_in_words(get_args(kind)[0]) for kind in LISTS} | {repr(list): "a list"}
 Function = Callable[..., object]
 
 
@@ -68,8 +68,11 @@ class Parser(ArgumentParser):
         if refused := wrong_type(message):
             fail(refused)
         wrong = wrong_flag(message)
-        flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
-        fail(f"{message}; {nearest(wrong, flags)}" if wrong else message)
+        fail(f"{message}; {nearest(wrong, self.flags())}" if wrong else message)
+
+    def flags(self) -> list[str]:
+        """The flags that a mistyped one is compared with."""
+        return [flag for flag in self._option_string_actions if flag.startswith("--")]
 
 
 def wrong_type(message: str) -> str:

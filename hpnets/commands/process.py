@@ -1,5 +1,6 @@
 """How a command runs and ends: its name, one line for a user's mistake, exit statuses. Imports no torch."""
 
+import errno
 import io
 import os
 import signal
@@ -73,7 +74,9 @@ class _Outlet(io.FileIO):
     def write(self, data: Any) -> int:
         try:
             return super().write(data) or 0
-        except BrokenPipeError:
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.EIO):  # EIO: the terminal was closed
+                raise
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)

@@ -2,25 +2,36 @@
 
 import argparse
 import dataclasses
+import re
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 from hpnets.commands import training_run
 from hpnets.commands.chosen import DEFAULTS, chosen_names, is_flag, options_type
 from hpnets.commands.listing import listing
-from hpnets.commands.parser import Parser, call
-from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions
+from hpnets.commands.own_code import ImportParser, as_words, import_configured, take_imports
+from hpnets.commands.parser import call
+from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions, WandbOptions
+
+# Groups that are given by a word: --model NAME stands for --model.name NAME. What --help says of it.
+WORDS = {kind: ("name", "NAME", f"one of --list_{kind}s (default: {name})") for kind, name in DEFAULTS.items()}
+WORDS["wandb"] = ("mode", "MODE", "online, offline, off, or auto: online with a key, else offline (default: auto)")
 
 
-class TrainParser(Parser):
-    """Shows --model NAME and --task NAME in its help; `main` rewrites them to --model.name NAME, --task.name NAME."""
+class TrainParser(ImportParser):
+    """Shows --model NAME, --task NAME and --wandb MODE in its help; `main` rewrites them to --model.name NAME etc."""
 
     def format_help(self, *args: Any, **kwargs: Any) -> str:
-        for kind in DEFAULTS:
-            self._option_string_actions[f"--{kind}"].metavar = "NAME"
-            self._option_string_actions[f"--{kind}"].help = f"one of --list_{kind}s (default: {DEFAULTS[kind]})"
-            self._option_string_actions[f"--{kind}.name"].help = argparse.SUPPRESS
+        for group, (option, metavar, text) in WORDS.items():
+            self._option_string_actions[f"--{group}"].metavar = metavar
+            self._option_string_actions[f"--{group}"].help = text
+            self._option_string_actions[f"--{group}.{option}"].help = argparse.SUPPRESS
         return super().format_help(*args, **kwargs)
+
+    def parse_string(self, content: str, *args: Any, **kwargs: Any) -> Any:
+        """Parse a config file's text, in which wandb may be a mode, as in the run folders of earlier versions."""
+        content = re.sub(r"^wandb:[ \t]+([^\s{#]+)", r"wandb: {mode: \1}", content, flags=re.MULTILINE)
+        return super().parse_string(content, *args, **kwargs)
 
 
 def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
@@ -33,10 +44,14 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
         ntk: NTKOptions = NTKOptions(),
         trainer: TrainerOptions = TrainerOptions(),
         gan: GANOptions = GANOptions(),
-        wandb: Literal["online", "offline", "off", "auto"] = "auto",
+        wandb: WandbOptions = WandbOptions(),
         seed: int = 0,
+        init_from: str | None = None,
+        freeze: str = "",
+        imports: dict[str, str] | None = None,
         out: str | None = None,
         resume: str | None = None,
+        dry_run: bool = False,
         list_models: bool = False,
         list_tasks: bool = False,
     ) -> None:
@@ -49,10 +64,16 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             ntk: the kernel tracking
             trainer: the trainer
             gan: the adversarial training of models that generate pictures
-            wandb: where to log beside the run folder; auto is online with a key, else offline
+            wandb: logging to wandb, beside the run folder: --wandb MODE, then --wandb.<option>
             seed: the seed of the weights and of training; --task.seed is that of split, order and probe set
+            init_from: start with the weights of this pretrained network, run folder or .ckpt file; a head of another
+                size, and whatever else does not fit, starts as it is drawn
+            freeze: shell patterns, parted by commas, of parameters or modules that are not trained
+            imports: a Python file or module that registers models, tasks, optimisers or metrics of your own; may be
+                repeated
             out: a new folder for the run; by default runs/MODEL-TASK-TIME
-            resume: go on with the run in this folder, with its own options; no other flag is allowed
+            resume: go on with the run in this folder, with its own options; docs/howto/resume.md says which may change
+            dry_run: try all that the run does on a few steps, and leave nothing
             list_models: print the models, one a line, and exit
             list_tasks: print the tasks, one a line, and exit
         """
@@ -60,22 +81,27 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             raise ValueError(
                 "resume, list_models and list_tasks are flags; allowed in a config file: the other options"
             )
-        options = RunOptions(dataclasses.asdict(model), dataclasses.asdict(task), optim, ntk, trainer, gan, wandb, seed)
-        training_run.run(options, training_run.new_folder(out, options), resume=False)
+        names = dataclasses.asdict(model), dataclasses.asdict(task)
+        options = RunOptions(*names, optim, ntk, trainer, gan, wandb, seed, init_from, freeze, imports or {})
+        if dry_run:
+            return training_run.try_run(options, out)
+        training_run.start(options, out)
 
     return train
 
 
 def main(argv: list[str]) -> None:
     """Train, resume or list, as the options in `argv` say."""
+    argv, given = take_imports(argv)
     if "--list_models" in argv or "--list_tasks" in argv:
         return print("\n".join(listing("model" if "--list_models" in argv else "task")))
-    if any(word == "--resume" or word.startswith("--resume=") for word in argv):
-        return training_run.resume(argv)
+    imports = import_configured(argv, given)
     # General help must answer at once, so it does not import torch for the options of the default model.
     general_help = bool({"-h", "--help"} & set(argv))
+    if not general_help and any(is_flag(word, "resume") for word in argv):
+        return training_run.resume(argv)
     names = chosen_names(argv)
     types = [options_type(kind, name or DEFAULTS[kind], bool(name) or not general_help) for kind, name in names.items()]
-    for kind in DEFAULTS:
-        argv = [word.replace(f"--{kind}", f"--{kind}.name", 1) if is_flag(word, kind) else word for word in argv]
-    call(typed_train(*types), argv, TrainParser)
+    for group, (option, *_) in WORDS.items():
+        argv = [word.replace(f"--{group}", f"--{group}.{option}", 1) if is_flag(word, group) else word for word in argv]
+    call(typed_train(*types), [*argv, *as_words(imports)], TrainParser)

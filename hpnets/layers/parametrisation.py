@@ -192,21 +192,25 @@ def _multiply(layer: nn.Module, constant: float) -> None:
 def parameter_groups(net: nn.Module, optimizer: str, lr: float, weight_decay: float = 0.0) -> list[dict]:
     """Groups for an optimiser by name: parameters of one learning rate each, lr times their factor.
 
-    The weight decay of a group is divided by its factor, so that a weight decays as fast, lr * weight_decay a step, at
-    every width. One group if all factors are 1. Parameters without gradients are left out.
+    Weights decay; parameters with one axis longer than 1 at most, that are no weight of a linear layer or convolution,
+    do not: biases, norms, gates, scales. The weight decay of a group is divided by its factor, so that a weight decays
+    as fast, lr * weight_decay a step, at every width. One group if all factors are 1 and nothing decays. Parameters
+    without gradients are left out.
 
     Raises ValueError for an unknown optimizer, and for "adam" with weight decay where factors differ: there it is part
     of the gradient that Adam divides by its size, which no factor mends.
     """
     kind = OPTIMISERS.get(one_of("optimizer", optimizer, OPTIMISERS.names()))
-    groups: dict[float, list[nn.Parameter]] = {}
-    for p, factor in _factors(net, kind.rates):
-        groups.setdefault(factor, []).append(p)
-    if kind.decays_gradient and weight_decay and set(groups) != {1.0}:
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    layers = layers_of(net)
+    for name, p, factor in _factors(net, kind.rates):
+        spared = name not in layers and sum(side > 1 for side in p.shape) <= 1
+        groups.setdefault((factor, 0.0 if spared else weight_decay / factor), []).append(p)
+    if kind.decays_gradient and weight_decay and {factor for factor, _ in groups} != {1.0}:
         raise ValueError(
             f"weight_decay is {weight_decay} with {optimizer} and parametrisation mup; allowed: 0, or adamw instead"
         )
-    return [{"params": p, "lr": lr * f, "weight_decay": weight_decay / f} for f, p in groups.items()]
+    return [{"params": p, "lr": lr * f, "weight_decay": decay} for (f, decay), p in groups.items()]
 
 
 def layers_of(net: nn.Module) -> dict[str, nn.Module]:
@@ -214,8 +218,8 @@ def layers_of(net: nn.Module) -> dict[str, nn.Module]:
     return {f"{prefix}.weight".lstrip("."): m for prefix, m in net.named_modules() if isinstance(m, LAYERS)}
 
 
-def _factors(net: nn.Module, kind: str) -> Iterator[tuple[nn.Parameter, float]]:
+def _factors(net: nn.Module, kind: str) -> Iterator[tuple[str, nn.Parameter, float]]:
     scalings: dict[str, Scaling] = getattr(net, "scalings", {})
     for name, p in net.named_parameters():
         if p.requires_grad:
-            yield p, getattr(scalings.get(name, Scaling()), kind)
+            yield name, p, getattr(scalings.get(name, Scaling()), kind)

@@ -48,26 +48,26 @@ class Density:
 def density(
     kernel: Tensor | SymmetricOperator,
     *,
-    probes: int = 16,
+    vectors: int = 16,
     steps: int = 64,
     bandwidth: float | None = None,
     log: bool = False,
     seed: int = 0,
 ) -> Density:
-    r"""The density of all eigenvalues of K (N, N), (N, N, O, O) or an operator, from probes * steps products.
+    r"""The density of all eigenvalues of K (N, N), (N, N, O, O) or an operator, from vectors * steps products.
 
     For a random unit vector z, z^T f(K) z = sum_j w_j f(theta_j) approximately: theta_j are the eigenvalues of the
     tridiagonal matrix T of `steps` Lanczos steps from z, w_j the squared first entries of its eigenvectors. The mean
-    over z is tr f(K) / rows. probes: how many test vectors z are drawn. bandwidth: that of the Gaussian, in the grid's
+    over z is tr f(K) / rows. vectors: how many test vectors z are drawn. bandwidth: that of the Gaussian, in the grid's
     units; None means 1/40 of the span. log: use a grid of log10 lambda; eigenvalues below eps(dtype of K) * rows *
     lambda_max are counted at that floor. Small eigenvalues need many steps (several hundred for a span of eight
     decades); `converged` says whether there were enough.
 
-    Raises ValueError for fewer than 2 probes or steps, a bandwidth that is not positive, or an unfit kernel.
+    Raises ValueError for fewer than 2 vectors or steps, a bandwidth that is not positive, or an unfit kernel.
 
     Source: Ubaru, Chen and Saad 2017, SIAM J. Matrix Anal. Appl. 38(4); Lin, Saad and Yang 2016 (arXiv 1308.5467).
     """
-    for name, value in (("probes", probes), ("steps", steps)):
+    for name, value in (("vectors", vectors), ("steps", steps)):
         if value < 2:
             raise ValueError(f"{name} is {value}; allowed: >= 2")
     if bandwidth is not None and not bandwidth > 0:
@@ -75,17 +75,17 @@ def density(
     operator = as_operator(kernel)
     rows = operator.shape[0]
     steps = min(steps, rows)
-    z = torch.randn(rows, probes, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    z = torch.randn(rows, vectors, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     z = (z / z.norm(dim=0)).to(operator.device)
     chunk = max(1, BASIS_BYTES // (8 * rows * steps))
     t = torch.cat([tridiagonal(operator, part, steps) for part in z.split(chunk, dim=1)]).cpu()
     # With as many steps as rows the quadrature is exact, so there is no residual.
     half = t if steps == rows else t[:, : steps // 2, : steps // 2]
-    return _density(t, half, torch.finfo(operator.dtype).eps * rows, bandwidth, log, probes * steps)
+    return _density(t, half, torch.finfo(operator.dtype).eps * rows, bandwidth, log, vectors * steps)
 
 
 def _density(t: Tensor, half: Tensor, eps: float, bandwidth: float | None, log: bool, products: int) -> Density:
-    """The curves of the tridiagonal matrices T (probes, steps, steps), and their change from `half`, a part of T."""
+    """The curves of the tridiagonal matrices T (vectors, steps, steps), and their change from `half`, a part of T."""
     theta, w = gauss(t)
     moments = torch.stack([(w * theta**p).sum(1) for p in (1, 2, 3)], dim=1)
     scale = float(theta.abs().max())
@@ -108,14 +108,14 @@ def _density(t: Tensor, half: Tensor, eps: float, bandwidth: float | None, log: 
 
 
 def tridiagonal(operator: SymmetricOperator, z: Tensor, steps: int) -> Tensor:
-    """T (probes, steps, steps) from unit starts z (rows, probes), one Lanczos recurrence for each, side by side.
+    """T (vectors, steps, steps) from unit starts z (rows, vectors), one Lanczos recurrence for each, side by side.
 
     Each new vector is made orthogonal, twice, to all earlier ones of its start: lost orthogonality repeats eigenvalues.
     A recurrence whose Krylov space is exhausted goes on with zeros, whose nodes have no weight.
     """
-    rows, probes = z.shape
-    basis = torch.zeros(steps, rows, probes, dtype=torch.float64, device=operator.device)
-    t = torch.zeros(probes, steps, steps, dtype=torch.float64, device=operator.device)
+    rows, vectors = z.shape
+    basis = torch.zeros(steps, rows, vectors, dtype=torch.float64, device=operator.device)
+    t = torch.zeros(vectors, steps, steps, dtype=torch.float64, device=operator.device)
     for j in range(steps):
         basis[j] = z
         u = product(operator, z)
@@ -134,7 +134,7 @@ def tridiagonal(operator: SymmetricOperator, z: Tensor, steps: int) -> Tensor:
 
 
 def gauss(t: Tensor) -> tuple[Tensor, Tensor]:
-    """The quadrature's nodes and weights (probes, steps): T's eigenvalues, its eigenvectors' squared first entries."""
+    """The quadrature's nodes and weights (vectors, steps): T's eigenvalues, its eigenvectors' squared first entries."""
     theta, s = torch.linalg.eigh(t)
     return theta, s[:, 0].square()
 
@@ -144,7 +144,7 @@ def _axis(theta: Tensor, floor: float | None) -> Tensor:
 
 
 def _broaden(grid: Tensor, theta: Tensor, w: Tensor, bandwidth: float) -> tuple[Tensor, Tensor]:
-    """(probes, points) each: the weighted sum of Gaussians at the nodes, and its integral up to the grid point."""
+    """(vectors, points) each: the weighted sum of Gaussians at the nodes, and its integral up to the grid point."""
     u = (grid - theta[..., None]) / bandwidth
     gaussian = (-u.square() / 2).exp() / (bandwidth * (2 * torch.pi) ** 0.5)
     return torch.einsum("pj,pjg->pg", w, gaussian), torch.einsum("pj,pjg->pg", w, torch.special.ndtr(u))

@@ -2,6 +2,7 @@
 
 from hpnets.layers.parametrisation import parameter_groups
 from hpnets.models.degree import polynomial_degree
+from hpnets.models.head import forward_features, reset_head
 from hpnets.models.registry import (
     create_model,
     generates_pictures,
@@ -15,6 +16,7 @@ from hpnets.registry import import_all
 
 __all__ = [
     "create_model",
+    "forward_features",
     "generates_pictures",
     "list_models",
     "model_option_docs",
@@ -23,6 +25,7 @@ __all__ = [
     "parameter_groups",
     "polynomial_degree",
     "register_model",
+    "reset_head",
 ]
 
 import_all(__name__, __path__)

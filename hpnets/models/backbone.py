@@ -95,6 +95,8 @@ class ResidualNet(nn.Module):
     Raises ValueError for inputs that are no images of that size, an unknown norm or activation.
     """
 
+    head_name: ClassVar[str] = "fc"
+
     def __init__(
         self,
         input_shape: tuple[int, ...],

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -54,6 +54,8 @@ class BACON(MFN):
     Raises ValueError for what the options do not allow.
     Source: Lindell et al. 2022, "BACON: Band-limited Coordinate Networks" (arXiv 2112.04645).
     """
+
+    head_name: ClassVar[None] = None  # each level has its own linear map to the outputs
 
     @takes(BACONOptions)
     def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: BACONOptions) -> None:

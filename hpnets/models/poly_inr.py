@@ -50,7 +50,7 @@ class PolyINR(nn.Module):
         self.act = nn.LeakyReLU(_SLOPE) if rectified else nn.Identity()
         self.A = nn.ModuleList(nn.Linear(math.prod(input_shape), o.width) for _ in range(o.levels))
         self.F = nn.ModuleList(nn.Linear(o.width, o.width) for _ in range(o.levels))
-        self.C = nn.Linear(o.width, output_dim)
+        self.width, self.C = o.width, nn.Linear(o.width, output_dim)
         for layer in (*self.A, *self.F):
             gain = 2 / (1 + _SLOPE**2) if rectified else 1.0
             nn.init.normal_(layer.weight, std=(gain / layer.in_features) ** 0.5)
@@ -60,7 +60,7 @@ class PolyINR(nn.Module):
 
     def forward(self, g: Tensor) -> Tensor:
         g = g.flatten(1)
-        x = torch.ones_like(g[:, :1]).expand(-1, self.C.in_features)
+        x = torch.ones_like(g[:, :1]).expand(-1, self.width)
         for A_n, F_n in zip(self.A, self.F, strict=True):
             x = self.act(F_n(self.product(x, self.act(A_n(g))))).clamp(-self.clamp, self.clamp)
         return self.C(x)

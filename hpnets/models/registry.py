@@ -18,12 +18,22 @@ from hpnets.layers.parametrisation import (
     mup_scalings,
     ntk_scalings,
 )
+from hpnets.models.head import reset_head, with_head
 from hpnets.models.options import choice, count
+from hpnets.models.timm_nets import is_timm, timm_maker, timm_names
 from hpnets.option_sets import Option, declared, option_docs
 from hpnets.registry import ClassRegistry
 from hpnets.validate import at_least, one_of
 
-_MODELS: ClassRegistry[nn.Module] = ClassRegistry("model")
+
+class ModelRegistry(ClassRegistry[nn.Module]):
+    """The models by name; timm's answer to "timm/NAME", without an entry each."""
+
+    def get(self, name: str) -> Callable[..., nn.Module]:
+        return timm_maker(name) if is_timm(name) else super().get(name)
+
+
+_MODELS = ModelRegistry("model")
 _FROM_TASK = ("input_shape", "output_dim")
 Build = Callable[..., nn.Module]
 _PARAMETRISATION = choice("standard is the model's own; ntk and mup change with the width", PARAMETRISATIONS)
@@ -38,7 +48,8 @@ def register_model(name: str) -> Callable[[type], type]:
         missing = [key for key in _FROM_TASK if key not in inspect.signature(cls).parameters]
         if missing:
             raise ValueError(f"model {name!r} lacks the constructor arguments {', '.join(missing)}")
-        return _MODELS.register(name)(cls)
+        _MODELS.register(name)(with_head(cls))
+        return cls
 
     return enter
 
@@ -55,6 +66,7 @@ def create_model(
 ) -> nn.Module:
     """Build the model `name` for samples of `input_shape` (no batch axis) and outputs (N, output_dim).
 
+    output_dim: 0 leaves the head out, so that the outputs are the features (N, F) that it would be given.
     parametrisation: "standard" (the model's own), "ntk" or "mup", for models with a `width`; "mup" is the model's own
     at base_width, an option of "mup" alone; None is the default width (docs/concepts/parametrisation.md).
     init: how the weights of linear layers and convolutions are drawn: "own" (as the model says), or "normal", "uniform"
@@ -65,9 +77,9 @@ def create_model(
     sizes = list(input_shape) if isinstance(input_shape, list | tuple) else []
     if not sizes or any(isinstance(size, bool) or not isinstance(size, int) or size < 1 for size in sizes):
         raise ValueError(f"input_shape is {input_shape!r}; allowed: one or more sizes >= 1")
-    at_least("output_dim", output_dim, 1)
+    at_least("output_dim", output_dim, 0)
     one_of("init", init, INITS)
-    build = partial(_MODELS.create, name, input_shape=tuple(input_shape), output_dim=output_dim, **options)
+    build = partial(_MODELS.create, name, input_shape=tuple(input_shape), output_dim=output_dim or 1, **options)
     width = _MODELS.options(name).get("width")
     _check_parametrisation(name, parametrisation, base_width, width)
     net = build()
@@ -78,6 +90,10 @@ def create_model(
     net.register_forward_pre_hook(checked, with_kwargs=True)
     if width is not None and parametrisation != "standard":
         _parametrise(net, parametrisation, build, options.get("width", width.default), base_width or width.default)
+    own = partial(create_model, name, input_shape=tuple(input_shape), parametrisation=parametrisation, **options)
+    net.rebuild = partial(own, base_width=base_width, init=init)  # type: ignore[assignment]  # read by `reset_head`
+    if output_dim == 0:
+        reset_head(net, 0)
     return net
 
 
@@ -113,9 +129,11 @@ def _elsewhere(build: Build, own: dict[str, Drawn], width: int | None) -> dict[s
 def list_models(pattern: str = "*", option: str | None = None) -> list[str]:
     """Sorted names of the registered models that match a shell pattern such as "*ccp*" and have `option`, if given.
 
+    A pattern that begins with "timm/" lists timm's instead.
     `list_models(option="product")` are the Hadamard families: each is an additive twin with product="sum".
     """
-    return [name for name in _MODELS.names(pattern) if option is None or option in model_options(name)]
+    names = timm_names(pattern) if is_timm(pattern) else _MODELS.names(pattern)
+    return [name for name in names if option is None or option in model_options(name)]
 
 
 def model_summary(name: str) -> str:
@@ -124,8 +142,11 @@ def model_summary(name: str) -> str:
 
 
 def model_class(name: str) -> type[nn.Module]:
-    """The class that is registered as `name`; raises ValueError with the nearest names."""
-    return _MODELS.get(name)
+    """The class that is registered as `name`; raises ValueError with the nearest names, and for functions."""
+    entry = _MODELS.get(name)
+    if not isinstance(entry, type):
+        raise ValueError(f"model {name!r} is made by a function; allowed: models with a class")
+    return entry
 
 
 def generates_pictures(name: str) -> bool:

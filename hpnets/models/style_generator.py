@@ -121,6 +121,7 @@ class StyleGenerator(nn.Module):
     """
 
     generates_pictures = True
+    head_name = None
     takes_scale = "mapping"  # z reaches it without its scale, so that half precision is tried on w
 
     @takes(StyleGeneratorOptions)

@@ -6,17 +6,21 @@ from hpnets.ntk._blocks import ntk_blocks
 from hpnets.ntk._budget import parse_bytes
 from hpnets.ntk._failures import UnprovenWarning
 from hpnets.ntk._fingerprint import fingerprint
-from hpnets.ntk._functional import Params, eager
+from hpnets.ntk._functional import Params
 from hpnets.ntk._gradients import zero_gradient_fraction
 from hpnets.ntk._kernel import ntk
+from hpnets.ntk._lambda_min import lambda_min, lambda_min_blocks
 from hpnets.ntk._linearised import Centred, Linearised, centre, linearize
 from hpnets.ntk._operator import NTKOperator
 from hpnets.ntk._output_selection import Outputs, trace_kernel
 from hpnets.ntk._plan import ParameterPlan, Plan, StalePlanError
 from hpnets.ntk._planning import plan
 from hpnets.ntk._rules import GainRule, OuterRule, Rule, register_rule
+from hpnets.ntk._singular_values import SingularValues, singular_values
 from hpnets.ntk._sketch import Sketch, sketch
+from hpnets.ntk._split import split_kernel
 from hpnets.ntk._stages import stage_seconds
+from hpnets.ntk._wrappers import eager
 
 __all__ = [
     "Centred",
@@ -29,6 +33,7 @@ __all__ = [
     "Params",
     "Plan",
     "Rule",
+    "SingularValues",
     "Sketch",
     "StalePlanError",
     "UnprovenWarning",
@@ -36,6 +41,8 @@ __all__ = [
     "eager",
     "estimated_statistics",
     "fingerprint",
+    "lambda_min",
+    "lambda_min_blocks",
     "linearize",
     "metrics",
     "ntk",
@@ -43,7 +50,9 @@ __all__ = [
     "parse_bytes",
     "plan",
     "register_rule",
+    "singular_values",
     "sketch",
+    "split_kernel",
     "stage_seconds",
     "statistics_remember_start",
     "trace_kernel",

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from hpnets.ntk._functional import eager
 from hpnets.ntk._state import undisturbed
+from hpnets.ntk._wrappers import eager
 
 _BatchNorm = nn.modules.batchnorm._BatchNorm
 MEMORY = 1e-3  # the weight of their start that running statistics may still have

@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from torch import Tensor, nn
 
 from hpnets.ntk._checks import check_inputs, check_types
-from hpnets.ntk._functional import Params, eager
+from hpnets.ntk._functional import Params
 from hpnets.ntk._kernel import ntk
 from hpnets.ntk._output_selection import Outputs
-from hpnets.ntk._planning import parameters_of
+from hpnets.ntk._plan import StalePlanError
+from hpnets.ntk._planning import parameters_of, plan
+from hpnets.ntk._split import split_kernel
+from hpnets.ntk._wrappers import eager
 
 
 def ntk_blocks(
@@ -37,13 +40,33 @@ def ntk_blocks(
         check_inputs(net, theta, x1, x2)
         net = copy.deepcopy(net).to(x1.dtype)
         net.load_state_dict(theta, strict=False)
+    parts = parts_of(theta, blocks)
+    if x2 is None and (made := _in_one_pass(net, x1, parts, theta, outputs, memory)) is not None:
+        return made
+    return {block: ntk(net, x1, x2, outputs=outputs, params=part, memory=memory) for block, part in parts.items()}
+
+
+def parts_of(theta: Params, blocks: Iterable[str] | None) -> dict[str, Params]:
+    """The parameters of each block, as `ntk_blocks` takes them; raises ValueError as it does for wrong blocks."""
     names = list(dict.fromkeys(map(_owner, theta))) if blocks is None else list(blocks)
     members = {block: _members(block, theta) for block in names}
     taken = [name for block in members.values() for name in block]
     twice = next((name for name in taken if taken.count(name) > 1), None)
     if twice is not None:
         raise ValueError(f"parameter {twice!r} is in two of the blocks {names}; allowed: blocks apart from one another")
-    return {block: ntk(net, x1, x2, outputs=outputs, params=part, memory=memory) for block, part in members.items()}
+    return members
+
+
+def _in_one_pass(
+    net: nn.Module, x: Tensor, members: dict[str, Params], theta: Params, outputs: Outputs, memory: str | float
+) -> dict[str, Tensor] | None:
+    """The kernels of all blocks by one plan; None if it cannot be split, or does not hold."""
+    made = plan(net, x, outputs=outputs, params=theta, memory=memory, blocks=members)
+    try:
+        split = split_kernel(net, x, made, members, params=theta)
+    except StalePlanError:
+        return None
+    return None if split is None else split[1]
 
 
 def _owner(name: str) -> str:

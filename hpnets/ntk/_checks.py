@@ -17,7 +17,7 @@ def check_eval_mode(net: nn.Module) -> None:
         where = f"{name or 'net'} ({type(module).__name__})"
         draws = isinstance(module, _DROPOUT) and module.p > 0
         if module.training and (draws or isinstance(module, nn.modules.batchnorm._BatchNorm)):
-            raise ValueError(f"{where} is in training mode; allowed: evaluation mode: net.eval()")
+            raise ValueError(f"{where} is in train mode; allowed: eval mode, as net.eval() sets it")
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is None:
             raise ValueError(f"{where} tracks no statistics, so that it couples samples; allowed: running statistics")
 

@@ -15,28 +15,6 @@ SingleOutput = Callable[[Params, Tensor], Tensor]
 BatchFunction = Callable[[Params, Tensor], Tensor]
 
 
-def eager(net: nn.Module) -> nn.Module:
-    """The plain module inside torch.compile and DataParallel wrappers; ValueError for FSDP, whose weights are split."""
-    if not isinstance(net, nn.Module):
-        raise ValueError(f"net is a {type(net).__name__}; allowed: an nn.Module, which holds the parameters")
-    while True:
-        if isinstance(net, nn.parallel.DistributedDataParallel | nn.DataParallel):
-            net = net.module
-        elif isinstance(getattr(net, "_orig_mod", None), nn.Module):
-            net = net._orig_mod  # type: ignore[assignment]
-        else:
-            break
-    sharded = any(type(m).__name__ in ("FullyShardedDataParallel", "FSDPModule") for m in net.modules())
-    if sharded or any(type(p).__name__ == "DTensor" for p in net.parameters()):
-        raise ValueError("net is sharded (FSDP): its layers hold parts of weights; pass an unsharded copy of it")
-    return net
-
-
-def plain_name(name: str) -> str:
-    """A parameter's name without the prefixes that torch.compile adds."""
-    return name.replace("_orig_mod.", "")
-
-
 def trainable_parameters(net: nn.Module) -> Params:
     """The detached parameters with requires_grad, by name; a tied weight appears once, under its first name.
 

@@ -10,7 +10,7 @@ from hpnets.ntk._budget import parse_bytes
 from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_output, check_types
 from hpnets.ntk._cost_model import Distrust
 from hpnets.ntk._failures import CrashError, DisprovenError, RefusalError, UnprovenWarning
-from hpnets.ntk._functional import Params, eager, single_output_function
+from hpnets.ntk._functional import Params, single_output_function
 from hpnets.ntk._ntkvp import ntkvp_kernel
 from hpnets.ntk._output_selection import Outputs
 from hpnets.ntk._plan import Plan, StalePlanError
@@ -23,6 +23,7 @@ from hpnets.ntk._ring import Ring, block_size, gather_rows, together
 from hpnets.ntk._state import undisturbed
 from hpnets.ntk._structured import TermWork
 from hpnets.ntk._tiling import Driver, tiled_kernel
+from hpnets.ntk._wrappers import eager
 
 VERIFY = ("always", "first", "off")
 # The algorithm that is tried next, where one raises.
@@ -91,8 +92,8 @@ def ntk(
         theta = parameters_of(net, params)
         x1, x2 = plain_tensor(x1), None if x2 is None else plain_tensor(x2)
         if plan is not None:
-            _check_plan(plan, net, theta, x1, x2)
-            return check_finite(_run_given(plan, Request(net, theta, x1, x2, "full", plan.algorithm, 0, verify)))
+            check_plan(plan, net, theta, x1, x2)
+            return check_finite(run_given(plan, Request(net, theta, x1, x2, "full", plan.algorithm, 0, verify)))
         assert outputs is not None
         request = Request(net, theta, x1, x2, outputs, algorithm, parse_bytes(memory), verify)
         return check_finite(_compute(request, None if group is None or dist.get_world_size(group) == 1 else group))
@@ -192,9 +193,10 @@ def _run(plan: Plan, request: Request, drive: Driver) -> Tensor:
     return selection.shaped(drive(x1, x2, problem, TermWork(net, theta, selection, plan.terms, plan.schedule, prover)))
 
 
-def _run_given(plan: Plan, request: Request) -> Tensor:
+def run_given(plan: Plan, request: Request, drive: Driver = tiled_kernel) -> Tensor:
+    """`run` for a plan that a caller holds; raises StalePlanError where what it assumes is not so."""
     try:
-        return run(plan, request)
+        return run(plan, request, drive)
     except DisprovenError as error:
         raise StalePlanError(
             f"the plan assumes of {error} what these samples show is not so; call ntk without a plan"
@@ -219,7 +221,8 @@ def _warn(distrust: Distrust, asked: str, used: str) -> None:
         )
 
 
-def _check_plan(plan: Plan, net: nn.Module, theta: Params, x1: Tensor, x2: Tensor | None) -> None:
+def check_plan(plan: Plan, net: nn.Module, theta: Params, x1: Tensor, x2: Tensor | None) -> None:
+    """Raise StalePlanError unless the plan is for inputs of these shapes and these parameters."""
     check_inputs(net, theta, x1, x2)
     check_eval_mode(net)
     n = len(x1), len(x1 if x2 is None else x2)

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import jvp
 
-from hpnets.ntk._functional import call, eager
+from hpnets.ntk._functional import call
+from hpnets.ntk._wrappers import eager
 
 
 class Linearised(nn.Module):

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from hpnets.linalg import tiles
 from hpnets.ntk._budget import numel, parse_bytes, rows_that_fit
 from hpnets.ntk._checks import check_eval_mode, check_inputs, check_output, check_types
-from hpnets.ntk._functional import eager
 from hpnets.ntk._output_selection import Outputs, select_outputs
 from hpnets.ntk._planning import parameters_of, plain_tensor
 from hpnets.ntk._products import Products, proven_products
@@ -17,6 +16,7 @@ from hpnets.ntk._ring import together
 from hpnets.ntk._state import undisturbed
 from hpnets.ntk._survey import saved_scalars
 from hpnets.ntk._tiling import chunks
+from hpnets.ntk._wrappers import eager
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator

@@ -1,13 +1,15 @@
 """Making a plan: which contraction each parameter takes, in which tiles, and which algorithm is the quickest."""
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
 from hpnets.ntk._budget import numel, parse_bytes
 from hpnets.ntk._checks import check_eval_mode, check_inputs, check_output, check_types
 from hpnets.ntk._cost_model import Distrust, choose_terms, predict_seconds, rest_term
-from hpnets.ntk._functional import Params, eager, plain_name, trainable_parameters
+from hpnets.ntk._functional import Params, trainable_parameters
 from hpnets.ntk._ntkvp import ntkvp_tile
 from hpnets.ntk._output_selection import Outputs, select_outputs
 from hpnets.ntk._plan import ParameterPlan, Plan
@@ -17,13 +19,17 @@ from hpnets.ntk._state import undisturbed
 from hpnets.ntk._structured import Schedule
 from hpnets.ntk._survey import Survey, saved_scalars, survey
 from hpnets.ntk._terms import Functional, Term
+from hpnets.ntk._wrappers import eager, plain_name
 
 ALGORITHMS = ("auto", "structured", "jacobian", "loop", "ntkvp")
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request for a kernel of an eager net; it is served within `undisturbed`. budget: bytes."""
+    """A request for a kernel of an eager net; it is served within `undisturbed`. budget: bytes.
+
+    apart: groups of names; no term may hold parameters of two of them. () is one group of all.
+    """
 
     net: nn.Module
     theta: Params
@@ -33,6 +39,7 @@ class Request:
     algorithm: str
     budget: int
     verify: str = "always"
+    apart: tuple[frozenset[str], ...] = ()
 
 
 def plan(
@@ -44,10 +51,12 @@ def plan(
     algorithm: str = "auto",
     params: dict[str, Tensor] | None = None,
     memory: str | float = "1GiB",
+    blocks: Mapping[str, Iterable[str]] | None = None,
 ) -> Plan:
     """The plan that `ntk` would follow for the same arguments; two samples are run to make it.
 
     The plan is a guess from these two samples: `ntk` proves it on all samples, and rejects it where it does not hold.
+    blocks: names of parameters by block; the plan keeps their shares apart, so that `split_kernel` gives each.
     Raises ValueError as `ntk` does for its arguments.
     """
     check_types(params, x1, x2)
@@ -55,7 +64,16 @@ def plan(
     with undisturbed(net, x1.device):
         x1, x2 = plain_tensor(x1), None if x2 is None else plain_tensor(x2)
         theta = parameters_of(net, params)
-        return make_plan(Request(net, theta, x1, x2, outputs, algorithm, parse_bytes(memory)))
+        apart = _apart(theta, blocks or {})
+        return make_plan(Request(net, theta, x1, x2, outputs, algorithm, parse_bytes(memory), apart=apart))
+
+
+def _apart(theta: Params, blocks: Mapping[str, Iterable[str]]) -> tuple[frozenset[str], ...]:
+    """The parameters in groups that are in the same blocks each; () without blocks."""
+    members, groups = {block: {*names} for block, names in blocks.items()}, defaultdict[frozenset[str], set[str]](set)
+    for name in theta:
+        groups[frozenset(block for block, names in members.items() if name in names)].add(name)
+    return tuple(map(frozenset, groups.values())) if blocks else ()
 
 
 def plain_tensor(x: Tensor) -> Tensor:
@@ -128,16 +146,20 @@ class _Maker:
     def by_name(self, algorithm: str) -> Plan:
         if algorithm == "ntkvp":
             return self._ntkvp()
-        numels = {name: p.numel() for name, p in self.request.theta.items()}
+        groups = self.request.apart or (frozenset(self.request.theta),)
+        return self._of_terms(algorithm, tuple(term for names in groups for term in self._terms(algorithm, names)))
+
+    def _terms(self, algorithm: str, names: frozenset[str]) -> tuple[Term, ...]:
+        """The terms of the parameters `names`."""
+        numels = {name: p.numel() for name, p in self.request.theta.items() if name in names}
         slow = "jacobian" if self.distrust.vmap and "jacobian" not in self.crashed else "loop"
-        if algorithm == "structured":
-            terms = choose_terms(self.survey, self.problem, self.distrust)
-            named = {name for term in terms for name in term.names}
-            unused = set(self.survey.unused) - self.distrust.rule
-            terms += rest_term(self.survey, numels, [n for n in numels if n not in named | unused], slow)
-        else:
-            terms = rest_term(self.survey, numels, numels, "loop" if slow == "loop" else algorithm)
-        return self._of_terms(algorithm, terms)
+        if algorithm != "structured":
+            return rest_term(self.survey, numels, numels, "loop" if slow == "loop" else algorithm)
+        others = self.request.theta.keys() - names
+        terms = choose_terms(self.survey, self.problem, replace(self.distrust, rule=self.distrust.rule | others))
+        named = {name for term in terms for name in term.names}
+        unused = set(self.survey.unused) - self.distrust.rule
+        return terms + rest_term(self.survey, numels, [n for n in numels if n not in named | unused], slow)
 
     def _of_terms(self, algorithm: str, terms: tuple[Term, ...]) -> Plan:
         schedule, needs = choose_schedule(terms, self.survey, self.problem, self.request.budget)

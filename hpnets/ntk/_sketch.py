@@ -7,13 +7,14 @@ from torch import Tensor, nn
 
 from hpnets.ntk._budget import numel, parse_bytes, rows_that_fit
 from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_output, check_types
-from hpnets.ntk._functional import Params, eager
+from hpnets.ntk._functional import Params
 from hpnets.ntk._output_selection import Outputs, OutputSelection, select_outputs
 from hpnets.ntk._planning import parameters_of, plain_tensor
 from hpnets.ntk._products import Products, proven_products
 from hpnets.ntk._state import undisturbed
 from hpnets.ntk._survey import saved_scalars
 from hpnets.ntk._tiling import chunks
+from hpnets.ntk._wrappers import eager
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ import time
 
 from torch import Tensor, nn
 
-from hpnets.ntk._functional import eager
 from hpnets.ntk._output_selection import Outputs
 from hpnets.ntk._planning import parameters_of, plan
 from hpnets.ntk._state import undisturbed
 from hpnets.ntk._structured import TermWork
+from hpnets.ntk._wrappers import eager
 
 
 def stage_seconds(net: nn.Module, x: Tensor, *, outputs: Outputs, memory: str | float = "1GiB") -> dict[str, float]:

@@ -19,12 +19,12 @@ STACK = 2
 class Tape:
     """A forward pass: its outputs y (n, O) in the graph, and its calls by module name, in order.
 
-    prepared: what rules prepared of a call's input, by id of the call, for as long as the passes of this tape last.
+    prepared: what rules prepared of a call's input, by ids of call and rule, for as long as the tape's passes last.
     """
 
     y: Tensor
     calls: dict[str, list[Call]]
-    prepared: dict[int, Tensor] = field(default_factory=dict)
+    prepared: dict[tuple[int, int], Tensor] = field(default_factory=dict)
 
 
 def record(net: nn.Module, params: Params, x: Tensor, watched: Collection[str]) -> Tape:

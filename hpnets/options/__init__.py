@@ -5,5 +5,6 @@ from hpnets.options.ntk import NTKOptions
 from hpnets.options.optim import OptimOptions
 from hpnets.options.run import RunOptions
 from hpnets.options.trainer import TrainerOptions
+from hpnets.options.wandb import WandbOptions
 
-__all__ = ["GANOptions", "NTKOptions", "OptimOptions", "RunOptions", "TrainerOptions"]
+__all__ = ["GANOptions", "NTKOptions", "OptimOptions", "RunOptions", "TrainerOptions", "WandbOptions"]

@@ -20,6 +20,7 @@ class NTKOptions:
         save_kernels: keep every measured kernel in ntk.safetensors, not only its spectrum
         batch_statistics: while BatchNorm's statistics remember their start, estimate them on training batches, or
             measure with the running ones
+        blocks: shell patterns, parted by commas, of parameters or modules whose own kernels are tracked too
     """
 
     probe: int = 100
@@ -29,6 +30,7 @@ class NTKOptions:
     algorithm: Literal["auto", "structured", "jacobian", "ntkvp"] = "auto"
     save_kernels: bool = False
     batch_statistics: Literal["estimate", "running"] = "estimate"
+    blocks: str = ""
 
     def __post_init__(self) -> None:
         read_fields(self, "ntk.")

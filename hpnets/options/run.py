@@ -1,19 +1,24 @@
 """All options of a run, as config.yaml holds them."""
 
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from typing import Any, Literal
+from typing import Any
 
 from hpnets.options.fields import check_names, read_fields
 from hpnets.options.gan import GANOptions
 from hpnets.options.ntk import NTKOptions
 from hpnets.options.optim import OptimOptions
 from hpnets.options.trainer import TrainerOptions
+from hpnets.options.wandb import WandbOptions, written_out
 from hpnets.validate import read, require
 
 
 @dataclass
 class RunOptions:
-    """Everything that makes a run: `model` and `task` hold a "name" and that model's or task's own options."""
+    """Everything that makes a run: `model` and `task` hold a "name" and that model's or task's own options.
+
+    init_from: a pretrained network, a run folder or a .ckpt file whose weights are the start. freeze: shell patterns,
+    parted by commas, of what is not trained. imports: the sha256 of each file or module of a user's own, by name.
+    """
 
     model: dict[str, Any] = field(default_factory=lambda: {"name": "ccp"})
     task: dict[str, Any] = field(default_factory=lambda: {"name": "digits"})
@@ -21,15 +26,23 @@ class RunOptions:
     ntk: NTKOptions = field(default_factory=NTKOptions)
     trainer: TrainerOptions = field(default_factory=TrainerOptions)
     gan: GANOptions = field(default_factory=GANOptions)
-    wandb: Literal["online", "offline", "off", "auto"] = "auto"
+    wandb: WandbOptions = field(default_factory=WandbOptions)
     seed: int = 0
+    init_from: str | None = None
+    freeze: str = ""
+    imports: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        given: Any = self.wandb
+        if isinstance(given, str):  # the short form, by which code gives the mode too
+            self.wandb = WandbOptions(given)  # type: ignore[arg-type]
         read_fields(self)
         for kind in ("model", "task"):
             name = getattr(self, kind).get("name")
             require(isinstance(name, str), f"{kind}.name", name, f"one of --list_{kind}s")
         require(0 <= self.seed < 2**32, "seed", self.seed, "0 to 2**32 - 1")
+        texts = all(isinstance(text, str) for item in self.imports.items() for text in item)
+        require(texts, "imports", self.imports, "the sha256 of each file or module, by its name")
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain types, as config.yaml holds them."""
@@ -37,7 +50,8 @@ class RunOptions:
 
     @classmethod
     def from_dict(cls, config: dict[str, Any]) -> "RunOptions":
-        """The inverse of `to_dict`; ValueError for a part or option that is unknown, or no mapping."""
+        """The inverse of `to_dict`; `wandb` may be a mode. ValueError for an unknown part or option, or no mapping."""
+        config = written_out(config)
         known = {f.name: f.type for f in fields(cls)}
         check_names(read("the configuration", config, dict), known)
         values = {}

@@ -24,3 +24,8 @@ def descend_from_start(net: nn.Module, x: Tensor, y: Tensor, lr: float, steps: i
     with torch.no_grad():
         start = net(x)
     return [f - start for f in descend(net, x, start + y, 2 * lr, steps, set(record)).values()]
+
+
+def top_eigenvalue(K: Tensor) -> float:
+    """lambda_max of K / n, for K (n, n): descent on mean (f - y)^2 is stable below lr = 1 / lambda_max."""
+    return float(torch.linalg.eigvalsh(K.double())[-1] / len(K))

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 Params = dict[str, Tensor]
+Make = Callable[[], nn.Module]
 FAR = torch.logspace(3, 4, 8, dtype=torch.float64)
 
 
@@ -48,7 +50,7 @@ def far_degree(ensemble: Ensemble, dim: int, device: str, directions: int = 8) -
     return torch.einsum("t,mtd->md", log_t, log_f).nanmean(1) / log_t.square().sum()
 
 
-def make_ensemble(make: Callable[[], nn.Module], seeds: Sequence[int], device: str) -> Ensemble:
+def make_ensemble(make: Make, seeds: Sequence[int], device: str) -> Ensemble:
     """One member a seed, drawn on the CPU so that a GPU starts from the same weights."""
     nets = []
     for seed in seeds:
@@ -88,3 +90,16 @@ def fit(
         optimizer.step()
     ensemble.params = {name: p.detach() for name, p in leaves.items()}
     return losses.detach()
+
+
+def fit_in_units(
+    ensemble: Ensemble, x: Tensor, y: Tensor, centred: bool = True, **options: Any
+) -> Callable[[Tensor], Tensor]:
+    """Fit every member to (y - mean) / standard deviation of its own y (M, n, O); what then predicts y itself.
+
+    centred: subtract the mean, which a network that is 0 at 0 could not learn. options: those of `fit`.
+    """
+    mean, std = y.mean(1, keepdim=True), y.std(1, keepdim=True)
+    mean = mean if centred else torch.zeros_like(mean)
+    fit(ensemble, x, (y - mean) / std, **options)
+    return lambda points: ensemble(points) * std + mean

@@ -25,7 +25,7 @@ def build(name: str, inputs: int, outputs: int, width: int) -> nn.Module:
     if family == "mlp":
         return create_model("mlp", input_shape=(inputs,), output_dim=outputs, depth=2, width=width)
     options: dict[str, Any] = {"degree": int(rest[0]), "width": width, "output_dim": outputs}
-    options["product"] = "sum" if rest[1:] == ["sum"] else "hadamard"
+    options["product"] = "sum" if is_twin(name) else "hadamard"
     if family == "ccp":
         return create_model("ccp", input_shape=(inputs,), **options)
     if family == "pnn":
@@ -33,7 +33,12 @@ def build(name: str, inputs: int, outputs: int, width: int) -> nn.Module:
     return WithOne(create_model("pnn", input_shape=(inputs + 1,), scale_inputs=True, **options))
 
 
+def is_twin(name: str) -> bool:
+    """Whether it adds where its network multiplies."""
+    return name.endswith("-sum")
+
+
 def degree_outside(name: str) -> int:
     """The degree in t of f(t v) for large t, as the architecture has it: 1 for an MLP and for a sum, else N."""
     family, *rest = name.split("-")
-    return 1 if family == "mlp" or rest[1:] == ["sum"] else int(rest[0])
+    return 1 if family == "mlp" or is_twin(name) else int(rest[0])

@@ -22,6 +22,7 @@ from hpnets.study.criteria import (
 from hpnets.study.figures import Figure, Picture, spread_table
 from hpnets.study.pairs import PairedDifference, paired_difference
 from hpnets.study.paper import Paper, Sizes
+from hpnets.study.phase_maps import phase_map
 from hpnets.study.results import Result, Results
 from hpnets.study.run import run_study
 
@@ -51,6 +52,7 @@ __all__ = [
     "grid",
     "labelled",
     "paired_difference",
+    "phase_map",
     "run_study",
     "spread_table",
 ]

@@ -95,6 +95,13 @@ def seeds_and_mean(axes: Any, numbers: Mapping[int, Sequence[float]], label: str
         axes.plot([key] * len(values), values, ".", color=style["color"], ms=3, alpha=0.4)
 
 
+def over_widths(axes: Any, quantities: Mapping[str, Mapping[int, Sequence[float]]], title: str, ylabel: str) -> None:
+    """Draw several quantities of networks, each with a line through its means, over the width n, on log axes."""
+    for (label, numbers), style in zip(quantities.items(), categories(list(quantities)).values(), strict=True):
+        seeds_and_mean(axes, numbers, label, style)
+    axes.set(title=title, xlabel="width n", ylabel=ylabel, yscale="log")
+
+
 def log_ticks(axes: Any, keys: Sequence[int]) -> None:
     """Make the x axis logarithmic, with a tick at each key and at the keys of earlier calls."""
     ticks = sorted({*keys, *(axes.get_xticks() if axes.lines else ())})

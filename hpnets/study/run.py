@@ -1,12 +1,15 @@
 """A whole study, from its cells to its page."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from hpnets.study.cells import Study, is_first_rank
 from hpnets.study.pages import read_results, verdict_table, write_page
 from hpnets.study.paper import Paper, Sizes
+from hpnets.study.results import Results
 
 LEAST_SEEDS = 3
 
@@ -30,11 +33,20 @@ def run_study(
         return
     if not render:
         origin = {"command": command(), **study.origin(cells)}
+    content = judge_and_draw(paper, sizes, results, out, origin)
+    write_page(out, page, content, results)
+    print(f"{verdict_table(content['claims'])}\n\nwritten to {out}{f' and {page}' if page else ''}")
+
+
+def judge_and_draw(
+    paper: Paper, sizes: Sizes, results: Results, out: Path, origin: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the page shows: judge the claims, and draw the figures into `out`."""
     judged = [claim.judge(results) for claim in paper.claims(sizes)]
     figures = paper.figures(results, sizes)
     for figure in figures:
         figure.draw(out)
-    content = {
+    return {
         "name": paper.name,
         "title": paper.title,
         "source": paper.source,
@@ -44,8 +56,6 @@ def run_study(
         "setting": paper.about(sizes),
         "figures": [figure.as_json() for figure in figures],
     }
-    write_page(out, page, content, results)
-    print(f"{verdict_table(content['claims'])}\n\nwritten to {out}{f' and {page}' if page else ''}")
 
 
 def command() -> str:

@@ -2,28 +2,22 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import TypeVar, cast
 
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DistributedSampler
 from torchmetrics import MetricCollection
 
 from hpnets.registry import ClassRegistry
+from hpnets.tasks.augment import NONE, augmented
 from hpnets.tasks.loading import Loader, eval_loader, train_loader
+from hpnets.tasks.probe import Probe, random_rows
 from hpnets.tasks.samples import Samples, Splits
+from hpnets.tasks.sampling import TrainSampler
 from hpnets.validate import at_least, require
 
 Predict = Callable[[Tensor], Tensor]  # inputs (N, *input_shape) to the network's outputs (N, output_dim)
-
-
-class Probe(NamedTuple):
-    """The fixed inputs on which kernels are measured: training samples, or latents, which have no target and no row."""
-
-    x: Tensor  # (n, *input_shape), normalised
-    y: Tensor | None  # (n, output_dim), the float targets of kernel alignment
-    indices: Tensor | None  # (n,) int64, rows of the source data set
 
 
 class Task(LightningDataModule):
@@ -34,6 +28,7 @@ class Task(LightningDataModule):
     `Trainer(use_distributed_sampler=False)`: the loaders deal the samples to ranks themselves.
 
     batch_size: the batch over all ranks; seed: of the split, the probe and the shuffling; num_workers: of each loader.
+    A task of images may set `augment`, the name in `hpnets.tasks.augment` of the change that training images get.
     """
 
     name: str
@@ -44,6 +39,7 @@ class Task(LightningDataModule):
     train_set: Samples
     val_set: Samples
     test_set: Samples
+    augment: str = NONE
     train_indices: Tensor  # the rows of the source data set that train_set holds, in its order
 
     def __init__(self, batch_size: int, seed: int = 0, num_workers: int = 0) -> None:
@@ -87,12 +83,13 @@ class Task(LightningDataModule):
         self.setup()
         rows = len(self.train_set)
         require(self.batch_size <= rows, "batch_size", self.batch_size, f"at most {rows}, the training samples")
-        loader = train_loader(self.train_set, self.batch_size, *self._ranks(), self.seed, self.num_workers)
+        plain = self.train_set
+        samples = plain if self.augment == NONE else augmented(plain, self.augment, self.input_shape, self.seed)
+        loader = train_loader(samples, self.batch_size, *self._ranks(), self.seed, self.num_workers)
         if self.trainer:
             # Lightning makes a resumed run's first iterator before it tells the sampler the epoch, and workers fetch
-            # rows at once: they would repeat the first epoch's order.
-            epoch = self.trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
-            cast(DistributedSampler[Any], loader.sampler).set_epoch(epoch)
+            # rows at once: they would repeat the first epoch's order, and the batches that the cut run had.
+            cast(TrainSampler, loader.sampler).resume(self.trainer, rows=self.batch_size // self.trainer.world_size)
         return loader
 
     def val_dataloader(self) -> Loader:
@@ -128,8 +125,8 @@ class SupervisedTask(Task):
         """The outputs that would be right for the y (N, ...) of a batch, shape (N, output_dim), float."""
 
     def probe_rows(self, n: int, generator: torch.Generator) -> Tensor:
-        """n different rows of train_set, ascending, shape (n,)."""
-        return torch.randperm(len(self.train_set), generator=generator)[:n].sort().values
+        """n different rows of train_set, ascending, shape (n,); see `random_rows`."""
+        return random_rows(len(self.train_set), n, generator)
 
     def probe(self, n: int) -> Probe:
         """n training samples, without replacement, the same in every run with this seed.

@@ -8,6 +8,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor
 
+from hpnets.tasks.augment import NONE, Augment, check_augment
 from hpnets.tasks.base import register_task
 from hpnets.tasks.kinds import ClassificationTask
 from hpnets.tasks.options import BatchSize, NumWorkers, Seed
@@ -36,8 +37,11 @@ class DigitsTask(ClassificationTask):
     input_shape = (1, 8, 8)
     output_dim = 10
 
-    def __init__(self, batch_size: BatchSize = 64, seed: Seed = 0, num_workers: NumWorkers = 0) -> None:
+    def __init__(
+        self, batch_size: BatchSize = 64, seed: Seed = 0, num_workers: NumWorkers = 0, augment: Augment = NONE
+    ) -> None:
         super().__init__(batch_size, seed, num_workers)
+        self.augment = check_augment("augment", augment)
 
     @cached_property
     def _table(self) -> Table:

@@ -1,21 +1,24 @@
 """Generation: a generator of pictures is to match the distribution of a classification task's pictures."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torchvision.utils import make_grid
 
-from hpnets.tasks.base import Predict, Probe, Task
+from hpnets.tasks.augment import NONE
+from hpnets.tasks.base import Predict, Task
 from hpnets.tasks.frechet import frechet_distance
 from hpnets.tasks.kinds import ClassificationTask
+from hpnets.tasks.probe import Probe
 from hpnets.tasks.samples import Samples, Splits
 from hpnets.validate import at_least
 
 EPOCH = 12_000  # pictures, to the nearest whole pass
 GRID, SHOWN_SIDE = 8, 32
-MOST = 10_000  # pictures that a distance is measured on
+MOST = 10_000  # pictures that a distance, and the extremes of black and white, are measured on
 
 Features = tuple[str, Predict]  # by which pictures are compared: a name, and a map of (n, C, H, W), raw, to (n, F)
 
@@ -30,7 +33,7 @@ class GenerationTask(Task):
     latents; frechet_floor, that between the test set and as many training pictures. features: None compares pictures
     averaged to 8x8.
 
-    Raises ValueError for a source without square pictures in classes, or a latent < 1.
+    Raises ValueError for a source without square pictures in classes or with augmentation, or a latent < 1.
     """
 
     monitor, monitor_mode = "val/frechet", "min"
@@ -40,6 +43,8 @@ class GenerationTask(Task):
         shape = source.input_shape
         if not isinstance(source, ClassificationTask) or len(shape) != 3 or shape[1] != shape[2]:
             raise ValueError(f"task {source.name!r} has no pictures to generate; allowed: tasks of square pictures")
+        if source.augment != NONE:  # a generator would learn the changes
+            raise ValueError(f"task.augment is {source.augment!r}; allowed for models that generate pictures: {NONE!r}")
         self.name, self.source = source.name, source
         self.features, self.featured = features or ("pixels", lambda x: F.adaptive_avg_pool2d(x, 8).flatten(1))
         self.input_shape = (at_least("latent", latent, 1),)
@@ -48,6 +53,14 @@ class GenerationTask(Task):
     def prepare_data(self) -> None:
         """Fetch the source's files, if that was asked for."""
         self.source.prepare_data()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the source's checkpoints keep, by which it knows its data again."""
+        return self.source.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Raise ValueError for data that is not what the run began with, as the source does."""
+        self.source.load_state_dict(state_dict)
 
     def splits(self) -> Splits:
         """The source's splits, with its training set repeated for each pass of an epoch."""
@@ -77,9 +90,9 @@ class GenerationTask(Task):
         return self.distances(predict, self.test_set)
 
     def picture(self, predict: Predict) -> Tensor:
-        """A grid of 8 x 8 pictures made from fixed latents; black and white are the training set's extreme values."""
+        """A grid of 8 x 8 pictures made from fixed latents; black and white are the extremes of training pictures."""
         pictures = predict(self.latents(GRID**2)).float().cpu().reshape(-1, *self.picture_shape)
-        raw = self.source.train_set.x[self.source.train_indices]
+        raw = self.source.train_set.x[self.source.train_indices[:MOST]]
         low, high = float(raw.min()), float(raw.max())
         grid = make_grid((self._raw(pictures) - low) / (high - low), GRID, padding=1).clamp(0, 1)
         times = max(1, SHOWN_SIDE // self.picture_shape[1])

@@ -7,7 +7,7 @@ from torchmetrics import MeanSquaredError, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from hpnets.tasks.base import SupervisedTask
-from hpnets.tasks.samples import balanced_rows
+from hpnets.tasks.probe import balanced_rows
 
 
 class ClassificationTask(SupervisedTask):

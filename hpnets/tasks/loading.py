@@ -4,14 +4,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, DistributedSampler
+from torch.utils.data import DataLoader
 
+from hpnets.tasks.augment import Augmented, Draws
 from hpnets.tasks.samples import Samples
+from hpnets.tasks.sampling import TrainSampler
 
 Loader = DataLoader[tuple[Tensor, Tensor]]
 
 
-def _loader(samples: Samples, num_workers: int, **batching: Any) -> Loader:
+def _loader(samples: Samples | Augmented, num_workers: int, **batching: Any) -> Loader:
     # A loader without its own generator draws from the global one whenever it is iterated, so that an evaluation
     # in the middle of a run would change the dropout masks after it.
     generator = torch.Generator().manual_seed(0)
@@ -20,14 +22,15 @@ def _loader(samples: Samples, num_workers: int, **batching: Any) -> Loader:
     )
 
 
-def train_loader(samples: Samples, batch: int, world: int, rank: int, seed: int, num_workers: int) -> Loader:
+def train_loader(
+    samples: Samples | Augmented, batch: int, world: int, rank: int, seed: int, num_workers: int
+) -> Loader:
     """Shuffled batches of batch / world samples; over all ranks, batch k holds what one process has in batch k.
 
     Rank r takes the positions r, r + world, ... of one permutation, which depends on seed and set_epoch alone.
     """
-    sampler: DistributedSampler[tuple[Tensor, Tensor]] = DistributedSampler(
-        samples, world, rank, shuffle=True, seed=seed, drop_last=True
-    )
+    deal = Draws if isinstance(samples, Augmented) else TrainSampler
+    sampler = deal(samples, world, rank, shuffle=True, seed=seed, drop_last=True)
     return _loader(samples, num_workers, batch_size=batch // world, sampler=sampler, drop_last=True)
 
 

@@ -1,11 +1,25 @@
-"""Rows of an array in memory as a Dataset, and the seeded choices of rows that tasks are made of."""
+"""Rows of an array as a Dataset, and the seeded choices of rows that tasks are made of."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
+
+
+class Rows(Protocol):
+    """What is read by row: a tensor (N, ...) in memory, or pictures that are decoded as they are read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> torch.dtype: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Tensor, /) -> Tensor: ...
 
 
 class Samples(Dataset[tuple[Tensor, Tensor]]):
@@ -15,7 +29,7 @@ class Samples(Dataset[tuple[Tensor, Tensor]]):
     channel in raw units, as torchvision.transforms.v2.Normalize takes them; without them it is (x in float32, y).
     """
 
-    def __init__(self, x: Tensor, y: Tensor, indices: Tensor, preprocessing: Mapping[str, list[float]]) -> None:
+    def __init__(self, x: Rows, y: Tensor, indices: Tensor, preprocessing: Mapping[str, list[float]]) -> None:
         assert len(x) == len(y)
         self.x, self.y, self.indices = x, y, indices
         per_channel = (-1, *(1 for _ in x.shape[2:]))
@@ -29,8 +43,17 @@ class Samples(Dataset[tuple[Tensor, Tensor]]):
 
     def batch(self, rows: Tensor | Sequence[int]) -> tuple[Tensor, Tensor]:
         """x (n, *input_shape) and y (n, ...) of n rows, numbered from 0 to len(self) - 1."""
+        x, y = self.raw(rows)
+        return self.normalised(x), y
+
+    def raw(self, rows: Tensor | Sequence[int]) -> tuple[Tensor, Tensor]:
+        """`batch` in raw units and x's own type."""
         source = self.indices[torch.as_tensor(rows)]
-        return (self.x[source].float() - self.mean) / self.std, self.y[source]
+        return self.x[source], self.y[source]
+
+    def normalised(self, x: Tensor) -> Tensor:
+        """x (n, *input_shape) of raw units as `batch` gives it."""
+        return (x.float() - self.mean) / self.std
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -54,10 +77,14 @@ class Splits(NamedTuple):
 
 
 def splits_of(train: tuple[Tensor, Tensor], val: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> Splits:
-    """Splits of a drawn data set: the (x, y) float64 of the three parts, numbered one after the other, in float32."""
+    """Splits of a drawn data set: the (x, y) float64 of the three parts, numbered one after the other, in float32.
+
+    Labels y, which are integers, stay as they are.
+    """
     parts = (train, val, test)
     x = torch.cat([x for x, _ in parts]).float()
-    y = torch.cat([y for _, y in parts]).float()
+    y = torch.cat([y for _, y in parts])
+    y = y.float() if y.is_floating_point() else y
     rows = torch.arange(len(x)).split([len(x) for x, _ in parts])
     return Splits(*(Samples(x, y, indices, {}) for indices in rows))
 
@@ -72,23 +99,3 @@ def stratified_split(labels: Tensor, size: int, generator: torch.Generator) -> t
     held = torch.zeros(len(labels), dtype=torch.bool)
     held[by_class[(2 * torch.arange(size) + 1) * len(labels) // (2 * size)]] = True
     return (~held).nonzero().flatten(), held.nonzero().flatten()
-
-
-def balanced_rows(labels: Tensor, n: int, classes: int, generator: torch.Generator) -> Tensor:
-    """n rows with class counts that differ by at most 1, in order of class and then of row, shape (n,).
-
-    The classes take turns in giving a random row, so that a smaller n chooses a subset of the rows of a larger one.
-    Raises ValueError if a class has too few rows for that.
-    """
-    sizes = labels.bincount(minlength=classes)
-    limit = int(sizes.clamp(max=int(sizes.min()) + 1).sum())
-    if n > limit:
-        short = int(sizes.argmin())
-        raise ValueError(f"n is {n}; allowed: at most {limit}, as class {short} has only {int(sizes[short])} samples")
-    shuffled = torch.randperm(len(labels), generator=generator)
-    turn = torch.empty_like(labels)
-    for c in range(classes):
-        members = shuffled[labels[shuffled] == c]
-        turn[members] = torch.arange(len(members))
-    chosen = (turn * classes + labels).argsort()[:n].sort().values
-    return chosen[labels[chosen].argsort(stable=True)]

@@ -3,7 +3,7 @@
 from hpnets.training.coordinate_checks import CoordinateCheck, coordinate_check
 from hpnets.training.errors import Interrupted, NonFiniteError
 from hpnets.training.evaluation import evaluate
-from hpnets.training.finished_run import load_run
+from hpnets.training.finished_run import load_checkpoint, load_run
 from hpnets.training.harmonic_monitor import HarmonicMonitor
 from hpnets.training.linear_twin import LinearTwin
 from hpnets.training.lit import LitModel
@@ -25,6 +25,7 @@ __all__ = [
     "Summary",
     "coordinate_check",
     "evaluate",
+    "load_checkpoint",
     "load_run",
     "train",
 ]

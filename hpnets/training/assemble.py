@@ -3,26 +3,34 @@
 import logging
 import sys
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import lightning.pytorch as pl
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import Callback, RichProgressBar
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
 from hpnets.options import NTKOptions, RunOptions
+from hpnets.options.intervals import seconds
 from hpnets.tasks import Task
 from hpnets.tasks.generation import GenerationTask
 from hpnets.tasks.sphere import SphereTask
 from hpnets.training.batch_statistics import BATCHES, ROWS, Source
-from hpnets.training.callbacks import EpochLines, EpochPicture, KeepOptions, SeedEpochs
+from hpnets.training.callbacks import EpochPicture, KeepOptions, SeedEpochs
 from hpnets.training.checkpoints import LastAndBest, WholeCheckpointIO
 from hpnets.training.harmonic_monitor import HarmonicMonitor
+from hpnets.training.length import validation
 from hpnets.training.loggers import MetricsCSV, MetricsState
 from hpnets.training.ntk_monitor import NTKMonitor
+from hpnets.training.patterns import patterns_in
+from hpnets.training.position import Position
 from hpnets.training.run_folder import RunFolder
-from hpnets.training.wandb_log import WandbLog, resolve_mode
+from hpnets.training.terminal import Bar, Lines
+from hpnets.training.track import KernelTrack
+from hpnets.training.wandb_content import size
+from hpnets.training.wandb_log import WandbLog, WandbPast, resolve_mode
 
 
 def make_monitor(ntk: NTKOptions, net: nn.Module, task: Task, run: RunFolder) -> NTKMonitor | None:
@@ -43,6 +51,7 @@ def make_monitor(ntk: NTKOptions, net: nn.Module, task: Task, run: RunFolder) ->
         indices=probe.indices,
         save_kernels=ntk.save_kernels,
         batch_statistics=statistics_source(ntk, task),
+        blocks=patterns_in(ntk.blocks),
     )
     monitor.check(net, task.train_dataloader())
     return monitor
@@ -59,10 +68,14 @@ def make_callbacks(
     options: RunOptions, monitor: NTKMonitor | None, task: Task, run: RunFolder, metrics: MetricsCSV
 ) -> list[Callback]:
     """All callbacks, in the order that they need: those that measure come before those that keep results and save."""
-    progress = RichProgressBar() if sys.stdout.isatty() else EpochLines()
-    best = LastAndBest(run.checkpoints, task.monitor, task.monitor_mode)
+    o = options.trainer
+    every = o.save_every if isinstance(o.save_every, int) else None
+    best = LastAndBest(run.checkpoints, task.monitor, task.monitor_mode, every, seconds(o.save_every))
     measuring = [*([monitor] if monitor else []), *make_harmonics(task), EpochPicture(task, run.picture)]
-    return [SeedEpochs(options.seed), *measuring, MetricsState(metrics), KeepOptions(options), progress, best]
+    past = WandbPast(metrics, lambda: monitor.track if monitor else KernelTrack())
+    printing = [Lines(options, run.path), *([Bar()] if sys.stdout.isatty() else [])]
+    keeping = [MetricsState(metrics), KeepOptions(options), *printing, Position(), best]
+    return [SeedEpochs(options.seed), past, *measuring, *keeping]
 
 
 def make_harmonics(task: Task) -> list[Callback]:
@@ -78,8 +91,12 @@ def make_trainer(options: RunOptions, loggers: list[Any], callbacks: list[Callba
     o = options.trainer
     try:
         return pl.Trainer(
-            max_epochs=o.max_epochs,
+            max_epochs=o.max_epochs if o.max_steps == -1 else -1,
+            max_steps=o.max_steps,
+            accumulate_grad_batches=o.accumulate_grad_batches,
+            **validation(o),
             devices=o.devices,
+            num_nodes=o.num_nodes,  # type: ignore[arg-type]
             accelerator=o.accelerator,
             strategy=o.strategy,
             precision=o.precision,  # type: ignore[arg-type]
@@ -97,10 +114,13 @@ def make_trainer(options: RunOptions, loggers: list[Any], callbacks: list[Callba
         raise ValueError(f"trainer options {vars(o)} cannot be run here: {str(error).strip()}") from None
 
 
-def make_wandb(options: RunOptions, run: RunFolder) -> WandbLog | None:
+def make_wandb(options: RunOptions, run: RunFolder, net: nn.Module, task: Task) -> WandbLog | None:
     """wandb's logger on the first rank; None on other ranks, and if wandb is off."""
-    mode = resolve_mode(options.wandb) if is_first_rank() else "off"
-    return None if mode == "off" else WandbLog(run.path, mode, options.to_dict())
+    mode = resolve_mode(options.wandb.mode) if is_first_rank() else "off"
+    if mode == "off":
+        return None
+    config = {**options.to_dict(), **size(net, task.input_shape)}
+    return WandbLog(run.path, replace(options.wandb, mode=mode), config)
 
 
 def is_first_rank() -> bool:
@@ -118,6 +138,8 @@ def quiet_lightning() -> None:
         "smaller than the logging interval",
         "LeafSpec",
         "sync_dist=True",
+        "ended before the epoch ended",  # TrainSampler is
+        "in eval mode at the start of training",  # the norms of frozen parts
     )
     for advice in unneeded:
         warnings.filterwarnings("ignore", message=f".*{advice}.*")

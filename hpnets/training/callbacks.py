@@ -1,4 +1,4 @@
-"""Small callbacks of every run: seeds, options in checkpoints, and a picture and a line for each epoch."""
+"""Small callbacks of every run: seeds, options in checkpoints, and a picture for each epoch."""
 
 from pathlib import Path
 from typing import Any
@@ -56,18 +56,3 @@ class EpochPicture(pl.Callback):
             for logger in trainer.loggers:
                 if isinstance(logger, WandbLog):
                     logger.log_picture(self.path, trainer.global_step)
-
-
-class EpochLines(pl.Callback):
-    """Prints one line an epoch where stdout is not a terminal, since a log file cannot show a progress bar."""
-
-    VALIDATION = ("val/loss", "val/accuracy", "val/mse", "val/psnr", "val/frechet")
-    SHOWN = ("train/loss", *VALIDATION, "ntk/drift", "ntk/effective_rank")
-
-    @rank_zero_only
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        values: dict[str, Any] = trainer.callback_metrics
-        shown = "  ".join(f"{name} {float(values[name]):.4g}" for name in self.SHOWN if name in values)
-        print(
-            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  step {trainer.global_step}  {shown}", flush=True
-        )

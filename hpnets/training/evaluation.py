@@ -6,6 +6,7 @@ from torchmetrics import MeanMetric
 
 from hpnets.tasks import Task
 from hpnets.tasks.base import Predict, SupervisedTask
+from hpnets.training.kept_data import Predictions
 
 ROWS = 4096  # samples of one forward pass
 
@@ -22,21 +23,28 @@ def predictor(net: nn.Module, device: torch.device | str = "cpu") -> Predict:
     return predict
 
 
-def sample_means(predict: Predict, task: SupervisedTask, device: torch.device | str) -> dict[str, float]:
-    """{"loss": ..., <metric>: ...}, means over the task's test set."""
+def sample_means(
+    predict: Predict, task: SupervisedTask, device: torch.device | str, kept: Predictions | None = None
+) -> dict[str, float]:
+    """{"loss": ..., <metric>: ...}, means over the task's test set; `kept` collects outputs."""
     loss, metrics = MeanMetric().to(device), task.metrics().to(device)
     for x, y in task.test_dataloader():
         outputs, y = predict(x), y.to(device)
         loss.update(task.loss(outputs, y), weight=len(x))
         metrics.update(outputs, y)
+        if kept:
+            kept.add(outputs, y)
     return {name: float(value) for name, value in {"loss": loss.compute(), **metrics.compute()}.items()}
 
 
-def evaluate(net: nn.Module, task: Task, device: torch.device | str = "cpu") -> dict[str, float]:
+def evaluate(
+    net: nn.Module, task: Task, device: torch.device | str = "cpu", kept: Predictions | None = None
+) -> dict[str, float]:
     """{"test/loss": ..., "test/<metric>": ..., "test/<measure>": ...} over the test set, in eval mode.
 
     In a distributed run each rank takes its share of the samples, each once, and the metrics are summed over the ranks.
+    `kept` collects the outputs on samples of a task that has targets.
     """
     predict = predictor(net, device)
-    means = sample_means(predict, task, device) if isinstance(task, SupervisedTask) else {}
+    means = sample_means(predict, task, device, kept) if isinstance(task, SupervisedTask) else {}
     return {f"test/{name}": value for name, value in {**means, **task.measures(predict)}.items()}

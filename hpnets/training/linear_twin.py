@@ -33,10 +33,10 @@ class LinearTwin(Scheduled):
         every, batch_statistics: as for `NTKMonitor`. The linearised net keeps the BatchNorm statistics of the start.
 
     It works for a LitModel on one process, without weight decay; it raises ValueError for several processes, since the
-    linearised net's gradients are not shared, and for weight decay, which would pull theta - theta_0 of the linearised
-    net to 0, but theta of the network. The linearised net stays in eval mode, without the network's randomness and
-    train-mode statistics. `steps` and `distances` (a list of dictionaries) hold the measurements; they and the
-    linearised net are part of checkpoints.
+    linearised net's gradients are not shared, for weight decay, which would pull theta - theta_0 of the linearised
+    net to 0, but theta of the network, and for clipping, mixup and label smoothing. The linearised net stays in eval
+    mode, without the network's randomness and train-mode statistics. `steps` and `distances` (a list of dictionaries)
+    hold the measurements; they and the linearised net are part of checkpoints.
 
     Source: Lee et al. 2019 (arXiv 1902.06720), figures 1-3.
     """
@@ -61,6 +61,10 @@ class LinearTwin(Scheduled):
                 f"LinearTwin is given a {type(pl_module).__name__}; allowed: a LitModel, whose loss it takes"
             )
         self.task = pl_module.task
+        for name in ("clip", "mixup", "label_smoothing"):
+            value = getattr(pl_module.optim, name)
+            if value:
+                raise ValueError(f"optim.{name} is {value} beside LinearTwin, which trains without it; allowed: 0")
         if trainer.world_size > 1:
             raise ValueError(f"LinearTwin runs on {trainer.world_size} processes; allowed: trainer.devices=1")
         net = find_network(pl_module, None)
@@ -82,6 +86,8 @@ class LinearTwin(Scheduled):
         if trainer.global_step > self._checked:
             self.optimizer.step()
             self.optimizer.zero_grad()
+            for own, of_net in zip(self.optimizer.param_groups, trainer.optimizers[0].param_groups, strict=True):
+                own["lr"] = of_net["lr"]  # of the next step: the schedule has moved on already
         super().on_train_batch_end(trainer, pl_module)
 
     def measure(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

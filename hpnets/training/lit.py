@@ -1,9 +1,12 @@
 """LitModel is the one thin LightningModule between a network and a task."""
 
+from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
@@ -11,8 +14,11 @@ from hpnets.models import parameter_groups
 from hpnets.optimisers import OPTIMISERS
 from hpnets.options import OptimOptions
 from hpnets.tasks.base import SupervisedTask
+from hpnets.training.average import averaged, deployed_copy
 from hpnets.training.errors import NonFiniteError
 from hpnets.training.log import log_now
+from hpnets.training.rates import log_rate, scheduled
+from hpnets.training.soft_labels import check_soft_labels, soft_batch
 
 Batch = tuple[Tensor, Tensor]
 
@@ -48,36 +54,56 @@ def log_validation(module: pl.LightningModule, values: dict[str, float]) -> None
 
 
 class LitModel(pl.LightningModule):
-    """Trains `net` on the loss and metrics of `task`.
+    """Trains `net` on the loss and metrics of `task`, as `optim` says.
 
-    It logs train/loss at step s for the weights after s steps, and val/loss and the task's metrics as val/<name> after
-    each epoch, at the step that the weights have reached. It raises NonFiniteError if a step's loss or the weights at
-    the end of an epoch are NaN or Inf, on every rank at once and before anything is saved.
+    It logs train/loss, and lr, the rate of the step from there, at step s for the weights after s steps, and val/loss
+    and the task's metrics as val/<name> after each epoch, at the step that the weights have reached. It raises
+    NonFiniteError if a step's loss or the weights at the end of an epoch are NaN or Inf, on every rank at once and
+    before anything is saved. `average` holds the mean of the weights, which is validated, if optim.ema is not 0.
+
+    Training steps go through `through`, if it is given: `net`, compiled.
+
+    Raises ValueError for optim.mixup or optim.label_smoothing with a task that has no classes.
     """
 
     def __init__(self, net: nn.Module, task: SupervisedTask, optim: OptimOptions | None = None) -> None:
         super().__init__()
         self.net, self.task, self.optim = net, task, optim or OptimOptions()
+        check_soft_labels(task, self.optim)
         self.save_hyperparameters({"optim": asdict(self.optim)})
+        self.through: Callable[[Tensor], Tensor] | None = None
+        self.average = averaged(net, self.optim.ema) if self.optim.ema else None
         self.val_metrics = task.metrics().clone(prefix="val/")
         self.val_loss = MeanMetric()
 
     def deployed(self) -> nn.Module:
-        """The network that a run publishes: the trained one itself."""
-        return self.net
+        """The network that a run publishes: the trained one itself, or a copy of the averaged one."""
+        return self.net if self.average is None else deployed_copy(self.average.module, self.net)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.net(x)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        x, y = batch
-        loss = self.task.loss(self.net(x), y)
+        x, targets = soft_batch(self, self.task, self.optim, batch, batch_idx)
+        loss = self.task.loss((self.through or self.net)(x), targets)
         self.log("train/loss", check_loss(self, loss), prog_bar=True)
+        log_rate(self, self.optim.lr)
         return loss
+
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        self.clip_gradients(optimizer, self.optim.clip or gradient_clip_val, gradient_clip_algorithm)
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        # Here, not where a batch ends: callbacks that save a checkpoint there come before the module.
+        if self.average is not None:
+            self.average.update_parameters(self.net)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         x, y = batch
-        outputs = self.net(x)
+        outputs = (self.net if self.average is None else self.average)(x)
         self.val_loss.update(self.task.loss(outputs, y), weight=len(x))
         self.val_metrics.update(outputs, y)
 
@@ -90,5 +116,5 @@ class LitModel(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         check_weights(self)
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return make_optimizer(self.net, self.optim)
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        return scheduled(self, self.task, make_optimizer(self.net, self.optim), self.optim)

@@ -2,24 +2,37 @@
 
 import copy
 from dataclasses import asdict
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from hpnets.models import parameter_groups
 from hpnets.models.discriminator import Discriminator
 from hpnets.options import GANOptions, OptimOptions
 from hpnets.tasks.generation import GenerationTask
 from hpnets.training.evaluation import predictor
 from hpnets.training.lit import check_loss, check_weights, log_validation, make_optimizer
 from hpnets.training.measured_network import eval_mode
+from hpnets.training.rates import log_rate, scheduled
 
 Batch = tuple[Tensor, Tensor]
 BETAS = (0.0, 0.99)  # Adam's betas: without momentum neither network reacts to the other's past
 # The generator's modulated weights are of size 1, so a step of Adam changes them relatively less than the critic's.
 GENERATOR_RATE = 3.0
+UNUSED = ("betas", "clip", "ema", "mixup", "label_smoothing")  # options that adversarial training has its own way of
+
+
+def check_optim(optim: OptimOptions) -> None:
+    """Raise ValueError for an option of supervised training that is not as it is by default."""
+    for name in UNUSED:
+        value, default = getattr(optim, name), getattr(OptimOptions(), name)
+        if value != default:
+            raise ValueError(f"optim.{name} is {value}; allowed for models that generate pictures: {default}")
 
 
 class LitGAN(pl.LightningModule):
@@ -30,9 +43,11 @@ class LitGAN(pl.LightningModule):
 
     k is the batch's place in its epoch, from 0. `average` has the exponential mean of the weights of `net` and its
     current buffers; it makes the pictures and distances. Adam has betas (0, 0.99); the learning rate is `optim.lr` for
-    D and three times that for the generator. It logs train/loss (L_net) and train/critic_loss (L_D) at step s for the
-    weights after s steps, and the task's distances to the validation set as val/<name>. It raises NonFiniteError as
-    LitModel does. StyleGAN2's updates alternate; here both are made at once, with one optimiser and one step count.
+    D and three times that for the generator, both times the schedule's factor. It logs train/loss (L_net),
+    train/critic_loss (L_D) and lr, that of D, at step s for the weights after s steps, and the task's distances to the
+    validation set as val/<name>. It raises NonFiniteError as LitModel does, and ValueError for an option in `UNUSED`
+    that is not as by default. StyleGAN2's updates alternate; here both are made at once, with one optimiser and one
+    step count.
     Sources: Goodfellow et al. 2014 (arXiv 1406.2661) for the losses; Mescheder et al. 2018 (arXiv 1801.04406) for R1;
     Karras et al. 2020 (arXiv 1912.04958) for its laziness and the average.
     """
@@ -44,6 +59,7 @@ class LitGAN(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.net, self.task, self.optim, self.gan = net, task, optim or OptimOptions(), gan or GANOptions()
+        check_optim(self.optim)
         self.save_hyperparameters({"optim": asdict(self.optim), "gan": asdict(self.gan)})
         self.average = copy.deepcopy(net).requires_grad_(False)
         self.critic = Discriminator(task.picture_shape, self.gan.critic_width)
@@ -64,6 +80,7 @@ class LitGAN(pl.LightningModule):
         critic_loss = self.critic_loss(x, made.detach(), penalised=batch_idx % self.gan.r1_every == 0)
         self.log("train/loss", check_loss(self, loss), prog_bar=True)
         self.log("train/critic_loss", check_loss(self, critic_loss))
+        log_rate(self, self.optim.lr)
         return loss + critic_loss
 
     def critic_loss(self, x: Tensor, made: Tensor, penalised: bool) -> Tensor:
@@ -76,8 +93,13 @@ class LitGAN(pl.LightningModule):
         (slope,) = torch.autograd.grad(real.sum(), x, create_graph=True)
         return loss + self.gan.r1_every * self.gan.r1 / 2 * slope.flatten(1).square().sum(1).mean()
 
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        self.follow()
+
     @torch.no_grad()
-    def on_train_batch_end(self, *_: object) -> None:
+    def follow(self) -> None:
+        """Move the average towards the weights of now, and give it the buffers of now."""
         for kept, p in zip(self.average.parameters(), self.net.parameters(), strict=True):
             kept.lerp_(p, 1 - self.gan.ema)
         for held, buffer in zip(self.average.buffers(), self.net.buffers(), strict=True):
@@ -94,11 +116,12 @@ class LitGAN(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         check_weights(self)
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         optimizer = make_optimizer(self.net, self.optim)
-        optimizer.add_param_group({"params": list(self.critic.parameters())})
+        for group in optimizer.param_groups:
+            group["lr"] *= GENERATOR_RATE
+        for group in parameter_groups(self.critic, self.optim.name, self.optim.lr, self.optim.weight_decay):
+            optimizer.add_param_group(group)
         for group in optimizer.param_groups:
             group.update({"betas": BETAS} if "betas" in group else {})
-        for group in optimizer.param_groups[:-1]:
-            group["lr"] *= GENERATOR_RATE
-        return optimizer
+        return scheduled(self, self.task, optimizer, self.optim)

@@ -1,6 +1,9 @@
 """Logging at the step that the weights have reached."""
 
 import lightning.pytorch as pl
+from torch import Tensor
+
+from hpnets.training.wandb_log import WandbLog
 
 
 def log_now(trainer: pl.Trainer, metrics: dict[str, float]) -> None:
@@ -11,3 +14,10 @@ def log_now(trainer: pl.Trainer, metrics: dict[str, float]) -> None:
     """
     for logger in trainer.loggers:
         logger.log_metrics(metrics, step=trainer.global_step)
+
+
+def log_spectrum(trainer: pl.Trainer, eigenvalues: Tensor) -> None:
+    """Hand a measured spectrum (rows,) to wandb at trainer.global_step; metrics.csv holds scalars only."""
+    for logger in trainer.loggers:
+        if isinstance(logger, WandbLog):
+            logger.log_spectrum(eigenvalues, trainer.global_step)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from hpnets.atomic_files import write_text
+
+WRITE_SECONDS = 30.0
 
 
 class MetricsCSV(Logger):
@@ -50,13 +53,24 @@ class MetricsCSV(Logger):
 
 
 class MetricsState(pl.Callback):
-    """Keeps the rows of a MetricsCSV in every checkpoint, so that a resumed run goes on from these rows."""
+    """Keeps the rows of a MetricsCSV in every checkpoint, so that a resumed run goes on from these rows.
+
+    It has the file written at each epoch's end, and in a long epoch every 30 s.
+    """
 
     def __init__(self, logger: MetricsCSV) -> None:
-        self.logger = logger
+        self.logger, self._written = logger, time.monotonic()
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        if time.monotonic() - self._written > WRITE_SECONDS:
+            self._write()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._write()
+
+    def _write(self) -> None:
         self.logger.write()
+        self._written = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": dict(self.logger.rows)}

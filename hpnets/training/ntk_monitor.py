@@ -3,6 +3,7 @@
 import math
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from hpnets.linalg import Spectrum, spectrum
-from hpnets.ntk import Plan, StalePlanError, ntk, plan, zero_gradient_fraction
+from hpnets.ntk import Plan, StalePlanError, ntk, plan, split_kernel, zero_gradient_fraction
 from hpnets.ntk.metrics import Measurement, available_metrics, check_metrics, measure
 from hpnets.training.batch_statistics import BatchStatistics, Source
 from hpnets.training.errors import NonFiniteError
-from hpnets.training.log import log_now
+from hpnets.training.log import log_now, log_spectrum
 from hpnets.training.measured_network import FindNetwork, find_network
+from hpnets.training.patterns import matching, trained
 from hpnets.training.schedule import Every, Scheduled
 from hpnets.training.track import KernelTrack
 from hpnets.validate import require_shape
@@ -49,6 +51,8 @@ class NTKMonitor(Scheduled):
         batch_statistics: "estimate" measures a network whose BatchNorm statistics remember their start
             (`hpnets.ntk.statistics_remember_start`) with those of at most 1024 inputs of the train dataloader; a list
             of inputs (n, ...) uses these instead; "running" uses the network's own statistics, and warns.
+        blocks: shell patterns of parameters or modules. The kernel of the trained parameters that a pattern matches is
+            tracked too, and logged as ntk/<pattern>/<metric>; on one process the same passes give it, mostly.
 
     A new fit starts a new track, and a resumed one continues it: the state (first and last kernel, spectra, steps,
     metrics) is part of every checkpoint. Raises NonFiniteError if a kernel holds NaN or Inf, and ValueError if training
@@ -69,6 +73,7 @@ class NTKMonitor(Scheduled):
         indices: Tensor | None = None,
         save_kernels: bool = False,
         batch_statistics: Source = "estimate",
+        blocks: Sequence[str] = (),
     ) -> None:
         super().__init__(every)
         fits = y is None or (y.ndim == 2 and len(y) == len(x))
@@ -77,19 +82,22 @@ class NTKMonitor(Scheduled):
         self.x, self.y, self.statistics = x, y, BatchStatistics(batch_statistics, x)
         self.outputs, self.net, self.algorithm = outputs, net, algorithm
         self.file, self.indices, self.save_kernels = file, indices, save_kernels
-        self.track, self.written = KernelTrack(), -math.inf
-        self.plan: Plan | None = None
+        self.track, self.written, self.blocks = KernelTrack(), -math.inf, list(blocks)
+        self.plans: dict[str | None, Plan] = {}  # of the whole kernel, None, and of each block
 
     def check(self, net: nn.Module, loader: object = None) -> None:
-        """Raise ValueError if the kernel of `net` cannot be computed; one sample of the probe set is tried.
+        """Raise ValueError if the kernel of `net` cannot be computed, for which one sample of the probe set is tried.
 
-        loader: the train dataloader, on which BatchNorm's statistics are estimated.
+        loader: the train dataloader, on which BatchNorm's statistics are estimated. Raises ValueError too for a block
+        without parameters.
         """
+        for block in self.blocks:
+            matching("blocks", block, trained(net))
         with self.statistics.lent(net, None, loader):
             ntk(net, self.x[:1], outputs=self.outputs, algorithm=self.algorithm)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.plan = None
+        self.plans = {}
         self.statistics.start(find_network(pl_module, self.net))
         super().on_train_start(trainer, pl_module)
 
@@ -115,14 +123,14 @@ class NTKMonitor(Scheduled):
     def measure(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         step, net = trainer.global_step, find_network(pl_module, self.net)
         with self.statistics.lent(net, trainer) as estimated:
-            kernel = self._kernel(net, self.x.to(next(net.parameters())), step)
-            bound = _rank_bound(net, self.x[:1].to(kernel), self.outputs)
-        result = spectrum(kernel)
-        values = measure(self._compare(kernel, result, step, bound), self.names)
-        self.track.append(step, kernel, result.eigenvalues, values, self.save_kernels, estimated)
+            x = self.x.to(next(net.parameters()))
+            kernels = self._kernels(net, x, step)
+            measured = {block: self._measure(net, x, step, block, k, estimated) for block, k in kernels.items()}
+        values = {f"{block}/{name}" if block else name: v for block, m in measured.items() for name, v in m.items()}
         logged = {f"ntk/{name}": value for name, value in values.items()}
         trainer.callback_metrics.update({name: torch.tensor(value) for name, value in logged.items()})
         log_now(trainer, logged)
+        log_spectrum(trainer, self.track.spectra[-1])
         if time.monotonic() - self.written > WRITE_SECONDS:
             self._write(trainer)
 
@@ -131,8 +139,17 @@ class NTKMonitor(Scheduled):
             self.track.write(self.file, self.indices, str(self.outputs))
             self.written = time.monotonic()
 
-    def _compare(self, kernel: Tensor, result: Spectrum, step: int, rank_bound: int) -> Measurement:
-        track = self.track
+    def _measure(
+        self, net: nn.Module, x: Tensor, step: int, block: str | None, kernel: Tensor, estimated: bool
+    ) -> dict[str, float]:
+        """Add the kernel of a block, or the whole one, to its track; its metrics."""
+        track = self.track if block is None else self.track.blocks.setdefault(block, KernelTrack())
+        result, bound = spectrum(kernel), _rank_bound(net, x[:1], self.outputs, _parameters(net, block))
+        values = measure(self._compare(track, kernel, result, step, bound), self.names)
+        track.append(step, kernel, result.eigenvalues, values, self.save_kernels, estimated)
+        return values
+
+    def _compare(self, track: KernelTrack, kernel: Tensor, result: Spectrum, step: int, rank_bound: int) -> Measurement:
         return Measurement(
             k_t=kernel,
             k_0=kernel if track.first is None else track.first.to(kernel.device),
@@ -143,26 +160,41 @@ class NTKMonitor(Scheduled):
             targets=None if self.y is None else self.y.to(kernel.device),
         )
 
-    def _kernel(self, net: nn.Module, x: Tensor, step: int) -> Tensor:
+    def _kernels(self, net: nn.Module, x: Tensor, step: int) -> dict[str | None, Tensor]:
+        """The whole kernel, None, and that of each block, from the same passes where a plan can be split."""
         try:
-            return self._ntk(net, x)
+            split = self._split(net, x) if self.blocks and _all_ranks() is None else None
+            if split is not None:
+                return dict([(None, split[0]), *split[1].items()])
+            return {block: self._ntk(net, x, block) for block in (None, *self.blocks)}
         except ValueError as error:
             if "NaN" in str(error):
                 raise NonFiniteError(f"{error} at step {step}") from None
             raise
 
-    def _ntk(self, net: nn.Module, x: Tensor) -> Tensor:
+    def _split(self, net: nn.Module, x: Tensor) -> tuple[Tensor, dict[str, Tensor]] | None:
+        members = {block: matching("blocks", block, trained(net)) for block in self.blocks}
+        if None not in self.plans:
+            self.plans[None] = plan(net, x, outputs=self.outputs, algorithm=self.algorithm, blocks=members)
+        try:
+            return split_kernel(net, x, self.plans[None], members)
+        except StalePlanError:
+            del self.plans[None]
+            return None
+
+    def _ntk(self, net: nn.Module, x: Tensor, block: str | None = None) -> Tensor:
         """The kernel; on one process all measurements follow one plan, made anew after a StalePlanError."""
         options = {"outputs": self.outputs, "algorithm": self.algorithm}
+        params: Any = _parameters(net, block)
         if _all_ranks() is not None:
-            return ntk(net, x, **options, group=_all_ranks())
-        if self.plan is None:
-            self.plan = plan(net, x, **options)
+            return ntk(net, x, **options, params=params, group=_all_ranks())
+        if block not in self.plans:
+            self.plans[block] = plan(net, x, **options, params=params)
         try:
-            return ntk(net, x, plan=self.plan, verify="first")
+            return ntk(net, x, params=params, plan=self.plans[block], verify="first")
         except StalePlanError:
-            self.plan = None
-            return ntk(net, x, **options)
+            del self.plans[block]
+            return ntk(net, x, **options, params=params)
 
     def state_dict(self) -> dict[str, Any]:
         return self.track.state_dict()
@@ -172,9 +204,15 @@ class NTKMonitor(Scheduled):
         self.resumed(self.track.steps)
 
 
-def _rank_bound(net: nn.Module, x: Tensor, outputs: Any) -> int:
-    """The rank that the kernel cannot exceed: P, the trained parameters, or O P for the trace, a sum of O kernels."""
-    parameters = sum(p.numel() for p in net.parameters() if p.requires_grad)
+def _parameters(net: nn.Module, block: str | None) -> dict[str, nn.Parameter] | None:
+    """The trained parameters of a block, by name; None for all."""
+    named = trained(net)
+    return None if block is None else {name: named[name] for name in matching("blocks", block, named)}
+
+
+def _rank_bound(net: nn.Module, x: Tensor, outputs: Any, block: dict[str, nn.Parameter] | None) -> int:
+    """The rank that the kernel cannot exceed: P, its parameters, or O P for the trace, a sum of O kernels."""
+    parameters = sum(p.numel() for p in (trained(net) if block is None else block).values())
     if outputs != "trace":
         return parameters
     with torch.no_grad():

@@ -9,15 +9,19 @@ from typing import Any
 from torch import Tensor
 
 from hpnets.atomic_files import read_json, read_yaml
+from hpnets.imported import hint
 from hpnets.options import RunOptions
 from hpnets.training.build import complete
 from hpnets.validate import read, shown
 
 # These options may change when a run is continued: how long, where and beside what it runs, not what it computes.
 RESUMABLE = (
-    *("trainer.max_epochs", "trainer.devices", "trainer.accelerator", "trainer.strategy", "wandb"),
-    *("task.root", "task.download", "task.num_workers"),
+    *("trainer.max_epochs", "trainer.max_steps", "trainer.max_time", "trainer.save_every"),
+    *("trainer.devices", "trainer.num_nodes", "trainer.accelerator", "trainer.strategy", "wandb"),
+    *("task.root", "task.file", "task.download", "task.verify", "task.num_workers"),
 )
+# How the errors begin of names that no registry holds.
+REGISTERED = ("unknown ", "optim.name ", "optim.schedule ")
 # The entries of a checkpoint from Lightning and `KeepOptions`, with their types; old checkpoints have no options.
 CHECKPOINT = {
     **dict.fromkeys(("state_dict", "callbacks", "loops", "options"), dict),
@@ -42,9 +46,18 @@ def read_options(path: Path) -> RunOptions:
     """
     content = read_yaml(path)
     with naming(path):
-        options = RunOptions.from_dict(content)
-        complete(options)  # raises for unknown models, tasks and options
-    return options
+        options_of(content)
+    return RunOptions.from_dict(content)
+
+
+def options_of(content: Any) -> RunOptions:
+    """The complete options that the content of a config.yaml or a checkpoint stands for; ValueError as `complete`."""
+    try:
+        return complete(RunOptions.from_dict(content))
+    except ValueError as error:
+        imports = content.get("imports") if isinstance(content, dict) else None
+        known = imports if str(error).startswith(REGISTERED) and isinstance(imports, dict) else {}
+        raise ValueError(f"{error}{hint(known)}") from None
 
 
 def check_checkpoint(path: Path, saved: Any) -> None:
@@ -61,13 +74,18 @@ def check_unchanged(path: Path, options: RunOptions, before: dict[str, Any]) -> 
     """
     # Both sides go through json, which makes tuples lists, as yaml does.
     now, then = (_flat(json.loads(json.dumps(d))) for d in (options.to_dict(), before))
-    names = [name for name in now if name in then and name not in RESUMABLE and now[name] != then[name]]
+    names = [name for name in now if name in then and not may_change(name) and now[name] != then[name]]
     if names:
         changes = ", ".join(f"{name} is {shown(now[name])} and was {shown(then[name])}" for name in names[:3])
         raise ValueError(
             f"{path}: {changes}; allowed in a run that goes on: changes of {', '.join(RESUMABLE)}; for others start a "
             f"new run with --config {path}"
         )
+
+
+def may_change(name: str) -> bool:
+    """Whether an option, or its whole group, is in RESUMABLE."""
+    return name in RESUMABLE or name.partition(".")[0] in RESUMABLE
 
 
 def _flat(options: dict[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,11 @@ from typing import Any
 import yaml
 from torch import nn
 
-from hpnets.atomic_files import check_writable, sha256_of, write_json, write_tensors, write_text
+from hpnets.atomic_files import check_writable, remove_partial, sha256_of, write_json, write_tensors, write_text
 from hpnets.environment import environment
 from hpnets.options import RunOptions
+from hpnets.training.build import complete
+from hpnets.training.errors import FolderTaken
 from hpnets.training.read_back import read_options, read_summary
 
 
@@ -49,6 +51,18 @@ class RunFolder:
         return self.path / "model.safetensors"
 
     @property
+    def probe(self) -> Path:
+        return self.path / "probe.safetensors"
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / "predictions.safetensors"
+
+    @property
+    def warnings(self) -> Path:
+        return self.path / "warnings.txt"
+
+    @property
     def picture(self) -> Path:
         return self.path / "picture.png"
 
@@ -57,19 +71,40 @@ class RunFolder:
         return self.path / "summary.json"
 
     def start(self, options: RunOptions) -> None:
-        """Create the folder with config.yaml and env.json; raises ValueError if it holds something already."""
+        """Create the folder with config.yaml and env.json; raises FolderTaken if it holds something already.
+
+        `checkpoints` is made first, which succeeds in one process only, so that two runs never share a folder.
+        """
         self.check_new()
         try:
-            write_text(self.config, yaml.safe_dump(options.to_dict(), sort_keys=False))
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.checkpoints.mkdir()
+            self._write_config(options)
             write_json(self.env, environment())
+        except FileExistsError:
+            raise self._taken() from None
         except OSError as error:
             raise ValueError(f"out is {str(self.path)!r}, which cannot be written: {error}") from None
 
+    def go_on(self, options: RunOptions) -> None:
+        """Make the folder that of a run that has not ended, with these options, which may be new."""
+        remove_partial(self.path)
+        for result in (self.summary, self.weights):
+            result.unlink(missing_ok=True)
+        if complete(self.options()) != options:
+            self._write_config(options)
+
+    def _write_config(self, options: RunOptions) -> None:
+        write_text(self.config, yaml.safe_dump(options.to_dict(), sort_keys=False))
+
     def check_new(self) -> None:
-        """Raise ValueError if the folder exists and is not empty, or cannot be made."""
+        """Raise FolderTaken if the folder exists and is not empty, ValueError if it cannot be made."""
         check_writable("out", self.path)
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise ValueError(f"out is {str(self.path)!r}, which exists already; continue it with --resume {self.path}")
+            raise self._taken()
+
+    def _taken(self) -> FolderTaken:
+        return FolderTaken(f"out is {str(self.path)!r}, which exists already; continue it with --resume {self.path}")
 
     def options(self) -> RunOptions:
         """The options in config.yaml; raises ValueError if it is missing, or does not hold options of a run."""

@@ -9,13 +9,19 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlparse
 
-import torch
+import lightning.pytorch as pl
 from lightning.pytorch.loggers import Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
 
-from hpnets.atomic_files import read_tensors
+from hpnets.atomic_files import read_json
+from hpnets.options import WandbOptions
+from hpnets.training.loggers import MetricsCSV
+from hpnets.training.track import KernelTrack
+from hpnets.training.wandb_content import SPECTRUM, histogram, log_spectra, log_weights
 
 Mode = Literal["online", "offline", "off", "auto"]
+STEP = "trainer/global_step"  # as Lightning's WandbLogger logs it
 
 
 def resolve_mode(mode: Mode) -> Mode:
@@ -35,11 +41,16 @@ def resolve_mode(mode: Mode) -> Mode:
 
 
 class WandbLog(Logger):
-    """A WandbLogger that warns at its first failure and then does nothing more; metrics.csv has everything anyway."""
+    """A WandbLogger that warns at its first failure and then does nothing more; metrics.csv has everything anyway.
 
-    def __init__(self, folder: Path, mode: Mode, config: dict[str, Any]) -> None:
+    options.mode is "online" or "offline"; config is what wandb shows beside the content of env.json.
+    """
+
+    def __init__(self, folder: Path, options: WandbOptions, config: dict[str, Any]) -> None:
         super().__init__()
-        self.folder, self.mode, self.config = folder, mode, config
+        self.folder, self.options, self.config = folder, options, config
+        self.env = folder / "env.json"
+        self.mode = options.mode
         self.failed = False
         self._inner: WandbLogger | None = None
 
@@ -63,23 +74,25 @@ class WandbLog(Logger):
         import wandb
 
         self.mode = mode
-        settings = wandb.Settings(console="off", silent=True, init_timeout=30)
         run = wandb.init(
-            project=os.environ.get("WANDB_PROJECT", "hpnets"),
-            name=self.folder.name,
+            project=self.options.project or os.environ.get("WANDB_PROJECT", "hpnets"),
+            name=self.options.name or self.folder.name,
+            group=self.options.group,
+            tags=self.options.tags or None,
             id=identifier,
             resume="allow" if identifier else None,
             dir=str(self.folder),
             mode="online" if mode == "online" else "offline",
-            config=self.config,
-            settings=settings,
+            config={**self.config, "environment": read_json(self.env) if self.env.is_file() else {}},
+            settings=wandb.Settings(console="off", silent=True, init_timeout=30),
         )
+        run.define_metric(STEP)
+        run.define_metric("*", step_metric=STEP, step_sync=True)
         return WandbLogger(experiment=run)
 
     def _id(self) -> str | None:
         """An id that is the same for a run and its continuation: env.json is written once, when the run starts."""
-        env = self.folder / "env.json"
-        return hashlib.sha256(env.read_bytes()).hexdigest()[:16] if env.is_file() else None
+        return hashlib.sha256(self.env.read_bytes()).hexdigest()[:16] if self.env.is_file() else None
 
     def _try(self, action: Callable[[WandbLogger], object]) -> None:
         if not self.failed:
@@ -97,47 +110,55 @@ class WandbLog(Logger):
         """Do nothing: the whole config is passed at the start."""
 
     @rank_zero_only
+    def log_spectrum(self, eigenvalues: Tensor, step: int) -> None:
+        """Log a measured spectrum (rows,) as the histogram "ntk/eigenvalues"."""
+        self._try(lambda inner: inner.log_metrics({SPECTRUM: histogram(eigenvalues)}, step))
+
+    @rank_zero_only
     def log_picture(self, picture: Path, step: int) -> None:
         """Log a png file as the image "picture"."""
         self._try(lambda inner: inner.log_image("picture", [str(picture)], step))
 
     @rank_zero_only
-    def log_results(self, kernel: Path, weights: Path) -> None:
-        """Log the spectrum over time as a plot and, when online, the weights as an artifact."""
-        self._try(lambda inner: _log_spectrum(inner, kernel))
-        if self.mode == "online":
-            self._try(lambda inner: _log_weights(inner, weights))
+    def log_past(self, rows: dict[int, dict[str, float]], spectra: dict[int, Tensor]) -> None:
+        """Offline, log what the run had logged before it was resumed, so that its newest part holds the whole of it."""
+        self._try(lambda inner: self._log_past(inner, rows, spectra) if self.mode == "offline" else None)
+
+    def _log_past(self, inner: WandbLogger, rows: dict[int, dict[str, float]], spectra: dict[int, Tensor]) -> None:
+        for step in sorted({*rows, *spectra}):
+            measured = {SPECTRUM: histogram(spectra[step])} if step in spectra else {}
+            inner.log_metrics({**rows.get(step, {}), **measured}, step)
 
     @rank_zero_only
-    def close(self) -> None:
-        """End the wandb run and upload the rest; Lightning's finalize would come too early, before the results."""
-        self._try(lambda inner: inner.experiment.finish())
+    def log_results(self, kernel: Path, weights: Path) -> None:
+        """Log the spectra over time as a plot and, when online, the weights as an artifact."""
+        self._try(lambda inner: log_spectra(inner, kernel))
+        if self.mode == "online":
+            self._try(lambda inner: log_weights(inner, weights))
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """End the wandb run as failed if a fit has; after a success the results are still to come, then `close`."""
+        if status == "failed" and self._inner is not None:
+            self.close(exit_code=1)
+
+    @rank_zero_only
+    def close(self, exit_code: int = 0) -> None:
+        """End the wandb run and upload the rest."""
+        self._try(lambda inner: inner.experiment.finish(exit_code=exit_code))
 
 
-def _log_spectrum(inner: WandbLogger, kernel: Path) -> None:
-    import wandb
+class WandbPast(pl.Callback):
+    """Gives wandb the rows and spectra from the checkpoint that a fit resumes; it comes before what measures."""
 
-    if not kernel.is_file():
-        return
-    track = read_tensors(kernel)
-    spectra, steps = track["spectra"].clamp_min(1e-30).log10(), track["steps"].tolist()
-    shown = torch.linspace(0, len(steps) - 1, min(len(steps), 8)).round().long().unique().tolist()
-    plot = wandb.plot.line_series(
-        xs=list(range(1, spectra.shape[1] + 1)),
-        ys=[spectra[i].tolist() for i in shown],
-        keys=[f"step {steps[i]}" for i in shown],
-        title="NTK spectrum: log10 eigenvalue by rank",
-        xname="rank",
-    )
-    inner.experiment.log({"ntk/spectrum": plot})
+    def __init__(self, metrics: MetricsCSV, track: Callable[[], KernelTrack]) -> None:
+        self.metrics, self.track = metrics, track
 
-
-def _log_weights(inner: WandbLogger, weights: Path) -> None:
-    import wandb
-
-    artifact = wandb.Artifact(f"{weights.parent.name}-weights", type="model")
-    artifact.add_file(str(weights))
-    inner.experiment.log_artifact(artifact)
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        track = self.track()
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLog) and self.metrics.rows:
+                logger.log_past(self.metrics.rows, dict(zip(track.steps, track.spectra, strict=True)))
 
 
 def _has_key() -> bool:

@@ -4,19 +4,18 @@ import copy
 
 from torch import Tensor, nn
 
-from hpnets.models import generates_pictures
+from hpnets.models import generates_pictures, reset_head
 from hpnets.zoo.index import entries
 from hpnets.zoo.pretrained import load_pretrained
 
 
 class Penultimate(nn.Module):
-    """Maps raw pictures (N, *input_shape) to the inputs (N, F) of a classifier's last linear layer, in eval mode."""
+    """Maps raw pictures (N, *input_shape) to the inputs (N, F) of a classifier's head, in eval mode."""
 
     def __init__(self, net: nn.Module, preprocess: nn.Module) -> None:
         super().__init__()
         self.net, self.preprocess = copy.deepcopy(net).eval().requires_grad_(False), preprocess
-        last = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)][-1]
-        self.net.set_submodule(last, nn.Identity())
+        reset_head(self.net, 0)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.net(self.preprocess(x))

@@ -79,8 +79,10 @@ def monitor(out: str = "docs/results/monitor", seeds: int = 5) -> None:
     from recipes.bench.pages import write_page
 
     with tempfile.TemporaryDirectory() as folder:
-        found = run_monitor(Path(folder), seeds)
-    write_page(Path(out), "What tracking the kernel costs", ABOUT, monitor_table(found), found, os.cpu_count() or 1)
+        measured = run_monitor(Path(folder), seeds)
+    write_page(
+        Path(out), "What tracking the kernel costs", ABOUT, monitor_table(measured), measured, os.cpu_count() or 1
+    )
 
 
 def sharing(
@@ -98,8 +100,8 @@ def sharing(
     from recipes.bench.sharing import ABOUT, run_sharing, sharing_table
 
     with tempfile.TemporaryDirectory() as folder:
-        found = run_sharing(names("case", cases, NETWORKS), Path(folder), repeats, quick)
-    write_page(Path(out), "One kernel, two processes", ABOUT, sharing_table(found), found, 1)
+        measured = run_sharing(names("case", cases, NETWORKS), Path(folder), repeats, quick)
+    write_page(Path(out), "One kernel, two processes", ABOUT, sharing_table(measured), measured, 1)
 
 
 def throughput(
@@ -130,9 +132,9 @@ def throughput(
     if min(batch, repeats, threads) < 1:
         raise ValueError(f"batch is {batch}, repeats is {repeats}, threads is {threads}; allowed: 1 and more")
     where = device_of(device)
-    found = run_throughput(chosen, sizes, batch, repeats, where, threads)
+    measured = run_throughput(chosen, sizes, batch, repeats, where, threads)
     about = ABOUT.format(batch=batch)
-    write_page(Path(out), "Images a second", about, throughput_table(found), found, threads, where)
+    write_page(Path(out), "Images a second", about, throughput_table(measured), measured, threads, where)
 
 
 if __name__ == "__main__":

@@ -34,14 +34,14 @@ def draw(results: dict[str, Any], path: Path) -> None:
         write_whole(path, lambda temporary: figure.savefig(temporary, format="svg", metadata={"Date": None}))
 
 
-def bars(axes: Any, group: int, found: dict[str, dict[str, Any]], colours: dict[str, Any]) -> None:
+def bars(axes: Any, group: int, measured: dict[str, dict[str, Any]], colours: dict[str, Any]) -> None:
     """Draw a group of bars around x = group; a contender that was not measured leaves its place empty."""
     width = 0.84 / len(colours)
     for place, (name, colour) in enumerate(colours.items()):
-        times = found.get(name, {}).get("seconds")
+        times = measured.get(name, {}).get("seconds")
         if not times:
             continue
-        middle = found[name]["median"]
+        middle = measured[name]["median"]
         x = group + (place - (len(colours) - 1) / 2) * width
         label = name if name not in axes.get_legend_handles_labels()[1] else None
         axes.bar(x, middle, width, color=colour, label=label)

@@ -2,7 +2,7 @@
 
 import copy
 import re
-import sys
+import site
 import time
 from collections.abc import Callable
 from functools import cache, partial
@@ -107,7 +107,7 @@ def seconds(compute: Compute) -> float:
 
 
 def find_torchjd(venvs: Path) -> bool:
-    """Whether torchjd can be imported; its environment among the peers' is added to sys.path for that."""
-    places = [str(path.absolute()) for path in (venvs / "torchjd").glob("lib/python*/site-packages")]
-    sys.path += [place for place in places if place not in sys.path]
+    """Whether torchjd can be imported; its environment among the peers' comes after this one's packages for that."""
+    for place in (venvs / "torchjd").absolute().glob("lib/python*/site-packages"):
+        site.addsitedir(str(place))
     return find_spec("torchjd") is not None

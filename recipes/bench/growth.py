@@ -23,23 +23,23 @@ def run_growth(s: Settings) -> dict[str, Any]:
     """The sizes, seconds, bytes beyond the kernel itself and log-log slope of the seconds, by network and axis."""
     from recipes.bench.cases import CASES
 
-    found: dict[str, Any] = {}
+    measured: dict[str, Any] = {}
     for name, axes in (QUICK if s.quick else AXES).items():
         samples = CASES[name].quick if s.quick else CASES[name].samples
         for axis, sizes in axes.items():
             points = [point(name, axis, size, samples, s) for size in sizes]
             slope = log_slope([float(p["size"]) for p in points], [p["median"] for p in points])
-            found[f"{name} {axis}"] = {"net": name, "axis": axis, "budget": BUDGET, "slope": slope, "points": points}
+            measured[f"{name} {axis}"] = {"net": name, "axis": axis, "budget": BUDGET, "slope": slope, "points": points}
             print(f"  growth of {name} in {axis}: slope {slope:.2f}", flush=True)
-    return found
+    return measured
 
 
 def point(name: str, axis: str, size: int, samples: int, s: Settings) -> dict[str, Any]:
     """The measurement of one size of one axis; the other axes are as in the case."""
     options = {OPTION[axis]: size} if axis in OPTION else {}
     job = replace(s.job(name, size if axis == "N" else samples, options), memory=BUDGET)
-    found = alone("ours.kernel", job, replace(s, repeats=min(3, s.repeats)))
-    return {"size": size, **found, "beyond_bytes": found["peak_bytes"] - found["kernel_bytes"]}
+    measured = alone("ours.kernel", job, replace(s, repeats=min(3, s.repeats)))
+    return {"size": size, **measured, "beyond_bytes": measured["peak_bytes"] - measured["kernel_bytes"]}
 
 
 def run_large(name: str, s: Settings) -> dict[str, Any]:
@@ -48,14 +48,14 @@ def run_large(name: str, s: Settings) -> dict[str, Any]:
     job = s.job("ccp", samples, digits=True)
     module = "ours.kernel" if name == "trace10k" else "ours.eigenvalues"
     with Worker(module, replace(job, outputs="trace" if name == "trace10k" else "full")) as worker:
-        found = worker.call(s.folder / "large.npy")
-        again = [] if found["seconds"] > 20 else [worker.seconds() for _ in range(min(3, s.repeats))]
-        times = again or [found["seconds"]]
+        first = worker.call(s.folder / "large.npy")
+        again = [] if first["seconds"] > 20 else [worker.seconds() for _ in range(min(3, s.repeats))]
+        times = again or [first["seconds"]]
         about = worker.about
         if name == "top20":
             about |= eigen(s)
     print(f"  {name}: {min(times):.3g} s", flush=True)
-    return {"samples": samples, **about, "peak_bytes": found["peak_bytes"], "seconds": times, "median": median(times)}
+    return {"samples": samples, **about, "peak_bytes": first["peak_bytes"], "seconds": times, "median": median(times)}
 
 
 def eigen(s: Settings) -> dict[str, Any]:

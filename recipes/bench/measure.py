@@ -14,7 +14,7 @@ from recipes.bench.settings import Settings
 from recipes.bench.stages import run_stages
 from recipes.bench.worker import Job
 
-MODES = ("trace", 0, "sum")
+SELECTIONS = ("trace", 0, "sum")
 GEMM = 2048
 # A call of more than this many seconds is timed once, by its first call.
 ONCE = 60.0
@@ -43,7 +43,7 @@ def run_case(name: str, peers: list[Peer], s: Settings) -> dict[str, Any]:
         result["proof"] = proof(ours, job, s) if has_proof() else {}
     result["ours"] |= summary(times)
     result["stages"] = run_stages(job, s)
-    result["modes"] = {str(mode): alone("ours.kernel", replace(job, outputs=mode), s) for mode in MODES}
+    result["selections"] = {str(o): alone("ours.kernel", replace(job, outputs=o), s) for o in SELECTIONS}
     return result
 
 
@@ -55,14 +55,18 @@ def against(peer: Peer, ours: Worker, job: Job, s: Settings) -> dict[str, Any]:
     try:
         with Worker(peer.module, job, str(peer.python), s.limit) as worker:
             first = worker.call(kernel)
-            found = {**worker.about, "peak_bytes": first["peak_bytes"], "error_to_ours": difference(s.folder, kernel)}
-            print(f"  {peer.name}: {first['seconds']:.3g} s, differs by {found['error_to_ours']:.1e}", flush=True)
-            if found["error_to_ours"] > AGREES:
-                return {**found, "error": "computes another kernel"}
+            measured = {
+                **worker.about,
+                "peak_bytes": first["peak_bytes"],
+                "error_to_ours": difference(s.folder, kernel),
+            }
+            print(f"  {peer.name}: {first['seconds']:.3g} s, differs by {measured['error_to_ours']:.1e}", flush=True)
+            if measured["error_to_ours"] > AGREES:
+                return {**measured, "error": "computes another kernel"}
             if first["seconds"] > ONCE:
-                return {**found, **summary([first["seconds"]]), "once": True, "ours_seconds": [ours.seconds()]}
+                return {**measured, **summary([first["seconds"]]), "once": True, "ours_seconds": [ours.seconds()]}
             pairs = [(ours.seconds(), worker.seconds()) for _ in range(s.rounds(first["seconds"]))]
-            return {**found, **summary([b for _, b in pairs]), "ours_seconds": [a for a, _ in pairs]}
+            return {**measured, **summary([b for _, b in pairs]), "ours_seconds": [a for a, _ in pairs]}
     except Failed as error:
         print(f"  {peer.name}: {error}", flush=True)
         return {"error": str(error)}

@@ -28,13 +28,13 @@ WANDB = {"default": "offline", "bare": "off"}
 def run_monitor(folder: Path, seeds: int) -> dict[str, Any]:
     """The seconds and test accuracy of the default run by "way, kernel", measured in turn over the seeds."""
     ways = {f"{way}, {name}": (*flags, "--wandb", WANDB[way]) for way in WANDB for name, flags in VARIANTS.items()}
-    found: dict[str, dict[str, list[float]]] = {name: {"seconds": [], "accuracy": []} for name in ways}
+    measured: dict[str, dict[str, list[float]]] = {name: {"seconds": [], "accuracy": []} for name in ways}
     for seed in range(seeds):
         for name, flags in ways.items():
             summary = train(folder / f"{name}-{seed}", seed, flags)
-            found[name]["seconds"].append(summary["seconds"])
-            found[name]["accuracy"].append(summary["metrics"]["test/accuracy"])
-    return found
+            measured[name]["seconds"].append(summary["seconds"])
+            measured[name]["accuracy"].append(summary["metrics"]["test/accuracy"])
+    return measured
 
 
 def train(out: Path, seed: int, flags: tuple[str, ...]) -> dict[str, Any]:
@@ -44,11 +44,11 @@ def train(out: Path, seed: int, flags: tuple[str, ...]) -> dict[str, Any]:
     return json.loads((out / "summary.json").read_text())
 
 
-def monitor_table(found: dict[str, Any]) -> str:
+def monitor_table(measured: dict[str, Any]) -> str:
     """A table of the medians by way and kernel, with their cost over the same way without tracking."""
     rows = []
-    for name, values in found.items():
-        base = median(found[f"{name.split(', ')[0]}, off"]["seconds"])
+    for name, values in measured.items():
+        base = median(measured[f"{name.split(', ')[0]}, off"]["seconds"])
         cost = f"{median(values['seconds']) / base - 1:+.1%}"
         rows.append((name, middle(values["seconds"], ".2f"), cost, middle(values["accuracy"], ".4f")))
     return table(("run, kernel", "seconds", "over none", "test accuracy"), rows)

@@ -9,12 +9,12 @@ from recipes.command_line import command_of
 
 
 def write_page(
-    out: Path, title: str, about: str, table: str, found: dict[str, Any] | list[Any], threads: int, device: str = "cpu"
+    out: Path, title: str, about: str, table: str, rows: dict[str, Any] | list[Any], threads: int, device: str = "cpu"
 ) -> None:
     """Write <out>/<device>.json, and <out>/README.md with title, what was measured, the command and the table."""
     command = command_of("recipes.bench")
     e = environment(device, threads)
-    write_json(out / f"{file_name(e['device'])}.json", {"command": command, "environment": e, "results": found})
+    write_json(out / f"{file_name(e['device'])}.json", {"command": command, "environment": e, "results": rows})
     versions = f"torch {e['versions']['torch']}, commit {e['commit']}"
     on = f"{e['date']}, {e['device']}, {versions}, load before {e['load']:.2f}."
     write_text(out / "README.md", f"# {title}\n\n{about}\n\n```text\n{command}\n```\n\n{on}\n\n{table}\n")

@@ -63,10 +63,10 @@ def process(rank: int, world: int, name: str, folder: str, quick: bool) -> None:
     dist.destroy_process_group()
 
 
-def sharing_table(found: dict[str, Any]) -> str:
+def sharing_table(measured: dict[str, Any]) -> str:
     """A table of the median (least - greatest) seconds, the ratio, and the difference of the kernels."""
     lines = ["| case | one process, s | two processes, s | ratio | kernels apart |", "| --- | --- | --- | --- | --- |"]
-    for case in found.values():
+    for case in measured.values():
         one, two = (f"{statistics.median(s):.3g} ({min(s):.3g} - {max(s):.3g})" for s in case["seconds"].values())
         lines.append(f"| {case['title']} | {one} | {two} | {case['ratio']:.2f} | {case['relative_difference']:.1e} |")
     return "\n".join(lines)

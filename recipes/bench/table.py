@@ -44,7 +44,7 @@ def render(results: Results) -> str:
         f"{e['date']}: {e['threads']} threads, {versions}, commit {e['commit']}; load before {e['load']:.2f}. "
         f"`{results['command']}`",
     ]
-    parts = [targets(results), seconds(results), stages(results), modes(results), growth(results), large(results)]
+    parts = [targets(results), seconds(results), stages(results), selections(results), growth(results), large(results)]
     return "\n\n".join(["\n".join(lines), *(part for part in parts if part)])
 
 
@@ -57,8 +57,8 @@ def targets(results: Results) -> str:
 
 def target_row(name: str, case: Results) -> list[str]:
     t, ours = TARGETS[name], case["ours"]
-    timed = {peer: found for peer, found in case["peers"].items() if "median" in found}
-    ratios = {peer: ratio(found) for peer, found in timed.items()}
+    timed = {peer: measured for peer, measured in case["peers"].items() if "median" in measured}
+    ratios = {peer: ratio(measured) for peer, measured in timed.items()}
     peer = min(timed, key=lambda p: timed[p]["median"], default=None)
     bound = ours["median"] / case["bound"]["seconds"]
     return [
@@ -80,9 +80,9 @@ def verdict(value: float, target: float, unit: str, least: bool) -> str:
     return f"{number(value)}{unit} ({sign} {target:g}{unit}, {'met' if met else '**missed**'})"
 
 
-def ratio(found: Results) -> float:
+def ratio(measured: Results) -> float:
     """How many times faster ours is, by the medians of the calls that were made in turn."""
-    return found["median"] / statistics.median(found["ours_seconds"])
+    return measured["median"] / statistics.median(measured["ours_seconds"])
 
 
 def seconds(results: Results) -> str:
@@ -99,17 +99,19 @@ def seconds(results: Results) -> str:
 
 def missing(cases: Results) -> dict[str, str]:
     """The peers without an environment, with the commands that make one."""
-    return {p: found["make"] for case in cases.values() for p, found in case["peers"].items() if "make" in found}
+    return {
+        p: measured["make"] for case in cases.values() for p, measured in case["peers"].items() if "make" in measured
+    }
 
 
-def timing(found: Results) -> str:
+def timing(measured: Results) -> str:
     """A timing such as "0.10 s (0.09 - 0.12); 140 MB", or the reason why there is none."""
-    if "median" not in found:
-        return found.get("error", "not run").split(": no environment")[0]
-    spread = f"{number(min(found['seconds']))} - {number(max(found['seconds']))}"
-    spread = "one call" if len(found["seconds"]) == 1 else spread
-    memory = f"; {found['peak_bytes'] / 1e6:,.0f} MB" if "peak_bytes" in found else ""
-    return f"{number(found['median'])} s ({spread}){memory}"
+    if "median" not in measured:
+        return measured.get("error", "not run").split(": no environment")[0]
+    spread = f"{number(min(measured['seconds']))} - {number(max(measured['seconds']))}"
+    spread = "one call" if len(measured["seconds"]) == 1 else spread
+    memory = f"; {measured['peak_bytes'] / 1e6:,.0f} MB" if "peak_bytes" in measured else ""
+    return f"{number(measured['median'])} s ({spread}){memory}"
 
 
 def stages(results: Results) -> str:
@@ -119,23 +121,23 @@ def stages(results: Results) -> str:
     return table(head, rows) if rows else ""
 
 
-def modes(results: Results) -> str:
+def selections(results: Results) -> str:
     """A table of our seconds and memory for the other output selections."""
-    cases = {name: case["modes"] for name, case in results["cases"].items()}
+    cases = {name: case["selections"] for name, case in results["cases"].items()}
     names = {"trace": "trace", "0": "one logit", "sum": "sum of logits"}
-    rows = [[title, *(timing(modes[mode]) for modes in cases.values())] for mode, title in names.items()]
-    return table(("output mode", *cases), rows) if cases else ""
+    rows = [[title, *(timing(runs[outputs]) for runs in cases.values())] for outputs, title in names.items()]
+    return table(("output selection", *cases), rows) if cases else ""
 
 
 def growth(results: Results) -> str:
     """A table of growth: the slope of the seconds, and at each size the seconds and the MB beyond the kernel."""
     rows = []
-    for found in results.get("growth", {}).values():
-        sizes = ", ".join(str(p["size"]) for p in found["points"])
-        took = ", ".join(number(p["median"]) for p in found["points"])
-        beyond = ", ".join(f"{max(0, p['beyond_bytes']) / 1e6:.0f}" for p in found["points"])
-        rows.append([found["net"], f"{found['axis']} = {sizes}", f"{found['slope']:.2f}", took, beyond])
-    budget = next((found["budget"] for found in results.get("growth", {}).values()), "")
+    for measured in results.get("growth", {}).values():
+        sizes = ", ".join(str(p["size"]) for p in measured["points"])
+        took = ", ".join(number(p["median"]) for p in measured["points"])
+        beyond = ", ".join(f"{max(0, p['beyond_bytes']) / 1e6:.0f}" for p in measured["points"])
+        rows.append([measured["net"], f"{measured['axis']} = {sizes}", f"{measured['slope']:.2f}", took, beyond])
+    budget = next((measured["budget"] for measured in results.get("growth", {}).values()), "")
     head = ("growth", "sizes", "log-log slope", "seconds", f"MB beyond K, budget {budget}")
     return table(head, rows) if rows else ""
 
@@ -143,12 +145,12 @@ def growth(results: Results) -> str:
 def large(results: Results) -> str:
     """A table of the CCP's large kernels."""
     rows = []
-    for name, found in results.get("large", {}).items():
-        what = f"trace kernel of {found['samples']:,} digits with noise"
+    for name, measured in results.get("large", {}).items():
+        what = f"trace kernel of {measured['samples']:,} digits with noise"
         if name == "top20":
-            residual = f"{found['products']} products, residuals below {found['largest_residual']:.0e}"
-            what = f"top 20 eigenvalues of {found['samples']:,} x 10 rows, matrix-free: {residual}"
-        rows.append([what, timing(found)])
+            residual = f"{measured['products']} products, residuals below {measured['largest_residual']:.0e}"
+            what = f"top 20 eigenvalues of {measured['samples']:,} x 10 rows, matrix-free: {residual}"
+        rows.append([what, timing(measured)])
     return table(("CCP degree 4, width 256, 64 -> 10", "seconds; peak MB"), rows) if rows else ""
 
 

@@ -72,10 +72,10 @@ def run_throughput(
         for side in sides:
             nets = {"ours": ours(name, side)} | ({"timm": timms(name, side)} if name in TWINS else {})
             for dtype, autocast in DTYPES.items():
-                found = in_turn(list(nets.values()), torch.randn(batch, 3, side, side), autocast, repeats, device)
+                measured = in_turn(list(nets.values()), torch.randn(batch, 3, side, side), autocast, repeats, device)
                 rows.append({"model": name, "side": side, "dtype": dtype, "batch": batch})
-                rows[-1] |= dict(zip(nets, found, strict=True))
-                print(f"  {name} {side} {dtype}: {median(found[0]):.4g} images/s", flush=True)
+                rows[-1] |= dict(zip(nets, measured, strict=True))
+                print(f"  {name} {side} {dtype}: {median(measured[0]):.4g} images/s", flush=True)
     return rows
 
 

@@ -27,8 +27,8 @@ def table() -> str:
     """One row for each public name of hpnets.ntk, its metrics and hpnets.linalg, and for each method of its classes."""
     from hpnets import linalg, ntk
 
-    found = [*rows(ntk, ""), *rows(ntk.metrics, "metrics."), *rows(linalg, "hpnets.linalg.")]
-    lines = [f"| `{escaped(name)}` | {escaped(text)} |" for name, text in found]
+    listed = [*rows(ntk, ""), *rows(ntk.metrics, "metrics."), *rows(linalg, "hpnets.linalg.")]
+    lines = [f"| `{escaped(name)}` | {escaped(text)} |" for name, text in listed]
     return "\n".join(["| name | what it is |", "| --- | --- |", *lines])
 
 

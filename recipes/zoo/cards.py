@@ -58,10 +58,10 @@ def families() -> dict[str, list[str]]:
     from hpnets.models import list_models
     from hpnets.models.registry import model_class
 
-    found: dict[str, list[str]] = {}
+    modules: dict[str, list[str]] = {}
     for name in list_models():
-        found.setdefault(model_class(name).__module__.rpartition(".")[2], []).append(name)
-    return dict(sorted(found.items()))
+        modules.setdefault(model_class(name).__module__.rpartition(".")[2], []).append(name)
+    return dict(sorted(modules.items()))
 
 
 def of(models: list[str], entries: list[Entry]) -> list[Entry]:
@@ -73,15 +73,15 @@ def card(family: str, models: list[str], entries: list[Entry], spectra: dict[str
     """The page of a family."""
     from hpnets.models.registry import model_class
 
-    found = of(models, entries)
+    own = of(models, entries)
     module = importlib.import_module(f"hpnets.models.{family}")
     parts = [f"# {', '.join(models)}", markdown((module.__doc__ or "").strip())]
     parts += [f"Code: `hpnets/models/{family}.py`. Written by `python -m recipes.zoo.cards` from code and index."]
     for name in models:
         parts += [f"## `{name}`", markdown(inspect.getdoc(model_class(name)) or "")]
         parts += [options_table(name), *size_table(name)]
-    parts += [section for entry in found for section in weights(entry)]
-    if any(entry["name"] in spectra for entry in found):
+    parts += [section for entry in own for section in weights(entry)]
+    if any(entry["name"] in spectra for entry in own):
         parts += [f"![kernel spectra after training, beside the additive twins]({family}.svg)"]
     return "\n\n".join(parts) + "\n"
 
@@ -104,11 +104,11 @@ def size_table(name: str) -> list[str]:
     from hpnets.models import generates_pictures
     from recipes.zoo.sizes import sizes
 
-    found = sizes(name)
-    if not found:
+    costs = sizes(name)
+    if not costs:
         return []
     what = "pictures of 3x32x32 from 3072 latents" if generates_pictures(name) else "3x32x32 images and 10 classes"
-    rows = [f"| `{size}` | {c.parameters:,} | {c.flops:,} |" for size, c in found.items()]
+    rows = [f"| `{size}` | {c.parameters:,} | {c.flops:,} |" for size, c in costs.items()]
     head = [f"| size, for {what} | parameters | FLOPs of a forward pass |", "| --- | ---: | ---: |"]
     return ["\n".join([*head, *rows])]
 

@@ -36,20 +36,20 @@ def drift_width(
 
     if seeds < 2:
         raise ValueError(f"seeds is {seeds}; allowed: >= 2, for a spread")
-    found: dict[str, dict[str, object]] = {}
+    measured: dict[str, dict[str, object]] = {}
     for model in models.split(","):
-        found[model] = {}
+        measured[model] = {}
         for width in widths.split(","):
-            found[model][width] = mean_std([drift(model, int(width), seed, epochs, rate) for seed in range(seeds)])
-            print(model, width, found[model][width], flush=True)
+            measured[model][width] = mean_std([drift(model, int(width), seed, epochs, rate) for seed in range(seeds)])
+            print(model, width, measured[model][width], flush=True)
     command = command_of("recipes.zoo.drift_width")
-    record = {"command": command, "about": ABOUT.format(epochs=epochs, seeds=seeds, rate=rate), "drift": found}
+    record = {"command": command, "about": ABOUT.format(epochs=epochs, seeds=seeds, rate=rate), "drift": measured}
     write_json(Path(out) / "width.json", record)
 
 
 def drift(model: str, width: int, seed: int, epochs: int, rate: float) -> float:
     """The kernel drift of one run."""
-    from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
+    from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions, WandbOptions
     from hpnets.training import train
 
     options = {"name": model, "width": width, **({"scale_inputs": True} if model.startswith("pnn") else {})}
@@ -58,7 +58,7 @@ def drift(model: str, width: int, seed: int, epochs: int, rate: float) -> float:
         optim=OptimOptions("sgd", learning_rate(options, seed, rate)),
         ntk=NTKOptions(PROBE, "epoch", metrics=["drift"]),
         trainer=TrainerOptions(max_epochs=epochs, accelerator="cpu"),
-        wandb="off",
+        wandb=WandbOptions("off"),
         seed=seed,
     )
     with tempfile.TemporaryDirectory() as folder:

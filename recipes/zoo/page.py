@@ -14,7 +14,8 @@ one split, and so is its additive twin, the same config with `--model.product su
 from `checkpoints/index.json` by `python -m recipes.zoo.page` (`--sort` orders the tables by another column).
 
 - Metrics are of the test split, mean +- standard deviation over the seeds. The difference is ours minus the twin's,
-  seed by seed. The twin has the same width, optimiser and schedule, which were chosen for ours.
+  seed by seed. The twin has the same width, optimiser and schedule, which were chosen for ours: it was not tuned as
+  much, so that the difference is not yet that of the product alone.
 - FLOPs are of one sample; the products counted among them in parentheses, in thousands.
 - Drift is |K_T - K_0| / |K_0| of the trace kernel on the probe set, which a change of scale dominates; cosine drift is
   blind to scale. Where more than half of the parameters have no gradient at the start (gates that begin at zero), the
@@ -50,7 +51,7 @@ def zoo_page(
     goals, folder = by_goal(Path(index), sort), Path(results)
     for goal, entries in goals.items():
         draw_metric(entries, folder / f"{goal}.svg")
-    twins = {name: found for name, found in read_spectra(folder).items() if found["twin"]}
+    twins = {name: of for name, of in read_spectra(folder).items() if of["twin"]}
     draw_spectra(twins, folder / "spectra.svg")
     if (folder / "width.json").is_file():
         draw_width(folder / "width.json", folder / "width.svg")
@@ -83,11 +84,11 @@ def trained_in(file: Path) -> str:
     """A text on how long everything took, as recipes/zoo/train.py recorded it; "" if it has not."""
     if not file.is_file():
         return ""
-    found = json.loads(file.read_text())
-    calls = "\n".join(f"{call['command']}  # {call['runs']} runs, {call['seconds']:.0f} s" for call in found["calls"])
-    e = found["environment"]
+    record = json.loads(file.read_text())
+    calls = "\n".join(f"{call['command']}  # {call['runs']} runs, {call['seconds']:.0f} s" for call in record["calls"])
+    e = record["environment"]
     return (
-        f"Trained in {found['seconds'] / 60:.1f} minutes of wall time ({found['runs']} runs, {e['cores']} cores, "
+        f"Trained in {record['seconds'] / 60:.1f} minutes of wall time ({record['runs']} runs, {e['cores']} cores, "
         f"torch {e['versions']['torch']}):\n\n```text\n{calls}\n```\n"
     )
 
@@ -98,16 +99,16 @@ def width_section(file: Path, here: Path) -> str:
         return ""
     from hpnets.report import spread
 
-    found = json.loads(file.read_text())
-    widths = list(next(iter(found["drift"].values())))
-    rows = [f"| {m} | {' | '.join(spread(points[w]) for w in widths)} |" for m, points in found["drift"].items()]
+    record = json.loads(file.read_text())
+    widths = list(next(iter(record["drift"].values())))
+    rows = [f"| {m} | {' | '.join(spread(points[w]) for w in widths)} |" for m, points in record["drift"].items()]
     head = f"| drift at width | {' | '.join(widths)} |\n|{' --- |' * (len(widths) + 1)}"
     return f"""## Drift against width
 
-{found["about"]}
+{record["about"]}
 
 ```text
-{found["command"]}
+{record["command"]}
 ```
 
 {head}

@@ -94,10 +94,10 @@ def check_twins(runs: "list[RunFolder]", twins: "list[RunFolder]") -> None:
     wanted = [run.options().to_dict() for run in runs]
     for o in wanted:
         o["model"]["product"] = "sum"
-    found = [run.options().to_dict() for run in twins]
-    for o in (*wanted, *found):
+    given = [run.options().to_dict() for run in twins]
+    for o in (*wanted, *given):
         del o["wandb"]
-    if wanted != found:
+    if wanted != given:
         raise ValueError(
             f"twins are {[str(run.path) for run in twins]}; allowed: the runs with model.product: sum, seed by seed"
         )

@@ -69,8 +69,8 @@ def check_options(run: "RunFolder", options: "RunOptions") -> None:
     if not run.config.is_file():
         return
     # Both sides go through json, which makes tuples lists, as yaml does.
-    found, wanted = (json.loads(json.dumps(o.to_dict())) for o in (complete(run.options()), options))
-    differing = [key for key in wanted if found[key] != wanted[key]]
+    given, wanted = (json.loads(json.dumps(o.to_dict())) for o in (complete(run.options()), options))
+    differing = [key for key in wanted if given[key] != wanted[key]]
     if differing:
         raise ValueError(
             f"{run.path} was made with another {', '.join(differing)} than its config has now; "

@@ -23,13 +23,13 @@ def sizes(name: str) -> dict[str, Cost]:
     """The cost of each named size for 3x32x32 images and 10 classes, or for pictures of 3x32x32; {} without sizes."""
     if "size" not in model_options(name):
         return {}
-    found = {}
+    costs = {}
     for size in model_option_docs(name)["size"].allowed.split(", "):
         # Weights are on "meta", without memory, except a generator's: its demodulation turns off autocast, which has no
         # "meta".
         with torch.device("cpu" if generates_pictures(name) else "meta"):
-            found[size] = cost(build(name, size=size), IMAGE)
-    return dict(sorted(found.items(), key=lambda item: item[1].parameters))
+            costs[size] = cost(build(name, size=size), IMAGE)
+    return dict(sorted(costs.items(), key=lambda item: item[1].parameters))
 
 
 def build(name: str, **options: Any) -> torch.nn.Module:

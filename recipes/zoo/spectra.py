@@ -15,8 +15,8 @@ def record_spectra(results: Path, cell: str, runs: "Sequence[RunFolder]", twins:
     """Enter a cell's eigenvalues: {"ours": one list for each seed, "twin": the same or []}, descending, four digits."""
     from hpnets.atomic_files import write_text
 
-    found = {**read_spectra(results), cell: {"ours": eigenvalues(runs), "twin": eigenvalues(twins)}}
-    lines = [f"{json.dumps(name)}: {json.dumps(found[name])}" for name in sorted(found)]
+    spectra = {**read_spectra(results), cell: {"ours": eigenvalues(runs), "twin": eigenvalues(twins)}}
+    lines = [f"{json.dumps(name)}: {json.dumps(spectra[name])}" for name in sorted(spectra)]
     write_text(results / "spectra.json", "{\n" + ",\n".join(lines) + "\n}\n")
 
 

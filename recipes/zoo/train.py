@@ -120,9 +120,9 @@ def publish(runs: CellRuns, checkpoints: Path, results: Path) -> str:
     record_spectra(results, runs.cell.name, ours, twins)
     seconds = sum(run.read_summary()["seconds"] for run in (*ours, *twins))
     name = next(key for key in entry.metrics if key != "test/loss")
-    found = f"{name} {entry.metrics[name]['mean']:.4g} +- {entry.metrics[name]['std']:.2g}"
+    metric = f"{name} {entry.metrics[name]['mean']:.4g} +- {entry.metrics[name]['std']:.2g}"
     twin = f", twin {entry.twin['metrics'][name]['mean']:.4g}" if entry.twin else ""
-    return f"{entry.name}: {found}{twin}, {len(ours) + len(twins)} runs, {seconds:.1f} s"
+    return f"{entry.name}: {metric}{twin}, {len(ours) + len(twins)} runs, {seconds:.1f} s"
 
 
 def record_call(out: Path, results: Path, jobs: int, runs: int, seconds: float) -> None:

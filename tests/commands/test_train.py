@@ -1,5 +1,6 @@
 """The command line of recipes/train.py: its help, its config files, and its answers to mistakes."""
 
+import dataclasses
 import os
 import random
 import re
@@ -15,7 +16,8 @@ import torch
 import yaml
 
 from hpnets.commands import training_run
-from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
+from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions, WandbOptions
+from hpnets.training.errors import FolderTaken
 from tests.in_process import ROOT, run_script
 
 RECIPE = ROOT / "recipes" / "train.py"
@@ -71,6 +73,7 @@ def test_help_of_a_model_and_a_task(run: Run) -> None:
         assert there in text
         assert absent not in text
         assert "model.name" not in text
+        assert "wandb.mode" not in text
     words = " ".join(run("--model", "mlp", "--task", "line", "--help")[1].split())
     assert "--model.bias {true,false} have biases, 0 at the start; allowed: true or false (type: bool" in words
     assert "--task.input_dim INPUT_DIM dimension of x (type: int, default: 1)" in words
@@ -85,7 +88,16 @@ def test_help_of_a_model_says_what_each_option_is_and_allows(run: Run) -> None:
 
 def test_general_help_names_all_groups(run: Run) -> None:
     text = run("--help")[1]
-    for flag in ("--model NAME", "--task NAME", "--optim.lr", "--ntk.every", "--trainer.devices", "--resume", "--out"):
+    for flag in (
+        "--model NAME",
+        "--task NAME",
+        "--optim.lr",
+        "--ntk.every",
+        "--trainer.devices",
+        "--resume",
+        "--out",
+        "--wandb MODE",
+    ):
         assert flag in text
 
 
@@ -104,7 +116,7 @@ def test_lists(run: Run) -> None:
 
 FLAGS = "--model ncp --model.skip true --model.degree 3 --task=line --task.target cubic --task.train_range [-1,1]"
 FLAGS += " --optim.name sgd --optim.lr 0.1 --ntk.every 5 --ntk.outputs 0"
-FLAGS += " --ntk.metrics [drift] --trainer.max_epochs 3 --wandb off --seed 4"
+FLAGS += " --ntk.metrics [drift] --trainer.max_epochs 3 --wandb off --wandb.tags [a,b] --wandb.project p --seed 4"
 MEANT = RunOptions(
     model={
         **{"name": "ncp", "degree": 3, "width": 256, "activation": "none", "norm": "none", "skip": True},
@@ -113,7 +125,7 @@ MEANT = RunOptions(
     optim=OptimOptions("sgd", 0.1),
     ntk=NTKOptions(every=5, outputs=0, metrics=["drift"]),
     trainer=TrainerOptions(max_epochs=3),
-    wandb="off",
+    wandb=WandbOptions("off", "p", tags=["a", "b"]),
     seed=4,
 )
 
@@ -152,6 +164,31 @@ def test_the_config_of_a_run_folder_can_be_fed_back(options: Callable[..., RunOp
     meant = options("--model", "mlp", "--model.bias", "false", "--ntk.every", "log", "--seed", "3")
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(meant.to_dict()))
     assert options("--config", "config.yaml") == meant
+    (tmp_path / "old.yaml").write_text("model:\n  name: mlp\nwandb: offline  # as earlier versions wrote it\n")
+    assert options("--config", "old.yaml", "--wandb.group", "g").wandb == WandbOptions("offline", group="g")
+
+
+def test_resume_takes_what_may_change_from_flags(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[RunOptions] = []
+    monkeypatch.setattr(training_run, "run", lambda options, folder, resume: seen.append(options))
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "config.yaml").write_text(yaml.safe_dump({**MEANT.to_dict(), "task": {"name": "mnist"}}))
+    flags = "--trainer.max_epochs=40 --task.download --task.root 7 --resume old --trainer.max_time 2h"
+    flags += " --wandb off --wandb.group g"
+    assert run(*flags.split())[0] == 0
+    assert (seen[0].trainer.max_epochs, seen[0].trainer.max_time, seen[0].wandb) == (
+        *(40, "2h", dataclasses.replace(MEANT.wandb, mode="off", group="g")),
+    )
+    assert (seen[0].task["download"], seen[0].task["root"]) == (True, "7")
+    assert (seen[0].model, seen[0].optim) == (MEANT.model, MEANT.optim)
+    for flag, message in (
+        ("--trainer.max_epochs 0", r"trainer.max_epochs is 0; allowed: an integer >= 1"),
+        ("--trainer.max_epochs", r"trainer.max_epochs is True; allowed: an integer"),
+        ("--wandb of", r"wandb.mode is 'of'; allowed: 'online'"),
+    ):
+        status, _, error = run("--resume", "old", *flag.split())
+        assert status == 2
+        assert re.search(message, error), error
 
 
 def test_resume_takes_its_options_from_the_run(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +239,18 @@ MISTAKES = [
     ("--model mlp --task generate", "unknown task 'generate'"),
     ("--gan.latent 3", "gan is .*; allowed for 'ccp', no generator: no change"),
     ("--model style_generator --gan.ema 1", "gan.ema is 1.0; allowed: >= 0 and < 1"),
-    ("--optim.name adma", r"--optim\.name is 'adma'; did you mean adam"),
+    ("--optim.name adma", r"optim\.name is 'adma'; did you mean adam"),
+    ("--optim.schedule cosin", r"optim\.schedule is 'cosin'; did you mean cosine\?"),
+    ("--optim.warmup 360", r"optim\.warmup is 360.0; allowed: fewer steps than the 360 of the run"),
+    ("--optim.clip -1", r"optim\.clip is -1.0; allowed: a finite number >= 0"),
+    ("--optim.betas [0.9,1]", r"optim\.betas is \[0.9, 1.0\]; allowed: two numbers >= 0 and < 1"),
+    ("--optim.nesterov true --optim.momentum 0", r"optim\.nesterov is True; allowed: false with momentum 0"),
+    ("--optim.ema 1", r"optim\.ema is 1.0; allowed: >= 0 and < 1"),
+    ("--task line --optim.mixup 0.2", r"optim\.mixup is 0.2; allowed for task 'line', which has no classes: 0"),
+    ("--optim.mixup 0.2 --task.batch_size 1", r"task\.batch_size is 1; allowed with optim\.mixup: >= 2"),
+    ("--task.augment flop", r"augment is 'flop'; did you mean crop"),
+    ("--task line --task.augment crop", r"--task\.augment crop"),
+    ("--model style_generator --optim.clip 1", r"optim\.clip is 1.0; allowed for models that generate pictures: 0"),
     ("--optim.lr -1", r"optim\.lr is -1.0; allowed: a finite number > 0"),
     ("--optim.lr inf", r"optim\.lr"),
     ("--ntk.probe 1198", r"ntk\.probe is 1198; allowed: at most 1197, the training samples"),
@@ -211,9 +259,20 @@ MISTAKES = [
     ("--ntk.every never", r"--ntk\.every is 'never'; allowed: an integer, 'epoch', 'log', 'off'"),
     ("--ntk.outputs 10", "outputs .*10; allowed: logits 0 to 9"),
     ("--ntk.metrics [drift,foo]", "metrics .*'foo'; allowed: drift"),
+    ("--ntk.blocks V", "blocks is 'V', which matches no parameter; allowed: patterns of U.0"),
+    ("--freeze U,V", "freeze is 'V', which matches no parameter; allowed: patterns of U.0, U.1"),
+    ("--freeze *", r"freeze is '\*', which leaves nothing to train"),
+    ("--init_from cpp-digits", "unknown checkpoint 'cpp-digits'; did you mean"),
+    ("--init_from ncp-digits", "init_from is 'ncp-digits', whose weights fit nothing in the network"),
     ("--trainer.max_epochs 0", r"trainer\.max_epochs is 0; allowed: an integer >= 1"),
-    ("--trainer.devices 0", r"trainer\.devices is 0; allowed: an integer >= 1"),
-    ("--trainer.devices two", "--trainer.devices is 'two'; allowed: an integer"),
+    ("--trainer.devices 0", r"trainer\.devices is 0; allowed: an integer >= 1, 'auto'"),
+    ("--trainer.devices two", "--trainer.devices is 'two'; allowed: an integer, 'auto'"),
+    ("--trainer.num_nodes 0", r"trainer\.num_nodes is 0; allowed: an integer >= 1, 'auto'"),
+    ("--trainer.num_nodes 2", r"trainer\.num_nodes is 2; allowed: 1 without a launcher"),
+    (
+        "--trainer.strategy fsdp",
+        r"trainer\.strategy is 'fsdp'; allowed: auto, ddp: a kernel needs all weights on its device",
+    ),
     pytest.param("--trainer.accelerator gpu", "'accelerator': 'gpu'.* cannot be run here: No supported gpu", marks=GPU),
     ("--trainer.accelerator cup", "'accelerator': 'cup'.* Available names are: .*cpu"),
     ("--trainer.accelerator cpu --trainer.strategy dpd", "'strategy': 'dpd'.* cannot be run here"),
@@ -225,15 +284,50 @@ MISTAKES = [
     ("--model resnet18 --model.stem imagenet", r"input_shape is \(1, 8, 8\); allowed: images .* of at least 32x32"),
     ("--model.parametrisation mupp", "parametrisation is 'mupp'; did you mean mup"),
     ("--trainer.precision 31", "trainer.precision is '31'; allowed: 32-true"),
-    ("--wandb ofline", "--wandb is 'ofline'; did you mean offline"),
+    ("--wandb ofline", "--wandb.mode is 'ofline'; did you mean offline"),
+    ("--wandb.project=", r"wandb\.project is ''; allowed: a text of 1 to 128 characters, null"),
+    ("--wandb.tags 3", "--wandb.tags is '3'; allowed: a list"),
+    ("--wandb.tag [a]", "--wandb.tag .a.; did you mean --wandb.tags"),
     ("--seed -1", r"seed is -1; allowed: 0 to 2\*\*32 - 1"),
     ("--task mnist", r"no readable files in .*/MNIST/raw .*--task\.download true fetches them"),
+    ("--task fashion_mnist --task.verify maybe", "--task.verify is 'maybe'; allowed: true or false"),
+    (
+        "--task image_folder --task.root .",
+        r"root is '\.', and of folders with pictures \. holds none; allowed: at least 2",
+    ),
+    ("--task table --task.data irises", r"data is 'irises'; did you mean iris\?"),
+    ("--task table --task.file none.csv --task.target y", r"file is 'none\.csv'; allowed: a file, there is none at /"),
+    ("--task table --task.drop radius", "--task.drop is 'radius'; allowed: a list of names, null"),
     ("--task.batch_size 1198", "batch_size is 1198; allowed: at most 1197"),
     ("--task line --task.target cubik", r"target is 'cubik'; did you mean cubic\?"),
     ("--resume none", "'none' is no run folder: there is no none/config.yaml"),
-    ("--resume", "--resume takes a run folder and no other flag"),
-    ("--resume none --seed 1", "--resume takes a run folder and no other flag"),
-    ("--resume=none --seed 1", "--resume takes a run folder and no other flag"),
+    ("--resume", "--resume is ''; allowed: the folder of a run"),
+    ("--resume= --seed 1", "--resume is ''; allowed: the folder of a run"),
+    ("--resume none --seed 1", "--seed '1' is given with --resume; allowed: changes of trainer.max_epochs"),
+    ("--optim.lr=1 --resume=none", "--optim.lr '1' is given with --resume; allowed: changes of trainer.max_epochs"),
+    ("--resume none --dry_run", "--dry_run 'true' is given with --resume"),
+    ("--resume none --trainer.max_epoch 3", r"--trainer\.max_epoch '3' .*; did you mean trainer\.max_epochs"),
+    ("--resume none 3", "'3' is given with --resume; allowed: flags"),
+    ("--resume none --trainer.max_epochs 3", "'none' is no run folder: there is no none/config.yaml"),
+    ("--trainer.max_time 2", r"trainer\.max_time is '2'; allowed: a time such as 90s"),
+    (
+        "--trainer.save_every 2epochs",
+        r"trainer\.save_every is '2epochs'; allowed: an integer >= 1 \(steps\), epoch, a t",
+    ),
+    ("--trainer.val_every 0", r"trainer\.val_every is 0; allowed: an integer >= 1"),
+    ("--trainer.limit_train_batches 19", r"trainer\.limit_train_batches is 19; allowed: at most 18, those of an epoch"),
+    (
+        "--trainer.accumulate_grad_batches 19",
+        r"accumulate_grad_batches is 19; allowed: at most 18, the batches of an ep",
+    ),
+    (
+        "--model style_generator --trainer.compile true",
+        "trainer.compile is True; allowed for 'style_generator': False",
+    ),
+    (
+        "--model style_generator --trainer.accumulate_grad_batches 2",
+        "accumulate_grad_batches is 2; allowed for 'style_gen",
+    ),
     ("--config none.yaml", r"--config: File does not exist: '.*none\.yaml'"),
     ("--config broken.yaml", r"broken\.yaml is not readable: while parsing"),
     ("--config list.yaml", r"list\.yaml: the configuration is \[1\]; allowed: options by name"),
@@ -242,7 +336,7 @@ MISTAKES = [
     ("--config deep.yaml", r"deep\.yaml is not readable: "),
     ("--config null.yaml", r"ntk\.probe is None; allowed: an integer"),
     ("--config model_null.yaml", r"model\.skip is None; allowed: true or false"),
-    ("--config wandb.yaml", r"--wandb is false, which yaml makes of off; allowed: 'off', in quotes"),
+    ("--config wandb.yaml", r"--wandb.mode is false, which yaml makes of off; allowed: 'off', in quotes"),
     ("--task sphere --task.degrees 1.5", r"degrees"),
     ("--task line --task.train_range [a,b]", r"--task\.train_range is .*; allowed: a list of numbers, null"),
     ("--model mlp --model.width 1099511627776", "model .* does not fit into memory"),
@@ -299,12 +393,50 @@ def test_a_folder_in_use_is_not_touched(run: Run, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["mine.txt"]
 
 
+def test_runs_of_one_second_take_folders_of_their_own(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Each goes on to the next name if another run takes one, also between its check and its start."""
+    tried: list[Path] = []
+
+    def run(options: RunOptions, folder: Path, resume: bool) -> None:
+        tried.append(folder)
+        assert os.environ["HPNETS_OUT"] == str(folder)  # of the processes that Lightning starts
+        if len(tried) < 3:
+            raise FolderTaken
+
+    monkeypatch.setattr(training_run, "run", run)
+    training_run.start(MEANT, None)
+    first = str(tried[0])
+    assert re.fullmatch(r"runs/ncp-digits-\d{8}-\d{6}", first)
+    assert [*map(str, tried)] == [first, f"{first}-2", f"{first}-3"]
+
+
+@pytest.mark.parametrize("devices", ["1", "3"])
+def test_another_number_of_processes_than_was_started_leaves_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, devices: str
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    status, _, stderr = run("--out", "run", "--trainer.devices", devices)
+    assert (status, stderr.count("\n")) == (2, 1)
+    assert f"trainer.devices is {devices} and trainer.num_nodes is 1; allowed: a product of 2" in stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_under_a_launcher_out_is_needed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.delenv("HPNETS_OUT")
     status, _, stderr = run()
     assert status == 2
     assert "--out is needed under a launcher" in stderr
+
+
+def test_a_dry_run_tries_everything_and_leaves_nothing(run: Run, tmp_path: Path) -> None:
+    flags = "--model mlp --model.width 8 --ntk.probe 8 --trainer.accelerator cpu --out here/run --dry_run"
+    status, text, error = run(*flags.split())
+    assert (status, error) == (0, "")
+    assert "resumed at step 3" in text
+    assert "metrics and kernel fingerprint are as recorded" in text
+    assert text.splitlines()[-1].startswith("dry run: 6 steps were trained, validated, measured, saved and resumed, te")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 SMALL = (

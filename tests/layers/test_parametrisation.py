@@ -15,6 +15,7 @@ from hpnets.layers.parametrisation import (
     Scaling,
     apply_scalings,
     drawn,
+    layers_of,
     mup_scaling,
     mup_scalings,
     ntk_scalings,
@@ -49,20 +50,20 @@ def shape(*sizes: int, rms: float = 1.0) -> Drawn:
 @pytest.mark.parametrize("draw", ["normal", "trunc"])
 def test_drawn_is_the_distributions_own_mean_square(draw: str) -> None:
     state = torch.get_rng_state()
-    found = drawn(lambda: Raw(64, draw))
+    shapes = drawn(lambda: Raw(64, draw))
     assert torch.equal(torch.get_rng_state(), state)
-    assert drawn(lambda: Raw(64, draw)) == found
+    assert drawn(lambda: Raw(64, draw)) == shapes
     for name, fan_in in (("W.weight", 64), ("C.weight", 64)):
-        assert found[name].rms == pytest.approx(fan_in**-0.5, rel=1e-6 if draw == "normal" else 0.01)
-    assert found["U.bias"].rms == pytest.approx(0.5 / math.sqrt(3), rel=1e-3)
-    assert found["factor"] == shape(64, 64)
-    assert found["alpha"].rms == 0
+        assert shapes[name].rms == pytest.approx(fan_in**-0.5, rel=1e-6 if draw == "normal" else 0.01)
+    assert shapes["U.bias"].rms == pytest.approx(0.5 / math.sqrt(3), rel=1e-3)
+    assert shapes["factor"] == shape(64, 64)
+    assert shapes["alpha"].rms == 0
 
 
 def test_drawn_knows_gamma_by_its_mean() -> None:
-    found = drawn(lambda: create_model("mfn_gabor", input_shape=(2,), output_dim=1, width=32, frequency=3.0, depth=1))
-    assert found["g.0.w.weight"].rms == pytest.approx(3 / math.sqrt(2), rel=1e-6)
-    assert found["g.0.gamma"].rms == pytest.approx(1.0, rel=1e-6)
+    shapes = drawn(lambda: create_model("mfn_gabor", input_shape=(2,), output_dim=1, width=32, frequency=3.0, depth=1))
+    assert shapes["g.0.w.weight"].rms == pytest.approx(3 / math.sqrt(2), rel=1e-6)
+    assert shapes["g.0.gamma"].rms == pytest.approx(1.0, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -82,17 +83,17 @@ def test_drawn_knows_gamma_by_its_mean() -> None:
     ],
 )
 def test_the_table_of_mup(own: Drawn, base: Drawn, layer: bool, scaled: bool, expected: tuple[float, ...]) -> None:
-    found = mup_scaling(own, base, layer, scaled)
-    assert (found.multiplier, found.init, found.sgd, found.adam) == pytest.approx(expected)
+    measured = mup_scaling(own, base, layer, scaled)
+    assert (measured.multiplier, measured.init, measured.sgd, measured.adam) == pytest.approx(expected)
 
 
 def test_mup_of_a_module_by_name() -> None:
     build = lambda width: lambda: Raw(width)  # noqa: E731
-    found = mup_scalings(Raw(64), drawn(build(64)), drawn(build(16)))
-    assert found["C.weight"].multiplier == 1 / 4
-    assert {found[name].adam for name in ("W.weight", "factor")} == {1 / 4}
-    assert found["gain"] == found["U.bias"] == Scaling(sgd=4.0)
-    assert found["alpha"] == found["tokens.weight"] == Scaling()
+    measured = mup_scalings(Raw(64), drawn(build(64)), drawn(build(16)))
+    assert measured["C.weight"].multiplier == 1 / 4
+    assert {measured[name].adam for name in ("W.weight", "factor")} == {1 / 4}
+    assert measured["gain"] == measured["U.bias"] == Scaling(sgd=4.0)
+    assert measured["alpha"] == measured["tokens.weight"] == Scaling()
 
 
 def test_ntk_of_a_module_by_name() -> None:
@@ -178,8 +179,8 @@ def test_kernels_transforms_copies_and_exports_see_the_multipliers(name: str, ki
     jacobian = vmap(jacrev(lambda p, xi: functional_call(net, p, (xi[None],))[0]), (None, 0))(params, x)
     dense = sum(_kernel(j) for j in jacobian.values())
     for algorithm in ("structured", "jacobian"):
-        found = ntk(net, x, outputs="full", algorithm=algorithm)
-        assert torch.allclose(found, dense, rtol=1e-9, atol=1e-9 * float(dense.abs().max()))
+        kernel = ntk(net, x, outputs="full", algorithm=algorithm)
+        assert torch.allclose(kernel, dense, rtol=1e-9, atol=1e-9 * float(dense.abs().max()))
     y = net(x)
     assert torch.equal(copy.deepcopy(net)(x), y)
     if kind == "mup":  # which has all kinds of scalings; an export takes a second
@@ -210,10 +211,25 @@ def test_groups_of_a_wide_net() -> None:
     net.W[0].bias.requires_grad_(False)
     for optimizer, rates in (("sgd", [0.1, 0.4]), ("adam", [0.025, 0.1]), ("adamw", [0.025, 0.1])):
         groups = parameter_groups(net, optimizer, 0.1, 0.0 if optimizer == "adam" else 0.5)
-        assert sorted(group["lr"] for group in groups) == pytest.approx(rates)
+        assert sorted({group["lr"] for group in groups}) == pytest.approx(rates)
         assert sum(len(group["params"]) for group in groups) == len(list(net.parameters())) - 1
+        weights = {id(layer.weight) for layer in layers_of(net).values()}
         for group in groups:
-            assert group["lr"] * group["weight_decay"] == pytest.approx(0.0 if optimizer == "adam" else 0.05)
+            decays = optimizer != "adam" and id(group["params"][0]) in weights
+            assert group["lr"] * group["weight_decay"] == pytest.approx(0.05 if decays else 0.0)
+            assert len({id(p) in weights for p in group["params"]}) == 1 or optimizer == "adam"
+
+
+def test_what_decays() -> None:
+    """Weights of layers of any shape, and other arrays; no bias, norm or gate, of any shape."""
+    net = nn.Sequential(nn.Linear(1, 4), nn.LayerNorm(4), nn.Linear(4, 1), nn.Conv1d(1, 1, 1))
+    net.gate = nn.Parameter(torch.ones(4, 1, 1))
+    net.tokens = nn.Parameter(torch.ones(1, 2, 4))
+    named = {id(p): name for name, p in net.named_parameters()}
+    groups = parameter_groups(net, "sgd", 0.1, 0.5)
+    decay = {named[id(p)]: group["weight_decay"] for group in groups for p in group["params"]}
+    assert {name for name, value in decay.items() if value} == {"0.weight", "2.weight", "3.weight", "tokens"}
+    assert set(decay.values()) == {0.0, 0.5}
 
 
 def test_refusals() -> None:
@@ -286,15 +302,15 @@ def test_modulated_convolutions_are_known_to_scale_themselves() -> None:
 def test_queries_are_known_to_be_contracted_with_keys() -> None:
     options = {"width": 8, "base_width": 2, "parametrisation": "mup"}
     net = create_model("linear_attention", input_shape=(1, 8, 8), output_dim=3, **options)
-    found = net.scalings
-    assert found["blocks.1.attention.W_Q.weight"] == Scaling(multiplier=1 / 4, adam=1 / 4)
-    assert found["blocks.1.attention.W_K.weight"] == Scaling(adam=1 / 4)
+    measured = net.scalings
+    assert measured["blocks.1.attention.W_Q.weight"] == Scaling(multiplier=1 / 4, adam=1 / 4)
+    assert measured["blocks.1.attention.W_K.weight"] == Scaling(adam=1 / 4)
 
 
 def test_queries_of_the_additive_twin_are_hidden_weights_as_others() -> None:
     options = {"width": 8, "base_width": 2, "parametrisation": "mup", "product": "sum"}
-    found = create_model("linear_attention", input_shape=(1, 8, 8), output_dim=3, **options).scalings
-    assert found["blocks.1.attention.W_Q.weight"] == found["blocks.1.attention.W_K.weight"] == Scaling(adam=1 / 4)
+    measured = create_model("linear_attention", input_shape=(1, 8, 8), output_dim=3, **options).scalings
+    assert measured["blocks.1.attention.W_Q.weight"] == measured["blocks.1.attention.W_K.weight"] == Scaling(adam=1 / 4)
 
 
 @pytest.mark.parametrize("product", ["hadamard", "sum"])

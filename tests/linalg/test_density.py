@@ -34,7 +34,7 @@ def exact(eigenvalues: Tensor, estimate: Density) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("log", [False, True])
 @pytest.mark.parametrize("name", SPECTRA)
 def test_density_is_that_of_the_exact_histogram(name: str, log: bool) -> None:
-    estimate = density(with_eigenvalues(SPECTRA[name]), probes=32, log=log)
+    estimate = density(with_eigenvalues(SPECTRA[name]), vectors=32, log=log)
     curve, share = exact(SPECTRA[name], estimate)
     assert float((estimate.cumulative - share).abs().max()) < 0.03
     assert float(torch.trapezoid((estimate.density - curve).abs(), estimate.grid)) < 0.1
@@ -44,7 +44,7 @@ def test_density_is_that_of_the_exact_histogram(name: str, log: bool) -> None:
 def test_matrix_free_density_of_a_network_against_its_dense_kernel(log: bool, steps: int) -> None:
     net, x = small_net(), torch.randn(60, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     eigenvalues = torch.linalg.eigvalsh(loop_kernel(net, x, "full"))
-    estimate = density(NTKOperator(net, x, outputs="full"), log=log, steps=steps, probes=8)
+    estimate = density(NTKOperator(net, x, outputs="full"), log=log, steps=steps, vectors=8)
     _, share = exact(eigenvalues, estimate)
     assert float((estimate.cumulative - share).abs().max()) < 0.04
     assert estimate.converged
@@ -74,11 +74,11 @@ def test_the_band_holds_the_exact_curve_as_often_as_it_says() -> None:
     assert max(width) < 0.1
 
 
-def test_the_band_narrows_with_the_probes() -> None:
+def test_the_band_narrows_with_the_vectors() -> None:
     k = with_eigenvalues(SPECTRA["uniform"])
-    few, many = (density(k, probes=p, steps=30) for p in (8, 128))
+    few, many = (density(k, vectors=p, steps=30) for p in (8, 128))
     ratio = float((few.upper - few.lower).mean() / (many.upper - many.lower).mean())
-    assert 2.5 < ratio < 6, "16 times the probes: a band narrower by about 4"
+    assert 2.5 < ratio < 6, "16 times the vectors: a band narrower by about 4"
 
 
 def test_mass_and_order() -> None:
@@ -93,7 +93,7 @@ def test_mass_and_order() -> None:
 def test_moments_lie_within_their_errors() -> None:
     values = SPECTRA["uniform"]
     truth = torch.stack([values.mean(), values.square().mean(), values.pow(3).mean()])
-    estimate = density(with_eigenvalues(values), probes=64)
+    estimate = density(with_eigenvalues(values), vectors=64)
     assert bool(((estimate.moments - truth).abs() < 4 * estimate.moment_errors).all())
     assert bool((estimate.moment_errors < 0.02 * truth).all())
 
@@ -128,7 +128,7 @@ def test_scaling_the_kernel_scales_the_grid() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"probes": 1}, "probes is 1; allowed: >= 2"),
+        ({"vectors": 1}, "vectors is 1; allowed: >= 2"),
         ({"steps": 0}, "steps is 0; allowed: >= 2"),
         ({"bandwidth": 0.0}, "bandwidth is 0.0; allowed: > 0"),
         ({"kernel": torch.ones(2, 3)}, r"shape \(2, 3\)"),

@@ -48,8 +48,8 @@ def test_values_and_gradients_are_those_of_complex_numbers(activation: str, comp
     (y * loss_weights).sum().backward()
     (expected * loss_weights).sum().backward()
     for layer, W_l, b_l in zip(net.W, W, bias, strict=True):
-        for real, imaginary, found in [(layer.A.weight, layer.B.weight, W_l), (layer.a, layer.b, b_l)]:
-            torch.testing.assert_close(torch.complex(real.grad, imaginary.grad), found.grad, rtol=1e-6, atol=1e-6)
+        for real, imaginary, measured in [(layer.A.weight, layer.B.weight, W_l), (layer.a, layer.b, b_l)]:
+            torch.testing.assert_close(torch.complex(real.grad, imaginary.grad), measured.grad, rtol=1e-6, atol=1e-6)
 
 
 def test_without_activation_it_is_complex_linear() -> None:
@@ -73,7 +73,7 @@ def witness(activation: str) -> float:
     """Spread of the normalised kernel of two unit vectors of C^8, <x, x'> = .3 + i t, over t = 0, .4, .8."""
     e, i = torch.eye(16, dtype=torch.float64)[0], torch.eye(16, dtype=torch.float64)[8]
     rest = torch.eye(16, dtype=torch.float64)[1]
-    found = []
+    measured = []
     for t in (0.0, 0.4, 0.8):
         x = torch.stack([e, 0.3 * e + t * i + (1 - 0.09 - t**2) ** 0.5 * rest])
         kernels = []
@@ -84,8 +84,8 @@ def witness(activation: str) -> float:
             )
             kernels.append(ntk(net.double(), x, outputs="full")[:, :, 0, 0])
         K = torch.stack(kernels).mean(0)
-        found.append(float(K[0, 1] / (K[0, 0] * K[1, 1]).sqrt()))
-    return max(found) - min(found)
+        measured.append(float(K[0, 1] / (K[0, 0] * K[1, 1]).sqrt()))
+    return max(measured) - min(measured)
 
 
 def test_the_split_kernel_is_blind_to_the_imaginary_inner_product_and_the_cardioid_one_is_not() -> None:

@@ -18,8 +18,8 @@ from tests.models.nets import IMAGE, small
 def test_mlp(depth: int, width: int, bias: bool) -> None:
     sizes = [64] + [width] * depth + [3]
     weights = sum(a * b for a, b in itertools.pairwise(sizes))
-    found = cost(small("mlp", depth=depth, width=width, bias=bias), IMAGE)
-    assert found == Cost(weights + bias * sum(sizes[1:]), 2 * weights, 0)
+    counted = cost(small("mlp", depth=depth, width=width, bias=bias), IMAGE)
+    assert counted == Cost(weights + bias * sum(sizes[1:]), 2 * weights, 0)
 
 
 @pytest.mark.parametrize(("degree", "width"), [(1, 4), (2, 7), (5, 16)])

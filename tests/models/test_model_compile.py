@@ -26,9 +26,9 @@ def gradients(net: nn.Module, y: Tensor) -> tuple[Tensor, ...]:
 def assert_compiled_is_eager(name: str, backend: str) -> None:
     net = open_gates(small(name, **shallow(name)), name)
     compiled, x = torch.compile(net, backend=backend, fullgraph=True), samples()
-    expected, found = net(x), compiled(x)
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
-    for p, q in zip(gradients(net, found), gradients(net, expected), strict=True):
+    expected, measured = net(x), compiled(x)
+    torch.testing.assert_close(measured, expected, rtol=1e-4, atol=1e-5)
+    for p, q in zip(gradients(net, measured), gradients(net, expected), strict=True):
         assert (p - q).norm() <= 1e-3 * q.norm() + 1e-5
 
 

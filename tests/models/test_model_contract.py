@@ -103,11 +103,11 @@ def test_mixed_precision_is_finite_and_close(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_the_cost_is_that_of_its_parameters_and_operations(name: str) -> None:
     net = small(name)
-    found = cost(net, IMAGE)
-    assert found.parameters == sum(p.numel() for p in net.parameters())
-    assert 0 <= found.products < found.flops
+    counted = cost(net, IMAGE)
+    assert counted.parameters == sum(p.numel() for p in net.parameters())
+    assert 0 <= counted.products < counted.flops
     # each weight of a matrix takes part in one multiply-add or more, where it is no filter that is scaled first
-    assert found.flops >= 2 * sum(p.numel() for p in net.parameters() if p.ndim == 2)
+    assert counted.flops >= 2 * sum(p.numel() for p in net.parameters() if p.ndim == 2)
 
 
 @pytest.mark.parametrize("name", ZERO_GATES)
@@ -165,11 +165,11 @@ def test_forward_leaves_nothing_on_the_module(name: str) -> None:
 
 def attributes(net: nn.Module) -> dict[str, int]:
     """The identity of each attribute, parameter and buffer of each module."""
-    found = {}
+    ids = {}
     for name, module in net.named_modules():
         for key, value in {**vars(module), **module._parameters, **module._buffers}.items():
-            found[f"{name}.{key}"] = id(value)
-    return found
+            ids[f"{name}.{key}"] = id(value)
+    return ids
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -266,8 +266,8 @@ def test_wrong_values_are_refused_by_name(name: str) -> None:
         ("resnet18", "norm", "bach", "norm is 'bach'; did you mean batch"),
         ("ncp", "skip", "no", "skip is 'no'; allowed: true or false"),
         ("ccp", "degre", 3, "model 'ccp' has no option 'degre'; did you mean degree"),
-        ("ccp", "output_dim", 0, "output_dim is 0; allowed: an integer >= 1"),
-        ("ccp", "output_dim", 2.0, "output_dim is 2.0; allowed: an integer >= 1"),
+        ("ccp", "output_dim", -1, "output_dim is -1; allowed: an integer >= 0"),
+        ("ccp", "output_dim", 2.0, "output_dim is 2.0; allowed: an integer >= 0"),
         ("ccp", "input_shape", (), r"input_shape is \(\); allowed: one or more sizes >= 1"),
         ("ccp", "input_shape", (1, 0, 8), r"input_shape is \(1, 0, 8\); allowed"),
         ("mlp", "input_shape", (2.5,), r"input_shape is \(2.5,\); allowed"),

@@ -30,10 +30,10 @@ def test_gamma_and_beta_zero_is_the_norm(kind: type[nn.Module], norm: str) -> No
 
 def test_modulate_is_its_formula() -> None:
     x, gamma, beta = samples(2, MAPS), samples(2, (4, 1, 1)), -samples(2, (4, 1, 1))
-    found = modulate(x, gamma, beta)
+    measured = modulate(x, gamma, beta)
     for n in range(2):
         for c in range(4):
-            assert torch.allclose(found[n, c], (1 + gamma[n, c]) * x[n, c] + beta[n, c])
+            assert torch.allclose(measured[n, c], (1 + gamma[n, c]) * x[n, c] + beta[n, c])
 
 
 def test_channel_modulation_is_one_scale_a_channel_and_spatial_one_a_position() -> None:

@@ -134,5 +134,5 @@ def test_the_limit_without_skip_is_that_of_wide_networks(norm: str) -> None:
     torch.manual_seed(0)
     nets = [create_model("ccp", width=1024, **options).double().eval() for _ in range(3)]
     y = torch.cat([net(x).detach() for net in nets], dim=1)
-    found, limit = y @ y.T / y.shape[1], limit_kernel(nets[0], x).covariance
-    assert float((found - limit).norm() / limit.norm()) < 0.2
+    measured, limit = y @ y.T / y.shape[1], limit_kernel(nets[0], x).covariance
+    assert float((measured - limit).norm() / limit.norm()) < 0.2

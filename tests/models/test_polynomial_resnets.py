@@ -61,8 +61,8 @@ def test_d_polynet_block_multiplies_with_the_previous_term() -> None:
     o, sc = b.branch(x), b.downsample(x)
     q = o * b.norm(sc)
     t = q * b.dense[1](b.dense[0](p))
-    y, found = b.step(x, p)
-    assert torch.allclose(found, t)
+    y, measured = b.step(x, p)
+    assert torch.allclose(measured, t)
     assert torch.allclose(y, o + sc + 0.7 * b.bn(b.mix(q)) + 0.7 * t)
 
 

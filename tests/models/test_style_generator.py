@@ -133,8 +133,8 @@ def test_transforms_and_kernels_see_a_whole_picture() -> None:
     rows = torch.cat([jacobian[name].reshape(3, 64, -1) for name in params], 2)
     expected = torch.einsum("nop,mop->nm", rows, rows)
     for algorithm in ("structured", "jacobian", "ntkvp"):
-        found = ntk(net, z, outputs="trace", algorithm=algorithm)
-        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+        kernel = ntk(net, z, outputs="trace", algorithm=algorithm)
+        torch.testing.assert_close(kernel, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_pictures_are_square_grey_or_coloured() -> None:

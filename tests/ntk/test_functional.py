@@ -43,8 +43,8 @@ def test_shared_parameters_are_counted_at_each_place(algorithm: str) -> None:
         for o in range(2)
     ]
     dense = torch.stack(rows) @ torch.stack(rows).T
-    found = ntk(net, x, outputs="full", algorithm=algorithm).permute(0, 2, 1, 3).reshape(10, 10)
-    torch.testing.assert_close(found, dense, rtol=1e-10, atol=1e-10 * float(dense.abs().max()))
+    measured = ntk(net, x, outputs="full", algorithm=algorithm).permute(0, 2, 1, 3).reshape(10, 10)
+    torch.testing.assert_close(measured, dense, rtol=1e-10, atol=1e-10 * float(dense.abs().max()))
 
 
 @pytest.mark.parametrize("algorithm", ["structured", "jacobian", "ntkvp"])

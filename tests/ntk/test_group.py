@@ -16,14 +16,15 @@ from hpnets.models import create_model
 from hpnets.ntk import NTKOperator, ntk, plan
 from hpnets.ntk._ring import pairs
 from tests.linalg.oracles import small_net
+from tests.odd_modules.data_dependent import MixedUnitsLater
 
 
 @pytest.mark.parametrize("world", range(1, 10))
 def test_each_pair_of_blocks_is_contracted_once_and_the_ranks_share_them_evenly(world: int) -> None:
-    found = [[p for step in range(world // 2 + 1) for p in pairs(rank, world, step)] for rank in range(world)]
-    once = sorted(tuple(sorted(pair)) for rank in found for pair in rank)
+    measured = [[p for step in range(world // 2 + 1) for p in pairs(rank, world, step)] for rank in range(world)]
+    once = sorted(tuple(sorted(pair)) for rank in measured for pair in rank)
     assert once == sorted(combinations_with_replacement(range(2 * world), 2))
-    assert len({len(rank) for rank in found}) == 1
+    assert len({len(rank) for rank in measured}) == 1
 
 
 class Gated(nn.Module):
@@ -46,32 +47,32 @@ def kernels(group: "dist.ProcessGroup | None") -> dict[str, Tensor]:
         "conv": (create_model("resnet18", norm="group", **image), torch.randn(11, 1, 8, 8), "2MiB"),
         "gated": (Gated(), torch.randn(11, 5), "20KiB"),
     }
-    found = {}
+    measured = {}
     for name, (net, x, small) in nets.items():
         net, x = net.double().eval(), x.double()
         for outputs in ("full", "trace", 1):
-            found[f"{name} {outputs}"] = ntk(net, x, outputs=outputs, group=group)
-        found[f"{name} rectangular"] = ntk(net, x, x[:4], outputs="full", group=group)
-        found[f"{name} small memory"] = ntk(net, x, outputs="full", memory=small, group=group)
+            measured[f"{name} {outputs}"] = ntk(net, x, outputs=outputs, group=group)
+        measured[f"{name} rectangular"] = ntk(net, x, x[:4], outputs="full", group=group)
+        measured[f"{name} small memory"] = ntk(net, x, outputs="full", memory=small, group=group)
         if name != "conv":
-            found[f"{name} jacobian"] = ntk(net, x, outputs="full", algorithm="jacobian", group=group)
-            found[f"{name} ntkvp"] = ntk(net, x, outputs="full", algorithm="ntkvp", group=group)
-    return {name: k.contiguous() for name, k in found.items()}
+            measured[f"{name} jacobian"] = ntk(net, x, outputs="full", algorithm="jacobian", group=group)
+            measured[f"{name} ntkvp"] = ntk(net, x, outputs="full", algorithm="ntkvp", group=group)
+    return {name: k.contiguous() for name, k in measured.items()}
 
 
 def products(group: "dist.ProcessGroup | None") -> dict[str, Tensor]:
     """Products, diagonals and eigenvalues of the matrix-free kernel, of 11 samples."""
-    found = {}
+    measured = {}
     for dtype in (torch.float32, torch.float64):
         net, x = small_net(dtype), torch.randn(11, 4, dtype=dtype, generator=torch.Generator().manual_seed(1))
         for outputs in ("full", "trace", "sum", 2):
             operator = NTKOperator(net, x, outputs=outputs, memory="60KiB", group=group)
             v = torch.randn(operator.shape[0], 4, dtype=dtype, generator=torch.Generator().manual_seed(2))
-            found[f"{dtype} {outputs} product"] = operator.matmat(v)
-            found[f"{dtype} {outputs} diagonal"] = operator.diagonal()
+            measured[f"{dtype} {outputs} product"] = operator.matmat(v)
+            measured[f"{dtype} {outputs} diagonal"] = operator.diagonal()
         full = NTKOperator(net, x, outputs="full", group=group)
-        found[f"{dtype} eigenvalues"] = spectrum(full, 5).eigenvalues.to(dtype)
-    return found
+        measured[f"{dtype} eigenvalues"] = spectrum(full, 5).eigenvalues.to(dtype)
+    return measured
 
 
 def process(rank: int, world: int, folder: str) -> None:
@@ -124,19 +125,8 @@ def test_a_plan_takes_no_group_and_no_outputs_beside_it() -> None:
 
 
 def test_a_plan_that_later_samples_contradict_is_refused() -> None:
-    class Mixing(nn.Module):
-        """Mixes its units on samples with a negative first entry."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.a, self.out = nn.Linear(4, 4), nn.Linear(4, 3)
-
-        def forward(self, x: Tensor) -> Tensor:
-            h = self.a(x)
-            return self.out(torch.where(x[:, :1] > 0, h * h, h * h.roll(1, 1)))
-
     torch.manual_seed(0)
-    net, x = Mixing().double(), torch.randn(5, 4, dtype=torch.float64).abs()
+    net, x = MixedUnitsLater().double(), -torch.randn(5, 4, dtype=torch.float64).abs()
     given = plan(net, x, outputs="full")
     x[3, 0] *= -1
     with pytest.raises(ValueError, match=r"the plan assumes of a.weight, a.bias what these samples show is not so"):

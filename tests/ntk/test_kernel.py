@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from hpnets.models import create_model
-from hpnets.ntk import ntk, ntk_blocks, plan
+from hpnets.ntk import ntk, ntk_blocks, plan, split_kernel
 from tests.ntk.oracle import dense_kernel, relative, select
 
 ALGORITHMS = ["structured", "jacobian", "ntkvp"]
@@ -56,10 +56,10 @@ def truth(name: str) -> Tensor:
 @pytest.mark.parametrize("name", ["mlp", "ccp", "conv"])
 def test_modes(name: str, outputs: object, algorithm: str) -> None:
     net, x = network(name, 7)
-    found = ntk(net, x[:4], outputs=outputs, algorithm=algorithm)
-    assert relative(found, select(truth(name)[:4, :4], outputs)) < 1e-10
-    found = ntk(net, x[:3], x[2:], outputs=outputs, algorithm=algorithm)
-    assert relative(found, select(truth(name)[:3, 2:], outputs)) < 1e-10
+    kernel = ntk(net, x[:4], outputs=outputs, algorithm=algorithm)
+    assert relative(kernel, select(truth(name)[:4, :4], outputs)) < 1e-10
+    kernel = ntk(net, x[:3], x[2:], outputs=outputs, algorithm=algorithm)
+    assert relative(kernel, select(truth(name)[:3, 2:], outputs)) < 1e-10
 
 
 @pytest.mark.parametrize("outputs", ["full", "trace"])
@@ -71,12 +71,12 @@ def test_any_budget_gives_the_same_kernel(name: str, outputs: str, algorithm: st
     schedules = set()
     for kilobytes in (4, 8, 16, 40, 80, 240, 400, 600, 1000, 8000):
         try:
-            found = plan(net, x, outputs=outputs, algorithm=algorithm, memory=f"{kilobytes}KB")
+            planned = plan(net, x, outputs=outputs, algorithm=algorithm, memory=f"{kilobytes}KB")
         except ValueError:
             continue
-        schedules.add((found.tile, found.chunk))
-        assert found.peak_bytes <= kilobytes * 1000
-        assert relative(ntk(net, x, plan=found), whole) < 1e-12
+        schedules.add((planned.tile, planned.chunk))
+        assert planned.peak_bytes <= kilobytes * 1000
+        assert relative(ntk(net, x, plan=planned), whole) < 1e-12
         assert (
             relative(ntk(net, x[:4], x, outputs=outputs, algorithm=algorithm, memory=f"{kilobytes}KB"), whole[:4])
             < 1e-12
@@ -94,15 +94,15 @@ def test_large_kernel_in_blocks() -> None:
 
 def test_plan_is_printed_and_runs() -> None:
     net, x = convolutional(), inputs(5, (2, 5, 5))
-    found = plan(net, x, outputs="full")
-    assert str(found).splitlines()[0].split() == ["parameter", "contraction", "GFLOP", "MiB"]
-    assert [p.name for p in found.parameters] == [name for name, _ in net.named_parameters()]
-    assert found.flops == pytest.approx(sum(p.flops for p in found.parameters))
-    assert torch.equal(ntk(net, x, plan=found), ntk(net, x, outputs="full"))
+    planned = plan(net, x, outputs="full")
+    assert str(planned).splitlines()[0].split() == ["parameter", "contraction", "GFLOP", "MiB"]
+    assert [p.name for p in planned.parameters] == [name for name, _ in net.named_parameters()]
+    assert planned.flops == pytest.approx(sum(p.flops for p in planned.parameters))
+    assert torch.equal(ntk(net, x, plan=planned), ntk(net, x, outputs="full"))
     with pytest.raises(ValueError, match="make one with"):
-        ntk(net, x[:3], plan=found)
+        ntk(net, x[:3], plan=planned)
     with pytest.raises(ValueError, match="make one with"):
-        ntk(net, x, x, plan=found)
+        ntk(net, x, x, plan=planned)
 
 
 def test_auto_takes_a_functional_algorithm_where_the_factors_do_not_fit() -> None:
@@ -137,6 +137,31 @@ def test_blocks_of_given_values() -> None:
     net, other, x = small("ccp"), small("ccp", 3), inputs(4)
     parts = ntk_blocks(net, x, outputs="full", params=dict(other.named_parameters()))
     assert relative(sum(parts.values()), dense_kernel(other, x)) < 1e-10
+
+
+@pytest.mark.parametrize("name", ["mlp", "ccp", "ncp", "conv"])
+def test_one_pass_gives_the_kernel_and_those_of_blocks(name: str) -> None:
+    """Blocks may part layers and overlap; each is that of `ntk` with its parameters alone, as the whole one is."""
+    net, x = network(name, 6)
+    named = dict(net.named_parameters())
+    blocks = {"one": [*named][:1], "last": [*named][-2:], "all": [*named], "every second": [*named][::2]}
+    for outputs, algorithm in (("trace", "auto"), ("full", "auto"), ("sum", "auto"), (1, "jacobian")):
+        made = plan(net, x, outputs=outputs, algorithm=algorithm, blocks=blocks)
+        split = split_kernel(net, x, made, blocks)
+        assert split is not None
+        for block, kernel in {**split[1], "whole": split[0]}.items():
+            own = {key: named[key] for key in blocks.get(block, named)}
+            assert relative(kernel, ntk(net, x, outputs=outputs, params=own)) < 1e-12, block
+
+
+def test_plans_that_cannot_be_split() -> None:
+    """One without factors, one of several tiles, and one that was not made for it."""
+    net, x = convolutional(), inputs(6, (2, 5, 5))
+    blocks = {"biases": ["0.bias", "3.bias"]}
+    for options in ({"algorithm": "ntkvp"}, {"memory": 400_000}):
+        assert split_kernel(net, x, plan(net, x, outputs="trace", blocks=blocks, **options), blocks) is None
+    with pytest.raises(ValueError, match=r"plan joins .*; allowed: a plan made with these blocks"):
+        split_kernel(net, x, plan(net, x, outputs="trace"), {"first": ["0.weight", "3.bias"]})
 
 
 def test_blocks_refuse_unknown_and_overlapping_names() -> None:

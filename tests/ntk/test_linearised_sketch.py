@@ -62,9 +62,9 @@ def test_sketch_error_against_its_bar_over_seeds(outputs: str) -> None:
     truth = ntk(net, x, outputs=outputs)
     errors = []
     for seed in range(12):
-        found = sketch(net, x, outputs=outputs, samples=100, seed=seed)
-        assert found.kernel.shape == found.standard_error.shape == truth.shape
-        errors.append(((found.kernel - truth) / found.standard_error).flatten())
+        estimate = sketch(net, x, outputs=outputs, samples=100, seed=seed)
+        assert estimate.kernel.shape == estimate.standard_error.shape == truth.shape
+        errors.append(((estimate.kernel - truth) / estimate.standard_error).flatten())
     z = torch.stack(errors)
     assert z.square().mean().sqrt() == pytest.approx(1, abs=0.25)
     assert float((z.abs() < 3).double().mean()) > 0.97

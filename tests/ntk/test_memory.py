@@ -71,8 +71,8 @@ def measured() -> Iterator[Measure]:
 
         def measure(*case: str | int) -> tuple[int, int, int]:
             print(*case, file=server.stdin, flush=True)
-            peak, kernel, found = map(int, server.stdout.readline().split())
-            return peak, kernel, found
+            peak, kernel, result = map(int, server.stdout.readline().split())
+            return peak, kernel, result
 
         yield measure
         server.stdin.close()
@@ -97,8 +97,8 @@ CASES = [
 def test_predicted_peak_is_within_half_of_the_measured_one(
     measured: Measure, net: str, outputs: str, algorithm: str, memory: str, n: int
 ) -> None:
-    peak, kernel, found = measured(net, outputs, algorithm, memory, n)
-    assert 1 / 1.5 < (peak + kernel) / found < 1.5
+    peak, kernel, result = measured(net, outputs, algorithm, memory, n)
+    assert 1 / 1.5 < (peak + kernel) / result < 1.5
 
 
 BOUNDED = [
@@ -122,16 +122,16 @@ BOUNDED = [
 def test_the_budget_bounds_what_is_taken_beside_the_kernel(
     measured: Measure, net: str, outputs: str, algorithm: str, memory: str, n: int
 ) -> None:
-    peak, kernel, found = measured(net, outputs, algorithm, memory, n)
+    peak, kernel, result = measured(net, outputs, algorithm, memory, n)
     assert peak <= parse_bytes(memory)
-    assert found - kernel <= parse_bytes(memory)
+    assert result - kernel <= parse_bytes(memory)
 
 
 @pytest.mark.slow
 def test_memory_beyond_the_kernel_is_flat_in_n_under_a_budget(measured: Measure) -> None:
     for n in (400, 800, 1600):
-        _, kernel, found = measured("mlp", "trace", "structured", "40MiB", n)
-        assert found - kernel <= 40 * 2**20
+        _, kernel, result = measured("mlp", "trace", "structured", "40MiB", n)
+        assert result - kernel <= 40 * 2**20
 
 
 def test_more_bytes_than_any_machine_has_are_no_limit() -> None:

@@ -9,6 +9,8 @@ from hpnets.models import create_model, list_models
 from hpnets.ntk import ntk, plan
 from tests.models.nets import shallow
 from tests.ntk.oracle import dense_kernel, relative, select
+from tests.odd_modules.data_dependent import MixedUnitsLater
+from tests.odd_modules.reuse import CalledAtTwoResolutions
 
 
 def rules(net: nn.Module, x: Tensor) -> dict[str, str]:
@@ -24,18 +26,6 @@ class Twice(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.out(torch.tanh(self.a(torch.tanh(self.a(x)))))
-
-
-class TwiceConv(nn.Module):
-    """One convolution called at two resolutions."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.c, self.n, self.out = nn.Conv2d(2, 2, 3, padding=1), nn.GroupNorm(1, 2), nn.Linear(8, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h = F.avg_pool2d(torch.tanh(self.n(self.c(x))), 2)
-        return self.out(torch.tanh(self.n(self.c(h))).flatten(1))
 
 
 class Tied(nn.Module):
@@ -131,7 +121,7 @@ class OddLinear(nn.Linear):
 
 NETS: dict[str, tuple[nn.Module, tuple[int, ...], set[str]]] = {
     "twice": (Twice(), (4,), set()),
-    "twice conv": (TwiceConv(), (2, 4, 4), set()),
+    "twice conv": (CalledAtTwoResolutions(), (2, 4, 4), set()),
     "tied": (Tied(), (4,), set()),
     "raw": (Raw(), (4,), set()),
     "in place": (InPlace(), (2, 4, 4), set()),
@@ -174,8 +164,8 @@ def test_parameters_given_by_value() -> None:
     net = create_model("ccp", input_shape=(4,), output_dim=3, width=6).double()
     other = create_model("ccp", input_shape=(4,), output_dim=3, width=6).double()
     x = torch.randn(5, 4, dtype=torch.float64)
-    found = ntk(net, x, outputs="full", params=dict(other.named_parameters()))
-    assert relative(found, dense_kernel(other, x)) < 1e-10
+    kernel = ntk(net, x, outputs="full", params=dict(other.named_parameters()))
+    assert relative(kernel, dense_kernel(other, x)) < 1e-10
 
 
 @pytest.mark.parametrize("name", list_models())
@@ -215,22 +205,10 @@ class Swap(nn.Module):
         return x.transpose(1, 2)
 
 
-class SometimesMixing(nn.Module):
-    """Units that mix on some samples only: the two that the plan looks at may not show it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.out = nn.Linear(4, 4), nn.Linear(4, 3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.a(x)
-        return self.out(torch.where(x[:, :1] > 0, h * h, h * h.roll(1, 1)))
-
-
 def test_separable_rule_is_checked_on_every_sample() -> None:
     torch.manual_seed(0)
-    net = SometimesMixing().double()
-    x = torch.randn(5, 4, dtype=torch.float64).abs()
+    net = MixedUnitsLater().double()
+    x = -torch.randn(5, 4, dtype=torch.float64).abs()
     x[3, 0] *= -1
     assert rules(net, x)["a.weight"] == "separable"
     assert relative(ntk(net, x, outputs="full"), dense_kernel(net, x)) < 1e-10

@@ -51,15 +51,15 @@ POISON = torch.nan
 @pytest.fixture
 def reused(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether each factor that was asked for took the memory of another, filled with POISON."""
-    found = []
+    measured = []
 
     def poisoned(like: Tensor, shape: tuple[int, ...], old: Tensor | None) -> Tensor:
         new = _tiling.empty(like, shape, old)
-        found.append(old is not None and new.data_ptr() == old.data_ptr())
+        measured.append(old is not None and new.data_ptr() == old.data_ptr())
         return new.fill_(POISON)
 
     monkeypatch.setattr(base, "empty", poisoned)
-    return found
+    return measured
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
@@ -78,6 +78,6 @@ def test_no_entry_of_the_factors_before_is_left(
             made = plan(net, x[:rows], columns, outputs=outputs, algorithm=algorithm)
             # 4 + 4 + 3 samples, and chunks of 3 + 1 or of 3.
             tiled = dataclasses.replace(made, schedule=Schedule(4, 3, made.schedule.batched))
-            found = ntk(net, x[:rows], columns, plan=tiled)
-            assert relative(found.double(), select(full, outputs)[:rows]) < tolerance, outputs
+            kernel = ntk(net, x[:rows], columns, plan=tiled)
+            assert relative(kernel.double(), select(full, outputs)[:rows]) < tolerance, outputs
         assert any(reused), outputs

@@ -90,9 +90,9 @@ def test_rule_equals_dense_jacobian(name: str) -> None:
     x = torch.randn(4, *shape, dtype=torch.float64)
     full = dense_kernel(net, x)
     for outputs in ("full", "trace"):
-        truth, found = select(full, outputs), plan(net, x, outputs=outputs)
-        assert found.algorithm == "structured"
-        assert "jacobian" not in {p.contraction for p in found.parameters}, str(found)
+        truth, planned = select(full, outputs), plan(net, x, outputs=outputs)
+        assert planned.algorithm == "structured"
+        assert "jacobian" not in {p.contraction for p in planned.parameters}, str(planned)
         assert relative(ntk(net, x, outputs=outputs), truth) < 1e-10, outputs
         assert relative(ntk(net, x[:3], x, outputs=outputs), truth[:3]) < 1e-10, outputs
 

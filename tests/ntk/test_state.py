@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 
 from hpnets.models import create_model
 from hpnets.ntk import ntk, ntk_blocks, plan, sketch
@@ -189,12 +192,21 @@ def test_wrappers_are_taken_off() -> None:
 
 
 class FullyShardedDataParallel(nn.Module):
-    """Stands for FSDP, which wants a process group."""
+    """Stands for FSDP, which wants a GPU."""
 
 
 def test_sharded_net_is_refused() -> None:
-    with pytest.raises(ValueError, match="sharded"):
-        ntk(nn.Sequential(MLP(), FullyShardedDataParallel()), X, outputs="full")
+    """By FSDP, and by FSDP2, also while its layers have their whole weights for once."""
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        split: Any = fully_shard(MLP(), mesh=init_device_mesh("cpu", (1,)))
+        whole: Any = fully_shard(MLP(), mesh=init_device_mesh("cpu", (1,)))
+        whole.unshard()
+        for net in (split, whole, nn.Sequential(MLP(), FullyShardedDataParallel())):
+            with pytest.raises(ValueError, match=r"^net is sharded \(FSDP\).*; pass an unsharded copy of it$"):
+                ntk(net, X, outputs="full")
+    finally:
+        dist.destroy_process_group()
 
 
 def test_networks_without_batching_rules_take_the_loop() -> None:

@@ -133,7 +133,7 @@ def BatchNormWithoutStatistics() -> nn.Module:
     return nn.Sequential(norm, nn.Flatten(), nn.Linear(12, 3))
 
 
-@odd(train=True, refused=f"{COUPLES}|training mode")
+@odd(train=True, refused=f"{COUPLES}|train mode")
 def BatchNormInTrainMode() -> nn.Module:
     """BatchNorm in train mode."""
     return nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Linear(5, 3))

@@ -34,7 +34,7 @@ class RareDropout(Two):
         return self.out(F.dropout(torch.tanh(self.a(x)), 0.05))
 
 
-@odd(train=True, refused=f"{DRAWS}|training mode")
+@odd(train=True, refused=f"{DRAWS}|train mode")
 def DropoutInTrainMode() -> nn.Module:
     """nn.Dropout in train mode."""
     return nn.Sequential(nn.Linear(4, 5), nn.Dropout(), nn.Linear(5, 3))

@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 
+from hpnets.papers.jacot import BETA, JacotNet
 from hpnets.papers.ntk_convergence import cells
 from hpnets.papers.ntk_convergence.claims import order, rates
-from hpnets.papers.ntk_convergence.jacot import BETA, JacotNet
+from hpnets.papers.wide import relative, trained
 from hpnets.study import Result, Results
 from hpnets.theory import limit_kernel
 
@@ -31,17 +32,13 @@ def test_the_kernel_is_near_its_limit() -> None:
     measured = [cells.initial_kernel(512, seed, "cpu") for seed in range(3)]
     assert max(f["error"] for f in measured) < 0.4
     mean = torch.tensor([f["row"] for f in measured]).mean(0)
-    assert cells.relative(mean, torch.tensor(measured[0]["limit"])) < 0.2
+    assert relative(mean, torch.tensor(measured[0]["limit"])) < 0.2
 
 
-def test_predictions_of_a_linear_network_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Linear(JacotNet):
-        def __init__(self, inputs: int, width: int) -> None:
-            super().__init__(inputs, width, depth=1)
-
-    monkeypatch.setattr(cells, "JacotNet", Linear)
-    monkeypatch.setattr(cells, "limit_kernel", lambda net, a, b=None: limit_kernel(JacotNet(2, 1, depth=1), a, b))
-    measured = cells.trained_kernel(1, 0, 8, 30, "cpu")
+def test_predictions_of_a_linear_network_are_exact() -> None:
+    torch.manual_seed(0)
+    net, x, z = JacotNet(2, 1, depth=1), torch.randn(8, 2), torch.randn(20, 2)
+    measured = trained(net, x, x[:, :1] * x[:, 1:], z[:1], z, 1.0, 30)
     assert measured["move"] == pytest.approx(0, abs=1e-6)
     assert measured["inflation"] == pytest.approx(1, abs=1e-6)
     assert measured["finite"] < 1e-4

@@ -50,7 +50,7 @@ def test_cells_of_a_paper_have_names_of_their_own(name: str) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("extrapolaton",), "unknown paper 'extrapolaton'; did you mean extrapolation?"),
+        (("extrapolaton",), "unknown paper 'extrapolaton'; did you mean extrapolation"),
         (("extrapolation", "--seeds", "2"), "seeds is 2; allowed: >= 3"),
         (("ntk_convergence", "--device", "tpu"), "device is 'tpu'; allowed here: auto, cpu"),
         (("spectral_bias", "--sed", "3"), "did you mean --seeds"),

@@ -32,32 +32,32 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def modes(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The output modes that are asked for, a process each; measured is a logit, once, in place of all."""
+def selections(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The output selections that are asked for, a process each; measured is a logit, once, in place of all."""
     asked: list[Any] = []
-    found: dict[str, Any] = {}
+    record: dict[str, Any] = {}
 
     def alone(
         module: str, job: Job, s: Settings, real: Callable[..., dict[str, Any]] = measure.alone
     ) -> dict[str, Any]:
         asked.append(job.outputs)
-        if not found:
-            found.update(real(module, replace(job, outputs=0), s))
-        return found
+        if not record:
+            record.update(real(module, replace(job, outputs=0), s))
+        return record
 
     monkeypatch.setattr(measure, "alone", alone)
     return asked
 
 
-def test_a_quick_run_writes_json_svg_and_table(tmp_path: Path, modes: list[Any]) -> None:
+def test_a_quick_run_writes_json_svg_and_table(tmp_path: Path, selections: list[Any]) -> None:
     flags = ("--quick", "--peers", "none", "--cases", "ccp", "--repeats", "1", "--threads", "1")
     assert run_module("recipes.bench", "ntk", *flags, "--out", str(tmp_path)) == 0
     (path,) = tmp_path.glob("*.json")
     results = json.loads(path.read_text())
     case = results["cases"]["ccp"]
     assert case["ours"]["median"] > 0
-    assert modes == ["trace", 0, "sum"]
-    assert set(case["modes"]) == {"trace", "0", "sum"}
+    assert selections == ["trace", 0, "sum"]
+    assert set(case["selections"]) == {"trace", "0", "sum"}
     assert min(case["stages"]["seconds"].values()) > 0
     assert sum(case["stages"]["shares"].values()) == pytest.approx(1.0, abs=0.01)
     assert results["command"].startswith("python -m recipes.bench ntk --quick")
@@ -90,9 +90,9 @@ def test_the_peers_of_torch_agree_with_ours_and_who_is_late_says_so(settings: Se
         ours.call(settings.folder / "ours.npy")
         assert {"predicted_bytes", "kernel_bytes", "algorithm"} <= set(ours.about)
         for peer in make_peers(["torch-func-jacobian", "torch-func-ntkvp"], settings.folder):
-            found = against(peer, ours, job, settings)
-            assert found["error_to_ours"] < 1e-5
-            assert len(found["seconds"]) == len(found["ours_seconds"]) == 1
+            measured = against(peer, ours, job, settings)
+            assert measured["error_to_ours"] < 1e-5
+            assert len(measured["seconds"]) == len(measured["ours_seconds"]) == 1
         (missing,) = make_peers(["backpack"], settings.folder)
         assert against(missing, ours, job, settings)["make"].endswith(PACKAGES["backpack"])
         ours.limit = 0.0
@@ -125,8 +125,8 @@ def test_the_bound_is_that_of_the_formula() -> None:
 def case(**peers: dict[str, Any]) -> dict[str, Any]:
     """A hand-made result: ours 0.1 s, the bound 0.08 s."""
     ours = {"median": 0.1, "seconds": [0.1, 0.2], "peak_bytes": 120e6, "predicted_bytes": 110e6}
-    found = {"title": CASES["mlp"].title, "gemm_flops": 140e9, "bound": {"seconds": 0.08}, "ours": ours}
-    return {**found, "modes": dict.fromkeys(("trace", "0", "sum"), ours), "peers": peers}
+    common = {"title": CASES["mlp"].title, "gemm_flops": 140e9, "bound": {"seconds": 0.08}, "ours": ours}
+    return {**common, "selections": dict.fromkeys(("trace", "0", "sum"), ours), "peers": peers}
 
 
 def peer(seconds: float) -> dict[str, Any]:
@@ -167,8 +167,8 @@ def test_every_peer_has_a_script() -> None:
 
 def test_the_page_gives_the_command_of_every_environment() -> None:
     page = (ROOT / "docs" / "results" / "ntk-engine" / "README.md").read_text()
-    for found in make_peers(list(PACKAGES), Path(".venvs")):
-        assert found.make in page
+    for peer in make_peers(list(PACKAGES), Path(".venvs")):
+        assert peer.make in page
 
 
 def test_two_processes_are_measured_against_one(tmp_path: Path) -> None:
@@ -182,11 +182,11 @@ def test_two_processes_are_measured_against_one(tmp_path: Path) -> None:
 
 
 def test_the_table_of_the_monitor() -> None:
-    found = {
+    measured = {
         "bare, off": {"seconds": [10.0, 10.0, 10.0], "accuracy": [0.9, 0.95, 1.0]},
         "bare, auto": {"seconds": [10.0, 11.0, 12.0], "accuracy": [0.9, 0.95, 1.0]},
     }
-    assert "| bare, auto | 11.00 (10.00 - 12.00) | +10.0% | 0.9500 (0.9000 - 1.0000) |" in monitor_table(found)
+    assert "| bare, auto | 11.00 (10.00 - 12.00) | +10.0% | 0.9500 (0.9000 - 1.0000) |" in monitor_table(measured)
 
 
 def test_the_table_in_the_readme_is_that_of_the_results() -> None:
@@ -229,9 +229,9 @@ def test_the_recorded_peaks_are_as_predicted_and_within_the_budget() -> None:
     for record in RECORDS:
         points = [(p, parse_bytes(g["budget"])) for g in record["growth"].values() for p in g["points"]]
         assert all(p["beyond_bytes"] <= budget for p, budget in points)
-        found = [case["ours"] for case in record["cases"].values()] + [p for p, _ in points]
-        found += [mode for case in record["cases"].values() for mode in case["modes"].values()]
-        for p in found:
+        runs = [case["ours"] for case in record["cases"].values()] + [p for p, _ in points]
+        runs += [run for case in record["cases"].values() for run in case["selections"].values()]
+        for p in runs:
             ratio, apart = p["predicted_bytes"] / p["peak_bytes"], abs(p["predicted_bytes"] - p["peak_bytes"])
             assert 1 / 1.5 < ratio < 1.5 or apart < 5e6, p
     assert RECORDS

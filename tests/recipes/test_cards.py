@@ -113,10 +113,10 @@ def test_what_is_allowed_is_what_the_models_errors_say(name: str, key: str, expe
 
 def test_sizes_are_those_of_the_networks_themselves() -> None:
     for name, size in (("starnet", "s1"), ("style_generator", "small")):
-        found = sizes(name)[size]
-        assert found == cost(build(name, size=size), IMAGE)
+        counted = sizes(name)[size]
+        assert counted == cost(build(name, size=size), IMAGE)
         text = card(name, [name], [], {})
-        assert f"| `{size}` | {found.parameters:,} | {found.flops:,} |" in text
+        assert f"| `{size}` | {counted.parameters:,} | {counted.flops:,} |" in text
     assert list(sizes("starnet")) == ["mini", "s1", "s2", "s3", "s4"]
     assert sizes("ccp") == {}
     assert "| size" not in card("ccp", ["ccp"], [], {})

@@ -25,33 +25,33 @@ def test_a_quick_run_writes_numbers_and_a_page_and_keeps_other_families(tmp_path
     out = ["--out", str(tmp_path), "--quick", "--seeds", "2"]
     assert not run("convergence", "--families", "ccp", *out)
     assert not run("convergence", "--families", "bilinear,pnn", "--keep", *out)
-    found = json.loads((tmp_path / "convergence.json").read_text())
-    assert set(found["found"]) == {"ccp", "bilinear", "pnn"}
-    assert [len(errors) for errors in found["found"]["pnn"]["errors"].values()] == [2, 2]
-    assert found["environment"]["versions"]["torch"]
+    record = json.loads((tmp_path / "convergence.json").read_text())
+    assert set(record["measured"]) == {"ccp", "bilinear", "pnn"}
+    assert [len(errors) for errors in record["measured"]["pnn"]["errors"].values()] == [2, 2]
+    assert record["environment"]["versions"]["torch"]
     assert not run("parity", "--out", str(tmp_path))
     page = (tmp_path / "README.md").read_text()
     assert "| bilinear |  | 1 | 2 | 16 |" in page
     first, second = (f"convergence --families {names}" for names in ("ccp", "bilinear,pnn"))
-    assert found["command"].index(first) < found["command"].index(" && ") < found["command"].index(second)
+    assert record["command"].index(first) < record["command"].index(" && ") < record["command"].index(second)
     assert f"{first} --out {tmp_path} --quick --seeds 2 &&\npython -m recipes.bench.limits {second}" in page
     assert "| gelu | " in page
     worst = max(
-        max(pair) for pair in json.loads((tmp_path / "parity.json").read_text())["found"]["differences"].values()
+        max(pair) for pair in json.loads((tmp_path / "parity.json").read_text())["measured"]["differences"].values()
     )
     assert 0 < worst < 1e-8
 
 
 def test_eigenvalues_are_those_of_40_digits_within_the_error_that_is_reported(tmp_path: Path) -> None:
     assert not run("eigenvalues", "--out", str(tmp_path))
-    found = json.loads((tmp_path / "eigenvalues.json").read_text())["found"]
-    assert {tuple(map(int, key.split()[1:])) for key in found} == {(d, k) for d in (3, 5, 10) for k in (8, 16, 32, 64)}
-    assert all(one["relative_error"] <= one["reported_error"] for one in found.values())
-    assert found["two_layer 3 8"]["relative_error"] < 1e-12
+    record = json.loads((tmp_path / "eigenvalues.json").read_text())["measured"]
+    assert {tuple(map(int, key.split()[1:])) for key in record} == {(d, k) for d in (3, 5, 10) for k in (8, 16, 32, 64)}
+    assert all(one["relative_error"] <= one["reported_error"] for one in record.values())
+    assert record["two_layer 3 8"]["relative_error"] < 1e-12
     page = (tmp_path / "README.md").read_text()
-    assert f"| two_layer | 3 | 8 | {found['two_layer 3 8']['ours']:.16e} | 5.79833984375" in page
-    recorded = json.loads((ROOT / "docs" / "results" / "limits" / "eigenvalues.json").read_text())["found"]
-    assert {key: one["exact"] for key, one in recorded.items()} == {key: one["exact"] for key, one in found.items()}
+    assert f"| two_layer | 3 | 8 | {record['two_layer 3 8']['ours']:.16e} | 5.79833984375" in page
+    recorded = json.loads((ROOT / "docs" / "results" / "limits" / "eigenvalues.json").read_text())["measured"]
+    assert {key: one["exact"] for key, one in recorded.items()} == {key: one["exact"] for key, one in record.items()}
 
 
 def test_a_command_that_is_run_again_is_listed_once(tmp_path: Path) -> None:
@@ -80,11 +80,11 @@ def test_scaled_points_give_residual_nets_one_limit_at_every_width(name: str) ->
 
 def test_families_are_measured_with_their_own_seeds_and_scales(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convergence, "error", lambda case, width, seed: width**-0.5)
-    found = convergence.measure("resnet18")
-    assert {width: len(errors) for width, errors in found["errors"].items()} == dict.fromkeys(
+    measured = convergence.measure("resnet18")
+    assert {width: len(errors) for width, errors in measured["errors"].items()} == dict.fromkeys(
         ("16", "32", "64", "128"), 16
     )
-    assert found["points"] == "sqrt(m/64)"
+    assert measured["points"] == "sqrt(m/64)"
     assert len(convergence.measure("mlp", widths=(16, 32))["errors"]["16"]) == 8
 
 

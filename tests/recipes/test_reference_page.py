@@ -41,16 +41,16 @@ def test_a_page_without_the_markers_is_refused(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_every_public_name_has_a_row_with_a_text() -> None:
-    found = {name.partition("(")[0]: text for module, prefix in MODULES for name, text in rows(module, prefix)}
-    assert {prefix + name for module, prefix in MODULES for name in module.__all__} <= set(found)
-    assert not [name for name, text in found.items() if not text.strip()]
+    texts = {name.partition("(")[0]: text for module, prefix in MODULES for name, text in rows(module, prefix)}
+    assert {prefix + name for module, prefix in MODULES for name in module.__all__} <= set(texts)
+    assert not [name for name, text in texts.items() if not text.strip()]
     # A dataclass without a docstring gets its signature for one.
-    assert not [name for name, text in found.items() if text.startswith(f"{name.rpartition('.')[2]}(")]
+    assert not [name for name, text in texts.items() if text.startswith(f"{name.rpartition('.')[2]}(")]
 
 
 def test_methods_and_properties_have_rows() -> None:
-    found = dict(rows(ntk, ""))
-    assert found["NTKOperator.matvec(v)"] == first_line(ntk.NTKOperator.matvec)
+    texts = dict(rows(ntk, ""))
+    assert texts["NTKOperator.matvec(v)"] == first_line(ntk.NTKOperator.matvec)
     assert "Spectrum.rows" in dict(rows(linalg, ""))
 
 

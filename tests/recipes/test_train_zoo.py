@@ -86,11 +86,11 @@ def test_spectra_and_the_total_time_are_recorded(trained: Path) -> None:
         "mlp-digits": (3, 0),
     }
     assert all(len(values) == 12 for values in spectra["ccp-digits"]["twin"])
-    found = json.loads((trained / "results" / "training.json").read_text())
-    assert found["runs"] == 9
-    assert found["calls"][0]["command"].startswith("python -m recipes.zoo.train --out ")
+    record = json.loads((trained / "results" / "training.json").read_text())
+    assert record["runs"] == 9
+    assert record["calls"][0]["command"].startswith("python -m recipes.zoo.train --out ")
     runs = [json.loads(path.read_text())["seconds"] for path in trained.glob("out/*/*/summary.json")]
-    assert found["seconds"] >= 0.9 * sum(runs)
+    assert record["seconds"] >= 0.9 * sum(runs)
 
 
 def test_the_same_weights_come_from_the_command_line(trained: Path, tmp_path: Path) -> None:
@@ -154,8 +154,8 @@ def test_the_mlp_that_pictures_are_measured_by_comes_first_and_generators_follow
     plain = [CellRuns(cell, Path("out")) for cell in find_cells(wanted, ROOT / CONFIGS)]
     assert [[runs.cell.name for runs in phase] for phase in phases(plain)] == [[], wanted.split(",")]
     generator = CellRuns(Cell(Path("digits") / "style_generator.yaml"), Path("out"))
-    found = [[runs.cell.name for runs in phase] for phase in phases([*plain, generator])]
-    assert found == [["mlp-digits"], ["style_generator-digits", "ccp-digits", "van-digits"]]
+    order = [[runs.cell.name for runs in phase] for phase in phases([*plain, generator])]
+    assert order == [["mlp-digits"], ["style_generator-digits", "ccp-digits", "van-digits"]]
 
 
 @pytest.mark.parametrize(

@@ -79,13 +79,13 @@ def test_another_order_changes_the_page(zoo: Path) -> None:
 def test_drift_is_measured_at_each_width(zoo: Path) -> None:
     flags = ("--models", "mlp,pnn", "--widths", "8,16", "--seeds", "2", "--epochs", "1", "--out", str(zoo))
     assert run_module("recipes.zoo.drift_width", *flags) == 0
-    found = json.loads((zoo / "width.json").read_text())
-    assert {model: list(points) for model, points in found["drift"].items()} == {
+    record = json.loads((zoo / "width.json").read_text())
+    assert {model: list(points) for model, points in record["drift"].items()} == {
         "mlp": ["8", "16"],
         "pnn": ["8", "16"],
     }
-    assert all(p["mean"] > 0 < p["std"] for points in found["drift"].values() for p in points.values())
-    assert "1 epochs of SGD" in found["about"]
+    assert all(p["mean"] > 0 < p["std"] for points in record["drift"].values() for p in points.values())
+    assert "1 epochs of SGD" in record["about"]
 
 
 def test_one_seed_has_no_spread(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,6 @@
 """Small image data sets, written in the formats of MNIST, CIFAR and SVHN for torchvision's loaders to read.
 
-`write_files("cifar10", root, monkeypatch)` writes both parts and makes torchvision accept their checksums.
+`write_files("cifar10", root, monkeypatch)` writes both parts and makes their checksums those of the published files.
 """
 
 import hashlib
@@ -14,6 +14,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.io import savemat
 from torchvision import datasets
+
+from hpnets.tasks.published_files import UNPACKED
 
 CLASSES = {"mnist": 10, "fashion_mnist": 10, "cifar10": 10, "cifar100": 100, "svhn": 10}
 
@@ -40,7 +42,8 @@ def write_files(
     shape = (1, 28, 28) if "mnist" in task else (3, 32, 32)
     files = Files(*(_random_part(rng, size, shape, CLASSES[task]) for size in (train_size, test_size)))
     if "mnist" in task:
-        _write_mnist(files, root / ("MNIST" if task == "mnist" else "FashionMNIST") / "raw")
+        name = "MNIST" if task == "mnist" else "FashionMNIST"
+        _write_mnist(files, root / name / "raw", monkeypatch)
     elif task == "svhn":
         _write_svhn(files, root, monkeypatch)
     else:
@@ -53,13 +56,14 @@ def _random_part(rng: np.random.Generator, size: int, shape: tuple[int, ...], cl
     return Part(x, rng.permutation(np.arange(size) % classes))
 
 
-def _write_mnist(files: Files, folder: Path) -> None:
+def _write_mnist(files: Files, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The idx format: big-endian magic (type 8 = uint8, number of dimensions), the dimensions, the bytes."""
     folder.mkdir(parents=True)
     for prefix, part in (("train", files.train), ("t10k", files.test)):
         for suffix, array in (("images-idx3", part.x[:, 0]), ("labels-idx1", part.y.astype(np.uint8))):
             header = struct.pack(f">{1 + array.ndim}I", 0x800 + array.ndim, *array.shape)
             (folder / f"{prefix}-{suffix}-ubyte").write_bytes(header + array.tobytes())
+    monkeypatch.setitem(UNPACKED, folder.parent.name, {path.name: _md5(path) for path in folder.iterdir()})
 
 
 def _write_cifar(files: Files, root: Path, source: type[datasets.CIFAR10], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,8 @@ from hpnets.tasks.samples import Splits, splits_of
 from tests.tasks.conftest import MakeTask
 
 ALL = list_tasks()
-CLASSIFICATION = [name for name in ALL if issubclass(TASKS.get(name), ClassificationTask)]
+KINDS = {name: type(create_task(name)) if name == "table" else TASKS.get(name) for name in ALL}
+CLASSIFICATION = [name for name, kind in KINDS.items() if issubclass(kind, ClassificationTask)]
 BEST = {"accuracy": 1.0, "mse": 0.0, "psnr": math.inf}
 
 
@@ -140,7 +141,8 @@ def test_listing_and_options() -> None:
     assert {"digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "svhn", "line", "sphere", "image_fit"} <= set(
         ALL
     )
-    assert list(task_options("mnist")) == ["root", "download", "batch_size", "seed", "num_workers"]
+    of_mnist = ["root", "download", "verify", "batch_size", "seed", "num_workers", "augment"]
+    assert list(task_options("mnist")) == of_mnist
     for name in ALL:
         options = task_options(name).values()
         assert all(option.default is not option.empty and option.annotation is not option.empty for option in options)
@@ -187,6 +189,24 @@ WRONG = [
     ("digits", {"seed": -1}, "seed is -1; allowed: an integer >= 0"),
     ("digits", {"num_workers": -2}, "num_workers is -2; allowed: an integer >= 0"),
     ("mnist", {"download": "false"}, "download is 'false'; allowed: true or false"),
+    ("fashion_mnist", {"verify": 1}, "verify is 1; allowed: true or false"),
+    ("image_folder", {"size": 0}, "size is 0; allowed: an integer >= 1"),
+    ("image_folder", {"channels": 4}, r"channels is 4; allowed: 3 \(colour\), 1 \(grey\)"),
+    ("image_folder", {"broken": "skipp"}, r"broken is 'skipp'; did you mean skip\?"),
+    ("image_folder", {"normalise": "imagnet"}, r"normalise is 'imagnet'; did you mean imagenet\?"),
+    ("image_folder", {"normalise": "imagenet", "channels": 1}, "normalise is 'imagenet'; allowed: data, with channel"),
+    ("image_folder", {"root": "no/where"}, "root is 'no/where'; allowed: a folder that holds a folder of pictures for"),
+    ("table", {"data": "irises"}, r"data is 'irises'; did you mean iris\?"),
+    ("table", {"kind": "regresion"}, r"kind is 'regresion'; did you mean regression\?"),
+    ("table", {"target": "area"}, "target is 'area'; allowed without a file: null, as breast_cancer has its own"),
+    (
+        "table",
+        {"drop": ["mean areas"]},
+        "drop is 'mean areas', which is no column of the table; did you mean mean area",
+    ),
+    ("table", {"data": "iris", "drop": ["target"]}, "drop is 'target', which is no column"),
+    ("table", {"file": "x.xlsx"}, "file is 'x.xlsx'; allowed: a name that ends in .csv or .npz"),
+    ("table", {"file": "no.csv"}, "file is 'no.csv'; allowed: a file, there is none at /.*/no.csv"),
     ("line", {"target": "cubik"}, "target is 'cubik'; did you mean cubic"),
     ("line", {"noise": -0.1}, "noise is -0.1; allowed: a finite number >= 0"),
     ("line", {"noise": float("nan")}, "noise is nan; allowed: a finite number"),
@@ -210,6 +230,25 @@ WRONG = [
     ("sphere", {"degrees": [1.5]}, r"degrees is \[1.5\]; allowed: different integers"),
     ("sphere", {"amplitude": float("inf")}, "amplitude is inf; allowed: a finite number"),
     ("sphere", {"train_size": 0}, "train_size is 0; allowed: an integer >= 1"),
+    ("gaussian_points", {"dim": 0}, "dim is 0; allowed: an integer >= 1"),
+    ("gaussian_points", {"dim": 1, "points": "sphere"}, "dim is 1; allowed: an integer >= 2"),
+    ("gaussian_points", {"points": "ball"}, "points is 'ball'; allowed: gaussian, sphere"),
+    ("gaussian_points", {"labels": "signs"}, "labels is 'signs'; did you mean sign"),
+    ("gaussian_points", {"train_size": 0}, "train_size is 0; allowed: an integer >= 1"),
+    ("gaussian_points", {"test_size": -1}, "test_size is -1; allowed: an integer >= 1"),
+    ("two_curves", {"curve": "circle"}, "curve is 'circle'; allowed: coaxial, fourier, sinusoid"),
+    (
+        "two_curves",
+        {"separation": 0},
+        "separation is 0; allowed: one at which the curves do not meet; their least angl",
+    ),
+    ("two_curves", {"separation": 2.0}, r"separation / 2 \+ amplitude is 1.0; allowed: < 1, so that"),
+    ("two_curves", {"curve": "sinusoid", "amplitude": float("nan")}, "amplitude is nan; allowed: a finite number"),
+    ("two_curves", {"curve": "sinusoid", "frequency": 0}, "frequency is 0; allowed: an integer >= 1"),
+    ("two_curves", {"curve": "fourier", "degree": 0}, "degree is 0; allowed: an integer >= 1"),
+    ("two_curves", {"spacing": "odd"}, "spacing is 'odd'; allowed: even, random"),
+    ("two_curves", {"train_size": 7}, "train_size is 7; allowed: an even integer >= 2, half of it on each curve"),
+    ("two_curves", {"test_size": 0}, "test_size is 0; allowed: an integer >= 2"),
 ]
 
 

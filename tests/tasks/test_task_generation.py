@@ -59,12 +59,12 @@ def test_the_distance_of_real_pictures_is_the_floor() -> None:
     """A generator that hands out training pictures is as near as the floor, one of another constant is far."""
     task = task_of()
     real, train = (s.batch(range(300))[0] for s in (task.test_set, task.source.train_set))
-    found = task.measures(lambda z: train[: len(z)].flatten(1))
-    assert found["frechet"] == pytest.approx(found["frechet_floor"])
+    measured = task.measures(lambda z: train[: len(z)].flatten(1))
+    assert measured["frechet"] == pytest.approx(measured["frechet_floor"])
     raw = [x * task.source.train_set.std + task.source.train_set.mean for x in (train, real)]
-    assert found["frechet_floor"] == pytest.approx(frechet_distance(*(x.flatten(1) for x in raw)), rel=1e-5)
+    assert measured["frechet_floor"] == pytest.approx(frechet_distance(*(x.flatten(1) for x in raw)), rel=1e-5)
     constant = task.measures(lambda z: torch.zeros(len(z), 64))
-    assert constant["frechet"] > 10 * found["frechet_floor"]
+    assert constant["frechet"] > 10 * measured["frechet_floor"]
     perfect = task.measures(lambda z: real[: len(z)].flatten(1))
     assert perfect["frechet"] == pytest.approx(0, abs=1e-3)
 

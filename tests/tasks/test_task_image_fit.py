@@ -70,11 +70,11 @@ def test_bands_part_at_the_nyquist_frequency_of_the_grid() -> None:
     """Of 16 columns training sees 8, whose Nyquist frequency is 4 cycles a picture."""
     target = wave(16, 3) + wave(16, 4)
     assert band_errors(target, target) == {"low_band_error": 0, "high_band_error": 0}
-    found = band_errors(wave(16, 3), target)
-    assert found["low_band_error"] == pytest.approx(0, abs=1e-6)
-    assert found["high_band_error"] == pytest.approx(1, abs=1e-6)
-    found = band_errors(wave(16, 3) / 2 + 3 * wave(16, 4), target)
-    assert found == pytest.approx({"low_band_error": 0.5, "high_band_error": 2.0}, abs=1e-6)
+    measured = band_errors(wave(16, 3), target)
+    assert measured["low_band_error"] == pytest.approx(0, abs=1e-6)
+    assert measured["high_band_error"] == pytest.approx(1, abs=1e-6)
+    measured = band_errors(wave(16, 3) / 2 + 3 * wave(16, 4), target)
+    assert measured == pytest.approx({"low_band_error": 0.5, "high_band_error": 2.0}, abs=1e-6)
     rows = band_errors(wave(16, 3).transpose(1, 2), target.transpose(1, 2))
     assert rows["high_band_error"] == pytest.approx(1, abs=1e-6)
 

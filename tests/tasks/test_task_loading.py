@@ -14,12 +14,14 @@ from torch.utils.data import DataLoader, DistributedSampler
 from hpnets.tasks import Task, create_task
 from hpnets.tasks.base import SupervisedTask
 from hpnets.tasks.loading import eval_batches
+from tests.training.quiet import quiet_trainer
 
 
-def on_rank(world: int, rank: int, **options: Any) -> Task:
-    """A task as it stands on one of `world` ranks; x is unique per sample, so it can stand for the row."""
-    task = create_task("line", **({"train_size": 40, "test_size": 37, "batch_size": 6} | options))
-    loop = SimpleNamespace(epoch_progress=SimpleNamespace(current=SimpleNamespace(processed=0)))
+def on_rank(world: int, rank: int, name: str = "line", **options: Any) -> Task:
+    """A task as it stands on one of `world` ranks; x of `line` is unique per sample, so it can stand for the row."""
+    sizes = {"train_size": 40, "test_size": 37} if name == "line" else {}
+    task = create_task(name, **{"batch_size": 6, **sizes, **options})
+    loop = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False).fit_loop
     task.trainer = SimpleNamespace(world_size=world, global_rank=rank, fit_loop=loop)  # type: ignore[assignment]
     return task
 
@@ -140,16 +142,7 @@ class Recorder(LightningModule):
 def test_lightning_reshuffles_each_epoch_in_the_same_way() -> None:
     task = create_task("line", train_size=40, test_size=37, batch_size=6)
     module = Recorder(task)
-    trainer = Trainer(
-        max_epochs=2,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-    )
+    trainer = quiet_trainer(max_epochs=2, use_distributed_sampler=False, num_sanity_val_steps=0)
     trainer.fit(module, datamodule=task)
     assert module.seen == epochs(on_rank(1, 0))
     assert len(module.validated) == 2 * 37

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from hpnets.tasks import create_task
-from hpnets.tasks.samples import Samples, balanced_rows, stratified_split
+from hpnets.tasks.probe import balanced_rows
+from hpnets.tasks.samples import Samples, stratified_split
 
 
 def generator(seed: int = 0) -> torch.Generator:

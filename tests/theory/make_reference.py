@@ -74,7 +74,7 @@ def main(path: Path) -> None:
     draws = np.random.RandomState(0)
     vectors, images = draws.randn(5, 4), draws.randn(3, 6, 6, 2)
     command = f"python tests/theory/make_reference.py {path}"
-    found: dict[str, Any] = {
+    measured: dict[str, Any] = {
         "command": command,
         "versions": {"neural_tangents": neural_tangents.__version__, "jax": jax.__version__},
         "vectors": vectors.tolist(),
@@ -87,8 +87,8 @@ def main(path: Path) -> None:
                 kernel = kernel_fn(x, x[:3], ("nngp", "ntk"))
             except Exception as error:
                 raise SystemExit(f"{name}: {error}") from error
-            found["kernels"][name] = {"S": np.asarray(kernel.nngp).tolist(), "T": np.asarray(kernel.ntk).tolist()}
-    path.write_text(json.dumps(found) + "\n")
+            measured["kernels"][name] = {"S": np.asarray(kernel.nngp).tolist(), "T": np.asarray(kernel.ntk).tolist()}
+    path.write_text(json.dumps(measured) + "\n")
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def test_a_point_of_zeros_has_no_nan() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "found"),
+    ("given", "expected"),
     [
         ("none", None),
         (nn.Identity(), None),
@@ -104,8 +104,8 @@ def test_a_point_of_zeros_has_no_nan() -> None:
         ("cube", Monomial(3)),
     ],
 )
-def test_activations_are_found(given: Any, found: Any) -> None:
-    assert find_activation(given) == found
+def test_activations_are_found(given: Any, expected: Any) -> None:
+    assert find_activation(given) == expected
 
 
 def test_callables_and_modules_without_a_closed_form_are_integrated() -> None:

@@ -84,11 +84,11 @@ def test_energies_of_known_parts_within_their_standard_error() -> None:
 
 def test_energy_has_no_bias() -> None:
     """The mean over draws of a pure degree-1 function's energy at degree 5 is 0, not |f|^2 N(d, 5) / n."""
-    found = []
+    measured = []
     for seed in range(40):
         x = sphere_points(60, 3, torch.Generator().manual_seed(seed))
-        found.append(degree_energy(x[:, :1], x, 5)[[1, 5], 0])
-    mean, error = torch.stack(found).mean(0), torch.stack(found).std(0) / 40**0.5
+        measured.append(degree_energy(x[:, :1], x, 5)[[1, 5], 0])
+    mean, error = torch.stack(measured).mean(0), torch.stack(measured).std(0) / 40**0.5
     assert float(mean[0]) == pytest.approx(1 / 3, abs=4 * float(error[0]))
     assert abs(float(mean[1])) < 4 * float(error[1])
     assert 4 * float(error[1]) < 11 / 60 / 3  # a biased estimate would be seen

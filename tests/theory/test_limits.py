@@ -85,9 +85,9 @@ def test_an_mlp_is_the_recursion_of_jacot() -> None:
     h = inputs(X)
     for _ in range(3):
         h = activation(dense(h, 2.0), "relu")
-    h, found = dense(h), limit_kernel(make("mlp"), X)
-    torch.testing.assert_close(found.ntk, h.T[..., 0, 0])
-    torch.testing.assert_close(found.covariance, h.S[..., 0, 0])
+    h, measured = dense(h), limit_kernel(make("mlp"), X)
+    torch.testing.assert_close(measured.ntk, h.T[..., 0, 0])
+    torch.testing.assert_close(measured.covariance, h.S[..., 0, 0])
 
 
 def polynomial_kernel(x: Tensor, degree: int) -> tuple[Tensor, Tensor]:

@@ -20,12 +20,12 @@ REFERENCE = json.loads(FILE.read_text())
 @pytest.mark.parametrize("name", NAMES)
 def test_eigenvalues_against_40_digits(name: str, dim: int) -> None:
     """Within the error that is told, and to 1e-8 of themselves: lambda_64 at d = 10 is 1e-14 of the largest."""
-    found = sphere_spectrum(KAPPAS[name], dim, max(DEGREES))
-    assert found.converged
+    spectrum = sphere_spectrum(KAPPAS[name], dim, max(DEGREES))
+    assert spectrum.converged
     for k in DEGREES:
         truth = float(REFERENCE[f"{name} {dim} {k}"])
-        error = abs(float(found.eigenvalues[k]) - truth)
-        assert error < float(found.errors[k])
+        error = abs(float(spectrum.eigenvalues[k]) - truth)
+        assert error < float(spectrum.errors[k])
         assert error < 1e-8 * truth
 
 
@@ -44,21 +44,21 @@ def test_the_quick_oracle_value() -> None:
 @pytest.mark.parametrize("dim", [2, 3, 10, 100])
 def test_polynomials_have_known_eigenvalues(dim: int) -> None:
     """t = lambda_1 N(d, 1) P_1; t^2 = 1/d + (1 - 1/d) P_2: lambda_1 = 1/d, lambda_0 = 1/d, lambda_2 = 2/(d(d+2))."""
-    found = sphere_spectrum(lambda t: t + t**2, dim, 6)
+    spectrum = sphere_spectrum(lambda t: t + t**2, dim, 6)
     expected = torch.tensor([1 / dim, 1 / dim, 2 / (dim * (dim + 2)), 0, 0, 0, 0], dtype=torch.float64)
-    assert ((found.eigenvalues - expected).abs() <= found.errors).all()
-    torch.testing.assert_close(found.eigenvalues, expected, rtol=1e-13, atol=1e-15)
-    torch.testing.assert_close(found.trace_share[:3], torch.tensor([0.5 / dim, 0.5, 0.5 - 0.5 / dim]).double())
+    assert ((spectrum.eigenvalues - expected).abs() <= spectrum.errors).all()
+    torch.testing.assert_close(spectrum.eigenvalues, expected, rtol=1e-13, atol=1e-15)
+    torch.testing.assert_close(spectrum.trace_share[:3], torch.tensor([0.5 / dim, 0.5, 0.5 - 0.5 / dim]).double())
 
 
 def test_exponential_kernel_on_the_circle() -> None:
     """exp(t) = I_0(1) + 2 sum_k I_k(1) cos(k angle): modified Bessel functions, down to 1e-10 and past it."""
     from scipy.special import iv
 
-    found = sphere_spectrum(torch.exp, 2, 10)
-    torch.testing.assert_close(found.eigenvalues, torch.from_numpy(iv(range(11), 1.0)), rtol=1e-5, atol=1e-15)
-    assert found.multiplicities == (1, *[2] * 10)
-    assert float(found.trace_share.sum()) == pytest.approx(1, abs=1e-9)
+    spectrum = sphere_spectrum(torch.exp, 2, 10)
+    torch.testing.assert_close(spectrum.eigenvalues, torch.from_numpy(iv(range(11), 1.0)), rtol=1e-5, atol=1e-15)
+    assert spectrum.multiplicities == (1, *[2] * 10)
+    assert float(spectrum.trace_share.sum()) == pytest.approx(1, abs=1e-9)
 
 
 @pytest.mark.parametrize("dim", [3, 5, 10])
@@ -77,19 +77,19 @@ def test_arc_cosine_kernels_in_closed_form(dim: int) -> None:
 
     # relu(w.x) for w on the sphere; k1 is that of Gaussian w, of mean square norm d.
     for kappa, s, scale in ((kappas.k0, 0, 1.0), (kappas.k1, 1, float(dim))):
-        found = sphere_spectrum(kappa, dim, 40)
+        spectrum = sphere_spectrum(kappa, dim, 40)
         expected = torch.tensor([scale * a(k, s) ** 2 for k in range(41)], dtype=torch.float64)
-        assert ((found.eigenvalues - expected).abs() <= found.errors + 1e-13 * expected).all()
-        assert float((found.eigenvalues - expected).abs().max()) < 1e-15
+        assert ((spectrum.eigenvalues - expected).abs() <= spectrum.errors + 1e-13 * expected).all()
+        assert float((spectrum.eigenvalues - expected).abs().max()) < 1e-15
 
 
 @pytest.mark.parametrize("dim", [3, 5, 10])
 def test_the_two_layer_relu_kernel_has_no_odd_degrees_from_three(dim: int) -> None:
-    found = sphere_spectrum(kappas.two_layer, dim, 41)
+    spectrum = sphere_spectrum(kappas.two_layer, dim, 41)
     odd = torch.arange(3, 42, 2)
-    assert (found.eigenvalues[odd].abs() <= found.errors[odd]).all()
-    assert (found.eigenvalues[odd].abs() < 1e-15).all()
-    assert (found.eigenvalues[[0, 1, *range(2, 41, 2)]] > 100 * found.errors[[0, 1, *range(2, 41, 2)]]).all()
+    assert (spectrum.eigenvalues[odd].abs() <= spectrum.errors[odd]).all()
+    assert (spectrum.eigenvalues[odd].abs() < 1e-15).all()
+    assert (spectrum.eigenvalues[[0, 1, *range(2, 41, 2)]] > 100 * spectrum.errors[[0, 1, *range(2, 41, 2)]]).all()
     higher = sphere_spectrum(kappas.multiplicative(2), dim, 41)
     assert (higher.eigenvalues[odd] > 100 * higher.errors[odd]).all()
 
@@ -98,17 +98,17 @@ def test_the_two_layer_relu_kernel_has_no_odd_degrees_from_three(dim: int) -> No
 @pytest.mark.parametrize("name", ["two_layer", "product3", "skip3"])
 def test_trap_1_degree_does_not_change_the_decay(dim: int, slope: float, name: str) -> None:
     """k^-d for every degree, measured over 64 <= k <= 256."""
-    found = sphere_spectrum(KAPPAS[name], dim, 256)
+    spectrum = sphere_spectrum(KAPPAS[name], dim, 256)
     for parity in (0,) if name == "two_layer" else (0, 1):
-        fit = found.decay((64, 256), parity)
+        fit = spectrum.decay((64, 256), parity)
         assert -fit.exponent == pytest.approx(slope, abs=0.03)
         assert fit.r_squared > 0.9999
 
 
 def test_trap_2_the_raw_spectrum_follows_the_scale() -> None:
-    found = {degree: sphere_spectrum(kappas.skip(degree), 10, 8) for degree in (3, 6, 9)}
-    assert [f"{found[degree].trace:.3g}" for degree in (3, 6, 9)] == ["12.9", "198", "2.91e+03"]
-    raw, normalised = ((getattr(found[9], v) / getattr(found[3], v))[5] for v in ("eigenvalues", "normalised"))
+    measured = {degree: sphere_spectrum(kappas.skip(degree), 10, 8) for degree in (3, 6, 9)}
+    assert [f"{measured[degree].trace:.3g}" for degree in (3, 6, 9)] == ["12.9", "198", "2.91e+03"]
+    raw, normalised = ((getattr(measured[9], v) / getattr(measured[3], v))[5] for v in ("eigenvalues", "normalised"))
     assert float(raw) == pytest.approx(1110, rel=0.01)
     assert float(normalised) == pytest.approx(4.9, abs=0.05)
 
@@ -119,20 +119,22 @@ def test_degree_moves_trace_to_higher_degrees() -> None:
 
 
 def test_large_dimensions_say_what_rounding_hides() -> None:
-    found = sphere_spectrum(kappas.skip(3), 100, 256)
-    resolved = ~found.trace_share.isnan()
+    spectrum = sphere_spectrum(kappas.skip(3), 100, 256)
+    resolved = ~spectrum.trace_share.isnan()
     assert resolved[:6].all()
     assert not resolved[30:].any()
-    assert float(found.trace_share[resolved].sum()) < 1 + 1e-6
-    assert math.isnan(found.decay((64, 256)).exponent)
+    assert float(spectrum.trace_share[resolved].sum()) < 1 + 1e-6
+    assert math.isnan(spectrum.decay((64, 256)).exponent)
     # The errors are what hides them: N(d, k) times an error that is far below the smallest double's usual worth.
-    assert float(found.errors[64]) < 1e-35
+    assert float(spectrum.errors[64]) < 1e-35
 
 
 def test_the_sum_over_all_degrees_is_the_trace() -> None:
-    found = sphere_spectrum(kappas.two_layer, 2, 256)
-    beyond = float(2 * (1 / torch.arange(258, 100_000, 2).double() ** 2).sum()) * float(found.eigenvalues[256]) * 256**2
-    assert float(found.trace_share.sum()) + beyond / found.trace == pytest.approx(1, abs=1e-5)
+    spectrum = sphere_spectrum(kappas.two_layer, 2, 256)
+    beyond = (
+        float(2 * (1 / torch.arange(258, 100_000, 2).double() ** 2).sum()) * float(spectrum.eigenvalues[256]) * 256**2
+    )
+    assert float(spectrum.trace_share.sum()) + beyond / spectrum.trace == pytest.approx(1, abs=1e-5)
 
 
 def test_a_kink_in_the_middle_is_told_by_the_error() -> None:
@@ -147,10 +149,10 @@ def test_eigenvalues_of_a_matrix_of_many_points() -> None:
     from hpnets.tasks.sphere import sphere_points
 
     x = sphere_points(1000, 3, torch.Generator().manual_seed(0))
-    found = sphere_spectrum(kappas.skip(3), 3, 2)
+    spectrum = sphere_spectrum(kappas.skip(3), 3, 2)
     l = torch.linalg.eigvalsh(kappas.skip(3)((x @ x.T).clamp(-1, 1)) / 1000).flip(0)
-    assert float(l[0]) == pytest.approx(float(found.eigenvalues[0]), rel=0.08)
-    assert float(l[1:4].mean()) == pytest.approx(float(found.eigenvalues[1]), rel=0.08)
+    assert float(l[0]) == pytest.approx(float(spectrum.eigenvalues[0]), rel=0.08)
+    assert float(l[1:4].mean()) == pytest.approx(float(spectrum.eigenvalues[1]), rel=0.08)
 
 
 def test_dot_product_reads_a_kernel_of_two_inputs() -> None:

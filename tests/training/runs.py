@@ -5,8 +5,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
+from hpnets.training import LitModel, train
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,3 +52,28 @@ def read_rows(folder: Path) -> list[dict[str, str]]:
     """The rows of metrics.csv as text."""
     with (folder / "metrics.csv").open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def assert_same_run(a: Path, b: Path) -> None:
+    for name in ("model.safetensors", "metrics.csv", "ntk.safetensors", "config.yaml"):
+        assert (a / name).read_bytes() == (b / name).read_bytes(), name
+    assert set(os.listdir(a)) == set(os.listdir(b))
+
+
+class PowerCut(Exception):
+    """What tests raise in mid-training."""
+
+
+def train_until(step: int, options: RunOptions, folder: Path, resume: bool = False) -> None:
+    """Train, but let the training step fail at this step."""
+    training_step = LitModel.training_step
+
+    def failing(module: LitModel, batch: Any, batch_idx: int) -> Any:
+        if module.global_step == step:
+            raise PowerCut
+        return training_step(module, batch, batch_idx)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LitModel, "training_step", failing)
+        with pytest.raises(PowerCut):
+            train(options, folder, resume)

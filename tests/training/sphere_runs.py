@@ -9,6 +9,7 @@ from torch import Tensor
 from hpnets.options import OptimOptions
 from hpnets.tasks import create_task
 from hpnets.tasks.sphere import SphereTask
+from tests.training.quiet import quiet_trainer
 
 
 def sphere(**options: object) -> SphereTask:
@@ -28,18 +29,8 @@ def fit(
     **options: Any,
 ) -> pl.Trainer:
     """A fit without validation, from a checkpoint if there is one."""
-    trainer = pl.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        logger=False,
-        limit_val_batches=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        callbacks=list(callbacks),
-        use_distributed_sampler=False,
-        **options,
-    )
+    quiet = {"max_epochs": epochs, "limit_val_batches": 0, "use_distributed_sampler": False}
+    trainer = quiet_trainer(*callbacks, **quiet, **options)
     trainer.fit(module, datamodule=task, ckpt_path=checkpoint, weights_only=True)
     return trainer
 

@@ -17,6 +17,7 @@ from hpnets.options import NTKOptions, TrainerOptions
 from hpnets.tasks.sphere import SphereTask
 from hpnets.training import HarmonicMonitor, LinearTwin, LitModel, NTKMonitor, train
 from hpnets.training.batch_statistics import training_inputs
+from tests.training.quiet import quiet_trainer
 from tests.training.runs import small_options
 from tests.training.sphere_runs import fit as fit_task
 from tests.training.sphere_runs import plain, points, sphere
@@ -54,17 +55,8 @@ class Drawn(Dataset[tuple[Tensor, Tensor]]):
 
 def fit(module: pl.LightningModule, *callbacks: pl.Callback, loader: Any = None, epochs: int = 2) -> None:
     pl.seed_everything(0, verbose=False)
-    trainer = pl.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        callbacks=list(callbacks),
-    )
     own = DataLoader(TensorDataset(X, Y), batch_size=6, shuffle=True)
-    trainer.fit(module, own if loader is None else loader)
+    quiet_trainer(*callbacks, max_epochs=epochs).fit(module, own if loader is None else loader)
 
 
 def test_statistics_are_estimated_until_they_forget_their_start(tmp_path: Path) -> None:

@@ -22,9 +22,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_round_trip_leaves_no_other_file(path: Path) -> None:
-    found = read_checkpoint(path)
-    assert found["epoch"] == 3
-    assert torch.equal(found["weights"], SAVED["weights"])
+    read = read_checkpoint(path)
+    assert read["epoch"] == 3
+    assert torch.equal(read["weights"], SAVED["weights"])
     assert [p.name for p in path.parent.iterdir()] == ["last.ckpt"]
 
 
@@ -34,11 +34,11 @@ def test_any_flipped_byte_is_refused_or_without_effect(path: Path) -> None:
     for position in random.Random(0).sample(range(len(whole)), 200):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :])
         try:
-            found: Any = read_checkpoint(path)
+            read: Any = read_checkpoint(path)
         except ValueError as error:
             refused += str(path) in str(error)
         else:
-            unharmed += found["epoch"] == 3 and torch.equal(found["weights"], SAVED["weights"])
+            unharmed += read["epoch"] == 3 and torch.equal(read["weights"], SAVED["weights"])
     assert refused + unharmed == 200
     assert refused > 150
 

@@ -90,7 +90,7 @@ def test_changes_by_hand() -> None:
             nn.init.constant_(self.weight, width / 2)
 
     lr, x = 0.05, torch.tensor([[1.0, 2.0]])
-    found = coordinate_check(
+    measured = coordinate_check(
         lambda width: nn.Sequential(Constant(width)),
         x,
         lambda f: f.square().sum() / 2,
@@ -98,14 +98,14 @@ def test_changes_by_hand() -> None:
         widths=(2, 8),
         steps=1,
     )
-    assert found.changes["f"] == pytest.approx([3 * lr * 5, 12 * lr * 5])
-    assert found.changes["0"] == found.changes["f"]
-    assert found.slopes["f"] == pytest.approx(1)
+    assert measured.changes["f"] == pytest.approx([3 * lr * 5, 12 * lr * 5])
+    assert measured.changes["0"] == measured.changes["f"]
+    assert measured.slopes["f"] == pytest.approx(1)
 
 
 def test_a_slope_is_that_of_a_power_law() -> None:
-    found = CoordinateCheck((2, 4, 16), {"a": [math.sqrt(w) for w in (2, 4, 16)], "b": [3.0, 3.0, 3.0]})
-    assert found.slopes == pytest.approx({"a": 0.5, "b": 0.0})
+    measured = CoordinateCheck((2, 4, 16), {"a": [math.sqrt(w) for w in (2, 4, 16)], "b": [3.0, 3.0, 3.0]})
+    assert measured.slopes == pytest.approx({"a": 0.5, "b": 0.0})
 
 
 def test_the_check_leaves_layers_that_do_not_move_out() -> None:
@@ -114,5 +114,5 @@ def test_the_check_leaves_layers_that_do_not_move_out() -> None:
         net[0].requires_grad_(False)
         return net
 
-    found = coordinate_check(build, torch.ones(2, 3), lambda f: f.sum(), OptimOptions("adam"), widths=(2, 4))
-    assert set(found.changes) == {"1", "f"}
+    measured = coordinate_check(build, torch.ones(2, 3), lambda f: f.sum(), OptimOptions("adam"), widths=(2, 4))
+    assert set(measured.changes) == {"1", "f"}

@@ -26,13 +26,13 @@ pytestmark = pytest.mark.filterwarnings(
 
 def test_the_network_the_linearised_one_and_the_kernel_agree() -> None:
     """The paper's equivalence at a width of 4096: within 3% of how far the network moved, held-out, after 30 steps."""
-    found = gaps(4096, seed=0, steps=30)
-    assert found["lazy/moved"] > 0.2
-    assert found["lazy/net_kernel"] < 0.03 * found["lazy/moved"]
+    measured = gaps(4096, seed=0, steps=30)
+    assert measured["lazy/moved"] > 0.2
+    assert measured["lazy/net_kernel"] < 0.03 * measured["lazy/moved"]
     # Descent of the linearised network is the kernel's, to the rounding of float32: at any width.
-    assert found["lazy/linear_kernel"] < 1e-5
+    assert measured["lazy/linear_kernel"] < 1e-5
     assert gaps(16, seed=0, steps=30)["lazy/linear_kernel"] < 1e-5
-    assert gaps(16, seed=0, steps=30)["lazy/net_kernel"] > 3 * found["lazy/net_kernel"]
+    assert gaps(16, seed=0, steps=30)["lazy/net_kernel"] > 3 * measured["lazy/net_kernel"]
 
 
 def test_at_the_start_nothing_has_moved_and_all_agree() -> None:
@@ -51,16 +51,16 @@ def test_equivalence_at_16k_and_its_rate() -> None:
 
 
 def test_the_record_of_the_equivalence() -> None:
-    check_equivalence(json.loads((ROOT / "docs" / "results" / "limits" / "equivalence.json").read_text())["found"])
+    check_equivalence(json.loads((ROOT / "docs" / "results" / "limits" / "equivalence.json").read_text())["measured"])
 
 
-def check_equivalence(found: dict[str, Any]) -> None:
-    means = [sum(one["lazy/net_kernel"] for one in each) / len(each) for each in found["distances"].values()]
-    assert list(found["distances"]) == ["1024", "4096", "16384"]
-    assert all(len(each) == 8 for each in found["distances"].values())
+def check_equivalence(measured: dict[str, Any]) -> None:
+    means = [sum(one["lazy/net_kernel"] for one in each) / len(each) for each in measured["distances"].values()]
+    assert list(measured["distances"]) == ["1024", "4096", "16384"]
+    assert all(len(each) == 8 for each in measured["distances"].values())
     assert means[0] > means[1] > means[2]
     assert means[2] < TOLERANCE == 0.005
-    assert -1.1 < found["slope"] < -0.35
+    assert -1.1 < measured["slope"] < -0.35
 
 
 def test_a_linearised_network_is_trained_by_litmodel() -> None:
@@ -115,9 +115,19 @@ def test_the_twin_has_the_rates_of_each_parameter() -> None:
     rates = {id(p): group["lr"] for group in trainer.optimizers[0].param_groups for p in group["params"]}
     expected = {name: rates[id(p)] for name, p in net.named_parameters()}
     own = {id(d): group["lr"] for group in twin.optimizer.param_groups for d in group["params"]}
-    found = {name: own[id(d)] for name, d in zip(twin.twin.names, twin.twin.delta, strict=True)}
-    assert found == expected
-    assert len(set(found.values())) > 1
+    measured = {name: own[id(d)] for name, d in zip(twin.twin.names, twin.twin.delta, strict=True)}
+    assert measured == expected
+    assert len(set(measured.values())) > 1
+
+
+def test_the_twin_follows_the_schedule() -> None:
+    """A linearised network is its own twin, as long as both take every step at the same rate."""
+    task, net, x_test = setting(16, seed=0)
+    twin = LinearTwin(x_test, batch_statistics="running")
+    optim = OptimOptions("sgd", 0.3, schedule="cosine", warmup=2)
+    trainer = fit(LitModel(linearize(net), task, optim), task, twin, epochs=8)
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0, abs=1e-9)
+    assert twin.distances[-1]["lazy/net_linear"] < 1e-5 * twin.distances[-1]["lazy/moved"]
 
 
 class Other(pl.LightningModule):
@@ -141,5 +151,7 @@ def test_what_it_refuses() -> None:
     task, net, x_test = setting(8, seed=0)
     with pytest.raises(ValueError, match=r"weight_decay is 0\.1 beside LinearTwin, which trains theta - theta_0"):
         fit(LitModel(net, task, OptimOptions("adamw", 1e-3, 0.1)), task, LinearTwin(x_test), epochs=1)
+    with pytest.raises(ValueError, match=r"optim\.clip is 1\.0 beside LinearTwin, .*; allowed: 0"):
+        fit(LitModel(net, task, OptimOptions(clip=1.0)), task, LinearTwin(x_test), epochs=1)
     with pytest.raises(ValueError, match="every is 'never'"):
         LinearTwin(x_test, every="never")

@@ -32,6 +32,7 @@ def test_the_first_row_is_the_loss_of_the_first_batches_by_hand(tmp_path: Path) 
     logged = next(row for row in read_rows(tmp_path / "run") if row["train/loss"])
     assert logged["step"] == "9"
     assert float(logged["train/loss"]) == pytest.approx(loss.item(), rel=1e-5)
+    assert logged["lr"] == "0.01"
 
 
 def test_validation_and_test_metrics_are_those_of_the_whole_set(tmp_path: Path) -> None:
@@ -65,9 +66,20 @@ def test_optimizers(name: str, kind: type) -> None:
     net.V.weight.requires_grad_(False)
     optimizer = make_optimizer(net, OptimOptions(name, lr=0.5, weight_decay=0.25))
     assert type(optimizer) is kind
-    (group,) = optimizer.param_groups
-    assert (group["lr"], group["weight_decay"]) == (0.5, 0.25)
-    assert not any(p is net.V.weight for p in group["params"])
+    weights, spared = optimizer.param_groups
+    assert [(g["lr"], g["weight_decay"]) for g in (weights, spared)] == [(0.5, 0.25), (0.5, 0.0)]
+    assert {p.ndim for p in weights["params"]} == {2}
+    assert {p.ndim for p in spared["params"]} == {1}
+    assert not any(p is net.V.weight for p in weights["params"])
+    assert len(make_optimizer(net, OptimOptions(name)).param_groups) == 1
+
+
+def test_optimisers_take_their_options() -> None:
+    net = create_model("mlp", input_shape=(2,), output_dim=1, width=4)
+    betas = [0.5, 0.75]
+    assert make_optimizer(net, OptimOptions("adam", betas=betas)).defaults["betas"] == (0.5, 0.75)
+    assert make_optimizer(net, OptimOptions("adamw", betas=betas)).defaults["betas"] == (0.5, 0.75)
+    assert make_optimizer(net, OptimOptions("sgd", nesterov=True)).defaults["nesterov"]
 
 
 def nan_from(step: int, monkeypatch: pytest.MonkeyPatch, value: float) -> None:
@@ -97,7 +109,7 @@ def test_nan_in_the_loss_stops_the_run_and_names_step_value_and_checkpoint(
 
 def test_nan_before_the_first_checkpoint_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nan_from(3, monkeypatch, float("nan"))
-    with pytest.raises(NonFiniteError, match="at step 3; no epoch had ended before"):
+    with pytest.raises(NonFiniteError, match="at step 3; there is no checkpoint yet"):
         train(small_options(), tmp_path / "run")
     assert read_rows(tmp_path / "run")[0]["ntk/drift"] == "0.0"
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from hpnets.atomic_files import read_tensors
 from hpnets.ntk import ntk
 from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions
+from hpnets.schedules import rate_factor
 from hpnets.tasks import create_task, generation
 from hpnets.tasks.generation import GenerationTask
 from hpnets.training import LitGAN, NonFiniteError, RunFolder, load_run, train
@@ -22,6 +23,7 @@ from tests.training.runs import read_rows, small_options
 from tests.training.test_resume import assert_same_run
 
 TASK = {"name": "digits", "batch_size": 199}
+SCHEDULED = OptimOptions(lr=0.01, schedule="cosine", warmup=1)
 GAN = GANOptions(latent=6, r1=0.5, r1_every=3, ema=0.9, critic_width=2)
 
 
@@ -73,6 +75,8 @@ def test_the_penalty_is_half_gamma_times_the_slope_on_real_pictures() -> None:
 class Steps:
     """The trainer of a module on its own: one process, no loggers."""
 
+    log_every_n_steps = 0
+
     class strategy:
         @staticmethod
         def reduce(value: Tensor, reduce_op: str) -> Tensor:
@@ -115,7 +119,7 @@ def test_the_average_follows_and_is_what_is_deployed() -> None:
     with torch.no_grad():
         for p in module.net.parameters():
             p.add_(1)
-    module.on_train_batch_end()
+    module.follow()
     for old, p in zip(before, module.average.parameters(), strict=True):
         torch.testing.assert_close(p, old + 0.1)
     deployed = module.deployed()
@@ -131,7 +135,7 @@ def test_the_average_has_the_buffers_of_now() -> None:
     generator = nn.Sequential(nn.Linear(6, 64), nn.BatchNorm1d(64))
     small = LitGAN(generator, module.task, module.optim, module.gan).double()
     small(7 * z)
-    small.on_train_batch_end()
+    small.follow()
     for kept, buffer in zip(small.average.buffers(), generator.buffers(), strict=True):
         assert torch.equal(kept, buffer)
     assert not torch.equal(small.average.get_buffer("1.running_var"), torch.ones(64, dtype=torch.float64))
@@ -141,10 +145,31 @@ def test_the_average_has_the_buffers_of_now() -> None:
 def test_one_optimiser_moves_both_networks(name: str) -> None:
     module, _, _ = module_and_batch(optim=OptimOptions(name, lr=0.25))
     optimizer = module.configure_optimizers()
+    assert isinstance(optimizer, torch.optim.Optimizer)
     moved = [p for group in optimizer.param_groups for p in group["params"]]
     assert {id(p) for p in moved} == {id(p) for p in (*module.net.parameters(), *module.critic.parameters())}
     assert all(group.get("betas", (0.0, 0.99)) == (0.0, 0.99) for group in optimizer.param_groups)
     assert [group["lr"] for group in optimizer.param_groups] == [0.75, 0.25]
+
+
+def test_weight_decay_is_of_both_networks_weights_and_of_no_bias() -> None:
+    module, _, _ = module_and_batch(optim=OptimOptions("adamw", weight_decay=0.1))
+    optimizer = module.configure_optimizers()
+    assert isinstance(optimizer, torch.optim.Optimizer)
+    decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    for net in (module.net, module.critic):
+        biases = [decay[id(p)] for name, p in net.named_parameters() if name.endswith("bias")]
+        weights = [decay[id(p)] for name, p in net.named_parameters() if name.endswith("weight")]
+        assert set(biases) == {0.0}
+        assert set(weights) == {0.1}
+
+
+def test_options_of_supervised_training_are_refused() -> None:
+    for name, value in {"betas": [0.5, 0.9], "clip": 1.0, "ema": 0.9, "mixup": 0.1, "label_smoothing": 0.1}.items():
+        with pytest.raises(ValueError, match=rf"^optim\.{name} is .*; allowed for models that generate pictures: "):
+            module_and_batch(optim=OptimOptions(**{name: value}))
+    with pytest.raises(ValueError, match=r"^task\.augment is 'crop'; allowed for models that generate .*: 'none'"):
+        module_and_batch(task=TASK | {"augment": "crop"})
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +178,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     folder = tmp_path_factory.mktemp("gan") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(generation, "EPOCH", 1197)
-        train(options(), folder)
+        train(options(optim=SCHEDULED), folder)
     return RunFolder(folder)
 
 
@@ -169,8 +194,8 @@ def test_a_run_cut_at_any_step_goes_on_as_if_it_had_not_been(whole: RunFolder, t
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LitGAN, "training_step", failing)
         with pytest.raises(RuntimeError, match="power cut"):
-            train(options(), tmp_path / "cut")
-    train(options(), tmp_path / "cut", resume=True)
+            train(options(optim=SCHEDULED), tmp_path / "cut")
+    train(options(optim=SCHEDULED), tmp_path / "cut", resume=True)
     assert_same_run(whole.path, tmp_path / "cut")
     assert whole.picture.read_bytes() == RunFolder(tmp_path / "cut").picture.read_bytes()
 
@@ -185,6 +210,7 @@ def test_a_run_logs_losses_distances_and_the_generators_kernel(whole: RunFolder)
     rows = read_rows(whole.path)
     assert {"train/loss", "train/critic_loss", "val/frechet", "val/frechet_floor", "ntk/drift"} <= set(rows[0])
     assert "ntk/alignment" not in rows[0]
+    assert {float(row["lr"]) for row in rows if row["lr"]} == {0.01 * rate_factor(SCHEDULED, 9, 12)}
     assert max(int(row["step"]) for row in rows) == 12
     chosen = options()
     torch.manual_seed(0)
@@ -216,14 +242,17 @@ def test_nan_stops_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         return critic_loss(module, *args, **kwargs) * (torch.nan if module.global_step == 2 else 1)
 
     monkeypatch.setattr(LitGAN, "critic_loss", broken)
-    with pytest.raises(NonFiniteError, match="the loss is nan at step 2; no epoch had ended before"):
+    with pytest.raises(NonFiniteError, match="the loss is nan at step 2; there is no checkpoint yet"):
         train(options(), tmp_path / "run")
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"task": {"name": "line"}}, "task 'line' has no pictures to generate; allowed: tasks of square pictures"),
     ({"task": {"name": "image_fit"}}, "task 'image_fit' has no pictures to generate"),
-    ({"trainer": TrainerOptions(1, 2, "cpu", "ddp")}, "trainer.devices is 2; allowed for 'style_generator': 1"),
+    (
+        {"trainer": TrainerOptions(1, 2, "cpu", "ddp")},
+        "trainer.devices is 2; allowed for 'style_generator': 1",
+    ),
     ({"model": {"name": "mlp"}}, "gan is .*; allowed for 'mlp', no generator: no change"),
     ({"model": {"name": "mlp"}, "gan": GANOptions(), "task": {"name": "generate"}}, "unknown task 'generate'"),
 ]

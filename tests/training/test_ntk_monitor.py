@@ -16,6 +16,7 @@ from hpnets.atomic_files import read_tensors
 from hpnets.ntk import estimated_statistics, ntk, plan
 from hpnets.training import NonFiniteError, NTKMonitor, ntk_monitor
 from hpnets.training.batch_statistics import training_inputs
+from tests.training.quiet import quiet_trainer
 
 X = torch.randn(24, 5, generator=torch.Generator().manual_seed(0))
 Y = torch.eye(3)[torch.arange(24) % 3]
@@ -46,16 +47,7 @@ def fit(
     **kwargs: object,
 ) -> pl.Trainer:
     pl.seed_everything(0, verbose=False)
-    trainer = pl.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        callbacks=list(callbacks),
-        **kwargs,
-    )
+    trainer = quiet_trainer(*callbacks, max_epochs=epochs, **kwargs)
     trainer.fit(module, DataLoader(TensorDataset(X, Y), batch_size=6), ckpt_path=checkpoint, weights_only=True)
     return trainer
 
@@ -201,7 +193,7 @@ def test_a_plan_that_no_longer_holds_is_made_anew() -> None:
     module.backbone[0].weight.requires_grad_(False)
     module.backbone.eval()
     assert torch.equal(monitor._ntk(module.backbone, X[:8]), ntk(module.backbone, X[:8], outputs="trace"))
-    assert monitor.plan is None
+    assert not monitor.plans
 
 
 def test_the_track_is_written_at_the_end_and_when_training_breaks_off(tmp_path: Path) -> None:

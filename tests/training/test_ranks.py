@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,9 @@ from tests.in_process import run_script
 from tests.training.ddp_script import NETS, train_all
 from tests.training.runs import ROOT, finish, read_rows, start_train
 
+# Whatever draws at random in a step, or changes it.
+SOFT: tuple[str, ...] = ("--task.augment", "crop_flip", "--optim.mixup", "0.4", "--optim.label_smoothing", "0.1")
+SOFT += ("--optim.clip", "0.5", "--optim.ema", "0.9", "--optim.schedule", "cosine", "--optim.warmup", "0.2")
 SCRIPT = Path(__file__).with_name("ddp_script.py")
 Ranks = list[dict[str, Any]]
 # Of resnet18, whose blocks start closed.
@@ -97,19 +101,61 @@ def test_batch_norm_statistics_do_not_split_the_kernel(
         assert rank["estimated"] == one["estimated"] == rank["steps"] == [0, 6, 12, 18]
 
 
-def test_the_command_line_trains_on_two_processes(tmp_path: Path) -> None:
-    flags: tuple[str, ...] = ("--model.degree", "3", "--model.width", "16", "--task.batch_size", "66", "--wandb", "off")
-    flags += ("--trainer.max_epochs", "2", "--ntk.probe", "20", "--trainer.accelerator", "cpu")
-    assert run_script("train", *flags, "--out", str(tmp_path / "one")) == 0
-    two = ("--trainer.devices", "2", "--trainer.strategy", "ddp")
-    finish(start_train(*flags, *two, "--out", str(tmp_path / "two")))
-    one_rows, two_rows = read_rows(tmp_path / "one"), read_rows(tmp_path / "two")
+SMALL: tuple[str, ...] = (
+    *("--model.degree", "3", "--model.width", "16", "--task.batch_size", "66", "--wandb", "off"),
+    *("--trainer.max_epochs", "2", "--ntk.probe", "20", "--trainer.accelerator", "cpu", *SOFT),
+)
+
+
+def assert_same_law(one: RunFolder, two: RunFolder) -> None:
+    """Loss, metrics, kernel and predictions of two runs agree up to the order of sums."""
+    one_rows, two_rows = read_rows(one.path), read_rows(two.path)
     assert [sorted(row) for row in one_rows] == [sorted(row) for row in two_rows]
     for a, b in zip(one_rows, two_rows, strict=True):
-        for key in ("step", "ntk/drift", "val/accuracy", "val/loss", "test/accuracy"):
+        for key in ("step", "lr", "train/loss", "ntk/drift", "val/accuracy", "val/loss", "test/accuracy"):
             assert a[key] == b[key] == "" or float(a[key]) == pytest.approx(float(b[key]), rel=1e-4), key
-    kernels = [read_tensors(RunFolder(tmp_path / name).kernel)["kernel_first"] for name in ("one", "two")]
+    kernels = [read_tensors(run.kernel)["kernel_first"] for run in (one, two)]
     assert relative(kernels[1], kernels[0]) < 1e-6
+    a, b = (read_tensors(run.predictions) for run in (one, two))
+    assert torch.equal(a["rows"], b["rows"])
+    assert torch.equal(a["targets"], b["targets"])
+    assert relative(b["outputs"], a["outputs"]) < 1e-4
+    assert one.probe.read_bytes() == two.probe.read_bytes()
+
+
+def test_the_command_line_trains_on_two_processes(tmp_path: Path) -> None:
+    """With augmentation, mixup, a schedule, clipping and averaged weights."""
+    assert run_script("train", *SMALL, "--out", str(tmp_path / "one")) == 0
+    two = ("--trainer.devices", "2", "--trainer.strategy", "ddp")
+    finish(start_train(*SMALL, *two, "--out", str(tmp_path / "two")))
+    assert_same_law(RunFolder(tmp_path / "one"), RunFolder(tmp_path / "two"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("nodes", "devices"), [(2, 1), (1, 2)])
+def test_torchrun_trains_on_as_many_processes_as_it_starts(tmp_path: Path, nodes: int, devices: int) -> None:
+    """Two agents on this machine stand for two nodes; devices and nodes are not given."""
+    assert run_script("train", *SMALL, "--out", str(tmp_path / "one")) == 0
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    flags = ["--nnodes", nodes, "--nproc_per_node", devices, "--master_addr", "127.0.0.1", "--master_port", port]
+    train = [str(ROOT / "recipes" / "train.py"), *SMALL, "--out", str(tmp_path / "many")]
+    agents = [
+        subprocess.Popen(
+            [sys.executable, "-m", "torch.distributed.run", "--node_rank", str(node), *map(str, flags), *train],
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for node in range(nodes)
+    ]
+    for agent in agents:
+        finish(agent)
+    many = RunFolder(tmp_path / "many")
+    assert_same_law(RunFolder(tmp_path / "one"), many)
+    assert (many.options().trainer.devices, many.options().trainer.num_nodes) == (devices, nodes)
 
 
 def test_a_batch_that_the_ranks_cannot_share_is_refused(

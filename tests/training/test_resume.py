@@ -14,12 +14,12 @@ import torch
 from torch.nn.functional import dropout
 
 from hpnets.models.ccp import CCP
-from hpnets.options import NTKOptions, OptimOptions, RunOptions, TrainerOptions
-from hpnets.training import LitModel, RunFolder, train
+from hpnets.options import NTKOptions, OptimOptions, TrainerOptions
+from hpnets.training import RunFolder, train
 from hpnets.training.checkpoints import read_checkpoint
 from hpnets.training.schedule import Every
 from tests.in_process import run_script
-from tests.training.runs import finish, small_options, start_train
+from tests.training.runs import assert_same_run, finish, read_rows, small_options, start_train, train_until
 
 CCP_FORWARD = CCP.forward
 FLAGS = (
@@ -38,12 +38,6 @@ def stop_after_lines(process: subprocess.Popen[str], lines: int, how: signal.Sig
             break
     time.sleep(delay)
     process.send_signal(how)
-
-
-def assert_same_run(a: Path, b: Path) -> None:
-    for name in ("model.safetensors", "metrics.csv", "ntk.safetensors", "config.yaml"):
-        assert (a / name).read_bytes() == (b / name).read_bytes(), name
-    assert set(os.listdir(a)) == set(os.listdir(b))
 
 
 @pytest.fixture
@@ -150,30 +144,52 @@ def test_a_checkpoint_of_another_run_is_refused(cut: Path, tmp_path: Path) -> No
         train(small_options(), tmp_path / "cut", resume=True)
 
 
-def test_resuming_a_finished_run_changes_nothing(finished: Path, tmp_path: Path) -> None:
+def test_a_finished_run_is_left_as_it_is(finished: Path, tmp_path: Path) -> None:
     shutil.copytree(finished, tmp_path / "run")
-    before = {p: p.read_bytes() for p in (tmp_path / "run").glob("*.*") if p.name != "summary.json"}
-    train(RunFolder(tmp_path / "run").options(), tmp_path / "run", resume=True)
-    assert {p: p.read_bytes() for p in before} == before
+    before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*.*")}
+    summary = train(RunFolder(tmp_path / "run").options(), tmp_path / "run", resume=True)
+    assert summary.ended_before
+    assert summary.results["steps"] == 18
+    assert {p: p.read_bytes() for p in (tmp_path / "run").rglob("*.*")} == before
+    with pytest.raises(ValueError, match=r"config.yaml: optim.lr is 0.02 and was 0.01"):
+        train(small_options(optim=OptimOptions(lr=0.02)), tmp_path / "run", resume=True)
+    RunFolder(tmp_path / "run").last.unlink()
+    with pytest.raises(ValueError, match=r"has ended, and there is no .*last.ckpt from which it could go on"):
+        train(small_options(), tmp_path / "run", resume=True)
 
 
-class PowerCut(Exception):
-    """What the tests below raise in mid-training."""
+@pytest.mark.parametrize("end", [{"max_epochs": 4}, {"max_steps": 25, "val_every": 5}])
+def test_a_run_prolonged_is_a_run_of_that_length(finished: Path, tmp_path: Path, end: dict[str, Any]) -> None:
+    """From an epoch's end, and from the midst of one, where the last step of the shorter run was validated too."""
+    longer = small_options(trainer=TrainerOptions(**{"max_epochs": 2, **end}, accelerator="cpu"))
+    train(longer, tmp_path / "whole")
+    if "max_epochs" in end:
+        shutil.copytree(finished, tmp_path / "run")
+    else:
+        shorter = TrainerOptions(**{**end, "max_steps": 13}, accelerator="cpu")
+        train(small_options(trainer=shorter), tmp_path / "run")
+    assert (tmp_path / "run" / "summary.json").is_file()
+    train(longer, tmp_path / "run", resume=True)
+    for name in ("model.safetensors", "config.yaml"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
+    whole, run = (
+        {int(row["step"]): {**row, "ntk/velocity": ""} for row in read_rows(tmp_path / name)}
+        for name in ("whole", "run")
+    )
+    if "max_epochs" not in end:
+        # The former end: the loss of its last step, and what was measured after it, from which a velocity is taken.
+        del run[12], run[13]
+    assert run == whole
 
 
-def train_until(step: int, options: RunOptions, folder: Path) -> None:
-    """Train, but let the training step fail at this step."""
-    training_step = LitModel.training_step
-
-    def failing(module: LitModel, batch: Any, batch_idx: int) -> Any:
-        if module.global_step == step:
-            raise PowerCut
-        return training_step(module, batch, batch_idx)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LitModel, "training_step", failing)
-        with pytest.raises(PowerCut):
-            train(options, folder)
+def test_a_prolonged_run_that_is_cut_has_not_ended(finished: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "run")
+    longer = small_options(trainer=TrainerOptions(max_epochs=4, accelerator="cpu"))
+    train_until(20, longer, tmp_path / "run", resume=True)
+    assert not (tmp_path / "run" / "summary.json").exists()
+    assert not train(RunFolder(tmp_path / "run").options(), tmp_path / "run", resume=True).ended_before
+    train(longer, tmp_path / "whole")
+    assert_same_run(tmp_path / "whole", tmp_path / "run")
 
 
 @pytest.mark.parametrize("every", ["epoch", "log", 5])

@@ -14,6 +14,7 @@ from hpnets.ntk import fingerprint
 from hpnets.options import NTKOptions, TrainerOptions
 from hpnets.training import RunFolder, load_run, train
 from hpnets.training.build import build, complete
+from hpnets.training.errors import FolderTaken
 from hpnets.training.loggers import MetricsCSV
 from tests.training.runs import small_options
 
@@ -29,7 +30,7 @@ def test_it_holds_the_documented_files(run: RunFolder) -> None:
     files = {str(p.relative_to(run.path)) for p in run.path.rglob("*") if p.is_file()}
     assert files == {
         *("config.yaml", "env.json", "metrics.csv", "ntk.safetensors", "model.safetensors", "summary.json"),
-        *("checkpoints/last.ckpt", "checkpoints/best.ckpt"),
+        *("checkpoints/last.ckpt", "checkpoints/best.ckpt", "probe.safetensors", "predictions.safetensors"),
     }
 
 
@@ -50,9 +51,9 @@ def test_load_run_gives_the_trained_network(run: RunFolder) -> None:
     net, task, summary = load_run(run.path)
     assert not net.training
     recorded = summary["fingerprint"]
-    found = fingerprint(net, task.probe(recorded["probe"]).x)
-    assert found["trace"] == pytest.approx(recorded["trace"], rel=1e-9)
-    assert found["eigenvalues"] == pytest.approx(recorded["eigenvalues"], rel=1e-9)
+    measured = fingerprint(net, task.probe(recorded["probe"]).x)
+    assert measured["trace"] == pytest.approx(recorded["trace"], rel=1e-9)
+    assert measured["eigenvalues"] == pytest.approx(recorded["eigenvalues"], rel=1e-9)
 
 
 def test_changed_weights_are_refused(run: RunFolder) -> None:
@@ -164,6 +165,15 @@ def test_sizes_that_no_memory_holds_are_refused() -> None:
             build(complete(small_options(model=model)))
 
 
+def test_one_of_two_runs_that_start_at_once_has_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have seen before that it was not there."""
+    monkeypatch.setattr(RunFolder, "check_new", lambda folder: None)
+    RunFolder(tmp_path / "run").start(small_options())
+    with pytest.raises(FolderTaken, match=r"out is '.*run', which exists already"):
+        RunFolder(tmp_path / "run").start(small_options(seed=1))
+    assert RunFolder(tmp_path / "run").options().seed == 0
+
+
 @pytest.mark.parametrize("out", ["a" * 300, "b/" + "a" * 256, "x/" * 2500 + "y", "a\0b"])
 def test_a_folder_of_too_long_a_name_is_refused_at_once(tmp_path: Path, out: str) -> None:
     with pytest.raises(
@@ -206,8 +216,9 @@ def test_config_holds_plain_types(run: RunFolder) -> None:
     given = {"name": "ccp", "degree": 3, "width": 16}
     own = {"activation": "none", "norm": "none", "skip": True, "shared": False, "product": "hadamard"}
     assert config["model"] == {**given, **own, "parametrisation": "standard", "base_width": 256, "init": "own"}
-    assert config["task"] == {"name": "digits", "batch_size": 132, "seed": 0, "num_workers": 0}
+    assert config["task"] == {"name": "digits", "batch_size": 132, "augment": "none", "seed": 0, "num_workers": 0}
     assert config["trainer"]["max_epochs"] == 2
+    assert (config["trainer"]["devices"], config["trainer"]["num_nodes"]) == (1, 1)
 
 
 def test_metrics_csv_merges_rows_and_widens_columns(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from hpnets.atomic_files import read_tensors
 from hpnets.models import create_model
 from hpnets.training import HarmonicMonitor, LinearTwin, LitModel, NonFiniteError, NTKMonitor
 from hpnets.training.schedule import Every, Scheduled, is_due
+from tests.training.quiet import quiet_trainer
 from tests.training.sphere_runs import fit as fit_task
 from tests.training.sphere_runs import plain, points, sphere
 
@@ -89,15 +90,7 @@ def fit(
     module: pl.LightningModule, *callbacks: pl.Callback, checkpoint: Path | None = None, **options: Any
 ) -> pl.Trainer:
     """Fit of epochs of 10 batches."""
-    trainer = pl.Trainer(
-        **{"max_epochs": 2, **options},
-        accelerator="cpu",
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        callbacks=list(callbacks),
-    )
+    trainer = quiet_trainer(*callbacks, **{"max_epochs": 2, **options})
     trainer.fit(module, DataLoader(TensorDataset(X), batch_size=4), ckpt_path=checkpoint, weights_only=True)
     return trainer
 

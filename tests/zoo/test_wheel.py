@@ -33,8 +33,8 @@ def test_checkpoints_load_from_an_unpacked_wheel(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     text = subprocess.check_output([sys.executable, "-c", LOAD], cwd=elsewhere, env=environment, text=True, timeout=300)
-    found = json.loads(text)
+    record = json.loads(text)
     shipped = [entry["name"] for entry in json.loads((ROOT / "checkpoints" / "index.json").read_text())]
-    assert found["file"].startswith(str(tmp_path / "site"))
-    assert sorted(found["parameters"]) == sorted(shipped)
-    assert all(found["parameters"].values())
+    assert record["file"].startswith(str(tmp_path / "site"))
+    assert sorted(record["parameters"]) == sorted(shipped)
+    assert all(record["parameters"].values())

@@ -12,9 +12,9 @@ def test_the_last_layer_on_them_gives_the_logits() -> None:
     task = create_task("digits")
     task.setup()
     raw = task.test_set.x[task.test_set.indices[:20]].float()
-    found = features_for("style_generator", "digits")
-    assert found is not None
-    name, features = found
+    pair = features_for("style_generator", "digits")
+    assert pair is not None
+    name, features = pair
     net, preprocess = load_pretrained(name)
     assert name == "mlp-digits"
     assert features(raw).shape == (20, 256)

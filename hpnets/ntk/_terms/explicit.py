@@ -34,7 +34,7 @@ class Explicit(Term):
     def begin(self, params: Params, tape: Tape, state: State, rows: slice) -> None:
         for layer in self.layers:
             for call in layer.calls(tape):
-                tape.prepared[id(call)] = layer.rule.prepare(call.module, call.A)
+                tape.prepared[id(call), id(layer.rule)] = layer.rule.prepare(call.module, call.A)
 
     def edges(self, tape: Tape) -> list[GradientEdge]:
         return [call.edge for layer in self.layers for call in layer.calls(tape)]
@@ -48,7 +48,8 @@ class Explicit(Term):
             if not seen:
                 own.zero_()
             for i, call in enumerate(seen):
-                own_gradients = layer.rule.gradients(call.module, tape.prepared[id(call)], grads[id(call.edge)])
+                prepared = tape.prepared[id(call), id(layer.rule)]
+                own_gradients = layer.rule.gradients(call.module, prepared, grads[id(call.edge)])
                 parts = [fold_rows(own_gradients[name], J.shape[1]) for name in layer.locals]
                 for part, place in zip(parts, own.split([part.shape[2] for part in parts], dim=2), strict=True):
                     place.copy_(part) if i == 0 else place.add_(part)

@@ -29,12 +29,16 @@ def _lambda_max(m: Measurement) -> float:
 
 @dataclass(frozen=True)
 class Extremes:
-    """lambda_max and lambda_min; singular: rows > rank_bound, so that lambda_min is 0; noise: it is below the floor."""
+    """lambda_max and lambda_min; singular: rows > rank_bound, so that lambda_min is 0; noise: it is below its error.
+
+    error: how far lambda_min may be from the true one.
+    """
 
     largest: float
     smallest: float
     singular: bool
     noise: bool
+    error: float
 
 
 @register_metric("lambda_min", lambda m: (m.spectrum, m.rank_bound), lambda extremes: extremes.smallest)
@@ -47,15 +51,20 @@ def lambda_extremes(spectrum: Spectrum, rank_bound: int) -> Extremes:
     Raises ValueError if `spectrum` holds only the largest few.
     """
     check_whole(spectrum)
-    singular = spectrum.rows > rank_bound
-    if singular:
+    if spectrum.rows > rank_bound:
         warnings.warn(
             f"the kernel has {spectrum.rows} rows but rank at most {rank_bound}: lambda_min is 0 by counting; "
             f"use at most {rank_bound} rows, or more parameters",
             stacklevel=2,
         )
+    return extremes(spectrum, rank_bound)
+
+
+def extremes(spectrum: Spectrum, rank_bound: int) -> Extremes:
+    """`lambda_extremes` without the warning, of a spectrum that is whole; the error is the floor."""
     l = spectrum.eigenvalues
-    return Extremes(float(l[0]), float(l[-1]), singular, float(l[-1]) < spectrum.floor)
+    singular, noise = spectrum.rows > rank_bound, float(l[-1]) < spectrum.floor
+    return Extremes(float(l[0]), float(l[-1]), singular, noise, spectrum.floor)
 
 
 @register_metric("condition", lambda m: (m.spectrum.eigenvalues, m.spectrum.floor))

@@ -1,24 +1,17 @@
 """The claims of the extrapolation study."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from hpnets.papers.extrapolation.arithmetic import fit_sums
-from hpnets.papers.extrapolation.cells import FASTER_LR, SCALAR, STATED, STATED_LR
-from hpnets.papers.extrapolation.lines import (
-    STATED_BATCH,
-    STATED_POINTS,
-    fit_lines,
-    missing_sector,
-    paper_setting,
-    polynomials,
-)
+from hpnets.papers.boxes import fits, mean_errors, polynomials
+from hpnets.papers.extrapolation import cells
+from hpnets.papers.extrapolation.cells import FASTER_LR, SCALAR, STATED_BATCH, STATED_LR, STATED_POINTS, fit_lines
 from hpnets.papers.extrapolation.sizes import Sizes
-from hpnets.papers.networks import degree_outside
+from hpnets.papers.networks import degree_outside, is_twin
 from hpnets.statistics import estimate, mean, middle, spread
-from hpnets.study import Above, Below, Claim, Less, Paired, Results
+from hpnets.study import Above, Below, Claim, Less, Paired, Results, labelled
 
 Quantities = dict[str, Any]
 # Targets that are even, and no polynomials: a network without activation has a leading term on them if N is even.
@@ -26,6 +19,9 @@ EVEN, POLYNOMIAL, OTHER = ("cos2x", "cos", "sqrt"), ("quadratic", "square"), ("l
 ERROR, LEARNT, GAP = "RMSE / std(y)", 0.1, "in the gap"
 OFF, SHARE = "distance of the fitted degree (targets with a leading term)", "greatest share of the MLP's error"
 BETTER, ROUND, TWIN = "share of fits below the MLP's error", "round, pnn1-4 less mlp", "round, pnn1-4 less its twin"
+AS_STATED = """{target}: {net} of width 1 learns it as stated: Adam {lr:g}, weight decay 1e-3, batch {batch}, {epochs} \
+epochs (of {points:,} points, a number that we chose and from which the verdict follows: in {steps} steps Adam moves a \
+weight by about {moved:.3f})"""
 
 
 def claims(sizes: Sizes) -> list[Claim]:
@@ -50,19 +46,16 @@ def degree_claims(sizes: Sizes) -> list[Claim]:
 def line_claims(sizes: Sizes) -> list[Claim]:
     """Of functions of one variable."""
     line = partial(Claim, where="experiments in one dimension", formula=ERROR, seeds=sizes.seeds)
+    at_once = Below(f"inside, lr {STATED_LR:g}, {sizes.paper_epochs[0]} epochs", LEARNT)
     return [
         line(
             "A polynomial net of degree 3 learns the cubic on [-2.5, 2.5] and extrapolates to [-5, 5]; an MLP does not",
-            lambda results: {net: outside(results, net, "cubic") for net in ("ccp-3", "mlp")},
+            partial(outside, target="cubic", networks=("ccp-3", "mlp")),
             (Below("ccp-3", 0.05) & Above("mlp", 0.3)).contradicted_if(Less("mlp", "ccp-3")),
         ),
         *(
-            line(
-                f"{target}: {net} of width 1 learns it as stated: {stated(sizes)}",
-                partial(stated_setting, target=target, network=net),
-                Below(f"inside, lr {STATED_LR:g}, {sizes.paper_epochs[0]} epochs", LEARNT),
-            )
-            for target, net in STATED.items()
+            line(stated(sizes, *pair), partial(stated_setting, target=pair[0], network=pair[1]), at_once)
+            for pair in cells.STATED.items()
         ),
         line(
             "cos 2x, trained on +-3 pi/4: a polynomial net of degree 10 extrapolates to +-3 pi/2 better than an MLP",
@@ -72,15 +65,12 @@ def line_claims(sizes: Sizes) -> list[Claim]:
     ]
 
 
-def stated(sizes: Sizes) -> str:
+def stated(sizes: Sizes, target: str, net: str) -> str:
     """The setting of the paper's code, and what it allows Adam to do."""
-    first = sizes.paper_epochs[0]
-    steps = first * STATED_POINTS // STATED_BATCH
-    return (
-        f"Adam {STATED_LR:g}, weight decay 1e-3, batch {STATED_BATCH}, {first} epochs (of {STATED_POINTS:,} points, a "
-        f"number that we chose and from which the verdict follows: in {steps} steps Adam moves a weight by about "
-        f"{steps * STATED_LR:.3f})"
-    )
+    epochs = sizes.paper_epochs[0]
+    steps = epochs * STATED_POINTS // STATED_BATCH
+    setting = {"lr": STATED_LR, "batch": STATED_BATCH, "epochs": epochs, "points": STATED_POINTS}
+    return AS_STATED.format(target=target, net=net, steps=steps, moved=steps * STATED_LR, **setting)
 
 
 def box_claims(sizes: Sizes) -> list[Claim]:
@@ -120,22 +110,10 @@ def sum_claim(sizes: Sizes, fold: str) -> Claim:
     )
 
 
-def is_twin(network: str) -> bool:
-    """Whether it adds where its network multiplies."""
-    return network.endswith("-sum")
-
-
-def fits(results: Results) -> Iterator[tuple[int, str, str, dict[str, Any]]]:
-    """(dim, network, target, what was measured) of every fit of one output on a box."""
-    for r in results.of(fit_lines):
-        each = r.value.items() if "helix" not in r.value else ()
-        yield from ((r.options["dim"], r.options["network"], target, got) for target, got in each)
-
-
 def degrees(results: Results, chosen: Callable[[str], bool]) -> Quantities:
     """Degrees outside beside the architecture's: pnn-N is homogeneous, so exactly of degree N, trained or not."""
     made: dict[str, list[float]] = {"clear": [], "faint": [], "none": []}
-    for _, net, target, got in fits(results):
+    for _, net, target, got in fits(results.of(fit_lines)):
         if chosen(net):
             made[leading(net, target)] += [abs(d - degree_outside(net)) for d in got["degree"] if math.isfinite(d)]
     faint = {"for ccp of odd N on even targets, at most": max(made["faint"])} if made["faint"] else {}
@@ -149,66 +127,65 @@ def leading(network: str, target: str) -> str:
     return "faint" if network.startswith("ccp") and not is_twin(network) and degree_outside(network) % 2 else "clear"
 
 
-def outside(results: Results, network: str, target: str) -> list[float]:
-    """The error of each seed outside its interval, d = 1."""
-    errors: list[float] = results.of(fit_lines, network=network, dim=1, targets=SCALAR).one(target, "outside")
-    return errors
+def outside(results: Results, target: str, networks: tuple[str, ...]) -> Quantities:
+    """By network, the error of each seed outside its interval, d = 1."""
+    of = results.of(fit_lines, dim=1, targets=SCALAR).by("network", target, "outside")
+    return {network: of[network][0] for network in networks}
 
 
 def stated_setting(results: Results, target: str, network: str) -> Quantities:
+    runs = results.of(cells.paper_setting, target=target, network=network)
     made: Quantities = {}
-    runs = results.of(paper_setting, target=target, network=network)
     for r in runs:
         name = f"lr {r.options['lr']:g}, {r.options['epochs']} epochs"
         made |= {f"{part}, {name}": r.value[part] for part in ("inside", "outside")}
-    inside, out = (runs.of(paper_setting, lr=FASTER_LR).one(part) for part in ("inside", "outside"))
+    inside, out = (runs.of(cells.paper_setting, lr=FASTER_LR).one(part) for part in ("inside", "outside"))
     learnt = f"{sum(error < LEARNT for error in inside)} of {len(inside)} seeds below {LEARNT:g} inside"
     medians = f"{learnt}, {middle(inside)} inside, {middle(out)} outside"
     return {"inside, at first": runs.items[0].at("before"), **made, f"median (range), lr {FASTER_LR:g}": medians}
 
 
 def cosine(results: Results) -> Quantities:
-    errors = {net: outside(results, net, "cos2x") for net in ("ccp-10", "mlp")}
+    errors = outside(results, "cos2x", ("ccp-10", "mlp"))
     nearest = results.of(polynomials).one("cos2x", "10")
     medians = {f"{net}, median (range)": middle(values) for net, values in errors.items()}
     return {**errors, **medians, **{f"least-squares polynomial of degree 10, {k}": v for k, v in nearest.items()}}
 
 
 def quadratic(results: Results) -> Quantities:
-    errors = {(dim, net, t): mean(got["outside"]) for dim, net, t, got in fits(results) if t in POLYNOMIAL}
+    errors = mean_errors(results.of(fit_lines), POLYNOMIAL)
     # In one dimension the two targets are one.
     errors |= {(1, net, "quadratic"): e for (dim, net, _), e in errors.items() if dim == 1}
     dims = sorted({dim for dim, *_ in errors})
-    made: Quantities = {
-        f"{net}, {pick.__name__} of the two targets": {
-            f"d = {d}": pick(errors[d, net, t] for t in POLYNOMIAL) for d in dims
-        }
+    made = {
+        f"{net}, {pick.__name__} of the two targets": labelled(
+            "d", {d: pick(errors[d, net, t] for t in POLYNOMIAL) for d in dims}
+        )
         for net, pick in (("ccp-2", max), ("pnn-2", max), ("mlp", min))
     }
-    shares = [
-        max(errors[d, net, t] / errors[d, "mlp", t] for d in dims for t in POLYNOMIAL) for net in ("ccp-2", "pnn-2")
-    ]
-    return {SHARE: shares, **made}
+    keys = [(d, t) for d in dims for t in POLYNOMIAL]
+    return {
+        SHARE: [max(errors[d, net, t] / errors[d, "mlp", t] for d, t in keys) for net in ("ccp-2", "pnn-2")],
+        **made,
+    }
 
 
 def others(results: Results) -> Quantities:
-    errors = {(dim, net, t): mean(got["outside"]) for dim, net, t, got in fits(results) if t in OTHER}
+    errors = mean_errors(results.of(fit_lines), OTHER)
     products = [key for key in errors if key[1][-1].isdigit()]
     better = [f"{net} on {t} (d = {d})" for d, net, t in products if errors[d, net, t] < errors[d, "mlp", t]]
-    return {
-        BETTER: len(better) / len(products),
-        "that is": f"{len(better)} of {len(products)}, {', '.join(better[:6])}",
-    }
+    listed = f"{len(better)} of {len(products)}, {', '.join(better[:6])}"
+    return {BETTER: len(better) / len(products), "that is": listed}
 
 
 def sector(results: Results, wide: int, pair: tuple[str, str]) -> Quantities:
-    of = results.of(missing_sector, target=pair[0], network=pair[1]).split("missing")
+    of = results.of(cells.missing_sector, target=pair[0], network=pair[1]).split("missing")
     gap = of[wide].one()
     return {"all directions": of[0].one("covered"), GAP: gap["missing"], "in the rest": gap["covered"]}
 
 
 def sum_gaps(results: Results, fold: str) -> Quantities:
-    of = {r.options["network"]: r.value["held out"] for r in results.of(fit_sums, fold=fold)}
+    of = {r.options["network"]: r.value["held out"] for r in results.of(cells.fit_sums, fold=fold)}
     pairs = ((ROUND, "mlp"), (TWIN, "pnn1-4-sum"))
     gaps = {key: [a - b for a, b in zip(of["pnn1-4"]["round"], of[net]["round"], strict=True)] for key, net in pairs}
     verdict = Paired(TWIN).contradicted_if_reversed().decide(gaps)
@@ -221,16 +198,16 @@ def sum_gaps(results: Results, fold: str) -> Quantities:
 
 def abstract(results: Results, sizes: Sizes) -> list[str]:
     """Four sentences."""
-    cubic = {net: f"{mean(outside(results, net, 'cubic')):.2g}" for net in ("ccp-3", "ccp-3-sum", "mlp")}
-    cos = {net: middle(outside(results, net, "cos2x")) for net in ("ccp-10", "mlp")}
+    cubic = [f"{mean(e):.2g}" for e in outside(results, "cubic", ("ccp-3", "ccp-3-sum", "mlp")).values()]
+    cos = [middle(errors) for errors in outside(results, "cos2x", ("ccp-10", "mlp")).values()]
     gap = spread(sector(results, sizes.sectors[-1], ("quadratic", "pnn-2"))[GAP], ".2g")
     return [
         "Far outside their data, networks of N Hadamard factors are polynomials of degree N, and MLPs and the additive "
         "twins, which add where the networks multiply, are linear.",
         "So a polynomial net of degree 3 extrapolates a cubic to twice its interval with a relative error of "
-        f"{cubic['ccp-3']}, its additive twin with {cubic['ccp-3-sum']} and an MLP with {cubic['mlp']}.",
-        f"A degree that fits inside need not help outside: on cos 2x a net of degree 10 is off by {cos['ccp-10']}, an "
-        f"MLP by {cos['mlp']} (median and range over seeds, in standard deviations of y).",
+        f"{cubic[0]}, its additive twin with {cubic[1]} and an MLP with {cubic[2]}.",
+        f"A degree that fits inside need not help outside: on cos 2x a net of degree 10 is off by {cos[0]}, an MLP by "
+        f"{cos[1]} (median and range over seeds, in standard deviations of y).",
         "A direction that the data lack is not extrapolated, product or not: on a quadratic `pnn-2` has a relative "
         f"error of {gap} where {sizes.sectors[-1]} degrees are missing.",
     ]

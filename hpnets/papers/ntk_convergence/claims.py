@@ -6,6 +6,7 @@ from functools import partial
 from statistics import NormalDist
 from typing import Any
 
+from hpnets.papers.components import GONE, ratios
 from hpnets.papers.ntk_convergence.cells import components, four_limit, four_points, initial_kernel, trained_kernel
 from hpnets.papers.ntk_convergence.sizes import Sizes
 from hpnets.statistics import estimate, log_slope, mean, mean_slope, root_mean_square
@@ -17,7 +18,6 @@ MOVE, AWAY, H = "|K_T - K_0| / |K_0|", "distance on the circle over the way gone
 INFLATION, RATE, FACTOR = "mean K_T / mean K_0", "measured / theory, n >= 400", "greatest factor off theory"
 OFF, SPREAD, FALL = "distance of the mean kernel", "deviation over the limit's own", "factor of each fourfold width"
 ORDERED, TENTH = "what is left is in the order of the eigenvalues", NormalDist().inv_cdf(0.9)
-GONE = 0.005  # what is below 1% of its start, 1/2, counts as gone
 NEAR = 1.35  # a factor off theory that is allowed
 
 
@@ -177,16 +177,6 @@ def rates(results: Results, chosen: tuple[int, ...]) -> Quantities:
         "each component": ", ".join(estimate(column) for column in zip(*widest, strict=True)),
         **({"below 1": faster} if means == sorted(means) and means[-1] < 1 else {}),
     }
-
-
-def ratios(of: Results, at: int) -> dict[int, list[list[float]]]:
-    """Measured over predicted rest of each component that is predicted above 1% of its start, by width and network."""
-    made: dict[int, list[list[float]]] = {}
-    for width, cells in of.by("width").items():
-        for cell in cells:
-            both = zip(cell["left"][at], cell["predicted"][at], strict=True)
-            made.setdefault(width, []).append([max(left, 1e-9) / p for left, p in both if p > GONE])
-    return made
 
 
 def order(results: Results, chosen: tuple[int, ...]) -> Quantities:

@@ -4,23 +4,11 @@ import math
 from functools import partial
 from typing import Any
 
-from hpnets.papers.spectral_bias.harmonics import (
-    HARMONICS,
-    few,
-    label_noise,
-    linear_training,
-    network_training,
-    predicted_halves,
-)
-from hpnets.papers.spectral_bias.measures import (
-    LR,
-    above,
-    exponent,
-    generalising,
-    halves,
-    spectrum,
-    steps_to_learn,
-)
+from hpnets.papers.harmonics import HARMONICS, few, generalising, halves, in_order, off_linear, over_predicted
+from hpnets.papers.noisy_labels import fitted_noise
+from hpnets.papers.spectra import above, exponent, exponents
+from hpnets.papers.spectral_bias.cells import label_noise, network_training
+from hpnets.papers.spectral_bias.measures import LR, linearised, spectra, steps_to_learn
 from hpnets.papers.spectral_bias.sizes import Sizes
 from hpnets.statistics import spread
 from hpnets.study import Above, Always, Below, Between, Claim, Results, Rises, labelled
@@ -53,7 +41,7 @@ def kernel_claims(sizes: Sizes) -> list[Claim]:
         ),
         kernel(
             "What degree does change: odd k >= 3, absent from a two-layer ReLU kernel, are there; trace moves up in k",
-            partial(odd, sizes=sizes),
+            odd,
             Below(least, ROUNDING, each=True) & Above(most, ROUNDING, each=True) & Rises(SHARE, "N"),
             formula="lambda_3, lambda_5 > 0 for N > 1",
         ),
@@ -132,40 +120,35 @@ def label_claims(sizes: Sizes) -> list[Claim]:
 
 
 def decay(results: Results, sizes: Sizes) -> Quantities:
-    def exponents(dim: int, window: tuple[int, int]) -> dict[str, float]:
-        return labelled("N", {n: exponent(spectrum(results, dim, n), window) for n in sizes.degrees if n > 1})
-
     last, first = sizes.windows[-1], sizes.windows[0]
-    fits = {f"a, d = {d}, k = {last}": exponents(d, last) for d in sizes.spectrum_dims if d <= 5}
+    fits = {f"a, d = {d}, k = {last}": exponents(spectra(results, d), last) for d in sizes.spectrum_dims if d <= 5}
     falls = [max(fit.values()) - min(fit.values()) for fit in fits.values()]
-    return {FALLS: falls, **fits, f"at lower k it even grows, d = 10, k = {first}": exponents(10, first)}
+    lower = exponents(spectra(results, 10), first)
+    return {FALLS: falls, **fits, f"at lower k it even grows, d = 10, k = {first}": lower}
 
 
-def odd(results: Results, sizes: Sizes) -> Quantities:
-    of = {n: spectrum(results, 10, n) for n in sizes.degrees}
+def odd(results: Results) -> Quantities:
+    of = spectra(results, 10)
     odds = {n: {k: abs(each["eigenvalues"][k]) / each["trace"] for k in (3, 5)} for n, each in of.items()}
     made = {f"{ODD}, N = {n}": labelled("k", odds[n]) for n in (min(of), max(of))}
     return {**made, SHARE: labelled("N", {n: above(each, 2) for n, each in of.items()})}
 
 
 def order(results: Results, sizes: Sizes) -> Quantities:
-    def ordered(times: dict[int, list[float]]) -> list[bool]:
-        return [column == tuple(sorted(column)) for column in zip(*times.values(), strict=True)]
-
     degree, paper = max(sizes.degrees), max(sizes.paper_degrees)
-    times = halves(results, 3, degree, sizes.width, "train")
-    wide = halves(results, 10, paper, sizes.paper_width, "train")
+    times = halves(linearised(results, 3, degree, sizes.width))
+    wide = halves(linearised(results, 10, paper, sizes.paper_width))
     far = labelled("k", {k: " / ".join(f"{t:.2g}" for t in ts) for k, ts in wide.items() if k > 1})
     name = f"in order at d = 10, N = {paper}, width {sizes.paper_width:,}, where points do not tell high k apart"
-    return {ORDER: ordered(times), "t": labelled("k", times), name: ordered(wide), "its t, each seed": far}
+    return {ORDER: in_order(times), "t": labelled("k", times), name: in_order(wide), "its t, each seed": far}
 
 
 def prediction(results: Results, sizes: Sizes) -> Quantities:
     made: dict[int, list[float]] = {}
-    for degree in [n for n in sizes.degrees if n > 1]:
-        times = halves(results, 3, degree, sizes.width, "train")
-        for k, p in predicted_halves(spectrum(results, 3, degree)["eigenvalues"]).items():
-            made.setdefault(k, []).extend(t / p for t in times[k])
+    for n, of in spectra(results, 3).items():
+        if n > 1:
+            for k, r in over_predicted(halves(linearised(results, 3, n, sizes.width)), of["eigenvalues"]).items():
+                made.setdefault(k, []).extend(r)
     return {TIMES: labelled("k", made)}
 
 
@@ -175,66 +158,58 @@ def gains(results: Results, sizes: Sizes, scaled: bool) -> Quantities:
     for part in ("train", "test"):
         low, high = (steps_to_learn(results, width, n, scaled, part) for n in degrees)
         made[part] = {k: [a / b for a, b in zip(low[k], high[k], strict=True)] for k in HARMONICS}
-    kept = [k for k in HARMONICS if all(k in generalising(results, n, width, sizes.samples) for n in degrees)]
+    kept = [k for k in HARMONICS if all(k in generalising(linearised(results, 10, n, width)) for n in degrees)]
     lost = ", ".join(str(k) for k in HARMONICS if k not in kept) or "none"
     shown = {GAIN: labelled("k", {k: made["train"][k] for k in (3, 4, 5)}), "of k = 1": made["train"][1]}
     return {**shown, "held out": labelled("k", {k: made["test"][k] for k in kept}), "only memorised, k": lost}
 
 
 def growth(results: Results, sizes: Sizes) -> Quantities:
-    low, high = (spectrum(results, 10, n) for n in sizes.paper_degrees)
+    of = spectra(results, 10)
+    low, high = (of[n] for n in sizes.paper_degrees)
     raw, top = (high["eigenvalues"][k] / low["eigenvalues"][k] for k in (5, 0))
     trace = high["trace"] / low["trace"]
-    whole = labelled("N", {n: f"{spectrum(results, 10, n)['trace']:.4g}" for n in sizes.degrees})
+    whole = labelled("N", {n: f"{each['trace']:.4g}" for n, each in of.items()})
     folds = f"lambda_5 {raw:,.0f}-fold, K(x, x) {trace:,.0f}-fold, lambda_max {top:,.0f}-fold"
     return {OF_TRACE: raw / trace, OF_TOP: raw / top, "that is": folds, "K(x, x)": whole}
 
 
 def unseen(results: Results, sizes: Sizes) -> Quantities:
-    degree, width, i = sizes.paper_degrees[-1], sizes.paper_width, HARMONICS.index(4)
-    train, test = (halves(results, 10, degree, width, part)[4] for part in ("train", "test"))
-    cells = results.of(linear_training, dim=10, degree=degree, width=width).values("test")
+    degree, i = sizes.paper_degrees[-1], HARMONICS.index(4)
+    of = linearised(results, 10, degree, sizes.paper_width)
     return {
-        GONE: [math.isfinite(t) for t in test],
-        f"on the {sizes.samples} training points, N = {degree}, at t": train,
-        "left at best, held out": [min(abs(row[i]) for row in cell) for cell in cells],
+        GONE: [math.isfinite(t) for t in halves(of, "test")[4]],
+        f"on the {sizes.samples} training points, N = {degree}, at t": halves(of)[4],
+        "left at best, held out": [min(abs(row[i]) for row in rows) for rows in of.values("test")],
         "k of fewer harmonics than points": few(10, sizes.samples),
-        "k that go held out too": generalising(results, degree, width, sizes.samples),
+        "k that go held out too": generalising(of),
     }
 
 
 def network(results: Results, sizes: Sizes) -> Quantities:
-    off: dict[str, list[float]] = {}
-    for r in results.of(network_training):
-        pairs = zip(r.value["train"], r.value["linear"], strict=True)
-        name = "N = {degree}, width {width:,}, {steps} steps".format(**r.options)
-        off.setdefault(name, []).append(max(abs(a - b) for f, g in pairs for a, b in zip(f, g, strict=True)))
-    judged = f"width {sizes.net_widths[-1]:,}, {sizes.net_steps} steps"
-    return {OFF: [far for name, each in off.items() if name.endswith(judged) for far in each], "all": off}
-
-
-def fitted(results: Results, degree: int, frequency: int) -> list[float]:
-    """The share of the noise that is fitted, of each seed."""
-    return results.of(label_noise, degree=degree, frequency=frequency).values("noise")
+    split = results.of(network_training).split("degree", "width", "steps")
+    off = {key: [off_linear(value) for value in of.values()] for key, of in split.items()}
+    judged = [far for key, each in off.items() if key[1:] == (sizes.net_widths[-1], sizes.net_steps) for far in each]
+    return {OFF: judged, "all": {"N = {}, width {:,}, {} steps".format(*key): each for key, each in off.items()}}
 
 
 def noise(results: Results, sizes: Sizes) -> Quantities:
-    of = {n: {k: fitted(results, n, k) for k in sizes.frequencies} for n in sizes.label_degrees}
+    of = fitted_noise(results.of(label_noise))
     ends = [(each[sizes.frequencies[0]], each[sizes.frequencies[-1]]) for each in of.values()]
     falls = [low - high for pair in ends for low, high in zip(*pair, strict=True)]
     return {NOISE: falls, **{f"N = {n}": labelled("k", each) for n, each in of.items()}}
 
 
 def noise_gain(results: Results, sizes: Sizes) -> Quantities:
-    one, most = (fitted(results, sizes.label_degrees[i], sizes.frequencies[-1]) for i in (0, -1))
+    one, most = (fitted_noise(results.of(label_noise))[sizes.label_degrees[i]][sizes.frequencies[-1]] for i in (0, -1))
     return {LARGER: [b - a for a, b in zip(one, most, strict=True)]}
 
 
 def abstract(results: Results, sizes: Sizes) -> list[str]:
     """Four sentences, traps 1 and 2 among them."""
     (low, high), dim = sizes.paper_degrees, sizes.spectrum_dims[0]
-    a, b = (exponent(spectrum(results, dim, n), sizes.windows[-1]) for n in (low, high))
-    first, last = (above(spectrum(results, 10, n), 2) for n in (low, high))
+    a, b = (exponent(spectra(results, dim)[n], sizes.windows[-1]) for n in (low, high))
+    first, last = (above(spectra(results, 10)[n], 2) for n in (low, high))
     raw, scaled = (spread(gains(results, sizes, scaled)[GAIN]["k = 5"], ".2g") for scaled in (False, True))
     return [
         "Networks with and without Hadamard products learn harmonics of low degree first where the data tell them "

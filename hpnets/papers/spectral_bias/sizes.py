@@ -32,5 +32,4 @@ FEW = replace(Sizes(), spectrum_dims=(3, 10), k_max=64, windows=((4, 16), (16, 6
 SHORT = replace(FEW, samples=300, net_steps=50, wide_steps=5, label_degrees=(1, 9), label_samples=200, label_steps=100)
 QUICK = replace(SHORT, width=512, paper_width=1024, net_widths=(128, 512), label_width=128)
 LEAST = replace(QUICK, k_max=32, windows=((4, 12), (12, 32)), degrees=(1, 3, 9), samples=60, net_steps=10, wide_steps=3)
-NARROW = replace(LEAST, width=64, paper_width=128, net_widths=(32, 64), label_width=32)
-TINY = replace(NARROW, label_samples=60, label_steps=10)
+TINY = replace(LEAST, width=64, paper_width=128, net_widths=(32, 64), label_width=32, label_samples=60, label_steps=10)

@@ -9,7 +9,7 @@ prior of variance 1, or of amplitude^2). Optimisers of `hpnets.bandits`: `linear
 `-quiet` without noise on the targets, `network-k` STO-BNTS trained k steps; `gp-ts` and `gp-ucb` use the limit
 kernel, gp-ucb with the theorem's beta_t. Objective, {initial} first points and noise (deviation 0.1, or 0.5 where it
 is said) are the same for all methods of a seed. `draw`: a draw of the limit kernel's GP on S^3; `branin`,
-`hartmann6`, `svm` (C and gamma on digits): points x of the box as (x, 1), normalised; `images`: {images}, a hidden
+`hartmann6`, `svm` (C and gamma on digits): points x of the box as (x, 1), normalised; `images`: {task}, a hidden
 reward of the class; `categorical`: 6 variables of 4 levels, one half of the variance interactions of two. Values of
 these have mean 0 and deviation 1 over the candidates, which takes as known what a user would guess. The paper's body
 could not be read: thresholds and objectives are ours, and beta_t is that of Chowdhury and Gopalan 2017 (arXiv
@@ -23,5 +23,5 @@ PAPER = Paper(
     sizes=Sizes(),
     quick=QUICK,
     tiny=TINY,
-    options={"images": "task with the images: digits, fashion_mnist, mnist, cifar10"},
+    options={"task": "task with the images: digits, fashion_mnist, mnist, cifar10"},
 )

@@ -18,15 +18,15 @@ VALIDATION = 1000
 
 def cells(sizes: Sizes) -> list[Cell]:
     """The cells; ValueError for images that are none."""
-    if len(create_task(sizes.images).input_shape) != 3:
-        raise ValueError(f"images is {sizes.images!r}; allowed: digits, fashion_mnist, mnist, cifar10")
+    if len(create_task(sizes.task).input_shape) != 3:
+        raise ValueError(f"task is {sizes.task!r}; allowed: digits, fashion_mnist, mnist, cifar10")
     points = {"observed": sizes.observed, "unseen": sizes.unseen, "draws": sizes.draws}
     few = tuple(range(sizes.exact_seeds))
     made = grid(fixed_features, network=sizes.fixed, seed=few, width=sizes.width, **points)
     made += grid(fresh_networks, network=sizes.fresh, seed=(0,), width=sizes.fresh_width, **points)
     made += grid(prior, network=sizes.fixed[-1], seed=few, width=sizes.width, draws=sizes.draws, points=sizes.unseen)
     seeds = tuple(range(sizes.seeds))
-    run: Measured = {"width": sizes.width, "noise": NOISE, "initial": sizes.initial, "images": sizes.images}
+    run: Measured = {"width": sizes.width, "noise": NOISE, "initial": sizes.initial, "images": sizes.task}
     run |= {"candidates": sizes.candidates, "evaluations": sizes.evaluations}
     made += grid(regret, objective="draw", method=("random", "gp-ts", "gp-ucb"), batch=1, seed=seeds, **run)
     made += grid(regret, objective="draw", method="linear", batch=(1, sizes.batch), seed=seeds, **run)

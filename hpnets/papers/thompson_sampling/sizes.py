@@ -11,7 +11,7 @@ class Sizes:
     """The full study; networks by the names that `drawn_networks.maker` reads."""
 
     seeds: int = 16
-    images: str = "digits"
+    task: str = "digits"
     # Exactness: members, and networks of which one is fixed and the others drawn for each member.
     draws: int = 4000
     fixed: tuple[str, ...] = ("mlp", "pnn_skip", "ccp")

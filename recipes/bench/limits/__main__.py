@@ -34,11 +34,13 @@ def convergence(
         raise ValueError(f"seeds is {seeds}; allowed: 1 and more")
     not_the_record(out, quick)
     before = read(Path(out), "convergence") if keep else {}
-    found = before.get("found", {})
+    measured = before.get("measured", {})
     for name in chosen:
-        found[name] = measure(name, seeds, (16, 32) if quick else ())
-        print(f"{name}: slope {found[name]['slope']:.2f} +- {found[name]['slope_error']:.2f}", flush=True)
-        record(Path(out), "convergence", {key: found[key] for key in CASES if key in found}, 1, before.get("command"))
+        measured[name] = measure(name, seeds, (16, 32) if quick else ())
+        print(f"{name}: slope {measured[name]['slope']:.2f} +- {measured[name]['slope_error']:.2f}", flush=True)
+        record(
+            Path(out), "convergence", {key: measured[key] for key in CASES if key in measured}, 1, before.get("command")
+        )
 
 
 def equivalence(out: str = OUT, quick: bool = False) -> None:
@@ -103,7 +105,7 @@ def read(folder: Path, name: str) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
-def record(folder: Path, name: str, found: dict[str, Any], threads: int, before: str | None = None) -> None:
+def record(folder: Path, name: str, measured: dict[str, Any], threads: int, before: str | None = None) -> None:
     """Write the json with its commands (those of `before` first) and environment, and the page from all jsons there."""
     from hpnets.atomic_files import write_json, write_text
     from recipes.bench.environment import environment
@@ -113,7 +115,7 @@ def record(folder: Path, name: str, found: dict[str, Any], threads: int, before:
     earlier = [one for one in (before or "").split(" && ") if one and one != command]
     command = " && ".join([*earlier, command])
     write_json(
-        folder / f"{name}.json", {"command": command, "environment": environment("cpu", threads), "found": found}
+        folder / f"{name}.json", {"command": command, "environment": environment("cpu", threads), "measured": measured}
     )
     write_text(folder / "README.md", render({key: read(folder, key) for key in SECTIONS}))
 

@@ -65,11 +65,11 @@ def measure(name: str, seeds: int | None = None, widths: tuple[int, ...] = ()) -
     }
 
 
-def table(found: dict[str, Any]) -> str:
+def table(measured: dict[str, Any]) -> str:
     """A table with a row for each family: the points' scale, seeds, errors at the least and greatest width, slope."""
     head = ("family", "options", "points times", "seeds", "m", "error", "m", "error", "slope", "in [-0.65, -0.35]")
     rows = []
-    for name, one in found.items():
+    for name, one in measured.items():
         (first, *_, last), errors = list(one["errors"]), one["errors"]
         inside = "yes" if BAND[0] <= one["slope"] <= BAND[1] else "no"
         ends = [text for m in (first, last) for text in (m, f"{root_mean_square(errors[m]):.3f}")]

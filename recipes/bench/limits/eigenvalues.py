@@ -22,7 +22,7 @@ ABOUT = (
 def compare() -> dict[str, Any]:
     """Our eigenvalue, the 40-digit one as text, the relative and the reported error, by "kernel d k"."""
     stored: dict[str, str] = json.loads(FILE.read_text())
-    found = {}
+    measured = {}
     for name, kappa in KERNELS.items():
         for dim in DIMS:
             spectrum = sphere_spectrum(kappa, dim, max(DEGREES))
@@ -31,16 +31,16 @@ def compare() -> dict[str, Any]:
                 ours, error = float(spectrum.eigenvalues[k]), float(spectrum.errors[k])
                 # Decimals are subtracted, since as a float the stored value would be rounded.
                 apart = abs(Decimal(ours) - Decimal(text)) / abs(Decimal(text))
-                found[f"{name} {dim} {k}"] = {
+                measured[f"{name} {dim} {k}"] = {
                     "ours": ours,
                     "exact": text,
                     "relative_error": float(apart),
                     "reported_error": error / abs(float(text)),
                 }
-    return found
+    return measured
 
 
-def table(found: dict[str, Any]) -> str:
+def table(measured: dict[str, Any]) -> str:
     """A table with a row for each kernel, dimension and degree."""
     rows = [
         (
@@ -50,6 +50,6 @@ def table(found: dict[str, Any]) -> str:
             f"{one['relative_error']:.1e}",
             f"{one['reported_error']:.1e}",
         )
-        for key, one in found.items()
+        for key, one in measured.items()
     ]
     return markdown(("kernel", "d", "k", "ours", "40 digits", "error", "reported"), rows)

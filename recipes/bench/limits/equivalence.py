@@ -69,17 +69,17 @@ def gaps(width: int, seed: int, steps: int = 100, lr: float = 0.5) -> dict[str, 
 def measure(widths: tuple[int, ...] = WIDTHS, seeds: int = SEEDS) -> dict[str, Any]:
     """The distances of each seed by width, and the log-log slope of the mean gap between network and predictor."""
     torch.set_num_threads(1)
-    found = {str(m): [gaps(m, seed) for seed in range(seeds)] for m in widths}
-    means = [statistics.fmean(one["lazy/net_kernel"] for one in each) for each in found.values()]
-    return {"distances": found, "slope": log_slope([float(m) for m in widths], means)}
+    measured = {str(m): [gaps(m, seed) for seed in range(seeds)] for m in widths}
+    means = [statistics.fmean(one["lazy/net_kernel"] for one in each) for each in measured.values()]
+    return {"distances": measured, "slope": log_slope([float(m) for m in widths], means)}
 
 
-def table(found: dict[str, Any]) -> str:
+def table(measured: dict[str, Any]) -> str:
     """A table with a row for each width, then the slope."""
     keys = {"lazy/moved": "moved", "lazy/net_kernel": "from the predictor", "lazy/net_linear": "from its linearisation"}
     rows = [
         (f"{int(width):,}", str(len(each)), *(spread([one[key] for one in each], ".2g") for key in keys))
-        for width, each in found["distances"].items()
+        for width, each in measured["distances"].items()
     ]
     table_text = markdown(("m", "seeds", *keys.values()), rows)
-    return f"{table_text}\n\nSlope of the gap to the predictor: {found['slope']:.2f}."
+    return f"{table_text}\n\nSlope of the gap to the predictor: {measured['slope']:.2f}."

@@ -18,7 +18,7 @@ def render(results: dict[str, dict[str, Any]]) -> str:
     parts = ["# The limit kernels, measured", "Each table is written by its command from the json of its name here."]
     for name, (title, section) in SECTIONS.items():
         if results[name]:
-            parts += [f"## {title}", section.ABOUT, about(results[name]), section.table(results[name]["found"])]
+            parts += [f"## {title}", section.ABOUT, about(results[name]), section.table(results[name]["measured"])]
     return "\n\n".join(parts) + "\n"
 
 

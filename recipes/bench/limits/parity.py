@@ -16,16 +16,16 @@ ABOUT = (
 
 def compare() -> dict[str, Any]:
     """The relative differences of S and T, by net."""
-    found = {}
+    measured = {}
     for name in NETS:
         stored = REFERENCE["kernels"][name]
         pairs = zip(kernels_of(name), (torch.tensor(stored[key], dtype=torch.float64) for key in "ST"), strict=True)
-        found[name] = [float((ours - theirs).abs().max() / theirs.abs().max()) for ours, theirs in pairs]
-    return {"versions": REFERENCE["versions"], "differences": found}
+        measured[name] = [float((ours - theirs).abs().max() / theirs.abs().max()) for ours, theirs in pairs]
+    return {"versions": REFERENCE["versions"], "differences": measured}
 
 
-def table(found: dict[str, Any]) -> str:
+def table(measured: dict[str, Any]) -> str:
     """A table with a row for each net."""
-    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    rows = [(name, f"{S:.1e}", f"{T:.1e}") for name, (S, T) in found["differences"].items()]
+    versions = ", ".join(f"{name} {version}" for name, version in measured["versions"].items())
+    rows = [(name, f"{S:.1e}", f"{T:.1e}") for name, (S, T) in measured["differences"].items()]
     return f"{versions}.\n\n{markdown(('net', 'S', 'T'), rows)}"

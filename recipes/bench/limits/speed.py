@@ -50,7 +50,7 @@ def one(net: str, python: Path, repeats: int, points: int, folder: Path) -> dict
     }
 
 
-def table(found: dict[str, Any]) -> str:
+def table(measured: dict[str, Any]) -> str:
     """A table with a row for each net and side."""
     rows = [
         (
@@ -60,7 +60,7 @@ def table(found: dict[str, Any]) -> str:
             f"{one['peak_bytes'][name] / 1e6:,.0f}",
             f"{one['relative_difference']:.1e}",
         )
-        for net, one in found["nets"].items()
+        for net, one in measured["nets"].items()
         for name, seconds in one["seconds"].items()
     ]
-    return f"N = {found['points']:,}.\n\n{markdown(('net', 'by', 'seconds', 'peak MB', 'kernels apart'), rows)}"
+    return f"N = {measured['points']:,}.\n\n{markdown(('net', 'by', 'seconds', 'peak MB', 'kernels apart'), rows)}"

@@ -20,10 +20,10 @@ def setup(job: Job) -> Callable[[], Spectrum]:
     return lambda: spectrum(NTKOperator(net, x, outputs=job.outputs, memory=job.memory), k=k)
 
 
-def convert(found: Spectrum) -> np.ndarray:
+def convert(measured: Spectrum) -> np.ndarray:
     """An array with the rows eigenvalues, residuals, and the number of products."""
-    products: Tensor = torch.full_like(found.eigenvalues, found.products)
-    return torch.stack([found.eigenvalues, found.residuals, products]).cpu().numpy()
+    products: Tensor = torch.full_like(measured.eigenvalues, measured.products)
+    return torch.stack([measured.eigenvalues, measured.residuals, products]).cpu().numpy()
 
 
 if __name__ == "__main__":

@@ -21,10 +21,9 @@ def describe(job: Job, _: Callable[[], Tensor]) -> dict[str, Any]:
     """The predictions of the plan."""
     net, x = load(job)
     p = plan(net, x, outputs=job.outputs, memory=job.memory)
-    rules = sorted({parameter.contraction for parameter in p.parameters})
     return {
         "algorithm": p.algorithm,
-        "rules": rules,
+        "contractions": sorted({parameter.contraction for parameter in p.parameters}),
         "tile": p.tile,
         "flops": p.flops,
         "predicted_bytes": p.peak_bytes + p.kernel_bytes,

@@ -1,18 +1,13 @@
-"""What the extrapolation study fits and measures, against formulas."""
+"""Networks trained many at once, and the degrees of networks far outside, against formulas and plain training."""
 
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from hpnets.papers.ensembles import Ensemble, far_degree, fit, make_ensemble, relative_error
-from hpnets.papers.extrapolation.arithmetic import FOLDS, metrics, pair_data
-from hpnets.papers.extrapolation.figures import degree_text
-from hpnets.papers.extrapolation.lines import line_data, missing_sector
 from hpnets.papers.networks import build, degree_outside
-from tests.tasks.formats import write_files
 
 
 def test_an_ensemble_trains_each_member_as_it_would_be_alone() -> None:
@@ -69,44 +64,3 @@ def test_relative_error_is_one_for_the_best_constant() -> None:
     y = torch.randn(2, 50, 1, generator=torch.Generator().manual_seed(0))
     assert relative_error(y.mean(1, keepdim=True).expand_as(y), y).tolist() == pytest.approx([1, 1])
     assert relative_error(y, y).tolist() == [0, 0]
-
-
-def test_line_data_is_in_units_of_the_training_box() -> None:
-    x, y, x_in, _, x_out, y_out = line_data("cubic", 1, 0, 64)
-    assert float(x.abs().max()) <= 1
-    assert float(x_in.abs().max()) <= 1 < float(x_out.abs().min())
-    X = 2.5 * x_out.double()
-    torch.testing.assert_close(y_out.double(), X**3 + X**2 - 5 * X + 5, rtol=1e-5, atol=1e-3)
-    assert y.shape == (64, 1)
-
-
-def test_a_polynomial_net_needs_no_direction_more_than_another() -> None:
-    errors = missing_sector("ccp-2", "linear", 90, [0, 1, 2], 8, 32, 300, "cpu")
-    assert max(errors["covered"] + errors["missing"]) < 0.2
-
-
-def test_metrics_of_sums() -> None:
-    f = torch.tensor([[[3.4], [2.6], [4.4], [4.6]]])
-    hits = metrics(f, torch.full((1, 4, 1), 3.0))
-    assert {name: values[0] for name, values in hits.items()} == {"round": 0.5, "floor or ceil": 0.5, "within 1": 0.75}
-
-
-@pytest.mark.parametrize("fold", FOLDS)
-def test_held_out_sums_are_held_out(fold: str) -> None:
-    held = torch.tensor(FOLDS[fold])
-    x, s, x_seen, s_seen, x_held, s_held = pair_data(held, 0, 256, None)
-    assert [len(part) for part in (x, x_seen, x_held)] == [256, 2000, 2000]
-    assert not torch.isin(torch.cat([s, s_seen]), held).any()
-    assert torch.isin(s_held, held).all()
-
-
-def test_sums_of_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_files("mnist", tmp_path, monkeypatch)
-    x, s, *_ = pair_data(torch.tensor(FOLDS["low"]), 0, 64, str(tmp_path))
-    assert x.shape == (64, 1568)
-    assert 4 <= float(s.min()) <= float(s.max()) <= 18
-
-
-def test_numbers_are_rounded_to_what_they_say() -> None:
-    assert degree_text([2.0, 2.0 + 1e-15, 2.0]) == "2.000"
-    assert degree_text([2.0, 2.1, 2.2]) == "2.100 +- 0.1"

@@ -1,4 +1,4 @@
-"""The network of "Neural Tangent Kernel: Convergence and Generalization", with its limit."""
+"""The MLP of NTK papers, with biases of standard deviation beta, and its limit."""
 
 import itertools
 

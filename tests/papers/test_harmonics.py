@@ -1,17 +1,18 @@
-"""What the spectral bias study computes, against formulas and against plain training."""
+"""Training on harmonics of the sphere, against formulas and against plain training; eigenvalues on the sphere."""
 
 import pytest
 import torch
 from scipy.special import eval_gegenbauer
 
 from hpnets.ntk import ntk
-from hpnets.papers.spectral_bias import harmonics
-from hpnets.papers.spectral_bias.measures import generalising
+from hpnets.papers import harmonics
+from hpnets.papers.harmonics import generalising
+from hpnets.papers.spectral_bias import cells
 from hpnets.study import Result, Results
 
 
 def test_eigenvalues_of_a_two_layer_kernel_vanish_at_odd_degrees() -> None:
-    measured = harmonics.eigenvalues(3, 1, 32, [[4, 32]], "cpu")
+    measured = cells.eigenvalues(3, 1, 32, [[4, 32]], "cpu")
     assert measured["trace"] == pytest.approx(2)
     assert max(abs(measured["eigenvalues"][k]) for k in (3, 5, 7, 31)) < 1e-14
     assert measured["decay"]["4-32"] == pytest.approx(3, abs=0.1)
@@ -26,9 +27,9 @@ def test_the_rest_of_a_harmonic_is_its_zonal_coefficient() -> None:
 
 
 def test_linear_training_is_training_with_the_kernel_held_fixed() -> None:
-    measured = harmonics.linear_training(3, 2, 32, 0, 40, "cpu")
+    measured = cells.linear_training(3, 2, 32, 0, 40, "cpu")
     x, y, _, _, u = harmonics.sphere_data(3, 40, 0, "cpu")
-    net = harmonics.make_net(3, 2, 32, 0, "cpu")
+    net = cells.make_net(3, 2, 32, 0, "cpu")
     K = ntk(net, x, outputs="trace").double()
     i = 40
     residual = torch.linalg.matrix_exp(-measured["times"][i] / 40 * K) @ y.double()
@@ -37,7 +38,7 @@ def test_linear_training_is_training_with_the_kernel_held_fixed() -> None:
 
 
 def test_a_wide_network_follows_its_kernel() -> None:
-    measured = harmonics.network_training(3, 2, 2048, 0, 40, 20, 0.5, "cpu")
+    measured = cells.network_training(3, 2, 2048, 0, 40, "cpu", steps=20, at_once=0.5)
     for net, linear in zip(measured["train"], measured["linear"], strict=True):
         assert net == pytest.approx(linear, abs=0.05)
     assert abs(measured["train"][-1][0]) < 0.5
@@ -46,11 +47,12 @@ def test_a_wide_network_follows_its_kernel() -> None:
 def test_a_harmonic_generalises_if_it_halves_on_held_out_points_for_each_seed() -> None:
     falls, stays = [1.0, 0.6, 0.1], [1.0, 0.9, 0.8]
 
-    def cell(seed: int, *curves: list[float]) -> Result:
-        value = {"times": [1.0, 10.0, 100.0], "test": [list(row) for row in zip(*curves, strict=True)]}
-        return Result("linear_training", {"dim": 10, "degree": 9, "width": 8, "seed": seed}, value)
+    def cells(samples: int, *curves: list[list[float]]) -> Results:
+        options = {"dim": 10, "samples": samples}
+        values = [{"times": [1.0, 10.0, 100.0], "test": [list(r) for r in zip(*c, strict=True)]} for c in curves]
+        return Results(tuple(Result("linear_training", options, value) for value in values))
 
-    first, second = cell(0, falls, falls, falls, falls, stays, stays), cell(1, falls, falls, stays, falls, stays, stays)
+    first, second = [falls] * 4 + [stays] * 2, [falls, falls, stays, falls, stays, stays]
     # There are 1782 harmonics of degree 5 in R^10, more than the points.
-    assert generalising(Results((first, second)), 9, 8, 1000) == [1, 3]
-    assert generalising(Results((first, second)), 9, 8, 2000) == [1, 3, 5]
+    assert generalising(cells(1000, first, second)) == [1, 3]
+    assert generalising(cells(2000, first, second)) == [1, 3, 5]

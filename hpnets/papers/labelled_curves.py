@@ -1,0 +1,32 @@
+"""Points of two curves of the sphere with the labels +-1, by short names of curves: "coaxial-0.1", "fourier-10"."""
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from hpnets.tasks.curves import Curves, Points, even_points, make_curves, random_points
+
+# What two of the curves are called at the separations that are usual.
+PLAIN = ("coaxial-0.1", "sinusoid-0.24")
+
+
+@cache  # that they do not meet is checked once
+def curves_of(curve: str, seed: int) -> Curves:
+    """The curves "coaxial-S" or "sinusoid-S" at the separation S, or "fourier-D" of degree D, which are drawn."""
+    name, number = curve.split("-")
+    if name == "fourier":
+        return make_curves(name, degree=int(number), seed=seed)
+    return make_curves(name, separation=float(number))
+
+
+def points_of(curve: Curves, n: int, phase: float = 0.0, seed: int | None = None) -> Points:
+    """n points of each curve, even with this phase, or random ones of a seed; x (2n, d) and +-1 (2n, 1)."""
+    generator = torch.Generator().manual_seed(seed or 0)
+    x, label = even_points(curve, n, phase) if seed is None else random_points(curve, n, generator)
+    return x, 1.0 - 2.0 * label[:, None].double()
+
+
+def wrong(f: Tensor, y: Tensor) -> float:
+    """The share of points that are not on the right side, in %."""
+    return 100 * float((~(f * y > 0)).double().mean())

@@ -1,0 +1,18 @@
+"""The LightningModule of a network and a task."""
+
+from torch import nn
+
+from hpnets.options import RunOptions
+from hpnets.tasks import Task
+from hpnets.tasks.base import SupervisedTask
+from hpnets.tasks.generation import GenerationTask
+from hpnets.training.lit import LitModel
+from hpnets.training.lit_gan import LitGAN
+
+
+def module_of(net: nn.Module, task: Task, options: RunOptions) -> LitModel | LitGAN:
+    """The LightningModule that trains `net` on a task of this kind."""
+    if isinstance(task, GenerationTask):
+        return LitGAN(net, task, options.optim, options.gan)
+    assert isinstance(task, SupervisedTask)
+    return LitModel(net, task, options.optim)
