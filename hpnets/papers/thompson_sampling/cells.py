@@ -32,12 +32,12 @@ def cells(sizes: Sizes) -> list[Cell]:
     made += grid(regret, objective="draw", method="linear", batch=(1, sizes.batch), seed=seeds, **run)
     pair = ("linear", "linear-quiet")
     made += grid(regret, objective="draw", method=pair, batch=1, seed=seeds, **{**run, "noise": LOUD})
-    few, some = tuple(range(sizes.network_seeds)), tuple(range(sizes.other_seeds))
+    few = tuple(range(sizes.network_seeds))
     made += grid(regret, objective="draw", method=f"network-{sizes.steps}", batch=1, seed=few, **run)
-    made += grid(regret, objective=sizes.objectives, method=("random", "linear"), batch=1, seed=some, **run)
+    made += grid(regret, objective=sizes.objectives, method=("random", "linear"), batch=1, seed=seeds, **run)
     run["evaluations"] = sizes.product_evaluations
     networks = tuple(f"{product}{twin}" for product in sizes.products for twin in ("", "-sum"))
-    axes = {"share": sizes.shares, "amplitude": sizes.amplitudes, "seed": tuple(range(sizes.product_seeds))}
+    axes = {"share": sizes.shares, "amplitude": sizes.amplitudes, "seed": seeds}
     return made + grid(interactions, network=networks, **axes, **without(run))
 
 

@@ -71,16 +71,14 @@ def regret_claims(sizes: Sizes) -> list[Claim]:
         theirs(falls, quarters, Below(LAST, 0.4), where="its theorem on regret"),
         ours(same, gaussian, Below(TO_TS, 1.5).contradicted_if(Above(TO_TS, 2))),
         ours(loud, partial(noise_matters, noise=LOUD), Paired(WITHOUT, sign=-1).contradicted_if_reversed()),
-        theirs(other, others, Below(LESS, 1, each=True), seeds=sizes.other_seeds),
+        theirs(other, others, Below(LESS, 1, each=True)),
     ]
 
 
 def product_claims(sizes: Sizes) -> list[Claim]:
     """Of products as surrogates."""
     text = "each at the amplitude of its prior that is best on other objectives; all variance interactions, or none"
-    tuned = partial(
-        Claim, statistic=partial(products, sizes=sizes), where=OURS, formula=text, seeds=sizes.product_seeds
-    )
+    tuned = partial(Claim, statistic=partial(products, sizes=sizes), where=OURS, formula=text, seeds=sizes.seeds)
     better = "A product is the better surrogate than its additive twin where inputs interact"
     worse = "Where they do not, the additive twin is the better one"
     depends = "What a product gains over its twin depends on interactions"
@@ -170,7 +168,7 @@ def products(results: Results, sizes: Sizes) -> Quantities:
     """Differences of both products, seed by seed; over shares from the most interactions to the fewest."""
     most, least = max(sizes.shares), min(sizes.shares)
     at = {share: {name: paired(results, name, share) for name in sizes.products} for share in (most, least)}
-    seeds = range(sizes.product_seeds)
+    seeds = range(sizes.seeds)
     of = {share: [mean(p.differences[i] for p in each.values()) for i in seeds] for share, each in at.items()}
     text = {f"{name}, share {share:g}": str(p) for share, each in at.items() for name, p in each.items()}
     both = [a - b for a, b in zip(of[most], of[least], strict=True)]

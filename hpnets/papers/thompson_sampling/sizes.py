@@ -28,14 +28,12 @@ class Sizes:
     batch: int = 4
     objectives: tuple[str, ...] = ("branin", "hartmann6", "svm", "images", "categorical")
     network_seeds: int = 5
-    other_seeds: int = 8
     steps: int = 50
     # Products and their twins; the amplitude is chosen on objectives of other seeds.
     products: tuple[str, ...] = ("pnn_skip", "ccp")
     shares: tuple[float, ...] = (0.0, 1.0)
     amplitudes: tuple[float, ...] = (0.5, 1.0, 2.0)
     product_evaluations: int = 20
-    product_seeds: int = 8
 
 
 FEW = replace(
@@ -47,10 +45,9 @@ FEWER = replace(
     unseen=20,
     candidates=60,
     network_seeds=3,
-    other_seeds=3,
     steps=20,
     objectives=("svm", "categorical"),
 )
-QUICK = replace(FEWER, products=("pnn_skip",), amplitudes=(1.0,), product_evaluations=12, product_seeds=3)
+QUICK = replace(FEWER, products=("pnn_skip",), amplitudes=(1.0,), product_evaluations=12)
 LEAST = replace(QUICK, seeds=3, draws=100, fixed=("mlp",), fresh_width=16, width=8, evaluations=8, candidates=20)
 TINY = replace(LEAST, observed=8, unseen=5, steps=2, product_evaluations=4, objectives=("images", "categorical"))
