@@ -32,7 +32,7 @@ def cells(sizes: Sizes) -> list[Cell]:
     made += grid(regret, objective="draw", method="linear", batch=(1, sizes.batch), seed=seeds, **run)
     pair = ("linear", "linear-quiet")
     made += grid(regret, objective="draw", method=pair, batch=1, seed=seeds, **{**run, "noise": LOUD})
-    few = tuple(range(sizes.network_seeds))
+    few = seeds[: sizes.network_seeds]
     made += grid(regret, objective="draw", method=f"network-{sizes.steps}", batch=1, seed=few, **run)
     made += grid(regret, objective=sizes.objectives, method=("random", "linear"), batch=1, seed=seeds, **run)
     run["evaluations"] = sizes.product_evaluations

@@ -67,7 +67,7 @@ def regret_claims(sizes: Sizes) -> list[Claim]:
     return [
         theirs(linear, partial(beside_random, method="linear", batch=1), half),
         theirs(batches, partial(beside_random, method="linear", batch=sizes.batch), half),
-        theirs(network, trained, half, seeds=sizes.network_seeds),
+        theirs(network, trained, half, seeds=min(sizes.seeds, sizes.network_seeds)),
         theirs(falls, quarters, Below(LAST, 0.4), where="its theorem on regret"),
         ours(same, gaussian, Below(TO_TS, 1.5).contradicted_if(Above(TO_TS, 2))),
         ours(loud, partial(noise_matters, noise=LOUD), Paired(WITHOUT, sign=-1).contradicted_if_reversed()),
