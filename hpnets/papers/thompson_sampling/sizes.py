@@ -32,7 +32,7 @@ class Sizes:
     # Products and their twins; the amplitude is chosen on objectives of other seeds.
     products: tuple[str, ...] = ("pnn_skip", "ccp")
     shares: tuple[float, ...] = (0.0, 1.0)
-    amplitudes: tuple[float, ...] = (0.5, 1.0, 2.0)
+    amplitudes: tuple[float, ...] = (0.25, 0.5, 1.0)
     product_evaluations: int = 20
 
 
