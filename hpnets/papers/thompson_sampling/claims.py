@@ -7,7 +7,7 @@ from typing import Any
 
 from hpnets.papers.thompson_sampling.cells import fixed_features, fresh_networks, interactions, prior, regret
 from hpnets.papers.thompson_sampling.sizes import LOUD, NOISE, Sizes
-from hpnets.statistics import mean
+from hpnets.statistics import estimate, mean
 from hpnets.study import Above, Below, Claim, Paired, PairedDifference, Results, paired_difference
 
 Quantities = dict[str, Any]
@@ -192,8 +192,8 @@ def abstract(results: Results, sizes: Sizes) -> list[str]:
         "On the other objectives its regret is "
         + ", ".join(f"{ratio:.2f} ({name})" for name, ratio in ratios.items())
         + " of random search's.",
-        f"A product as surrogate changes its additive twin's regret by {mean(made[WITH]):+.1f} where inputs interact "
-        f"and by {mean(made[NONE]):+.1f} where they do not (values of deviation 1, {sizes.product_evaluations} "
+        f"A product as surrogate changes its additive twin's regret by {estimate(made[WITH], '+.1f')} where inputs interact "
+        f"and by {estimate(made[NONE], '+.1f')} where they do not (values of deviation 1, {sizes.product_evaluations} "
         "evaluations).",
     ]
 
