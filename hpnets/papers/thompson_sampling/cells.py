@@ -35,14 +35,11 @@ def cells(sizes: Sizes) -> list[Cell]:
     few = seeds[: sizes.network_seeds]
     made += grid(regret, objective="draw", method=f"network-{sizes.steps}", batch=1, seed=few, **run)
     made += grid(regret, objective=sizes.objectives, method=("random", "linear"), batch=1, seed=seeds, **run)
-    run["evaluations"] = sizes.product_evaluations
+    run = {**run, "evaluations": sizes.product_evaluations}
+    del run["images"]
     networks = tuple(f"{product}{twin}" for product in sizes.products for twin in ("", "-sum"))
     axes = {"share": sizes.shares, "amplitude": sizes.amplitudes, "seed": seeds}
-    return made + grid(interactions, network=networks, **axes, **without(run))
-
-
-def without(run: Measured) -> Measured:
-    return {key: value for key, value in run.items() if key != "images"}
+    return made + grid(interactions, network=networks, **axes, **run)
 
 
 def regret(

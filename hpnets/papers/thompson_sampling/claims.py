@@ -1,7 +1,6 @@
 """The claims of the study of Thompson sampling; n is the number of observations, s the noise's deviation."""
 
-import math
-from collections.abc import Mapping
+import itertools
 from functools import partial
 from typing import Any
 
@@ -177,14 +176,15 @@ def products(results: Results, sizes: Sizes) -> Quantities:
 
 def abstract(results: Results, sizes: Sizes) -> list[str]:
     """Four sentences."""
-    fixed, fresh = (errors(results, cell)[COVARIANCE] for cell in (fixed_features, fresh_networks))
+    ratios_of = (errors(results, cell)[COVARIANCE].values() for cell in (fixed_features, fresh_networks))
+    fixed, fresh = (max(itertools.chain(*each)) for each in ratios_of)
     linear, many = (beside_random(results, "linear", b) for b in (1, sizes.batch))
     quiet, ratios = without_noise(results)[QUIET], others(results)[LESS]
     made = products(results, sizes)
     return [
         f"A network that is drawn and then trained on noisy targets is a draw of the posterior of a Gaussian process "
-        f"with its NTK: over {sizes.draws} draws the covariance is within {worst(fixed):.1f} times what chance leaves "
-        f"for linearised networks, {worst(fresh):.1f} for networks drawn afresh; without noise on the targets it is "
+        f"with its NTK: over {sizes.draws} draws the covariance is within {fixed:.1f} times what chance leaves "
+        f"for linearised networks, {fresh:.1f} for networks drawn afresh; without noise on the targets it is "
         f"{min(min(each) for each in quiet.values()):.0%} off or more.",
         f"On draws of that process STO-BNTS-Linear has {linear[SHARE]:.2f} of random search's regret "
         f"({many[SHARE]:.2f} in batches of {sizes.batch}) and finds the optimum in {sum(linear['hit'])} of "
@@ -192,11 +192,7 @@ def abstract(results: Results, sizes: Sizes) -> list[str]:
         "On the other objectives its regret is "
         + ", ".join(f"{ratio:.2f} ({name})" for name, ratio in ratios.items())
         + " of random search's.",
-        f"A product as surrogate changes its additive twin's regret by {estimate(made[WITH], '+.1f')} where inputs interact "
-        f"and by {estimate(made[NONE], '+.1f')} where they do not (values of deviation 1, {sizes.product_evaluations} "
-        "evaluations).",
+        f"A product as surrogate changes its additive twin's regret by {estimate(made[WITH], '+.1f')} where inputs "
+        f"interact and by {estimate(made[NONE], '+.1f')} where they do not (values of deviation 1, "
+        f"{sizes.product_evaluations} evaluations).",
     ]
-
-
-def worst(ratios: Mapping[str, list[float]]) -> float:
-    return max((v for each in ratios.values() for v in each), default=math.nan)

@@ -36,18 +36,8 @@ class Sizes:
     product_evaluations: int = 20
 
 
-FEW = replace(
-    Sizes(), seeds=4, exact_seeds=3, draws=1000, fixed=("mlp", "pnn_skip"), fresh_width=256, width=64, evaluations=16
-)
-FEWER = replace(
-    FEW,
-    observed=30,
-    unseen=20,
-    candidates=60,
-    network_seeds=3,
-    steps=20,
-    objectives=("svm", "categorical"),
-)
-QUICK = replace(FEWER, products=("pnn_skip",), amplitudes=(1.0,), product_evaluations=12)
+FEW = replace(Sizes(), seeds=4, exact_seeds=3, network_seeds=3, draws=1000, fixed=("mlp", "pnn_skip"), fresh_width=256)
+FEWER = replace(FEW, width=64, evaluations=16, observed=30, unseen=20, candidates=60, steps=20, amplitudes=(1.0,))
+QUICK = replace(FEWER, objectives=("svm", "categorical"), products=("pnn_skip",), product_evaluations=12)
 LEAST = replace(QUICK, seeds=3, draws=100, fixed=("mlp",), fresh_width=16, width=8, evaluations=8, candidates=20)
 TINY = replace(LEAST, observed=8, unseen=5, steps=2, product_evaluations=4, objectives=("images", "categorical"))
