@@ -30,13 +30,14 @@ ALLOWED = {
     # One eigensolver, one solver, one fit of a decay for measured and for limit kernels.
     "theory": {"ntk", "linalg", "registry", "validate"},
     "kernels": {"ntk", "linalg", "validate"},
+    "bandits": {"kernels", "ntk", "validate"},
     "training": {"models", "tasks", "linalg", "ntk", "theory", "options", "registry", "validate"}
     | {"kernels", "optimisers", "schedules", "atomic_files", "environment", "statistics", "imported", "zoo"},
     "zoo": {"models", "registry", "validate", "atomic_files"},
     "report": {"atomic_files", "statistics"},
     "study": {"atomic_files", "validate", "environment", "statistics"},
     "papers": {"layers", "models", "tasks", "linalg", "ntk", "theory", "kernels", "training", "zoo", "study"}
-    | {"registry", "statistics"},
+    | {"bandits", "registry", "statistics"},
 }
 ANYTHING = {"commands", "__main__"}
 FOLDERS = {".ci", "hpnets", "recipes", "tests", "checkpoints", "docs"}

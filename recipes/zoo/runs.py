@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,12 +64,14 @@ class CellRuns:
 
 def check_options(run: "RunFolder", options: "RunOptions") -> None:
     """Raise ValueError if the run's config.yaml has other options than `options`."""
+    from hpnets.options.launcher import launched
     from hpnets.training.build import complete
 
     if not run.config.is_file():
         return
     # Both sides go through json, which makes tuples lists, as yaml does.
-    given, wanted = (json.loads(json.dumps(o.to_dict())) for o in (complete(run.options()), options))
+    wanted_options = replace(options, trainer=launched(options.trainer))
+    given, wanted = (json.loads(json.dumps(o.to_dict())) for o in (complete(run.options()), wanted_options))
     differing = [key for key in wanted if given[key] != wanted[key]]
     if differing:
         raise ValueError(
