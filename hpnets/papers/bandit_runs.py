@@ -18,25 +18,27 @@ from hpnets.bandits.objectives import (
     svm_digits,
 )
 from hpnets.papers.drawn_networks import kernel, maker
+from hpnets.papers.seeds import seed_for
 from hpnets.tasks import create_task
 
 
 def objective_of(name: str, candidates: int, images: str, seed: int) -> Objective:
     """The objective by name, with values of mean 0 and variance 1 (a draw: about 1)."""
+    drawn = seed_for("objective", seed)
     if name == "draw":
-        x = sphere_points(candidates, 4, seed)
-        return kernel_draw(kernel("mlp", x), x, seed)
+        x = sphere_points(candidates, 4, seed_for("points", seed))
+        return kernel_draw(kernel("mlp", x), x, drawn)
     if name in ("branin", "hartmann6"):
         function, dim = {"branin": (branin, 2), "hartmann6": (hartmann6, 6)}[name]
-        return lifted(on_box(function, dim, candidates, seed))
+        return lifted(on_box(function, dim, candidates, drawn))
     if name == "svm":
         return lifted(svm_digits())
     if name == "categorical":
-        return categorical(6, 4, candidates, 0.5, seed)
+        return categorical(6, 4, candidates, 0.5, drawn)
     task = create_task(images, seed=seed)
     task.setup()
     x, labels = task.train_set.batch(range(candidates))
-    return images_by_class(x.flatten(1), labels, seed)
+    return images_by_class(x.flatten(1), labels, drawn)
 
 
 def lifted(objective: Objective) -> Objective:
@@ -47,7 +49,7 @@ def lifted(objective: Objective) -> Objective:
 
 def optimiser(method: str, x: Tensor, width: int, noise: float, seed: int) -> AskAndTell:
     """random, gp-ts, gp-ucb (on the limit kernel), linear, linear-quiet (without target noise), network-<steps>."""
-    k, make = kernel("mlp", x), maker("mlp", x, width)
+    k, make, seed = kernel("mlp", x), maker("mlp", x, width), seed_for("optimiser", seed)
     name, _, how = method.partition("-")
     if name == "random":
         return RandomSearch(seed)
@@ -62,7 +64,7 @@ def played(
     opt: AskAndTell, objective: Objective, noise: float, initial: int, evaluations: int, batch: int, seed: int
 ) -> dict[str, Any]:
     """The regret best - f(x) of each evaluation after the `initial` random ones, and whether the best was evaluated."""
-    generator, gaps = torch.Generator().manual_seed(seed), list[float]()
+    generator, gaps = torch.Generator().manual_seed(seed_for("start", seed)), list[float]()
     x = objective.candidates[torch.randperm(len(objective.candidates), generator=generator)[:initial]]
     while len(gaps) < evaluations:
         values = objective.at(x)

@@ -9,14 +9,20 @@ from hpnets.bandits import Surrogate, Training, sample_paths
 from hpnets.bandits.objectives import sphere_points
 from hpnets.kernels import GaussianProcess, Posterior
 from hpnets.papers.drawn_networks import kernel, maker
+from hpnets.papers.seeds import seed_for
 
 Measured = dict[str, Any]
 
 
+def generator_for(use: str, seed: int) -> torch.Generator:
+    """The generator of one use of a seed."""
+    return torch.Generator().manual_seed(seed_for(use, seed))
+
+
 def problem(network: str, observed: int, unseen: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     """Points X of S^2 with targets sin(3 x_1) + x_2 x_3 of noise .1, and other points."""
-    x = sphere_points(observed + unseen, 3, seed)
-    noise = torch.randn(observed, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    x = sphere_points(observed + unseen, 3, seed_for("points", seed))
+    noise = torch.randn(observed, generator=generator_for("noise", seed), dtype=torch.float64)
     y = (3 * x[:observed, 0]).sin() + x[:observed, 1] * x[:observed, 2]
     return x[:observed], y.double() + 0.1 * noise, x[observed:]
 
@@ -50,7 +56,7 @@ def fixed_features(
     f = f_0 + T_0* A (y + s e - f_0(X)), f_0 = J theta_0'.
     """
     x, y, new = (part.to(device) for part in problem(network, observed, unseen, seed))
-    surrogate, generator = Surrogate(maker(network, x, width)), torch.Generator().manual_seed(seed)
+    surrogate, generator = Surrogate(maker(network, x, width)), generator_for("members", seed)
     theta = surrogate.draw(1, generator).theta
     J = surrogate.features(theta, torch.cat([x, new]))[0].double()
     T = J @ J.T
@@ -77,7 +83,7 @@ def fresh_networks(
     s = float(k(x, x).diagonal().mean()) ** 0.5
     posterior = GaussianProcess(k, y[:, None], x, noise=s).predict(new)
     for name, target_noise in (("noise", True), ("quiet", False)):
-        training, generator = Training(target_noise=target_noise), torch.Generator().manual_seed(seed)
+        training, generator = Training(target_noise=target_noise), generator_for("members", seed)
         f = sample_paths(surrogate, x, y, new, draws, generator, noise=s, training=training, memory="256MiB")
         made[name] = distances(f, posterior)
     return made | {"predicted": lost(k(x, x), k(new, x), s, posterior.covariance)}
@@ -85,11 +91,11 @@ def fresh_networks(
 
 def prior(network: str, seed: int, width: int, draws: int, points: int, device: str) -> Measured:
     """The covariance of f_0 against the limit kernel T, the read-out of theta_0' zero, and kept."""
-    x = sphere_points(points, 3, seed).to(device)
+    x = sphere_points(points, 3, seed_for("points", seed)).to(device)
     surrogate, T = Surrogate(maker(network, x, width)), kernel(network, x)(x, x)
     made: Measured = {"floor": ((1 + float(T.trace()) ** 2 / float(T.norm()) ** 2) / draws) ** 0.5}
     for name, keep in (("zeroed", False), ("kept", True)):
-        generator = torch.Generator().manual_seed(seed)
+        generator = generator_for("members", seed)
         parts = [surrogate.draw(min(100, draws), generator, keep) for _ in range(max(1, draws // 100))]
         f_0 = torch.cat([surrogate.prior(part, x) for part in parts]).double()
         made[name] = float((torch.cov(f_0.T) - T).norm() / T.norm())

@@ -7,6 +7,7 @@ from hpnets.bandits.objectives import categorical
 from hpnets.papers.bandit_runs import objective_of, optimiser, played
 from hpnets.papers.drawn_networks import maker
 from hpnets.papers.posterior_draws import fixed_features, fresh_networks, prior
+from hpnets.papers.seeds import seed_for
 from hpnets.papers.thompson_sampling.sizes import LOUD, NOISE, Sizes
 from hpnets.study import Cell, grid
 from hpnets.tasks import create_task
@@ -76,8 +77,9 @@ def interactions(
     """STO-BNTS-Linear with this network on a categorical objective, and, for the choice of amplitude, on another."""
     made: Measured = {}
     for name, at in (("of", seed), ("validation", seed + VALIDATION)):
-        objective = categorical(6, 4, candidates, share, at)
+        objective = categorical(6, 4, candidates, share, seed_for("objective", at))
         make = maker(network, objective.candidates, width, amplitude)
-        run = played(STOBNTS(make, noise, seed=at), objective, noise, initial, evaluations, 1, at)
+        opt = STOBNTS(make, noise, seed=seed_for("optimiser", at))
+        run = played(opt, objective, noise, initial, evaluations, 1, at)
         made |= {name: run["total"], f"{name} hit": run["hit"], f"{name} regret": run["regret"]}
     return made
