@@ -9,6 +9,9 @@ from torch import Tensor
 
 from hpnets.validate import at_least, boolean, finite, require, require_shape
 
+# Objectives are drawn with small seeds too: an optimiser that samples must not draw that of its own seed.
+OWN_STREAM = 0x5EED_0F_0F
+
 
 @dataclass(frozen=True)
 class Box:
@@ -49,7 +52,7 @@ class AskAndTell(ABC):
 
     def __init__(self, noise: float, seed: int = 0, repeats: bool = True) -> None:
         self.noise, self.repeats = finite("noise", noise, minimum=0), boolean("repeats", repeats)
-        self.generator = torch.Generator().manual_seed(at_least("seed", seed, 0))
+        self.generator = torch.Generator().manual_seed(at_least("seed", seed, 0) + OWN_STREAM)
         self.x: Tensor | None = None  # (n, *shape)
         self.y = torch.zeros(0, dtype=torch.float64)
 

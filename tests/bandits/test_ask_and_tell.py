@@ -164,3 +164,12 @@ def test_the_library_finds_what_random_search_does_not() -> None:
             opt.observe(x, objective.at(x))
         gained.append(float(opt.y[-5:].mean()))
     assert gained[0] > gained[1] + 0.5
+
+
+def test_an_optimiser_of_the_objectives_seed_does_not_sample_it() -> None:
+    """The first draw of the prior would be the objective if both came from generators of one seed."""
+    for seed in range(6):
+        objective = of.kernel_draw(rbf, POINTS, seed)
+        opt = observed(GPThompson(rbf, 1e3, seed=seed))  # so noisy that observations tell nothing
+        both = torch.stack([opt.scores(POINTS, 1)[0].double(), objective.values])
+        assert abs(float(torch.corrcoef(both)[0, 1])) < 0.95
