@@ -29,7 +29,7 @@ class Table(NamedTuple):
 
 @register_task("digits")
 class DigitsTask(ClassificationTask):
-    """1797 digits of 8x8 pixels in 0..16, split by class and seed into 1197 / 300 / 300 for train, val and test.
+    """1797 digits of 8x8 pixels in 0..16, split by class and seed into 1197 / 300 / 300 for train, val, test.
 
     Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI repository, 1998 (its test part).
     """

@@ -17,7 +17,7 @@ POINTS, LABELS = ("gaussian", "sphere"), ("normal", "sign")
 
 @register_task("gaussian_points")
 class GaussianPointsTask(RegressionTask):
-    """Labels y ~ N(0, 1) or +-1, drawn apart from the points x ~ N(0, I_dim), or uniform on the sphere |x| = 1.
+    """Labels y ~ N(0, 1) or +-1, drawn apart from the points x ~ N(0, I), or uniform on the sphere |x| = 1.
 
     Points and labels are independent, so that f = 0 is the best function on new points: val and test, new points with
     new labels, say what memorising costs (their mse is 1 for f = 0), and `train_mse` says what is left to memorise.

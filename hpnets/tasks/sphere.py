@@ -41,7 +41,7 @@ def sphere_points(n: int, d: int, generator: torch.Generator) -> Tensor:
 
 @register_task("sphere")
 class SphereTask(RegressionTask):
-    """y(x) = sum_k a P_k(<x, u>) over the degrees k, with x uniform on S^(dim-1) and u a fixed random direction.
+    """y(x) = sum_k a P_k(<x, u>) over the degrees k, x uniform on S^(dim-1) and u a fixed random direction.
 
     degrees: integers or text such as "1,3,4"; amplitude: a, the same for all degrees. val has test_size points, too.
     The direction u, (dim,) float64, is `self.direction` after setup. The default batch is the whole training set.

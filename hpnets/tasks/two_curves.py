@@ -18,7 +18,7 @@ SPACINGS = ("even", "random")
 
 @register_task("two_curves")
 class TwoCurvesTask(ClassificationTask):
-    """Which of two curves of the unit sphere a point is on; `hpnets.tasks.curves` has the formulas and the geometry.
+    """Which of two curves of the unit sphere a point is on; `hpnets.tasks.curves` has formulas and geometry.
 
     Half of the points of each split are on each curve, at even parameters t with a phase of each split's own, or at
     random ones; `self.curves` are the curves. Raises ValueError for curves that meet.

@@ -1,6 +1,8 @@
 """recipes/bench/__main__.py: what it writes, its table, its bound, its mistakes. No timings are asserted."""
 
 import json
+import os
+import signal
 import xml.etree.ElementTree
 from collections.abc import Callable
 from dataclasses import replace
@@ -95,6 +97,7 @@ def test_the_peers_of_torch_agree_with_ours_and_who_is_late_says_so(settings: Se
             assert len(measured["seconds"]) == len(measured["ours_seconds"]) == 1
         (missing,) = make_peers(["backpack"], settings.folder)
         assert against(missing, ours, job, settings)["make"].endswith(PACKAGES["backpack"])
+        os.kill(ours._process.pid, signal.SIGSTOP)  # one that is stopped is late for sure
         ours.limit = 0.0
         with pytest.raises(Failed, match="stopped after 0 s"):
             ours.call()

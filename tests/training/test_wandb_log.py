@@ -115,7 +115,8 @@ def test_the_newest_part_of_a_resumed_offline_run_is_whole(tmp_path: Path) -> No
     train(options, run.path, resume=True)
     parts = sorted((run.path / "wandb").glob("offline-run-*"))
     assert len(parts) == 2
-    assert {part.name.rpartition("-")[2] for part in parts} == {first.name.rpartition("-")[2]}  # one id
+    # One id: the names are offline-run-TIME-ID, with -1 after it in the same second.
+    assert {part.name.split("-")[3] for part in parts} == {first.name.split("-")[3]}
     rows = history(run)
     steps = [row["trainer/global_step"] for row in rows]
     assert steps == sorted(steps)
