@@ -17,6 +17,8 @@ FAST = [
     "tests/ntk/test_metrics.py",
     "tests/linalg",
     "tests/commands/test_train.py",
+    "tests/tasks/test_task_augment.py",
+    "tests/tasks/test_task_image_folder.py",
     "tests/test_options.py",
     "tests/theory/test_limits.py",
     "tests/training/test_lit.py",

@@ -76,7 +76,7 @@ class Augmented(Dataset[tuple[Tensor, Tensor]]):
 
     def _changed(self, image: Tensor, draw: Draw) -> Tensor:
         state = np.random.SeedSequence((self.seed, *draw)).generate_state(1, np.uint64)
-        torch.default_generator.manual_seed(int(state[0] >> 1))
+        torch.default_generator.manual_seed(int(state[0]) >> 1)
         return self.transform(image)
 
 

@@ -66,10 +66,10 @@ def build(
     if options.gan != GANOptions() and not generates:
         raise ValueError(f"gan is {vars(options.gan)}; allowed for {options.model['name']!r}, no generator: no change")
     try:
-        task = task or _named_task(options)
+        task = _named_task(options) if task is None else task
         if generates and not isinstance(task, GenerationTask):
             task = GenerationTask(task, options.gan.latent, features)
-        made = net or _named_network(options, task)
+        made = _named_network(options, task) if net is None else net
         freeze(made, options.freeze)
         task.prepare_data()
         task.setup("fit")

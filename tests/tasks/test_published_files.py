@@ -42,7 +42,9 @@ def test_the_published_files_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         write_files(name, tmp_path / name, monkeypatch)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            create_task(name, root=str(tmp_path / name), verify=True).setup()
+            task = create_task(name, root=str(tmp_path / name), verify=True)
+            task.setup()
+        assert len(task.train_set) > 0
 
 
 def test_a_pickle_that_holds_code_is_refused_and_not_executed(tmp_path: Path) -> None:
