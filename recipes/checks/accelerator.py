@@ -105,14 +105,17 @@ def measured(
 
 
 def tiny(name: str) -> tuple[nn.Module, Tensor]:
-    """The model `name` of width 8 for 8x8 images in float64 on the CPU, all of whose parameters count, and samples."""
+    """The model `name` of width 8 for 8x8 images in float64 on the CPU, all of whose parameters count, and samples.
+
+    All numbers are float32's, so that an error in float32 is the kernel's, and not that of rounded weights.
+    """
     torch.manual_seed(0)
     narrow: dict[str, Any] = {"width": WIDTH} if "width" in model_options(name) else {}
     outputs = torch.Size(IMAGE).numel() if generates_pictures(name) else OUTPUTS
-    net = create_model(name, input_shape=IMAGE, output_dim=outputs, **narrow).double()
-    wake(net)
-    estimate_statistics(net, torch.randn(8, *IMAGE, dtype=torch.float64))
-    return net.eval(), torch.randn(SAMPLES, *IMAGE, dtype=torch.float64)
+    net = create_model(name, input_shape=IMAGE, output_dim=outputs, **narrow)
+    wake(net, biases=False)
+    estimate_statistics(net, torch.randn(64, *IMAGE))
+    return net.double().eval(), torch.randn(SAMPLES, *IMAGE).double()
 
 
 if __name__ == "__main__":

@@ -5,14 +5,15 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-def wake(net: nn.Module) -> None:
+def wake(net: nn.Module, biases: bool = True) -> None:
     """Add noise of deviation 0.1 to parameters that are constant at the start.
 
     Otherwise a layer behind a gate of 0 would have no gradient, and a kernel that forgot the layer would be right.
+    Without `biases` they stay: noise in front of a norm, where features are small beside it, costs digits in float32.
     """
     with torch.no_grad():
-        for p in net.parameters():
-            if p.numel() and bool((p == p.flatten()[0]).all()):
+        for name, p in net.named_parameters():
+            if (biases or not name.endswith("bias")) and p.numel() and bool((p == p.flatten()[0]).all()):
                 p.add_(0.1 * torch.randn_like(p))
 
 
