@@ -25,7 +25,7 @@ from recipes.command_line import command_of
 
 ALGORITHMS = ("structured", "jacobian", "ntkvp")
 EXACT = {torch.float64: 1e-10, torch.float32: 1e-5}
-IMAGE, SAMPLES, OUTPUTS, WIDTH = (1, 8, 8), 3, 3, 8
+IMAGE, SAMPLES, OUTPUTS, WIDTH = (1, 8, 8), 3, 3, 6
 LIMIT = 300.0  # seconds of a process
 Task = tuple[str, tuple[str, ...], str]  # "kernels" or "runs", names of models or of runs, the device
 
@@ -105,7 +105,7 @@ def measured(
 
 
 def tiny(name: str) -> tuple[nn.Module, Tensor]:
-    """The model `name` of width 8 for 8x8 images in float64 on the CPU, all of whose parameters count, and samples.
+    """The model `name` of width 6 for 8x8 images in float64 on the CPU, all of whose parameters count, and samples.
 
     All numbers are float32's, so that an error in float32 is the kernel's, and not that of rounded weights.
     """
