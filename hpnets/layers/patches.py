@@ -8,9 +8,9 @@ from hpnets.validate import at_least, image_shape
 class LayerNorm2d(nn.Module):
     """LayerNorm over the channels at each position of (batch, channels, H, W)."""
 
-    def __init__(self, channels: int, eps: float = 1e-6) -> None:
+    def __init__(self, channels: int, eps: float = 1e-6, bias: bool = True) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(channels, eps)
+        self.norm = nn.LayerNorm(channels, eps, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)

@@ -31,7 +31,7 @@ def shallow(name: str) -> dict[str, Any]:
     """The options of few blocks, where another one of the same kind adds nothing: two stages of one, or one in each."""
     if name in PYRAMIDS:
         return {"depth": 1}
-    return {"blocks": [1, 1]} if name in list_models(option="stem") else {}
+    return {"blocks": [1, 1]} if name in [*list_models(option="stem"), "polynext"] else {}
 
 
 @cache
@@ -61,7 +61,9 @@ def scramble(net: nn.Module) -> nn.Module:
     batch = nn.BatchNorm1d | nn.BatchNorm2d
     for module in net.modules():
         if isinstance(module, batch | nn.GroupNorm | nn.LayerNorm) and module.weight is not None:
-            nn.init.uniform_(module.weight, 0.5, 1.5), nn.init.normal_(module.bias)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            if module.bias is not None:
+                nn.init.normal_(module.bias)
         if isinstance(module, batch):
             nn.init.uniform_(module.get_buffer("running_var"), 0.5, 1.5)
             nn.init.normal_(module.get_buffer("running_mean"), std=0.1)

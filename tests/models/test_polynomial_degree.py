@@ -36,6 +36,11 @@ DEGREES: list[tuple[str, dict[str, Any], int]] = [
     *[("dpolynet", {"norm": norm}, 3**3) for norm in NORMS],
     *[("pinet", {"blocks": blocks}, 2 ** sum(blocks)) for blocks in ([1], [2, 1], [1, 1, 2])],
     *[("starnet", {}, 2**4), ("starnet", {"depth": 1}, 2**3)],
+    *[
+        ("polynext", {"blocks": blocks, "norm": norm}, 2 ** (1 + 2 * sum(blocks)))
+        for blocks in ([1], [2])
+        for norm in NORMS
+    ],
     *[(name, {"norm": norm}, 1) for name in ("cnn", "resnet18") for norm in NORMS],
     *[(name, {}, 1) for name in ("mlp", "complex_mlp")],
 ]
@@ -43,10 +48,18 @@ POLYNOMIAL = sorted({name for name, _, _ in DEGREES})
 OTHERS = [name for name in list_models() if name not in POLYNOMIAL]
 COMPLEX = ("complex_mlp", "complex_ccp")
 BENT = [  # a polynomial but for one option
-    *[(name, {"activation": "relu"}) for name in POLYNOMIAL if name not in ("bilinear", "poly_inr", *COMPLEX)],
+    *[
+        (name, {"activation": "relu"})
+        for name in POLYNOMIAL
+        if "activation" in model_options(name) and name not in ("poly_inr", *COMPLEX)
+    ],
     *[(name, {"activation": "split_relu"}) for name in COMPLEX],
     ("poly_inr", {"activation": "leaky_relu"}),
-    *[(name, {"norm": "layer"}) for name in ("ccp", "cope", "ncp", "prodpoly", "quadratic", "linear_attention")],
+    *[
+        (name, {"norm": "layer"})
+        for name in ("ccp", "cope", "ncp", "prodpoly", "quadratic", "linear_attention", "polynext")
+    ],
+    ("polynext", {"norm": "none", "form": "attention"}),
     *[(name, {"norm": "group"}) for name in ("cnn", "resnet18", "pinet", "pdc", "rpolynet", "dpolynet")],
 ]
 

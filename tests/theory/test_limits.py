@@ -182,6 +182,7 @@ REFUSED = {
     "mfn_gabor": "windows' widths are random",
     "spade": "uniform biases",
     "starnet": "deviation 0.02 at any fan-in",
+    "polynext": "products are of depthwise convolutions",
     "van": "depthwise convolutions",
 }
 ONLY_WITHOUT_ACTIVATION = {"film", "pdc", "poly_inr", "resnet18", "se_resnet"}

@@ -114,6 +114,7 @@ for _net, _reason in {
     "focalnet.FocalNet": _SHARED.format("gates, one map a level,"),
     "starnet.StarNet": "its weights have deviation 0.02 at any fan-in, so that features grow with the width",
     "van.VAN": "an activation follows depthwise convolutions, of so few weights a channel that none is Gaussian",
+    "polynext.PolyNeXt": "its products are of depthwise convolutions, whose few weights a channel make none Gaussian",
     "mambaout.MambaOut": "an activation follows its first layer, whose uniform weights give no Gaussian",
 }.items():
     no_limit(f"hpnets.models.{_net}", _reason)
