@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from hpnets.option_sets import Option
 from hpnets.registry import Registry
-from hpnets.tasks.samples import Samples
+from hpnets.tasks.samples import Batch, Samples
 from hpnets.tasks.sampling import TrainSampler
 from hpnets.validate import one_of
 
@@ -65,14 +65,14 @@ class Augmented(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, key: int | Draw) -> tuple[Tensor, Tensor]:
         return self.__getitems__([key])[0]
 
-    def __getitems__(self, keys: Sequence[int | Draw]) -> list[tuple[Tensor, Tensor]]:
+    def __getitems__(self, keys: Sequence[int | Draw]) -> Batch:
         if not isinstance(keys[0], tuple):
             return self.samples.__getitems__(cast(list[int], list(keys)))
         draws = cast(Sequence[Draw], keys)
         x, y = self.samples.raw([row for _, row in draws])
         with torch.random.fork_rng(devices=[]):
             x = torch.stack([self._changed(image, draw) for image, draw in zip(x, draws, strict=True)])
-        return list(zip(self.samples.normalised(x).unbind(), y.unbind(), strict=True))
+        return Batch(self.samples.normalised(x), y)
 
     def _changed(self, image: Tensor, draw: Draw) -> Tensor:
         state = np.random.SeedSequence((self.seed, *draw)).generate_state(1, np.uint64)

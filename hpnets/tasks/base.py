@@ -92,10 +92,14 @@ class Task(LightningDataModule):
             cast(TrainSampler, loader.sampler).resume(self.trainer, rows=self.batch_size // self.trainer.world_size)
         return loader
 
-    def val_dataloader(self) -> Loader:
-        """Every validation sample once over all ranks."""
+    def val_dataloader(self) -> Loader | list[Loader]:
+        """Every validation sample once over all ranks; no loader, [], if there are none, so that none is validated."""
         self.setup()
-        return eval_loader(self.val_set, self.batch_size, *self._ranks(), self.num_workers)
+        return (
+            []
+            if len(self.val_set) == 0
+            else eval_loader(self.val_set, self.batch_size, *self._ranks(), self.num_workers)
+        )
 
     def test_dataloader(self) -> Loader:
         """Every test sample once over all ranks."""

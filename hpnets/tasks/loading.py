@@ -1,13 +1,14 @@
 """How batches are dealt to ranks: the union over ranks does not depend on their number."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 
 from hpnets.tasks.augment import Augmented, Draws
-from hpnets.tasks.samples import Samples
+from hpnets.tasks.samples import Batch, Samples
 from hpnets.tasks.sampling import TrainSampler
 
 Loader = DataLoader[tuple[Tensor, Tensor]]
@@ -18,8 +19,18 @@ def _loader(samples: Samples | Augmented, num_workers: int, **batching: Any) -> 
     # in the middle of a run would change the dropout masks after it.
     generator = torch.Generator().manual_seed(0)
     return DataLoader(
-        samples, num_workers=num_workers, persistent_workers=num_workers > 0, generator=generator, **batching
+        samples,
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
+        generator=generator,
+        collate_fn=collate,
+        **batching,
     )
+
+
+def collate(samples: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
+    """[x, y] of a batch as the DataLoader makes it, with nothing copied where the samples lie together already."""
+    return [samples.x, samples.y] if isinstance(samples, Batch) else default_collate(list(samples))
 
 
 def train_loader(

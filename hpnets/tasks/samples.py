@@ -1,7 +1,7 @@
 """Rows of an array as a Dataset, and the seeded choices of rows that tasks are made of."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -20,6 +20,20 @@ class Rows(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, rows: Tensor, /) -> Tensor: ...
+
+
+class Batch(Sequence[tuple[Tensor, Tensor]]):
+    """Samples x[i], y[i] that lie together as x (n, *input_shape), y (n, ...), so that nobody need stack them."""
+
+    def __init__(self, x: Tensor, y: Tensor) -> None:
+        assert len(x) == len(y)
+        self.x, self.y = x, y
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, i: Any) -> Any:
+        return self.x[i], self.y[i]
 
 
 class Samples(Dataset[tuple[Tensor, Tensor]]):
@@ -62,10 +76,9 @@ class Samples(Dataset[tuple[Tensor, Tensor]]):
         x, y = self.batch([row])
         return x[0], y[0]
 
-    def __getitems__(self, rows: list[int]) -> list[tuple[Tensor, Tensor]]:
+    def __getitems__(self, rows: list[int]) -> "Batch":
         """The DataLoader's fetch of a whole batch: one normalisation instead of one per image."""
-        x, y = self.batch(rows)
-        return list(zip(x.unbind(), y.unbind(), strict=True))
+        return Batch(*self.batch(rows))
 
 
 class Splits(NamedTuple):

@@ -42,7 +42,7 @@ def _raw(mean: list[float], std: list[float]) -> dict[str, list[float]]:
 
 
 class VisionTask(ClassificationTask):
-    """A torchvision data set of labelled images; a seeded 10% of each class of its training part is for validation.
+    """A torchvision data set of labelled images; a seeded share of each class of its training part is for validation.
 
     Only `prepare_data` downloads. Missing or damaged files raise a ValueError that names where they should be. Files of
     the right format whose checksums are not those of the published ones are read with a warning, or with `verify`
@@ -62,8 +62,11 @@ class VisionTask(ClassificationTask):
         seed: Seed = 0,
         num_workers: NumWorkers = 0,
         augment: Augment = NONE,
+        validation: Annotated[float, Option("share of the training files for validation; 0 trains on all")] = 0.1,
     ) -> None:
         super().__init__(batch_size, seed, num_workers)
+        require(0 <= validation < 1, "validation", validation, ">= 0 and < 1")
+        self.validation = validation
         self.augment = check_augment("augment", augment)
         self.root, self.download, self.verify = root, boolean("download", download), boolean("verify", verify)
 
@@ -73,9 +76,9 @@ class VisionTask(ClassificationTask):
             self._parts(download=True)
 
     def splits(self) -> Splits:
-        """90% and 10% of the training files, and the test files, whose rows are numbered apart."""
+        """The training files, less the share for validation, that share, and the test files, numbered apart."""
         (x, y), (x_test, y_test) = self._parts()
-        train, val = stratified_split(y, len(y) // 10, torch.Generator().manual_seed(self.seed))
+        train, val = stratified_split(y, int(len(y) * self.validation), torch.Generator().manual_seed(self.seed))
         return Splits(
             Samples(x, y, train, self.preprocessing),
             Samples(x, y, val, self.preprocessing),

@@ -108,33 +108,36 @@ def throughput(
     out: str = "docs/results/throughput",
     models: str = "all",
     sides: str = "32,224",
-    batch: int = 64,
-    repeats: int = 5,
+    dtypes: str = "auto",
+    batch: int = 8,
+    repeats: int = 3,
     threads: int = 2,
     device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> None:
-    """Measure images a second of every image family in float32 and bfloat16, beside timm's network where it has one.
+    """Count and measure every image family beside timm's network: FLOPs, memory, images a second in both passes.
 
     Args:
         out: folder of <device>.json and README.md
         models: all, or names parted by commas
         sides: the sides of the square images, parted by commas
+        dtypes: float32 and bfloat16, parted by commas; auto is float32, on a GPU both
         batch: images of a call
         repeats: rounds of ours and timm's
         threads: how many cores torch uses
         device: where torch computes; auto is a GPU if there is one
     """
     from recipes.bench.pages import write_page
-    from recipes.bench.throughput import ABOUT, OPTIONS, run_throughput, throughput_table
+    from recipes.bench.throughput import ABOUT, DTYPES, LEAST, OPTIONS, run_throughput, throughput_table
 
+    where = device_of(device)
     chosen = list(OPTIONS) if models == "all" else names("model", models, tuple(OPTIONS))
     sizes = [int(side) for side in names("side", sides, ("32", "64", "224"))]
+    kinds = list(DTYPES)[: 1 if where == "cpu" else 2] if dtypes == "auto" else names("dtype", dtypes, tuple(DTYPES))
     if min(batch, repeats, threads) < 1:
         raise ValueError(f"batch is {batch}, repeats is {repeats}, threads is {threads}; allowed: 1 and more")
-    where = device_of(device)
-    measured = run_throughput(chosen, sizes, batch, repeats, where, threads)
-    about = ABOUT.format(batch=batch)
-    write_page(Path(out), "Images a second", about, throughput_table(measured), measured, threads, where)
+    measured = run_throughput(chosen, sizes, kinds, batch, repeats, where, threads)
+    about = ABOUT.format(batch=batch, least=LEAST)
+    write_page(Path(out), "What a pass costs", about, throughput_table(measured), measured, threads, where)
 
 
 if __name__ == "__main__":

@@ -1,30 +1,35 @@
-"""Images a second of every image family, in float32 and bfloat16, beside timm's network with equally shaped weights."""
+"""What every image family costs, counted and measured, beside timm's network with equally shaped weights."""
 
-import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from hpnets.models import create_model
+from hpnets.models.cost import cost
 from hpnets.statistics import median, middle, table
+from recipes.bench.passes import PASSES, in_turn, passes, peak_bytes
 
 ABOUT = (
-    "Images a second of a forward pass in eval mode under `torch.inference_mode`, batches of {batch} images and 1000 "
-    "outputs, in float32 (TF32 off) and in bfloat16 autocast: the median over the rounds (least - greatest). Where "
-    "timm has the network, both hold weights of the same shapes and are called in turn, A B A B, after one untimed "
-    "call each; ours over timm's is the ratio of the medians."
+    "Batches of {batch} images and 1000 outputs, in float32 (TF32 off) and, if asked, in bfloat16 autocast. Inference "
+    "is a forward pass in eval mode under `torch.inference_mode`; training is a forward and a backward pass of the "
+    "cross-entropy, without the optimiser's step. Images a second are the median of the rounds (least - greatest). "
+    "Memory is the most that a pass holds beyond weights and images. FLOPs are of one forward pass of one image, the "
+    "products of features counted among them. Where timm has the network, both hold weights of the same shapes and are "
+    "called in turn, A B A B, after one untimed call each; ours over timm's is the ratio of the medians. Families with "
+    "a residual backbone have ImageNet's stem from {least}x{least} on, below it a 3x3 convolution without pooling, and "
+    "timm's get the same."
 )
-Net = Callable[[int], nn.Module]  # a function of the images' side
-RESIDUAL = {"stem": "imagenet"}
+LEAST = (
+    64  # ImageNet's stem and three stages leave 1x1 of a smaller image, of which adain's instance norm has no variance
+)
+RESIDUAL = ("resnet18", "se_resnet", "pinet", "pdc", "rpolynet", "dpolynet", "film", "adain", "spade")
 # If a family has sizes, the size that the literature compares is taken.
 OPTIONS: dict[str, dict[str, Any]] = {
     "cnn": {},
-    "resnet18": RESIDUAL,
-    **{name: {"size": "18", **RESIDUAL} for name in ("se_resnet", "pinet", "pdc", "rpolynet", "dpolynet")},
-    **{name: {"size": "18", **RESIDUAL} for name in ("film", "adain", "spade")},
+    "resnet18": {},
+    **{name: {"size": "18"} for name in RESIDUAL if name != "resnet18"},
     "style_classifier": {},
     "starnet": {"size": "s1"},
     "monet": {"size": "t"},
@@ -47,7 +52,8 @@ DTYPES = {"float32": None, "bfloat16": torch.bfloat16}
 
 def ours(name: str, side: int) -> nn.Module:
     """The model for RGB images of that side and 1000 outputs."""
-    return create_model(name, input_shape=(3, side, side), output_dim=1000, **OPTIONS[name])
+    stem = {"stem": "imagenet" if side >= LEAST else "small"} if name in RESIDUAL else {}
+    return create_model(name, input_shape=(3, side, side), output_dim=1000, **OPTIONS[name], **stem)
 
 
 def timms(name: str, side: int) -> nn.Module:
@@ -58,57 +64,83 @@ def timms(name: str, side: int) -> nn.Module:
     options: dict[str, Any] = {"img_size": side} if name == "gmlp" else {}
     if name == "se_resnet":  # timm would round the gates' widths up to multiples of 8
         options = {"block_args": {"attn_layer": partial(SEModule, rd_ratio=1 / 4, rd_divisor=1)}}
-    return timm.create_model(TWINS[name], num_classes=1000, **options)
+    net = timm.create_model(TWINS[name], num_classes=1000, **options)
+    if name in RESIDUAL and side < LEAST:
+        net.conv1, net.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.Identity()
+    return net
 
 
 def run_throughput(
-    models: list[str], sides: list[int], batch: int, repeats: int, device: str, threads: int
+    models: list[str], sides: list[int], dtypes: list[str], batch: int, repeats: int, device: str, threads: int
 ) -> list[dict[str, Any]]:
-    """One record for each model, side and dtype: images a second in each round, ours and timm's."""
+    """One record for each model, side and dtype: its cost, and images a second in each round, ours and timm's."""
     torch.set_num_threads(threads)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     rows = []
     for name in models:
         for side in sides:
             nets = {"ours": ours(name, side)} | ({"timm": timms(name, side)} if name in TWINS else {})
-            for dtype, autocast in DTYPES.items():
-                measured = in_turn(list(nets.values()), torch.randn(batch, 3, side, side), autocast, repeats, device)
-                rows.append({"model": name, "side": side, "dtype": dtype, "batch": batch})
-                rows[-1] |= dict(zip(nets, measured, strict=True))
-                print(f"  {name} {side} {dtype}: {median(measured[0]):.4g} images/s", flush=True)
+            costs = {key: vars(cost(net, (3, side, side))) for key, net in nets.items()}
+            for dtype in dtypes:
+                measured = measure(nets, side, DTYPES[dtype], batch, repeats, device)
+                sides_of = {key: {**costs[key], **measured[key]} for key in nets}
+                rows.append({"model": name, "side": side, "dtype": dtype, "batch": batch, **sides_of})
+                print(f"  {name} {side} {dtype}: {median(measured['ours']['training']):.4g} images/s", flush=True)
     return rows
 
 
-def in_turn(
-    nets: list[nn.Module], x: Tensor, autocast: torch.dtype | None, repeats: int, device: str
-) -> list[list[float]]:
-    """The images a second of each net in each round, after an untimed call."""
-    x, nets = x.to(device), [net.eval().to(device) for net in nets]
-    for net in nets:
-        seconds(net, x, autocast)
-    rounds = [[len(x) / seconds(net, x, autocast) for net in nets] for _ in range(repeats)]
-    return [list(rates) for rates in zip(*rounds, strict=True)]
-
-
-def seconds(net: nn.Module, x: Tensor, autocast: torch.dtype | None) -> float:
-    """The seconds of one forward pass."""
-    wait = torch.cuda.synchronize if x.is_cuda else lambda: None
-    with torch.inference_mode(), torch.autocast(x.device.type, dtype=autocast, enabled=autocast is not None):
-        wait()
-        start = time.perf_counter()
-        net(x)
-        wait()
-    return time.perf_counter() - start
+def measure(
+    nets: dict[str, nn.Module], side: int, dtype: torch.dtype | None, batch: int, repeats: int, device: str
+) -> dict[str, dict[str, Any]]:
+    """{net: {pass: images a second in each round, "<pass>_bytes": the peak of its memory}}."""
+    x, modules = torch.randn(batch, 3, side, side, device=device), [net.to(device) for net in nets.values()]
+    measured: dict[str, dict[str, Any]] = {key: {} for key in nets}
+    for name in PASSES:
+        calls = passes(name, modules, x, dtype)
+        times = in_turn(calls, repeats, device)
+        for key, call, seconds in zip(nets, calls, times, strict=True):
+            measured[key] |= {name: [batch / s for s in seconds], f"{name}_bytes": peak_bytes(call, device)}
+    return measured
 
 
 def throughput_table(rows: list[dict[str, Any]]) -> str:
-    """A table with a row for each model, side and dtype."""
-    head, lines = ("model", "options", "images", "dtype", "images/s", "timm's", "ours over timm's"), []
-    for row in rows:
-        options = ", ".join(f"{key} {value}" for key, value in OPTIONS[row["model"]].items())
-        cells = [row["model"], options, f"{row['side']}x{row['side']}", row["dtype"], middle(row["ours"], ",.4g")]
-        if "timm" in row:
-            ratio = median(row["ours"]) / median(row["timm"])
-            cells += [f"{TWINS[row['model']]}: {middle(row['timm'], ',.4g')}", f"{ratio:.2f}"]
-        lines.append(cells + [""] * (len(head) - len(cells)))
-    return table(head, lines)
+    """The least ratio to timm's in a sentence, and a table with a row for each model, side and dtype."""
+    head = ["model", "images", "dtype", "parameters", "MFLOPs (products)"]
+    for name in PASSES:
+        head += [f"{name}, images/s", "MB", "timm's", "MB", "ours over timm's"]
+    lines = [line(row) for row in rows]
+    return "\n\n".join([*slowest(rows), table(head, lines)])
+
+
+def line(row: dict[str, Any]) -> list[str]:
+    """A row of the table."""
+    net, size = row["ours"], OPTIONS[row["model"]].get("size")
+    title = f"{row['model']} {size}" if size else row["model"]
+    cells = [title, f"{row['side']}x{row['side']}", row["dtype"], f"{net['parameters']:,}"]
+    cells.append(f"{net['flops'] / 1e6:,.1f} ({net['products'] / 1e6:,.3f})")
+    for name in PASSES:
+        cells += measured_cells(net, name)
+        cells += [*measured_cells(row["timm"], name), f"{ratio(row, name):.2f}"] if "timm" in row else ["-"] * 3
+    return cells
+
+
+def measured_cells(net: dict[str, Any], name: str) -> list[str]:
+    """Images a second and megabytes of a pass."""
+    return [middle(net[name], ",.4g"), f"{net[f'{name}_bytes'] / 1e6:,.0f}"]
+
+
+def ratio(row: dict[str, Any], name: str) -> float:
+    """Our images a second over timm's, of medians."""
+    return median(row["ours"][name]) / median(row["timm"][name])
+
+
+def slowest(rows: list[dict[str, Any]]) -> list[str]:
+    """How often ours is at least as fast as timm's, and the least ratio, as a sentence; [] without timm's."""
+    ratios = [(ratio(row, name), row, name) for row in rows if "timm" in row for name in PASSES]
+    if not ratios:
+        return []
+    least, row, name = min(ratios, key=lambda entry: entry[0])
+    at_least = sum(value >= 1 for value, *_ in ratios)
+    where = f"{row['model']}, {name}, {row['side']}x{row['side']}, {row['dtype']}"
+    said = f"Ours is at least as fast as timm's in {at_least} of {len(ratios)} measurements"
+    return [f"{said}; the least ratio is {least:.2f} ({where})."]
