@@ -17,6 +17,12 @@ def task_parts(name: str, **options: Any) -> tuple[Tensor, ...]:
     return tuple(tensor for samples in parts for tensor in samples.batch(range(len(samples))))
 
 
+def check_images(task: str) -> None:
+    """Raise ValueError, before any file is read, unless the task is of images."""
+    if len(create_task(task).input_shape) != 3:
+        raise ValueError(f"task is {task!r}; allowed: digits, fashion_mnist, mnist, cifar10")
+
+
 def stacked(rows: Iterable[tuple[Tensor, ...]], device: str) -> tuple[Tensor, ...]:
     """The tensors of each seed, (..), as tensors of all seeds, (seeds, ..)."""
     return tuple(torch.stack(part).to(device) for part in zip(*rows, strict=True))

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from hpnets.linalg import spectrum
 from hpnets.ntk import lambda_min, ntk, singular_values
+from hpnets.papers.data import check_images
 from hpnets.papers.memorisation.sizes import Sizes
 from hpnets.papers.memory import train_to_memorise
 from hpnets.papers.sized_networks import build, parameters, rank_bound, square_dim, width_of, with_unit_readout
@@ -21,8 +22,7 @@ JACOBIAN = "48MiB"
 
 def cells(sizes: Sizes) -> list[Cell]:
     """The cells, first those that read files; ValueError for images that are none."""
-    if len(create_task(sizes.task).input_shape) != 3:
-        raise ValueError(f"task is {sizes.task!r}; allowed: digits, fashion_mnist, mnist, cifar10")
+    check_images(sizes.task)
     seeds = tuple(range(sizes.seeds))
     pixels = {"images": sizes.task, "width": sizes.pixel_width, "seed": seeds}
     made = grid(on_pixels, network=sizes.pixel_networks, samples=sizes.pixel_samples, **pixels)
