@@ -37,7 +37,7 @@ DEGREES: list[tuple[str, dict[str, Any], int]] = [
     *[("pinet", {"blocks": blocks}, 2 ** sum(blocks)) for blocks in ([1], [2, 1], [1, 1, 2])],
     *[("starnet", {}, 2**4), ("starnet", {"depth": 1}, 2**3)],
     *[(name, {"norm": norm}, 1) for name in ("cnn", "resnet18") for norm in NORMS],
-    *[(name, {}, 1) for name in ("mlp", "complex_mlp")],
+    *[(name, {}, 1) for name in ("mlp", "resmlp", "complex_mlp")],
 ]
 POLYNOMIAL = sorted({name for name, _, _ in DEGREES})
 OTHERS = [name for name in list_models() if name not in POLYNOMIAL]
