@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from hpnets.curvature._batches import check_fits, check_mean, parts_of_batches
 from hpnets.curvature._loss import Loss, NetworkLoss
 from hpnets.curvature._passes import GaussNewtonPass, HessianPass, Pass, ResidualPass
+from hpnets.curvature._proof import check_second_derivative
 from hpnets.curvature._weights import Weights, root_of
 from hpnets.linalg import product
 from hpnets.ntk import Params, check_eval_mode, parse_bytes, undisturbed
@@ -40,6 +41,7 @@ class CurvatureOperator:
         block: str | None,
         memory: str | float,
         group: "dist.ProcessGroup | None",
+        verify: bool = False,
     ) -> None:
         self._net = loss.net if isinstance(loss, NetworkLoss) else nn.Module()
         check_eval_mode(self._net)
@@ -58,6 +60,8 @@ class CurvatureOperator:
                 check_mean(lambda batch: loss(params, batch), batches[0])
             check_fits(self._build, self._parts[0].batch, budget)
             self.kinks = self._pass(self._parts[0].batch).kinks
+            if verify and isinstance(loss, NetworkLoss):
+                check_second_derivative(loss, params, self.names, self._parts[0].batch)
 
     def matvec(self, v: Tensor) -> Tensor:
         """A v (P,) for v (P,), in the operator's dtype."""
@@ -139,6 +143,7 @@ def hessian(
     block: str | None = None,
     memory: str | float = "1GiB",
     group: "dist.ProcessGroup | None" = None,
+    verify: bool = True,
 ) -> CurvatureOperator:
     r"""H = d^2 L / dtheta^2 (P, P) of loss(params, batch), or D^1/2 H D^1/2 with weights.
 
@@ -151,13 +156,15 @@ def hessian(
         memory: the bytes that the graph of one batch may take.
         group: a torch.distributed group: rank r works on the rows r::world of each batch, and every rank has the whole
             product. All ranks hold the same parameters, batches and vectors, and call together.
+        verify: of a `network_loss`, check the second derivative against differences of the gradient, on four samples,
+            and warn (UnprovenWarning) where they differ.
 
-    A product costs about two gradients in time: the graph of the gradient is kept, and differentiated again.
+    What a loss computes under no_grad, or detaches, is constant here, as it is for its gradient. A product costs about two gradients in time: the graph of the gradient is kept, and differentiated again.
 
     Raises ValueError for BatchNorm or dropout in train mode, a loss without a second derivative, parameters of several
     dtypes or devices, a pattern without parameters, and a batch that does not fit (it says how many samples would).
     """
-    return CurvatureOperator(HessianPass, loss, params, batches, weights, block, memory, group)
+    return CurvatureOperator(HessianPass, loss, params, batches, weights, block, memory, group, verify)
 
 
 def gauss_newton(
@@ -186,13 +193,14 @@ def residual(
     block: str | None = None,
     memory: str | float = "1GiB",
     group: "dist.ProcessGroup | None" = None,
+    verify: bool = True,
 ) -> CurvatureOperator:
     r"""R = sum_o (dL/df_o) d^2 f_o / dtheta^2 = H - G (P, P), the part that a linearised network does not have.
 
-    The arguments are those of `gauss_newton`. A product costs as much as one with H, not as one with H and one with G.
+    The arguments are those of `hessian`, but that the loss must be a `network_loss`. A product costs as much as one with H, not as one with H and one with G.
     """
     _check_split(loss)
-    return CurvatureOperator(ResidualPass, loss, params, batches, weights, block, memory, group)
+    return CurvatureOperator(ResidualPass, loss, params, batches, weights, block, memory, group, verify)
 
 
 def directional_sharpness(operator: CurvatureOperator) -> float:

@@ -168,10 +168,17 @@ def kinks(*values: Tensor) -> tuple[str, ...]:
     Raises ValueError for a batch norm in train mode, of whose module a loss that is any function shows nothing else.
     """
     nodes = list(_nodes(values))
-    if any("BatchNorm" in node.name() and getattr(node, "_saved_training", False) for node in nodes):
+    if any(map(_couples_samples, nodes)):
         raise ValueError("the loss has a BatchNorm in train mode; allowed: eval mode, as net.eval() sets it")
     names = {node.name() for node in nodes}
     return tuple(sorted({word for name in names for start, word in KINKS.items() if name.startswith(start)}))
+
+
+def _couples_samples(node: Node) -> bool:
+    """Whether a node is a batch norm in train mode; an instance norm is one too, of a single row."""
+    if "BatchNorm" not in node.name() or not getattr(node, "_saved_training", False):
+        return False
+    return len(node._saved_input) > 1  # type: ignore[attr-defined]
 
 
 def _nodes(values: Sequence[Tensor]) -> Iterator[Node]:
