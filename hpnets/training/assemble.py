@@ -24,7 +24,7 @@ from hpnets.training.harmonic_monitor import HarmonicMonitor
 from hpnets.training.length import validation
 from hpnets.training.loggers import MetricsCSV, MetricsState
 from hpnets.training.ntk_monitor import NTKMonitor
-from hpnets.training.patterns import patterns_in
+from hpnets.patterns import patterns_in
 from hpnets.training.position import Position
 from hpnets.training.run_folder import RunFolder
 from hpnets.training.terminal import Bar, Lines

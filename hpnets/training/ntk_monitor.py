@@ -19,7 +19,7 @@ from hpnets.training.batch_statistics import BatchStatistics, Source
 from hpnets.training.errors import NonFiniteError
 from hpnets.training.log import log_now, log_spectrum
 from hpnets.training.measured_network import FindNetwork, find_network
-from hpnets.training.patterns import matching, trained
+from hpnets.patterns import matching, trained
 from hpnets.training.schedule import Every, Scheduled
 from hpnets.training.track import KernelTrack
 from hpnets.validate import require_shape
