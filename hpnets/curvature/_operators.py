@@ -13,7 +13,7 @@ from hpnets.curvature._passes import GaussNewtonPass, HessianPass, Pass, Residua
 from hpnets.curvature._proof import check_second_derivative
 from hpnets.curvature._weights import Weights, root_of
 from hpnets.linalg import product
-from hpnets.ntk import Params, check_eval_mode, parse_bytes, undisturbed
+from hpnets.ntk import Params, check_eval_mode, parse_bytes, rng_state, undisturbed
 from hpnets.patterns import matching
 
 if TYPE_CHECKING:
@@ -59,7 +59,10 @@ class CurvatureOperator:
             if group is not None or len(batches) > 1:
                 check_mean(lambda batch: loss(params, batch), batches[0])
             check_fits(self._build, self._parts[0].batch, budget)
+            before = rng_state(self.device)
             self.kinks = self._pass(self._parts[0].batch).kinks
+            if rng_state(self.device) != before:
+                self._check_repeats()
             if verify and isinstance(loss, NetworkLoss):
                 check_second_derivative(loss, params, self.names, self._parts[0].batch)
 
@@ -124,6 +127,15 @@ class CurvatureOperator:
         }
         return self._make(self._loss, values, self.names, batch)
 
+    def _check_repeats(self) -> None:
+        """Raise ValueError if two calls of the loss, which draws, give different values."""
+        values = {name: p.detach() for name, p in self._given.items()}
+        first, second = (float(self._loss(values, self._parts[0].batch)) for _ in range(2))
+        if first != second:
+            raise ValueError(
+                f"the loss draws at random: it is {first:.6g}, then {second:.6g}; allowed: eval mode, or no draws"
+            )
+
     def _split(self, v: Tensor) -> list[Tensor]:
         shapes = [self._given[name].shape for name in self.names]
         return [t.view(shape) for t, shape in zip(v.split([s.numel() for s in shapes]), shapes, strict=True)]
@@ -159,10 +171,12 @@ def hessian(
         verify: of a `network_loss`, check the second derivative against differences of the gradient, on four samples,
             and warn (UnprovenWarning) where they differ.
 
-    What a loss computes under no_grad, or detaches, is constant here, as it is for its gradient. A product costs about two gradients in time: the graph of the gradient is kept, and differentiated again.
+    What a loss computes under no_grad, or detaches, is constant here, as it is for its gradient. A product costs about
+    two gradients in time: the graph of the gradient is kept, and differentiated again.
 
-    Raises ValueError for BatchNorm or dropout in train mode, a loss without a second derivative, parameters of several
-    dtypes or devices, a pattern without parameters, and a batch that does not fit (it says how many samples would).
+    Raises ValueError for BatchNorm or dropout in train mode, a loss that draws at random or has no second derivative,
+    parameters of several dtypes or devices, a pattern without parameters, and a batch that does not fit, with the
+    number of samples that would.
     """
     return CurvatureOperator(HessianPass, loss, params, batches, weights, block, memory, group, verify)
 
@@ -197,7 +211,8 @@ def residual(
 ) -> CurvatureOperator:
     r"""R = sum_o (dL/df_o) d^2 f_o / dtheta^2 = H - G (P, P), the part that a linearised network does not have.
 
-    The arguments are those of `hessian`, but that the loss must be a `network_loss`. A product costs as much as one with H, not as one with H and one with G.
+    The arguments are those of `hessian`, but that the loss must be a `network_loss`. A product costs as much as one
+    with H, not as one with H and one with G.
     """
     _check_split(loss)
     return CurvatureOperator(ResidualPass, loss, params, batches, weights, block, memory, group, verify)

@@ -54,7 +54,7 @@ class Pass(Protocol):
 
 
 class HessianPass:
-    """H v of a scalar by a second backward pass: the derivative of <g, v>, where the graph of the gradient g is kept."""
+    """H v of a scalar by a second backward pass through the graph of its gradient g: the derivative of <g, v>."""
 
     def __init__(self, loss: Loss, params: Params, block: Sequence[str], batch: Any) -> None:
         self._take(_scalar(loss(params, batch)), [params[name] for name in block])
@@ -165,9 +165,12 @@ def _backward(outputs: Sequence[Tensor], leaves: Sequence[Tensor], v: Sequence[T
 def kinks(*values: Tensor) -> tuple[str, ...]:
     """The operations in the graphs of `values` that lack a second derivative at some points, by name.
 
-    Raises ValueError for a batch norm in train mode, of whose module a loss that is any function shows nothing else.
+    Raises ValueError for a batch norm in train mode, of whose module a loss that is any function shows nothing else,
+    and for a reentrant checkpoint, which hides its parameters.
     """
     nodes = list(_nodes(values))
+    if any(node.name() == "CheckpointFunctionBackward" for node in nodes):
+        raise ValueError("the loss has a reentrant checkpoint; allowed: checkpoint(..., use_reentrant=False)")
     if any(map(_couples_samples, nodes)):
         raise ValueError("the loss has a BatchNorm in train mode; allowed: eval mode, as net.eval() sets it")
     names = {node.name() for node in nodes}
