@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hpnets.curvature._batches import check_fits, check_mean, parts_of_batches
 from hpnets.curvature._loss import Loss, NetworkLoss
-from hpnets.curvature._passes import GaussNewtonPass, HessianPass, Pass, ResidualPass
+from hpnets.curvature._passes import GaussNewtonPass, HessianPass, Pass, ResidualPass, check_curved
 from hpnets.curvature._proof import check_second_derivative
 from hpnets.curvature._weights import Weights, root_of
 from hpnets.linalg import product
@@ -58,13 +58,17 @@ class CurvatureOperator:
         with undisturbed(self._net, self.device), torch.enable_grad():
             if group is not None or len(batches) > 1:
                 check_mean(lambda batch: loss(params, batch), batches[0])
-            check_fits(self._build, self._parts[0].batch, budget)
+            if isinstance(loss, NetworkLoss):
+                check_fits(self._build, self._parts[0].batch, budget)
             before = rng_state(self.device)
-            self.kinks = self._pass(self._parts[0].batch).kinks
+            first = self._pass(self._parts[0].batch)
             if rng_state(self.device) != before:
                 self._check_repeats()
+            if type(first) is HessianPass:
+                check_curved(first)
             if verify and isinstance(loss, NetworkLoss):
                 check_second_derivative(loss, params, self.names, self._parts[0].batch)
+        self.kinks = first.kinks
 
     def matvec(self, v: Tensor) -> Tensor:
         """A v (P,) for v (P,), in the operator's dtype."""
@@ -165,7 +169,7 @@ def hessian(
         batches: one batch, or several, over whose samples the loss is a mean.
         weights: D by parameter, a number or a tensor of the parameter's shape, as `rate_weights` gives them.
         block: a shell pattern of parameters or modules, such as "layers.0" or "*.bias": the block H_bb of those alone.
-        memory: the bytes that the graph of one batch may take.
+        memory: the bytes that a product over one batch may take, of a `network_loss` (others are not foreseen).
         group: a torch.distributed group: rank r works on the rows r::world of each batch, and every rank has the whole
             product. All ranks hold the same parameters, batches and vectors, and call together.
         verify: of a `network_loss`, check the second derivative against differences of the gradient, on four samples,

@@ -58,12 +58,6 @@ class HessianPass:
 
     def __init__(self, loss: Loss, params: Params, block: Sequence[str], batch: Any) -> None:
         self._take(_scalar(loss(params, batch)), [params[name] for name in block])
-        if not self.moving and self.kinks:
-            raise ValueError(
-                "the loss is not twice differentiable where it matters: its gradient is constant wherever it has one, "
-                f"and what curvature it has is in the kinks of {', '.join(self.kinks)}; allowed: a smooth criterion or "
-                "activation"
-            )
 
     def _take(self, scalar: Tensor, leaves: list[Tensor]) -> None:
         self.leaves, self.kinks = leaves, kinks(scalar)
@@ -75,6 +69,17 @@ class HessianPass:
         if not self.moving:  # a loss that is linear in the parameters
             return [torch.zeros_like(p) for p in self.leaves]
         return _backward([self.grads[i] for i in self.moving], self.leaves, [v[i] for i in self.moving])
+
+
+def check_curved(made: HessianPass) -> None:
+    """Raise ValueError if H v is 0 for a random v while the loss has kinks, which then have all of its curvature."""
+    generator = torch.Generator().manual_seed(0)
+    v = [torch.randn(p.shape, dtype=p.dtype, generator=generator).to(p.device) for p in made.leaves]
+    if made.kinks and not any(bool(t.any()) for t in made.product(v)):
+        raise ValueError(
+            "the loss is not twice differentiable where it matters: elsewhere its second derivative is 0, and what "
+            f"curvature it has is in the kinks of {', '.join(made.kinks)}; allowed: a smooth criterion or activation"
+        )
 
 
 class ResidualPass(HessianPass):
@@ -134,7 +139,7 @@ def _scalar(value: object) -> Tensor:
         what = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"type {type(value).__name__}"
         raise ValueError(f"the loss has {what}; allowed: one number, such as the mean over samples")
     if not torch.isfinite(value).all():
-        raise ValueError(f"the loss is {float(value)}: so would its curvature be")
+        raise ValueError(f"the loss is {float(value.detach())}: so would its curvature be")
     if not value.requires_grad:
         raise _no_dependence()
     return value.reshape(())
