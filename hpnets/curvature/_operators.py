@@ -19,8 +19,8 @@ from hpnets.patterns import matching
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
-# A loss that draws is called so often: two draws may be the same, as those of a mask of few samples are.
-DRAWS = 5
+# A loss that draws is called so often: few draws may be the same, as those of one mask for a whole batch.
+DRAWS = 20
 MakePass = Callable[[Any, Params, Sequence[str], Any], Pass]
 
 

@@ -93,6 +93,7 @@ def test_products_are_those_of_the_dense_matrices(name: str) -> None:
 def test_what_has_no_kernel_has_a_curvature_or_is_refused() -> None:
     """Samples that are coupled make a kernel impossible; the loss of a whole batch still has a curvature."""
     exact = []
+    torch.manual_seed(0)  # of the draws
     for name in REFUSED:
         x = inputs(name)[0]
         loss = network_loss(ODD_MODULES[name].net(), lambda f, _: f.flatten(1).tanh().square().mean())
