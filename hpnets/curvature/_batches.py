@@ -65,17 +65,13 @@ def check_mean(loss: Callable[[Any], Tensor], batch: Any) -> None:
     It costs two forward passes; only then do the curvatures of parts add up to that of the whole.
     """
     n = samples_of(batch)
-    cut = n // 2
-    if cut == 0:
-        return
+    halves = [rows_of_batch(batch, rows) for rows in (slice(n // 2), slice(n // 2, n))] if n > 1 else [batch]
     whole = float(loss(batch))
-    parts = sum(
-        float(loss(rows_of_batch(batch, rows))) * size / n for rows, size in ((slice(cut), cut), (slice(cut, n), n - cut))
-    )
+    parts = sum(float(loss(half)) * samples_of(half) / n for half in halves)
     if abs(whole - parts) > 1e-4 * max(abs(whole), abs(parts)):
         raise ValueError(
-            f"the loss of the batch is {whole:.6g}, and that of its halves {parts:.6g} in the mean; allowed for several "
-            "batches or ranks: a mean over samples that do not see each other"
+            f"the loss of the batch is {whole:.6g}, and that of its halves {parts:.6g} in the mean; allowed for "
+            "several batches or ranks: a mean over samples that do not see each other"
         )
 
 

@@ -9,16 +9,18 @@ from torch import Tensor, nn
 
 from hpnets.curvature._batches import check_fits, check_mean, parts_of_batches
 from hpnets.curvature._loss import Loss, NetworkLoss
-from hpnets.curvature._passes import GaussNewtonPass, HessianPass, Pass, ResidualPass
+from hpnets.curvature._passes import GaussNewtonPass, HessianPass, Pass, ResidualPass, check_curved
 from hpnets.curvature._proof import check_second_derivative
 from hpnets.curvature._weights import Weights, root_of
 from hpnets.linalg import product
-from hpnets.ntk import Params, check_eval_mode, parse_bytes, undisturbed
+from hpnets.ntk import Params, check_eval_mode, parse_bytes, rng_state, undisturbed
 from hpnets.patterns import matching
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
+# A loss that draws is called so often: few draws may be the same, as those of one mask for a whole batch.
+DRAWS = 20
 MakePass = Callable[[Any, Params, Sequence[str], Any], Pass]
 
 
@@ -58,10 +60,17 @@ class CurvatureOperator:
         with undisturbed(self._net, self.device), torch.enable_grad():
             if group is not None or len(batches) > 1:
                 check_mean(lambda batch: loss(params, batch), batches[0])
-            check_fits(self._build, self._parts[0].batch, budget)
-            self.kinks = self._pass(self._parts[0].batch).kinks
+            if isinstance(loss, NetworkLoss):
+                check_fits(self._build, self._parts[0].batch, budget)
+            before = rng_state(self.device)
+            first = self._pass(self._parts[0].batch)
+            if rng_state(self.device) != before:
+                self._check_repeats()
+            if type(first) is HessianPass:
+                check_curved(first)
             if verify and isinstance(loss, NetworkLoss):
                 check_second_derivative(loss, params, self.names, self._parts[0].batch)
+        self.kinks = first.kinks
 
     def matvec(self, v: Tensor) -> Tensor:
         """A v (P,) for v (P,), in the operator's dtype."""
@@ -124,6 +133,15 @@ class CurvatureOperator:
         }
         return self._make(self._loss, values, self.names, batch)
 
+    def _check_repeats(self) -> None:
+        """Raise ValueError if calls of the loss, which draws, give different values."""
+        values = {name: p.detach() for name, p in self._given.items()}
+        drawn = sorted({float(self._loss(values, self._parts[0].batch)) for _ in range(DRAWS)})
+        if len(drawn) > 1:
+            raise ValueError(
+                f"the loss draws at random: it is {drawn[0]:.6g}, then {drawn[-1]:.6g}; allowed: eval mode, or no draws"
+            )
+
     def _split(self, v: Tensor) -> list[Tensor]:
         shapes = [self._given[name].shape for name in self.names]
         return [t.view(shape) for t, shape in zip(v.split([s.numel() for s in shapes]), shapes, strict=True)]
@@ -153,16 +171,18 @@ def hessian(
         batches: one batch, or several, over whose samples the loss is a mean.
         weights: D by parameter, a number or a tensor of the parameter's shape, as `rate_weights` gives them.
         block: a shell pattern of parameters or modules, such as "layers.0" or "*.bias": the block H_bb of those alone.
-        memory: the bytes that the graph of one batch may take.
+        memory: the bytes that a product over one batch may take, of a `network_loss` (others are not foreseen).
         group: a torch.distributed group: rank r works on the rows r::world of each batch, and every rank has the whole
             product. All ranks hold the same parameters, batches and vectors, and call together.
         verify: of a `network_loss`, check the second derivative against differences of the gradient, on four samples,
             and warn (UnprovenWarning) where they differ.
 
-    What a loss computes under no_grad, or detaches, is constant here, as it is for its gradient. A product costs about two gradients in time: the graph of the gradient is kept, and differentiated again.
+    What a loss computes under no_grad, or detaches, is constant here, as it is for its gradient. A product costs about
+    two gradients in time: the graph of the gradient is kept, and differentiated again.
 
-    Raises ValueError for BatchNorm or dropout in train mode, a loss without a second derivative, parameters of several
-    dtypes or devices, a pattern without parameters, and a batch that does not fit (it says how many samples would).
+    Raises ValueError for BatchNorm or dropout in train mode, a loss that draws at random or has no second derivative,
+    parameters of several dtypes or devices, a pattern without parameters, and a batch that does not fit, with the
+    number of samples that would.
     """
     return CurvatureOperator(HessianPass, loss, params, batches, weights, block, memory, group, verify)
 
@@ -197,7 +217,8 @@ def residual(
 ) -> CurvatureOperator:
     r"""R = sum_o (dL/df_o) d^2 f_o / dtheta^2 = H - G (P, P), the part that a linearised network does not have.
 
-    The arguments are those of `hessian`, but that the loss must be a `network_loss`. A product costs as much as one with H, not as one with H and one with G.
+    The arguments are those of `hessian`, but that the loss must be a `network_loss`. A product costs as much as one
+    with H, not as one with H and one with G.
     """
     _check_split(loss)
     return CurvatureOperator(ResidualPass, loss, params, batches, weights, block, memory, group, verify)

@@ -54,16 +54,10 @@ class Pass(Protocol):
 
 
 class HessianPass:
-    """H v of a scalar by a second backward pass: the derivative of <g, v>, where the graph of the gradient g is kept."""
+    """H v of a scalar by a second backward pass through the graph of its gradient g: the derivative of <g, v>."""
 
     def __init__(self, loss: Loss, params: Params, block: Sequence[str], batch: Any) -> None:
         self._take(_scalar(loss(params, batch)), [params[name] for name in block])
-        if not self.moving and self.kinks:
-            raise ValueError(
-                "the loss is not twice differentiable where it matters: its gradient is constant wherever it has one, "
-                f"and what curvature it has is in the kinks of {', '.join(self.kinks)}; allowed: a smooth criterion or "
-                "activation"
-            )
 
     def _take(self, scalar: Tensor, leaves: list[Tensor]) -> None:
         self.leaves, self.kinks = leaves, kinks(scalar)
@@ -75,6 +69,17 @@ class HessianPass:
         if not self.moving:  # a loss that is linear in the parameters
             return [torch.zeros_like(p) for p in self.leaves]
         return _backward([self.grads[i] for i in self.moving], self.leaves, [v[i] for i in self.moving])
+
+
+def check_curved(made: HessianPass) -> None:
+    """Raise ValueError if H v is 0 for a random v while the loss has kinks, which then have all of its curvature."""
+    generator = torch.Generator().manual_seed(0)
+    v = [torch.randn(p.shape, dtype=p.dtype, generator=generator).to(p.device) for p in made.leaves]
+    if made.kinks and not any(bool(t.any()) for t in made.product(v)):
+        raise ValueError(
+            "the loss is not twice differentiable where it matters: elsewhere its second derivative is 0, and what "
+            f"curvature it has is in the kinks of {', '.join(made.kinks)}; allowed: a smooth criterion or activation"
+        )
 
 
 class ResidualPass(HessianPass):
@@ -134,7 +139,7 @@ def _scalar(value: object) -> Tensor:
         what = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"type {type(value).__name__}"
         raise ValueError(f"the loss has {what}; allowed: one number, such as the mean over samples")
     if not torch.isfinite(value).all():
-        raise ValueError(f"the loss is {float(value)}: so would its curvature be")
+        raise ValueError(f"the loss is {float(value.detach())}: so would its curvature be")
     if not value.requires_grad:
         raise _no_dependence()
     return value.reshape(())
@@ -165,9 +170,12 @@ def _backward(outputs: Sequence[Tensor], leaves: Sequence[Tensor], v: Sequence[T
 def kinks(*values: Tensor) -> tuple[str, ...]:
     """The operations in the graphs of `values` that lack a second derivative at some points, by name.
 
-    Raises ValueError for a batch norm in train mode, of whose module a loss that is any function shows nothing else.
+    Raises ValueError for a batch norm in train mode, of whose module a loss that is any function shows nothing else,
+    and for a reentrant checkpoint, which hides its parameters.
     """
     nodes = list(_nodes(values))
+    if any(node.name() == "CheckpointFunctionBackward" for node in nodes):
+        raise ValueError("the loss has a reentrant checkpoint; allowed: checkpoint(..., use_reentrant=False)")
     if any(map(_couples_samples, nodes)):
         raise ValueError("the loss has a BatchNorm in train mode; allowed: eval mode, as net.eval() sets it")
     names = {node.name() for node in nodes}

@@ -21,7 +21,7 @@ from hpnets.ntk._singular_values import SingularValues, singular_values
 from hpnets.ntk._sketch import Sketch, sketch
 from hpnets.ntk._split import split_kernel
 from hpnets.ntk._stages import stage_seconds
-from hpnets.ntk._state import undisturbed
+from hpnets.ntk._state import rng_state, undisturbed
 from hpnets.ntk._wrappers import eager
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "plain_call",
     "plan",
     "register_rule",
+    "rng_state",
     "singular_values",
     "sketch",
     "split_kernel",
