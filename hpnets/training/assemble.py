@@ -14,6 +14,7 @@ from torch import nn
 
 from hpnets.options import NTKOptions, RunOptions
 from hpnets.options.intervals import seconds
+from hpnets.patterns import patterns_in
 from hpnets.tasks import Task
 from hpnets.tasks.generation import GenerationTask
 from hpnets.tasks.sphere import SphereTask
@@ -24,7 +25,6 @@ from hpnets.training.harmonic_monitor import HarmonicMonitor
 from hpnets.training.length import validation
 from hpnets.training.loggers import MetricsCSV, MetricsState
 from hpnets.training.ntk_monitor import NTKMonitor
-from hpnets.training.patterns import patterns_in
 from hpnets.training.position import Position
 from hpnets.training.run_folder import RunFolder
 from hpnets.training.terminal import Bar, Lines
