@@ -31,16 +31,17 @@ ALLOWED = {
     "theory": {"ntk", "linalg", "registry", "validate"},
     "kernels": {"ntk", "linalg", "validate"},
     "patterns": {"validate"},
+    "attacks": {"options", "validate"},
     "curvature": {"ntk", "linalg", "patterns", "validate"},
     "bandits": {"kernels", "ntk", "validate"},
     "training": {"models", "tasks", "linalg", "ntk", "theory", "options", "registry", "validate"}
     | {"kernels", "optimisers", "schedules", "atomic_files", "environment", "statistics", "imported", "zoo"}
-    | {"curvature", "patterns"},
+    | {"attacks", "curvature", "patterns"},
     "zoo": {"models", "registry", "validate", "atomic_files"},
     "report": {"atomic_files", "statistics"},
     "study": {"atomic_files", "validate", "environment", "statistics"},
     "papers": {"layers", "models", "tasks", "linalg", "ntk", "theory", "kernels", "training", "zoo", "study"}
-    | {"bandits", "curvature", "registry", "statistics"},
+    | {"attacks", "bandits", "curvature", "options", "registry", "statistics"},
 }
 ANYTHING = {"commands", "__main__"}
 FOLDERS = {".ci", "hpnets", "recipes", "tests", "checkpoints", "docs"}
