@@ -20,6 +20,7 @@ CHANGED = RunOptions(
     seed=5,
     init_from="ccp-digits",
     freeze="U.*",
+    dynamics="centred",
     imports={"/nets.py": "1234"},
 )
 
@@ -72,7 +73,7 @@ def test_no_option_takes_null_or_another_type() -> None:
             for value in ({"a": 1}, [None], *([] if f.default is None else [None])):
                 with pytest.raises(ValueError, match=rf"^{group}\.{f.name} is .*; allowed: "):
                     RunOptions.from_dict({group: {f.name: value}})
-    for name in ("seed", "wandb", "freeze", "imports"):
+    for name in ("seed", "wandb", "freeze", "dynamics", "imports"):
         with pytest.raises(ValueError, match=rf"^{name} is None; allowed: "):
             RunOptions.from_dict({name: None})
 
@@ -184,6 +185,16 @@ BAD: list[tuple[type, dict[str, Any], str]] = [
         (TrainerOptions, {"limit_train_batches": v}, f"trainer.limit_train_batches is {v}; allowed: an integer >= 1")
         for v in (0, -1, 0.0, 1.5, -0.1)
     ],
+    (
+        RunOptions,
+        {"dynamics": "centred"},
+        "dynamics is 'centred'; allowed: network, without init_from: the",
+    ),
+    (
+        RunOptions,
+        {"dynamics": "lazy", "init_from": "ccp-digits"},
+        "dynamics is 'lazy'; allowed: 'network', '",
+    ),
     (RunOptions, {"seed": -1}, r"seed is -1; allowed: 0 to 2\*\*32 - 1"),
     (RunOptions, {"seed": 2**32}, "seed is 4294967296"),
 ]

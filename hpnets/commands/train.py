@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from hpnets.commands import training_run
 from hpnets.commands.chosen import DEFAULTS, chosen_names, is_flag, options_type
@@ -48,6 +48,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
         seed: int = 0,
         init_from: str | None = None,
         freeze: str = "",
+        dynamics: Literal["network", "linearised", "centred"] = "network",
         imports: dict[str, str] | None = None,
         out: str | None = None,
         resume: str | None = None,
@@ -69,6 +70,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             init_from: start with the weights of this pretrained network, run folder or .ckpt file; a head of another
                 size, and whatever else does not fit, starts as it is drawn
             freeze: shell patterns, parted by commas, of parameters or modules that are not trained
+            dynamics: train the network, or on the frozen kernel of --init_from: linearised, f_0 + J d, or centred, J d
             imports: a Python file or module that registers models, tasks, optimisers or metrics of your own; may be
                 repeated
             out: a new folder for the run; by default runs/MODEL-TASK-TIME
@@ -82,7 +84,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
                 "resume, list_models and list_tasks are flags; allowed in a config file: the other options"
             )
         names = dataclasses.asdict(model), dataclasses.asdict(task)
-        options = RunOptions(*names, optim, ntk, trainer, gan, wandb, seed, init_from, freeze, imports or {})
+        options = RunOptions(*names, optim, ntk, trainer, gan, wandb, seed, init_from, freeze, dynamics, imports or {})
         if dry_run:
             return training_run.try_run(options, out)
         training_run.start(options, out)

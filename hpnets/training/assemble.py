@@ -20,6 +20,7 @@ from hpnets.tasks.sphere import SphereTask
 from hpnets.training.batch_statistics import BATCHES, ROWS, Source
 from hpnets.training.callbacks import EpochPicture, KeepOptions, SeedEpochs
 from hpnets.training.checkpoints import LastAndBest, WholeCheckpointIO
+from hpnets.training.dynamics import underlying
 from hpnets.training.harmonic_monitor import HarmonicMonitor
 from hpnets.training.length import validation
 from hpnets.training.loggers import MetricsCSV, MetricsState
@@ -119,7 +120,7 @@ def make_wandb(options: RunOptions, run: RunFolder, net: nn.Module, task: Task) 
     mode = resolve_mode(options.wandb.mode) if is_first_rank() else "off"
     if mode == "off":
         return None
-    config = {**options.to_dict(), **size(net, task.input_shape)}
+    config = {**options.to_dict(), **size(underlying(net), task.input_shape)}
     return WandbLog(run.path, replace(options.wandb, mode=mode), config)
 
 
@@ -140,6 +141,7 @@ def quiet_lightning() -> None:
         "sync_dist=True",
         "ended before the epoch ended",  # TrainSampler is
         "in eval mode at the start of training",  # the norms of frozen parts
+        "torch.jit.script. is deprecated",  # torch itself calls it in its first jvp
     )
     for advice in unneeded:
         warnings.filterwarnings("ignore", message=f".*{advice}.*")

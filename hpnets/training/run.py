@@ -23,6 +23,7 @@ from hpnets.training.assemble import (
 )
 from hpnets.training.build import build, check_for_gan, complete, named
 from hpnets.training.compiling import compiled
+from hpnets.training.dynamics import underlying
 from hpnets.training.errors import Interrupted, NonFiniteError
 from hpnets.training.finishing import Parts, finish
 from hpnets.training.going_on import check_module, has_ended, read_last
@@ -103,7 +104,7 @@ def _prepare(
 ) -> Parts:
     """The parts of a run; raises ValueError for options that do not fit them, before anything is written."""
     net, task = built
-    start = KeepStart(start_from(net, options.init_from) if options.init_from and saved is None else None)
+    start = KeepStart(start_from(underlying(net), options.init_from) if options.init_from and saved is None else None)
     metrics, wandb = MetricsCSV(run.metrics), make_wandb(options, run, net, task)
     monitor = make_monitor(options.ntk, net, task, run)
     callbacks = [Ending(options.trainer, last_step), *make_callbacks(options, monitor, task, run, metrics)]

@@ -11,6 +11,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
 from hpnets.options import RunOptions
+from hpnets.training.dynamics import underlying
 from hpnets.training.rates import learning_rate
 
 # A line is printed after so much time without one.
@@ -68,7 +69,7 @@ class Bar(RichProgressBar):
 def opening(trainer: pl.Trainer, module: pl.LightningModule, options: RunOptions, folder: Path) -> str:
     """The line that a fit begins with: the network, how long it trains, where, and where it stands if it is resumed."""
     assert isinstance(module.net, nn.Module)
-    parameters = sum(p.numel() for p in module.net.parameters())
+    parameters = sum(p.numel() for p in underlying(module.net).parameters())
     device = str(trainer.strategy.root_device)
     processes = "1 process" if trainer.world_size == 1 else f"{trainer.world_size} processes"
     nodes = f" on {trainer.num_nodes} nodes" if trainer.num_nodes > 1 else ""
