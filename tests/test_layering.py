@@ -30,14 +30,15 @@ ALLOWED = {
     # One eigensolver, one solver, one fit of a decay for measured and for limit kernels.
     "theory": {"ntk", "linalg", "registry", "validate"},
     "kernels": {"ntk", "linalg", "validate"},
+    "attacks": {"options", "validate"},
     "bandits": {"kernels", "ntk", "validate"},
     "training": {"models", "tasks", "linalg", "ntk", "theory", "options", "registry", "validate"}
-    | {"kernels", "optimisers", "schedules", "atomic_files", "environment", "statistics", "imported", "zoo"},
+    | {"kernels", "optimisers", "schedules", "atomic_files", "environment", "statistics", "imported", "zoo", "attacks"},
     "zoo": {"models", "registry", "validate", "atomic_files"},
     "report": {"atomic_files", "statistics"},
     "study": {"atomic_files", "validate", "environment", "statistics"},
     "papers": {"layers", "models", "tasks", "linalg", "ntk", "theory", "kernels", "training", "zoo", "study"}
-    | {"bandits", "registry", "statistics"},
+    | {"attacks", "bandits", "options", "registry", "statistics"},
 }
 ANYTHING = {"commands", "__main__"}
 FOLDERS = {".ci", "hpnets", "recipes", "tests", "checkpoints", "docs"}
