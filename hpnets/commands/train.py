@@ -11,7 +11,15 @@ from hpnets.commands.chosen import DEFAULTS, chosen_names, is_flag, options_type
 from hpnets.commands.listing import listing
 from hpnets.commands.own_code import ImportParser, as_words, import_configured, take_imports
 from hpnets.commands.parser import call
-from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions, WandbOptions
+from hpnets.options import (
+    AdversarialOptions,
+    GANOptions,
+    NTKOptions,
+    OptimOptions,
+    RunOptions,
+    TrainerOptions,
+    WandbOptions,
+)
 
 # Groups that are given by a word: --model NAME stands for --model.name NAME. What --help says of it.
 WORDS = {kind: ("name", "NAME", f"one of --list_{kind}s (default: {name})") for kind, name in DEFAULTS.items()}
@@ -44,6 +52,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
         ntk: NTKOptions = NTKOptions(),
         trainer: TrainerOptions = TrainerOptions(),
         gan: GANOptions = GANOptions(),
+        adversarial: AdversarialOptions = AdversarialOptions(),
         wandb: WandbOptions = WandbOptions(),
         seed: int = 0,
         init_from: str | None = None,
@@ -65,6 +74,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             ntk: the kernel tracking
             trainer: the trainer
             gan: the adversarial training of models that generate pictures
+            adversarial: the training of classifiers on attacked samples
             wandb: logging to wandb, beside the run folder: --wandb MODE, then --wandb.<option>
             seed: the seed of the weights and of training; --task.seed is that of split, order and probe set
             init_from: start with the weights of this pretrained network, run folder or .ckpt file; a head of another
@@ -84,7 +94,8 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
                 "resume, list_models and list_tasks are flags; allowed in a config file: the other options"
             )
         names = dataclasses.asdict(model), dataclasses.asdict(task)
-        options = RunOptions(*names, optim, ntk, trainer, gan, wandb, seed, init_from, freeze, dynamics, imports or {})
+        start: Any = (seed, init_from, freeze, dynamics, imports or {})
+        options = RunOptions(*names, optim, ntk, trainer, gan, adversarial, wandb, *start)
         if dry_run:
             return training_run.try_run(options, out)
         training_run.start(options, out)

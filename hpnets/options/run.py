@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
+from hpnets.options.adversarial import AdversarialOptions
 from hpnets.options.fields import check_names, read_fields
 from hpnets.options.gan import GANOptions
 from hpnets.options.ntk import NTKOptions
@@ -27,6 +28,7 @@ class RunOptions:
     ntk: NTKOptions = field(default_factory=NTKOptions)
     trainer: TrainerOptions = field(default_factory=TrainerOptions)
     gan: GANOptions = field(default_factory=GANOptions)
+    adversarial: AdversarialOptions = field(default_factory=AdversarialOptions)
     wandb: WandbOptions = field(default_factory=WandbOptions)
     seed: int = 0
     init_from: str | None = None

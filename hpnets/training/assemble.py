@@ -17,6 +17,7 @@ from hpnets.options.intervals import seconds
 from hpnets.tasks import Task
 from hpnets.tasks.generation import GenerationTask
 from hpnets.tasks.sphere import SphereTask
+from hpnets.training.adversary import Adversary
 from hpnets.training.batch_statistics import BATCHES, ROWS, Source
 from hpnets.training.callbacks import EpochPicture, KeepOptions, SeedEpochs
 from hpnets.training.checkpoints import LastAndBest, WholeCheckpointIO
@@ -34,8 +35,13 @@ from hpnets.training.wandb_content import size
 from hpnets.training.wandb_log import WandbLog, WandbPast, resolve_mode
 
 
-def make_monitor(ntk: NTKOptions, net: nn.Module, task: Task, run: RunFolder) -> NTKMonitor | None:
-    """The kernel callback on the task's probe set, tried on one sample; None if ntk.every is "off"."""
+def make_monitor(
+    ntk: NTKOptions, net: nn.Module, task: Task, run: RunFolder, adversary: Adversary | None = None
+) -> NTKMonitor | None:
+    """The kernel callback on the task's probe set, tried on one sample; None if ntk.every is "off".
+
+    adversary: attacks the probe set at each measurement, if its options say so.
+    """
     if ntk.every == "off":
         return None
     if ntk.probe > len(task.train_set):
@@ -52,6 +58,7 @@ def make_monitor(ntk: NTKOptions, net: nn.Module, task: Task, run: RunFolder) ->
         indices=probe.indices,
         save_kernels=ntk.save_kernels,
         batch_statistics=statistics_source(ntk, task),
+        attacked=adversary.on_probe(probe.y) if adversary and adversary.options.probe == "adversarial" else None,
         blocks=patterns_in(ntk.blocks),
     )
     monitor.check(net, task.train_dataloader())

@@ -30,7 +30,7 @@ from hpnets.training.going_on import check_module, has_ended, read_last
 from hpnets.training.initial_weights import KeepStart, start_from
 from hpnets.training.kept_data import write_probe
 from hpnets.training.length import Ending, epoch_batches
-from hpnets.training.lit import make_optimizer
+from hpnets.training.lit import LitModel, make_optimizer
 from hpnets.training.loggers import MetricsCSV
 from hpnets.training.module_of import module_of
 from hpnets.training.precision import check_half
@@ -106,7 +106,8 @@ def _prepare(
     net, task = built
     start = KeepStart(start_from(underlying(net), options.init_from) if options.init_from and saved is None else None)
     metrics, wandb = MetricsCSV(run.metrics), make_wandb(options, run, net, task)
-    monitor = make_monitor(options.ntk, net, task, run)
+    module = module_of(net, task, options)
+    monitor = make_monitor(options.ntk, net, task, run, module.adversary if isinstance(module, LitModel) else None)
     callbacks = [Ending(options.trainer, last_step), *make_callbacks(options, monitor, task, run, metrics)]
     callbacks += [start] if options.init_from else []
     trainer = make_trainer(options, [metrics, *([wandb] if wandb else [])], callbacks)
@@ -120,7 +121,6 @@ def _prepare(
     make_optimizer(net, options.optim)  # raises early for what the parametrisation refuses
     probe = task.probe(min(options.ntk.probe, len(task.train_set)))
     check_half(net, task.probe(min(16, len(task.train_set))).x, options.trainer.precision)
-    module = module_of(net, task, options)
     if saved:
         check_module(run, saved, module.state_dict())
         check_same_total(run.config, options.optim, saved, steps)

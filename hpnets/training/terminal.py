@@ -16,7 +16,7 @@ from hpnets.training.rates import learning_rate
 
 # A line is printed after so much time without one.
 LINE_SECONDS = 60.0
-VALIDATION = ("val/loss", "val/accuracy", "val/mse", "val/psnr", "val/frechet")
+VALIDATION = ("val/loss", "val/accuracy", "val/robust_accuracy", "val/mse", "val/psnr", "val/frechet")
 SHOWN = ("train/loss", *VALIDATION, "ntk/drift", "ntk/effective_rank")
 
 
