@@ -33,9 +33,10 @@ class Adversary:
         return self.options.mix == "adversarial" or (self.options.mix == "both" and batch % 2 == 1)
 
     def perturbed(self, net: nn.Module, x: Tensor, targets: Tensor, *place: int) -> Tensor:
-        """The attacked inputs (n, ...) of a batch, whose targets are labels (n,) or probabilities (n, classes)."""
+        """The attacked inputs (n, ...) of a batch; of targets (n, classes) the likeliest class counts as the label."""
+        y = targets if targets.ndim == 1 else targets.argmax(1)
         with eval_mode(net), torch.autocast(x.device.type, enabled=False):
-            return perturb(net, x, targets, self.box, self._attack(*place))
+            return perturb(net, x, y, self.box, self._attack(*place))
 
     def misclassified(self, net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         """Of which samples (n,) some point that the attack tries is misclassified."""
@@ -45,8 +46,7 @@ class Adversary:
     def on_probe(self, targets: Tensor | None) -> Callable[[nn.Module, Tensor], Tensor]:
         """The attack on a probe set with one-hot targets, as a function of the network and the inputs."""
         assert targets is not None
-        y = targets.argmax(1)
-        return lambda net, x: self.perturbed(net, x, y.to(x.device)).to(x)
+        return lambda net, x: self.perturbed(net, x, targets.to(x.device))
 
     def _attack(self, *place: int) -> AttackOptions:
         state = np.random.SeedSequence((self.seed, *place)).generate_state(1, np.uint32)

@@ -34,9 +34,9 @@ class LinearTwin(Scheduled):
 
     It works for a LitModel on one process, without weight decay; it raises ValueError for several processes, since the
     linearised net's gradients are not shared, for weight decay, which would pull theta - theta_0 of the linearised
-    net to 0, but theta of the network, and for clipping, mixup, label smoothing and attacks. The linearised net stays in
-    eval mode, without the network's randomness and train-mode statistics. `steps` and `distances` (a list of dictionaries)
-    hold the measurements; they and the linearised net are part of checkpoints.
+    net to 0, but theta of the network, and for clipping, mixup, label smoothing and attacks. The linearised net stays
+    in eval mode, without the network's randomness and train-mode statistics. `steps` and `distances` (a list of
+    dictionaries) hold the measurements; they and the linearised net are part of checkpoints.
 
     Source: Lee et al. 2019 (arXiv 1902.06720), figures 1-3.
     """

@@ -243,6 +243,16 @@ MISTAKES = [
         "--dynamics linearised",
         "dynamics is 'linearised'; allowed: network, without init_from: the kernel",
     ),
+    ("--adversarial.eps -1", r"adversarial\.eps is -1.0; allowed: a finite number >= 0"),
+    ("--adversarial.eps 1.5", r"adversarial\.eps is 1.5; allowed: 0 to 1"),
+    ("--adversarial.eps 9 --adversarial.norm l2", r"eps is 9.0; allowed: 0 to 8, the diameter of the data's box in l2"),
+    ("--adversarial.mix both", r"adversarial\.mix is 'both'; allowed: 'adversarial' without adversarial\.eps"),
+    ("--adversarial.eps 0.1 --adversarial.mix all", r"--adversarial\.mix is 'all'; allowed: adversarial, both, clean"),
+    ("--task line --adversarial.eps 0.1", r"adversarial\.eps is 0.1; allowed for task 'line', which has no classes"),
+    (
+        "--model style_generator --adversarial.eps 0.1",
+        r"adversarial\.eps is 0.1; allowed for task '.*, which has no cla",
+    ),
     ("--dynamics lazy", "--dynamics is 'lazy'; allowed: centred, linearised, network"),
     *[
         (f"--dynamics centred --init_from ccp-digits {flags}", message)

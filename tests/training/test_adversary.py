@@ -120,11 +120,8 @@ def test_an_attack_is_a_function_of_seed_place_and_sample() -> None:
         own = adversary.perturbed(net, x[rank::3], y[rank::3], 1, 3)
         assert float((own - first[rank::3]).abs().mean()) < 1e-3
     other = Adversary(create_task("digits", seed=1), adversary.options)
-    for changed in (
-        adversary.perturbed(net, x, y, 1, 4),
-        adversary.perturbed(net, x, y, 2, 3),
-        other.perturbed(net, x, y, 1, 3),
-    ):
+    for attacks, place in ((adversary, (1, 4)), (adversary, (2, 3)), (other, (1, 3))):
+        changed = attacks.perturbed(net, x, y, *place)
         assert float((changed - first).abs().mean()) > 0.01
 
 
