@@ -1,5 +1,6 @@
 """The options of a run, as plain dataclasses: what `recipes/train.py --help` lists. Imports no torch."""
 
+from hpnets.options.adversarial import AdversarialOptions
 from hpnets.options.attack import AttackOptions
 from hpnets.options.gan import GANOptions
 from hpnets.options.ntk import NTKOptions
@@ -8,4 +9,13 @@ from hpnets.options.run import RunOptions
 from hpnets.options.trainer import TrainerOptions
 from hpnets.options.wandb import WandbOptions
 
-__all__ = ["AttackOptions", "GANOptions", "NTKOptions", "OptimOptions", "RunOptions", "TrainerOptions", "WandbOptions"]
+__all__ = [
+    "AdversarialOptions",
+    "AttackOptions",
+    "GANOptions",
+    "NTKOptions",
+    "OptimOptions",
+    "RunOptions",
+    "TrainerOptions",
+    "WandbOptions",
+]

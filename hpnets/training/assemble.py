@@ -18,9 +18,11 @@ from hpnets.patterns import patterns_in
 from hpnets.tasks import Task
 from hpnets.tasks.generation import GenerationTask
 from hpnets.tasks.sphere import SphereTask
+from hpnets.training.adversary import Adversary
 from hpnets.training.batch_statistics import BATCHES, ROWS, Source
 from hpnets.training.callbacks import EpochPicture, KeepOptions, SeedEpochs
 from hpnets.training.checkpoints import LastAndBest, WholeCheckpointIO
+from hpnets.training.dynamics import underlying
 from hpnets.training.harmonic_monitor import HarmonicMonitor
 from hpnets.training.length import validation
 from hpnets.training.loggers import MetricsCSV, MetricsState
@@ -33,8 +35,13 @@ from hpnets.training.wandb_content import size
 from hpnets.training.wandb_log import WandbLog, WandbPast, resolve_mode
 
 
-def make_monitor(ntk: NTKOptions, net: nn.Module, task: Task, run: RunFolder) -> NTKMonitor | None:
-    """The kernel callback on the task's probe set, tried on one sample; None if ntk.every is "off"."""
+def make_monitor(
+    ntk: NTKOptions, net: nn.Module, task: Task, run: RunFolder, adversary: Adversary | None = None
+) -> NTKMonitor | None:
+    """The kernel callback on the task's probe set, tried on one sample; None if ntk.every is "off".
+
+    adversary: attacks the probe set at each measurement, if its options say so.
+    """
     if ntk.every == "off":
         return None
     if ntk.probe > len(task.train_set):
@@ -51,6 +58,7 @@ def make_monitor(ntk: NTKOptions, net: nn.Module, task: Task, run: RunFolder) ->
         indices=probe.indices,
         save_kernels=ntk.save_kernels,
         batch_statistics=statistics_source(ntk, task),
+        attacked=adversary.on_probe(probe.y) if adversary and adversary.options.probe == "adversarial" else None,
         blocks=patterns_in(ntk.blocks),
     )
     monitor.check(net, task.train_dataloader())
@@ -119,7 +127,7 @@ def make_wandb(options: RunOptions, run: RunFolder, net: nn.Module, task: Task) 
     mode = resolve_mode(options.wandb.mode) if is_first_rank() else "off"
     if mode == "off":
         return None
-    config = {**options.to_dict(), **size(net, task.input_shape)}
+    config = {**options.to_dict(), **size(underlying(net), task.input_shape)}
     return WandbLog(run.path, replace(options.wandb, mode=mode), config)
 
 
@@ -140,6 +148,7 @@ def quiet_lightning() -> None:
         "sync_dist=True",
         "ended before the epoch ended",  # TrainSampler is
         "in eval mode at the start of training",  # the norms of frozen parts
+        "torch.jit.script. is deprecated",  # torch itself calls it in its first jvp
     )
     for advice in unneeded:
         warnings.filterwarnings("ignore", message=f".*{advice}.*")

@@ -14,6 +14,7 @@ from hpnets.tasks import Task
 from hpnets.tasks.generation import GenerationTask
 from hpnets.tasks.probe import Probe
 from hpnets.training.checkpoints import best_score
+from hpnets.training.dynamics import underlying
 from hpnets.training.evaluation import evaluate
 from hpnets.training.initial_weights import KeepStart
 from hpnets.training.kept_data import make_predictions, write_predictions
@@ -69,7 +70,7 @@ def _summary(parts: Parts, net: nn.Module, results: dict[str, float]) -> dict[st
     return {
         "model": parts.options.model["name"],
         "task": parts.options.task["name"],
-        "parameters": sum(p.numel() for p in net.parameters()),
+        "parameters": sum(p.numel() for p in underlying(net).parameters()),
         "kernel": _plain(kernel),
         **({"blocks": {name: _plain(block.metrics[-1]) for name, block in blocks.items()}} if blocks else {}),
         **({"features": task.features} if isinstance(task, GenerationTask) else {}),

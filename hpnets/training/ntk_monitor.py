@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ class NTKMonitor(Scheduled):
         batch_statistics: "estimate" measures a network whose BatchNorm statistics remember their start
             (`hpnets.ntk.statistics_remember_start`) with those of at most 1024 inputs of the train dataloader; a list
             of inputs (n, ...) uses these instead; "running" uses the network's own statistics, and warns.
+        attacked: a function of (network, x) that gives the inputs to measure on in the place of x, such as attacks on
+            the network as it is; ranks take those of the first.
         blocks: shell patterns of parameters or modules. The kernel of the trained parameters that a pattern matches is
             tracked too, and logged as ntk/<pattern>/<metric>; on one process the same passes give it, mostly.
 
@@ -73,6 +75,7 @@ class NTKMonitor(Scheduled):
         indices: Tensor | None = None,
         save_kernels: bool = False,
         batch_statistics: Source = "estimate",
+        attacked: Callable[[nn.Module, Tensor], Tensor] | None = None,
         blocks: Sequence[str] = (),
     ) -> None:
         super().__init__(every)
@@ -82,6 +85,7 @@ class NTKMonitor(Scheduled):
         self.x, self.y, self.statistics = x, y, BatchStatistics(batch_statistics, x)
         self.outputs, self.net, self.algorithm = outputs, net, algorithm
         self.file, self.indices, self.save_kernels = file, indices, save_kernels
+        self.attacked = attacked
         self.track, self.written, self.blocks = KernelTrack(), -math.inf, list(blocks)
         self.plans: dict[str | None, Plan] = {}  # of the whole kernel, None, and of each block
 
@@ -123,7 +127,7 @@ class NTKMonitor(Scheduled):
     def measure(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         step, net = trainer.global_step, find_network(pl_module, self.net)
         with self.statistics.lent(net, trainer) as estimated:
-            x = self.x.to(next(net.parameters()))
+            x = self._inputs(net)
             kernels = self._kernels(net, x, step)
             measured = {block: self._measure(net, x, step, block, k, estimated) for block, k in kernels.items()}
         values = {f"{block}/{name}" if block else name: v for block, m in measured.items() for name, v in m.items()}
@@ -133,6 +137,15 @@ class NTKMonitor(Scheduled):
         log_spectrum(trainer, self.track.spectra[-1])
         if time.monotonic() - self.written > WRITE_SECONDS:
             self._write(trainer)
+
+    def _inputs(self, net: nn.Module) -> Tensor:
+        """The inputs (N, ...) to measure on, the same on every rank."""
+        x = self.x.to(next(net.parameters()))
+        if self.attacked is not None:
+            x = self.attacked(net, x)
+            if _all_ranks() is not None:
+                dist.broadcast(x, 0)
+        return x
 
     def _write(self, trainer: pl.Trainer) -> None:
         if self.file is not None and trainer.is_global_zero and self.track.steps:
@@ -172,12 +185,17 @@ class NTKMonitor(Scheduled):
                 raise NonFiniteError(f"{error} at step {step}") from None
             raise
 
+    @property
+    def _verify(self) -> str:
+        """What a plan is proven on: samples that it has not seen, which attacked ones are each time."""
+        return "first" if self.attacked is None else "always"
+
     def _split(self, net: nn.Module, x: Tensor) -> tuple[Tensor, dict[str, Tensor]] | None:
         members = {block: matching("blocks", block, trained(net)) for block in self.blocks}
         if None not in self.plans:
             self.plans[None] = plan(net, x, outputs=self.outputs, algorithm=self.algorithm, blocks=members)
         try:
-            return split_kernel(net, x, self.plans[None], members)
+            return split_kernel(net, x, self.plans[None], members, verify=self._verify)
         except StalePlanError:
             del self.plans[None]
             return None
@@ -191,7 +209,7 @@ class NTKMonitor(Scheduled):
         if block not in self.plans:
             self.plans[block] = plan(net, x, **options, params=params)
         try:
-            return ntk(net, x, params=params, plan=self.plans[block], verify="first")
+            return ntk(net, x, params=params, plan=self.plans[block], verify=self._verify)
         except StalePlanError:
             del self.plans[block]
             return ntk(net, x, **options, params=params)
