@@ -11,7 +11,15 @@ from hpnets.commands.chosen import DEFAULTS, chosen_names, is_flag, options_type
 from hpnets.commands.listing import listing
 from hpnets.commands.own_code import ImportParser, as_words, import_configured, take_imports
 from hpnets.commands.parser import call
-from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions, WandbOptions
+from hpnets.options import (
+    CurvatureOptions,
+    GANOptions,
+    NTKOptions,
+    OptimOptions,
+    RunOptions,
+    TrainerOptions,
+    WandbOptions,
+)
 
 # Groups that are given by a word: --model NAME stands for --model.name NAME. What --help says of it.
 WORDS = {kind: ("name", "NAME", f"one of --list_{kind}s (default: {name})") for kind, name in DEFAULTS.items()}
@@ -42,6 +50,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
         task: task_type = task_type(),  # type: ignore[valid-type]
         optim: OptimOptions = OptimOptions(),
         ntk: NTKOptions = NTKOptions(),
+        curvature: CurvatureOptions = CurvatureOptions(),
         trainer: TrainerOptions = TrainerOptions(),
         gan: GANOptions = GANOptions(),
         wandb: WandbOptions = WandbOptions(),
@@ -62,6 +71,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             task: what is learnt: --task NAME, then --task.<option>; --task NAME --help shows its options
             optim: the optimiser
             ntk: the kernel tracking
+            curvature: the curvature tracking
             trainer: the trainer
             gan: the adversarial training of models that generate pictures
             wandb: logging to wandb, beside the run folder: --wandb MODE, then --wandb.<option>
@@ -82,7 +92,8 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
                 "resume, list_models and list_tasks are flags; allowed in a config file: the other options"
             )
         names = dataclasses.asdict(model), dataclasses.asdict(task)
-        options = RunOptions(*names, optim, ntk, trainer, gan, wandb, seed, init_from, freeze, imports or {})
+        rest = seed, init_from, freeze, imports or {}
+        options = RunOptions(*names, optim, ntk, curvature, trainer, gan, wandb, *rest)
         if dry_run:
             return training_run.try_run(options, out)
         training_run.start(options, out)

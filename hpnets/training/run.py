@@ -16,6 +16,7 @@ from hpnets.tasks.generation import Features, GenerationTask
 from hpnets.training.assemble import (
     is_first_rank,
     make_callbacks,
+    make_curvature,
     make_monitor,
     make_trainer,
     make_wandb,
@@ -106,7 +107,8 @@ def _prepare(
     start = KeepStart(start_from(net, options.init_from) if options.init_from and saved is None else None)
     metrics, wandb = MetricsCSV(run.metrics), make_wandb(options, run, net, task)
     monitor = make_monitor(options.ntk, net, task, run)
-    callbacks = [Ending(options.trainer, last_step), *make_callbacks(options, monitor, task, run, metrics)]
+    curvature = make_curvature(options.curvature, options.ntk, net, task)
+    callbacks = [Ending(options.trainer, last_step), *make_callbacks(options, monitor, curvature, task, run, metrics)]
     callbacks += [start] if options.init_from else []
     trainer = make_trainer(options, [metrics, *([wandb] if wandb else [])], callbacks)
     if isinstance(task, GenerationTask):
@@ -125,7 +127,7 @@ def _prepare(
         check_same_total(run.config, options.optim, saved, steps)
     if options.trainer.compile:
         module.through = compiled(net)
-    return Parts(options, run, task, module, trainer, monitor, metrics, wandb, probe, start, began)
+    return Parts(options, run, task, module, trainer, monitor, curvature, metrics, wandb, probe, start, began)
 
 
 def _begin(parts: Parts, resume: bool, said: Warnings) -> None:
