@@ -16,7 +16,8 @@ SHARPNESS = [f"curvature/{name}" for name in ("sharpness", "sharpness_raw", "dir
 def draw_curves(folder: Path) -> Path:
     """Draw loss, metric, drift and spectrum over time into curves.svg, from metrics.csv and ntk.safetensors.
 
-    A run whose curvature was tracked gets a third row: sharpness with the threshold of stability, and its parts. Raises ValueError if the folder holds no metrics.csv.
+    A run whose curvature was tracked gets a third row: sharpness with the threshold of stability, and its parts.
+    Raises ValueError if the folder holds no metrics.csv.
     """
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
