@@ -13,6 +13,7 @@ from hpnets.commands.own_code import ImportParser, as_words, import_configured, 
 from hpnets.commands.parser import call
 from hpnets.options import (
     AdversarialOptions,
+    CurvatureOptions,
     GANOptions,
     NTKOptions,
     OptimOptions,
@@ -50,6 +51,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
         task: task_type = task_type(),  # type: ignore[valid-type]
         optim: OptimOptions = OptimOptions(),
         ntk: NTKOptions = NTKOptions(),
+        curvature: CurvatureOptions = CurvatureOptions(),
         trainer: TrainerOptions = TrainerOptions(),
         gan: GANOptions = GANOptions(),
         adversarial: AdversarialOptions = AdversarialOptions(),
@@ -72,6 +74,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             task: what is learnt: --task NAME, then --task.<option>; --task NAME --help shows its options
             optim: the optimiser
             ntk: the kernel tracking
+            curvature: the curvature tracking
             trainer: the trainer
             gan: the adversarial training of models that generate pictures
             adversarial: the training of classifiers on attacked samples
@@ -94,8 +97,10 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
                 "resume, list_models and list_tasks are flags; allowed in a config file: the other options"
             )
         names = dataclasses.asdict(model), dataclasses.asdict(task)
-        start: Any = (seed, init_from, freeze, dynamics, imports or {})
-        options = RunOptions(*names, optim, ntk, trainer, gan, adversarial, wandb, *start)
+        groups = {"optim": optim, "ntk": ntk, "curvature": curvature, "trainer": trainer, "gan": gan}
+        groups |= {"adversarial": adversarial, "wandb": wandb}
+        start = {"seed": seed, "init_from": init_from, "freeze": freeze, "dynamics": dynamics, "imports": imports or {}}
+        options = RunOptions(*names, **groups, **start)  # type: ignore[arg-type]
         if dry_run:
             return training_run.try_run(options, out)
         training_run.start(options, out)

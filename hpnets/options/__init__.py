@@ -2,6 +2,7 @@
 
 from hpnets.options.adversarial import AdversarialOptions
 from hpnets.options.attack import AttackOptions
+from hpnets.options.curvature import CurvatureOptions
 from hpnets.options.gan import GANOptions
 from hpnets.options.ntk import NTKOptions
 from hpnets.options.optim import OptimOptions
@@ -12,6 +13,7 @@ from hpnets.options.wandb import WandbOptions
 __all__ = [
     "AdversarialOptions",
     "AttackOptions",
+    "CurvatureOptions",
     "GANOptions",
     "NTKOptions",
     "OptimOptions",

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 from hpnets.options.adversarial import AdversarialOptions
+from hpnets.options.curvature import CurvatureOptions
 from hpnets.options.fields import check_names, read_fields
 from hpnets.options.gan import GANOptions
 from hpnets.options.ntk import NTKOptions
@@ -26,6 +27,7 @@ class RunOptions:
     task: dict[str, Any] = field(default_factory=lambda: {"name": "digits"})
     optim: OptimOptions = field(default_factory=OptimOptions)
     ntk: NTKOptions = field(default_factory=NTKOptions)
+    curvature: CurvatureOptions = field(default_factory=CurvatureOptions)
     trainer: TrainerOptions = field(default_factory=TrainerOptions)
     gan: GANOptions = field(default_factory=GANOptions)
     adversarial: AdversarialOptions = field(default_factory=AdversarialOptions)

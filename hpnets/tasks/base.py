@@ -138,12 +138,19 @@ class SupervisedTask(Task):
 
         Raises ValueError if n is not in 1..len(train_set), or if a class has too few samples for balanced classes.
         """
+        rows = self._checked_rows(n)
+        x, y = self.train_set.batch(rows)
+        return Probe(x, self.targets(y), self.train_indices[rows])
+
+    def probe_batch(self, n: int) -> tuple[Tensor, Tensor]:
+        """x (n, *input_shape) and y (n, ...) of the samples of `probe(n)`, as `loss` takes them; raises as `probe`."""
+        return self.train_set.batch(self._checked_rows(n))
+
+    def _checked_rows(self, n: int) -> Tensor:
         self.setup()
         size = len(self.train_set)
         require(at_least("n", n, 1) <= size, "n", n, f"a probe of at most {size}, the training samples")
-        rows = self.probe_rows(n, torch.Generator().manual_seed(self.seed))
-        x, y = self.train_set.batch(rows)
-        return Probe(x, self.targets(y), self.train_indices[rows])
+        return self.probe_rows(n, torch.Generator().manual_seed(self.seed))
 
 
 TASKS: ClassRegistry[SupervisedTask] = ClassRegistry("task")

@@ -1,6 +1,7 @@
 """Training with Lightning: the module, the callbacks that measure kernels, the loggers and the run folder."""
 
 from hpnets.training.coordinate_checks import CoordinateCheck, coordinate_check
+from hpnets.training.curvature_monitor import CurvatureMonitor
 from hpnets.training.errors import Interrupted, NonFiniteError
 from hpnets.training.evaluation import check_attack, evaluate, evaluate_attacked
 from hpnets.training.finished_run import load_checkpoint, load_run
@@ -14,6 +15,7 @@ from hpnets.training.run_folder import RunFolder
 
 __all__ = [
     "CoordinateCheck",
+    "CurvatureMonitor",
     "HarmonicMonitor",
     "Interrupted",
     "LinearTwin",

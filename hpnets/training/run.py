@@ -16,6 +16,7 @@ from hpnets.tasks.generation import Features, GenerationTask
 from hpnets.training.assemble import (
     is_first_rank,
     make_callbacks,
+    make_curvature,
     make_monitor,
     make_trainer,
     make_wandb,
@@ -109,6 +110,9 @@ def _prepare(
     module = module_of(net, task, options)
     monitor = make_monitor(options.ntk, net, task, run, module.adversary if isinstance(module, LitModel) else None)
     callbacks = [Ending(options.trainer, last_step), *make_callbacks(options, monitor, task, run, metrics)]
+    monitor = make_monitor(options.ntk, net, task, run)
+    curvature = make_curvature(options.curvature, options.ntk, net, task)
+    callbacks = [Ending(options.trainer, last_step), *make_callbacks(options, monitor, curvature, task, run, metrics)]
     callbacks += [start] if options.init_from else []
     trainer = make_trainer(options, [metrics, *([wandb] if wandb else [])], callbacks)
     if isinstance(task, GenerationTask):
@@ -126,7 +130,7 @@ def _prepare(
         check_same_total(run.config, options.optim, saved, steps)
     if options.trainer.compile:
         module.through = compiled(net)
-    return Parts(options, run, task, module, trainer, monitor, metrics, wandb, probe, start, began)
+    return Parts(options, run, task, module, trainer, monitor, curvature, metrics, wandb, probe, start, began)
 
 
 def _begin(parts: Parts, resume: bool, said: Warnings) -> None:
