@@ -14,7 +14,7 @@ from tests.in_process import run_script
 from tests.training.runs import ROOT
 
 CELLS = find_cells("*", ROOT / CONFIGS)
-EMBEDDED = {"digits", "image_fit", "line", "sphere"}
+EMBEDDED = {"digits", "image_fit", "line", "sphere", "table"}
 
 
 def test_every_model_has_a_config() -> None:
