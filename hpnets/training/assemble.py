@@ -140,6 +140,7 @@ def quiet_lightning() -> None:
         "sync_dist=True",
         "ended before the epoch ended",  # TrainSampler is
         "in eval mode at the start of training",  # the norms of frozen parts
+        "Total length of `list` across ranks is zero",  # no validation samples
     )
     for advice in unneeded:
         warnings.filterwarnings("ignore", message=f".*{advice}.*")

@@ -38,6 +38,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "mambaout": {"size": "femto"},
     "gmlp": {"size": "s16"},
     "linear_attention": {},
+    "polynext": {"size": "t"},
 }
 TWINS = {
     "resnet18": "resnet18",
