@@ -1,6 +1,7 @@
 """Run folders in a few tar files: what publishing needs of each, brought home from another machine."""
 
 import tarfile
+from functools import partial
 from pathlib import Path
 
 from hpnets.atomic_files import write_whole
@@ -18,7 +19,7 @@ def pack(runs: Path, folder: Path) -> None:
     ended = sorted(p.parent for name in ("summary.json", "diverged.txt") for p in runs.glob(f"*/*/{name}"))
     files = [run / name for run in ended for name in (TEXTS if run.name.startswith("rate-") else TEXTS + TENSORS)]
     for i, part in enumerate(parts([*filter(Path.is_file, files), *sorted(runs.glob("*.log"))])):
-        write_whole(folder / f"runs{i}.tar", lambda temporary, part=part: _tar(part, runs, temporary))
+        write_whole(folder / f"runs{i}.tar", partial(_tar, part, runs))
 
 
 def parts(files: list[Path]) -> list[list[Path]]:
