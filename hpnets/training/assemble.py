@@ -176,6 +176,7 @@ def quiet_lightning() -> None:
         "ended before the epoch ended",  # TrainSampler is
         "in eval mode at the start of training",  # the norms of frozen parts
         "torch.jit.script. is deprecated",  # torch itself calls it in its first jvp
+        "Total length of `list` across ranks is zero",  # no validation samples
     )
     for advice in unneeded:
         warnings.filterwarnings("ignore", message=f".*{advice}.*")

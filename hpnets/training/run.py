@@ -109,8 +109,6 @@ def _prepare(
     metrics, wandb = MetricsCSV(run.metrics), make_wandb(options, run, net, task)
     module = module_of(net, task, options)
     monitor = make_monitor(options.ntk, net, task, run, module.adversary if isinstance(module, LitModel) else None)
-    callbacks = [Ending(options.trainer, last_step), *make_callbacks(options, monitor, task, run, metrics)]
-    monitor = make_monitor(options.ntk, net, task, run)
     curvature = make_curvature(options.curvature, options.ntk, net, task)
     callbacks = [Ending(options.trainer, last_step), *make_callbacks(options, monitor, curvature, task, run, metrics)]
     callbacks += [start] if options.init_from else []

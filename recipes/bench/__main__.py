@@ -121,7 +121,7 @@ def throughput(
         models: all, or names parted by commas
         sides: the sides of the square images, parted by commas
         dtypes: float32 and bfloat16, parted by commas; auto is float32, on a GPU both
-        batch: images of a call
+        batch: images of a call, at least 2
         repeats: rounds of ours and timm's
         threads: how many cores torch uses
         device: where torch computes; auto is a GPU if there is one
@@ -133,8 +133,10 @@ def throughput(
     chosen = list(OPTIONS) if models == "all" else names("model", models, tuple(OPTIONS))
     sizes = [int(side) for side in names("side", sides, ("32", "64", "224"))]
     kinds = list(DTYPES)[: 1 if where == "cpu" else 2] if dtypes == "auto" else names("dtype", dtypes, tuple(DTYPES))
-    if min(batch, repeats, threads) < 1:
-        raise ValueError(f"batch is {batch}, repeats is {repeats}, threads is {threads}; allowed: 1 and more")
+    if min(batch - 1, repeats, threads) < 1:  # BatchNorm has no variance of one image whose map is 1x1
+        raise ValueError(
+            f"batch is {batch}, repeats is {repeats}, threads is {threads}; allowed: batch >= 2, others >= 1"
+        )
     measured = run_throughput(chosen, sizes, kinds, batch, repeats, where, threads)
     about = ABOUT.format(batch=batch, least=LEAST)
     write_page(Path(out), "What a pass costs", about, throughput_table(measured), measured, threads, where)

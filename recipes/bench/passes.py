@@ -74,6 +74,6 @@ def _cpu_peak(call: Pass) -> int:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         call()
     assert profiled.profiler is not None
-    events = profiled.profiler.kineto_results.events()  # type: ignore[union-attr]
+    events = profiled.profiler.kineto_results.events()
     steps = sorted((e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]")
     return max(accumulate(size for _, size in steps), default=0)

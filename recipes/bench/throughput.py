@@ -38,6 +38,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "mambaout": {"size": "femto"},
     "gmlp": {"size": "s16"},
     "linear_attention": {},
+    "polynext": {"size": "t"},
 }
 TWINS = {
     "resnet18": "resnet18",
@@ -52,8 +53,8 @@ DTYPES = {"float32": None, "bfloat16": torch.bfloat16}
 
 def ours(name: str, side: int) -> nn.Module:
     """The model for RGB images of that side and 1000 outputs."""
-    stem = {"stem": "imagenet" if side >= LEAST else "small"} if name in RESIDUAL else {}
-    return create_model(name, input_shape=(3, side, side), output_dim=1000, **OPTIONS[name], **stem)
+    options = OPTIONS[name] | ({"stem": "imagenet" if side >= LEAST else "small"} if name in RESIDUAL else {})
+    return create_model(name, input_shape=(3, side, side), output_dim=1000, **options)
 
 
 def timms(name: str, side: int) -> nn.Module:

@@ -2,11 +2,11 @@
 
 import multiprocessing as mp
 import os
-import sys
 import time
-import traceback
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from hpnets.commands.parser import run_command
 from hpnets.commands.process import fail
@@ -64,41 +64,43 @@ def fashion(
 
 
 def train_all(work: list[Side], processes: int, until: float | None) -> list[str]:
-    """Train the sides in a pool of processes, at most until a time; the names of those that have not finished."""
-    os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # the processes read them when they import torch
-    left = {side.name for side in work}
+    """Train the sides, each in a process of its own, at most until a time; the names of those that did not finish."""
     if processes == 0:
         for side in work:
             side.train()
         return []
-    with mp.get_context("spawn").Pool(processes) as pool:  # leaving it ends its processes
-        ended = pool.imap_unordered(train_side, work)
-        try:
-            while left:
-                name, status = ended.next(None if until is None else max(0.0, until - time.time()))
-                print(f"{name}: {status}", flush=True)
-                left -= {name} if status.endswith(" s") else set()
-        except (mp.TimeoutError, StopIteration):
-            pass
-    return sorted(left)
+    os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # the processes read them when they import torch
+    waiting, running, left = list(reversed(work)), dict[Any, tuple[Side, BaseProcess]](), []
+    try:
+        while waiting or running:
+            for side in [waiting.pop() for _ in range(min(processes - len(running), len(waiting)))]:
+                process: BaseProcess = mp.get_context("spawn").Process(target=train_side, args=(side,))
+                process.start()
+                running[process.sentinel] = side, process
+            ended = wait(list(running), None if until is None else max(0.0, until - time.time()))
+            if not ended:
+                break
+            for side, process in [running.pop(sentinel) for sentinel in ended]:
+                process.join()
+                left += [side.name] if process.exitcode else []
+                print(f"{side.name}: {f'failed, see {side.log}' if process.exitcode else 'done'}", flush=True)
+    finally:
+        for _, process in running.values():
+            process.kill()  # a killed run can be resumed as well as one that is stopped
+            process.join()
+    return sorted(left + [side.name for side in waiting] + [side.name for side, _ in running.values()])
 
 
-def train_side(side: Side) -> tuple[str, str]:
-    """Train a side with its output in <out>/<name>.log; its name, and its seconds or its error."""
+def train_side(side: Side) -> None:
+    """Train a side with one thread and its output in its log, as a process that fails if it does."""
     import torch
 
     torch.set_num_threads(1)
-    started = time.time()
     side.out.mkdir(parents=True, exist_ok=True)
-    with (side.out / f"{side.name}.log").open("a") as log:
+    with side.log.open("a") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-        try:
-            side.train()
-        except Exception as error:
-            traceback.print_exc(file=sys.stderr)
-            return side.name, f"failed: {error}"
-    return side.name, f"{time.time() - started:.0f} s"
+        side.train()
 
 
 if __name__ == "__main__":

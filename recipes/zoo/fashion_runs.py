@@ -58,6 +58,10 @@ class Side:
     def path(self) -> Path:
         return self.out / self.name
 
+    @property
+    def log(self) -> Path:
+        return self.out / f"{self.name}.log"
+
     @cached_property
     def steps(self) -> int:
         """The steps that the budget allows, those of the network for its twin too."""

@@ -1,26 +1,25 @@
 """Run folders in a few tar files: what publishing needs of each, brought home from another machine."""
 
 import tarfile
+from functools import partial
 from pathlib import Path
 
 from hpnets.atomic_files import write_whole
 
-NEEDED = (
-    *("config.yaml", "env.json", "metrics.csv", "summary.json", "model.safetensors", "ntk.safetensors"),
-    *("probe.safetensors", "diverged.txt", "warnings.txt"),
-)
+TEXTS = ("config.yaml", "env.json", "metrics.csv", "summary.json", "diverged.txt", "warnings.txt")
+TENSORS = ("model.safetensors", "ntk.safetensors", "probe.safetensors")
 LARGEST = 15 * 2**20  # bytes of a file that comes back from a device machine
 
 
 def pack(runs: Path, folder: Path) -> None:
-    """Write the needed files of all ended runs below `runs` into <folder>/runs<i>.tar, and the logs beside them."""
+    """Write ended runs below `runs`, of those that tried a rate the texts alone, and logs as <folder>/runs<i>.tar."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("runs*.tar"):
         old.unlink()
     ended = sorted(p.parent for name in ("summary.json", "diverged.txt") for p in runs.glob(f"*/*/{name}"))
-    files = [path for run in ended for name in NEEDED if (path := run / name).is_file()]
-    for i, part in enumerate(parts([*files, *sorted(runs.glob("*.log"))])):
-        write_whole(folder / f"runs{i}.tar", lambda temporary, part=part: _tar(part, runs, temporary))
+    files = [run / name for run in ended for name in (TEXTS if run.name.startswith("rate-") else TEXTS + TENSORS)]
+    for i, part in enumerate(parts([*filter(Path.is_file, files), *sorted(runs.glob("*.log"))])):
+        write_whole(folder / f"runs{i}.tar", partial(_tar, part, runs))
 
 
 def parts(files: list[Path]) -> list[list[Path]]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import xml.etree.ElementTree
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from recipes.bench.cases import CASES, contraction_flops, layer_shapes, noisy_di
 from recipes.bench.measure import against, difference
 from recipes.bench.monitor import monitor_table
 from recipes.bench.packages import PACKAGES, Peer, make_peers
+from recipes.bench.passes import peak_bytes
 from recipes.bench.process import Failed, Worker
 from recipes.bench.settings import Settings
 from recipes.bench.table import render, seconds, target_row, verdict
@@ -199,25 +201,47 @@ def test_the_table_in_the_readme_is_that_of_the_results() -> None:
 
 
 def test_throughput_is_measured_beside_timms_networks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    flags = ("--models", "gmlp,pinet", "--sides", "32", "--batch", "1", "--repeats", "2", "--threads", "1")
+    flags = ("--models", "gmlp,cnn", "--sides", "32", "--batch", "2", "--repeats", "2", "--threads", "1")
     assert run_module("recipes.bench", "throughput", *flags, "--out", str(tmp_path)) == 0
     (path,) = tmp_path.glob("*.json")
     rows = json.loads(path.read_text())["results"]
     assert [(row["model"], row["dtype"], "timm" in row) for row in rows] == [
-        (model, dtype, model == "gmlp") for model in ("gmlp", "pinet") for dtype in ("float32", "bfloat16")
+        ("gmlp", "float32", True),
+        ("cnn", "float32", False),
     ]
-    assert all(len(row["ours"]) == 2 and min(row["ours"]) > 0 for row in rows)
-    assert throughput_table(rows) in (tmp_path / "README.md").read_text()
-    assert run_module("recipes.bench", "throughput", "--models", "mlp") == 2
-    assert "unknown model 'mlp'; " in capsys.readouterr().err
+    for net in (rows[0]["ours"], rows[0]["timm"], rows[1]["ours"]):
+        assert all(len(net[name]) == 2 and min(net[name]) > 0 for name in ("inference", "training"))
+        assert net["training_bytes"] > net["inference_bytes"] > 0
+        assert net["training_bytes"] > 4 * net["parameters"]  # the gradients
+    assert rows[0]["ours"]["parameters"] == rows[0]["timm"]["parameters"]
+    page = (tmp_path / "README.md").read_text()
+    assert throughput_table(rows) in page
+    assert re.search(r"at least as fast as timm's in \d of 2 measurements; the least ratio is \d\.\d\d \(gmlp, ", page)
+    for flags in (("--models", "mlp"), ("--batch", "1"), ("--dtypes", "float16")):
+        assert run_module("recipes.bench", "throughput", *flags) == 2
+    errors = capsys.readouterr().err
+    assert "unknown model 'mlp'; " in errors
+    assert "batch is 1, " in errors
+    assert "unknown dtype 'float16'; " in errors
+
+
+def test_the_peak_of_a_pass_counts_what_is_held_at_once() -> None:
+    def call() -> None:
+        first = torch.empty(1000)
+        torch.empty(2000)
+        del first
+        torch.empty(500)
+
+    assert 12_000 <= peak_bytes(call, "cpu") < 13_000
 
 
 @pytest.mark.parametrize("name", TWINS)
 def test_timms_network_has_the_same_weights(name: str) -> None:
     with torch.device("meta"):
-        nets = ours(name, 32), timms(name, 32)
+        nets = [net(name, side) for side in (32, 224) for net in (ours, timms)]
     shapes = [sorted(tuple(p.shape) for p in net.parameters()) for net in nets]  # a gate may come before a shortcut
     assert shapes[0] == shapes[1]
+    assert shapes[2] == shapes[3]
 
 
 def test_every_image_family_is_measured() -> None:
