@@ -34,7 +34,7 @@ ALLOWED = {
     "training": {"models", "tasks", "linalg", "ntk", "theory", "options", "registry", "validate"}
     | {"kernels", "optimisers", "schedules", "atomic_files", "environment", "statistics", "imported", "zoo"},
     "zoo": {"models", "registry", "validate", "atomic_files"},
-    "report": {"atomic_files", "statistics"},
+    "report": {"atomic_files", "statistics", "study"},
     "study": {"atomic_files", "validate", "environment", "statistics"},
     "papers": {"layers", "models", "tasks", "linalg", "ntk", "theory", "kernels", "training", "zoo", "study"}
     | {"bandits", "registry", "statistics"},
