@@ -38,7 +38,7 @@ ALLOWED = {
     | {"kernels", "optimisers", "schedules", "atomic_files", "environment", "statistics", "imported", "zoo"}
     | {"attacks", "curvature", "patterns"},
     "zoo": {"models", "registry", "validate", "atomic_files"},
-    "report": {"atomic_files", "statistics"},
+    "report": {"atomic_files", "statistics", "study"},
     "study": {"atomic_files", "validate", "environment", "statistics"},
     "papers": {"layers", "models", "tasks", "linalg", "ntk", "theory", "kernels", "training", "zoo", "study"}
     | {"attacks", "bandits", "curvature", "options", "registry", "statistics"},

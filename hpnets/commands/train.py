@@ -64,6 +64,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
         out: str | None = None,
         resume: str | None = None,
         dry_run: bool = False,
+        report: bool = False,
         list_models: bool = False,
         list_tasks: bool = False,
     ) -> None:
@@ -89,6 +90,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             out: a new folder for the run; by default runs/MODEL-TASK-TIME
             resume: go on with the run in this folder, with its own options; docs/howto/resume.md says which may change
             dry_run: try all that the run does on a few steps, and leave nothing
+            report: write report.html of the run into its folder when it has ended
             list_models: print the models, one a line, and exit
             list_tasks: print the tasks, one a line, and exit
         """
@@ -103,7 +105,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
         options = RunOptions(*names, **groups, **start, imports=imports or {})
         if dry_run:
             return training_run.try_run(options, out)
-        training_run.start(options, out)
+        training_run.start(options, out, report)
 
     return train
 
