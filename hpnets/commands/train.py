@@ -102,7 +102,8 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
         groups: Any = {"optim": optim, "ntk": ntk, "curvature": curvature, "trainer": trainer, "gan": gan}
         groups |= {"adversarial": adversarial, "wandb": wandb}
         start: Any = {"seed": seed, "init_from": init_from, "freeze": freeze, "dynamics": dynamics}
-        options = RunOptions(*names, **groups, **start, imports=imports or {})
+        parts = {"model": names[0], "task": names[1], **groups, **start, "imports": imports or {}}
+        options = RunOptions(**parts)
         if dry_run:
             return training_run.try_run(options, out)
         training_run.start(options, out, report)
