@@ -3,7 +3,7 @@
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hpnets.commands.parser import run_command
 from recipes.command_line import command_of
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from hpnets.tasks.kinds import ClassificationTask
 
 NAMES = "mlp-digits,ccp-digits,cnn-digits,pinet-digits,resnet18-digits,starnet-digits"
-CASES = (("fgsm", "linf", 0.05), ("pgd", "linf", 0.05), ("pgd", "linf", 0.1), ("pgd", "l2", 0.5))
+CASES: tuple[tuple[str, Literal["linf", "l2"], float], ...] = (
+    ("fgsm", "linf", 0.05),
+    ("pgd", "linf", 0.05),
+    ("pgd", "linf", 0.1),
+    ("pgd", "l2", 0.5),
+)
 ABOUT = """# Attacks beside torchattacks
 
 The accuracy of published networks on the 300 test digits under attack, where less is a stronger attack: torchattacks
@@ -52,10 +57,10 @@ def measured(name: str) -> list[dict[str, Any]]:
     """A row for each case: accuracies, and the share of samples on which theirs and ours agree."""
     from hpnets.attacks import attack, is_wrong, perturb
     from hpnets.options import AttackOptions
-    from hpnets.tasks import create_task
+    from hpnets.tasks.digits import DigitsTask
     from hpnets.zoo import load_pretrained
 
-    (net, _), task, rows = load_pretrained(name), create_task("digits"), []
+    (net, _), task, rows = load_pretrained(name), DigitsTask(), []
     task.setup()
     x, y = task.test_set.batch(range(len(task.test_set)))
     for kind, norm, eps in CASES:
@@ -64,7 +69,7 @@ def measured(name: str) -> list[dict[str, Any]]:
         ours = is_wrong(net(perturb(net, x, y, task.box, options)), y)
         worst = attack(net, x, y, task.box, options).accuracy
         shares = {"torchattacks": 1 - mean(theirs), "perturb": 1 - mean(ours), "attack": worst}
-        row = {"network": name, "attack": kind, "norm": norm, "eps": eps, "clean": 1 - mean(is_wrong(net(x), y))}
+        row = {"network": name, "kind": kind, "norm": norm, "eps": eps, "clean": 1 - mean(is_wrong(net(x), y))}
         rows.append({**row, **{k: round(v, 6) for k, v in shares.items()}, "agree": round(mean(theirs == ours), 6)})
     return rows
 
@@ -106,9 +111,9 @@ def page(record: dict[str, Any]) -> str:
     from hpnets.statistics import table
 
     keys = ("clean", "torchattacks", "perturb", "attack", "agree")
-    head = ("network", "attack", "norm", "radius", *keys)
+    head = ("network", "kind", "norm", "radius", *keys)
     rows = [
-        (row["network"], row["attack"], row["norm"], f"{row['eps']:g}", *(f"{row[key]:.3f}" for key in keys))
+        (row["network"], row["kind"], row["norm"], f"{row['eps']:g}", *(f"{row[key]:.3f}" for key in keys))
         for row in record["rows"]
     ]
     return ABOUT.format(theirs=record["torchattacks"], command=record["command"], table=table(head, rows))
