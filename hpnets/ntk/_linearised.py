@@ -35,7 +35,7 @@ class Linearised(nn.Module):
         own = dict(self.net.named_parameters())
         theta_0 = {name: own[name] for name in self.names}
         d = dict(zip(self.names, self.delta, strict=True))
-        f_0, moved = jvp(lambda theta: call(self.net, theta, x), (theta_0,), (d,))
+        f_0, moved, *_ = jvp(lambda theta: call(self.net, theta, x), (theta_0,), (d,))
         return moved if self.centred else f_0 + moved
 
 

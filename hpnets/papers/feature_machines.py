@@ -15,13 +15,13 @@ from hpnets.ntk.metrics import top_k_mass
 from hpnets.options import AttackOptions
 from hpnets.papers.image_pairs import Pair, Part
 from hpnets.papers.sized_networks import build
-from hpnets.statistics import mean
 from hpnets.theory import limit_kernel
 
 Measured = dict[str, Any]
 Machine = Callable[[Tensor], Tensor]
 CONV = ("cnn", "pinet")
 LARGEST_SIDE = 16  # pinet sees larger images at half of their resolution
+BROKEN = 0.1  # a feature with less accuracy under attack
 TOP, EACH = 20, 5  # how many eigenvalues count as the top, and how many features of a group are measured
 GROUPS = {"0-4": (0, 5), "5-19": (5, 20), "20-59": (20, 60), "100+": (100, 10**9)}
 
@@ -107,7 +107,7 @@ def feature(kernel: Kernel, rank: int, part: Part, box: Box, eps: float, steps: 
 
 
 def gradient_map(f: Machine, part: Part) -> list[list[float]]:
-    """The mean of y df/dx over samples, of the first channel, (H, W), scaled to at most 1: what the feature looks at."""
+    """The mean of y df/dx over samples, of the first channel, (H, W), scaled to at most 1: what f looks at."""
     x = part.x.detach().requires_grad_()
     (g,) = torch.autograd.grad((part.targets * f(x)).sum(), x)
     g = g.mean(0)[0]
@@ -123,15 +123,18 @@ def sum_error(kernel: Kernel, x: Tensor) -> float:
     return float((f - parts[:, : of.rank].sum(1, keepdim=True)).norm() / f.norm()) / condition
 
 
-def slope_error(f: Machine, x: Tensor, h: float = 1e-5) -> float:
-    """The relative difference of the gradient in x and a central difference, along a random direction of each sample."""
+def slope_error(f: Machine, x: Tensor, h: float = 1e-6) -> float:
+    """The relative difference of the gradient in x and a central difference along a random direction, median over x.
+
+    A ReLU network's own kernel jumps where a unit switches, and there alone it has no gradient.
+    """
     v = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(x)
     x = x.detach().requires_grad_()
     (g,) = torch.autograd.grad(f(x).sum(), x)
     with torch.no_grad():
         slopes = (f(x + h * v) - f(x - h * v))[:, 0] / (2 * h)
     along = (g * v).flatten(1).sum(1)
-    return float((along - slopes).norm() / slopes.norm())
+    return float(((along - slopes) / slopes).abs().median())
 
 
 def centred(K: Tensor) -> Tensor:
@@ -144,12 +147,24 @@ def top_mass(K: Tensor) -> float:
     return top_k_mass(torch.linalg.eigvalsh(K.double()).abs().sort(descending=True).values, TOP)
 
 
-def overlap(K_1: Tensor, K_2: Tensor, k: int = TOP) -> float:
-    """|V_1^T V_2|_F^2 / k of the top k eigenvectors: 1 for one space, k / N by chance."""
-    V = [torch.linalg.eigh(K).eigenvectors[:, -k:] for K in (K_1, K_2)]
-    return float((V[0].T @ V[1]).square().sum() / k)
+def numbers_of(kernel: Kernel, pair: Pair, eps: float, steps: int, seed: int) -> Measured:
+    """Of a kernel: rank, top-20 mass, its machine and the top 20 features alone, and the errors of exactness."""
+    test, box, of = pair.test, pair.box, kernel.features
+    whole, top = (kernel.machine(of.coefficients(range(min(n, of.rank)))) for n in (of.rank, TOP))
+    made: Measured = {"rank": of.rank, "mass": top_mass(kernel.K), "centred mass": top_mass(centred(kernel.K))}
+    made |= {
+        "whole": accuracies(whole, test, box, eps, steps, seed),
+        "top": accuracies(top, test, box, eps, steps, seed),
+    }
+    return made | {"sum": sum_error(kernel, test.x), "slope": slope_error(whole, test.x[:20])}
 
 
-def group_means(of: Measured, key: str) -> dict[str, float]:
-    """The mean of a number over the features of each group."""
-    return {name: mean(group[key]) for name, group in of.items()}
+def maps_of(kernel: Kernel, pair: Pair, eps: float, steps: int) -> list[Measured]:
+    """Mean gradients of the three top features, and of the three most useful of those that attacks break."""
+    groups = by_rank(kernel, pair.test, pair.box, eps, steps).values()
+    rows = [dict(zip(g, row, strict=True)) for g in groups for row in zip(*g.values(), strict=True)]
+    weak = sorted((r for r in rows if r["robust"] < BROKEN), key=lambda r: -r["margin"])[:3]
+    shown = [*rows[:3], *weak]
+    for row in shown:
+        row["map"] = gradient_map(kernel.machine(kernel.features.coefficients([row["rank"]])), pair.test)
+    return shown

@@ -35,13 +35,14 @@ class Pair(NamedTuple):
 
 
 def pair_of(data: str, train: int, test: int, seed: int, device: str = "cpu") -> Pair:
-    """Half of the samples of each class, drawn with the seed; validation has as many as the test."""
+    """Half of the samples of each class, or all there are, drawn with the seed; validation has as many as the test."""
     name, _, classes = data.partition(" ")
     task, pair = _task(name), [int(c) for c in classes.split("-")]
     sizes = {"train": train, "val": test, "test": test}
     sets = {"train": task.train_set, "val": task.val_set, "test": task.test_set}
-    parts = [_drawn(sets[key], pair, n, seed_for(key, seed), device) for key, n in sizes.items()]
-    return Pair(*parts, (task.box[0].to(device), task.box[1].to(device)))
+    parts = {key: _drawn(sets[key], pair, n, seed_for(key, seed), device) for key, n in sizes.items()}
+    box = task.box.low.to(device), task.box.high.to(device)
+    return Pair(parts["train"], parts["val"], parts["test"], box)
 
 
 @cache

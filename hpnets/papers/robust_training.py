@@ -1,5 +1,6 @@
 """Training small networks of two classes, clean or adversarial, with their accuracy under attack along the way."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,6 +12,8 @@ from hpnets.ntk.metrics import distance, polar_angle, polar_radius
 from hpnets.options import AttackOptions
 from hpnets.papers.feature_machines import accuracies, centred, top_mass
 from hpnets.papers.image_pairs import Pair, Part
+from hpnets.study import Results
+from hpnets.study.charts import band, categories
 
 Measured = dict[str, Any]
 BATCH, PROBE = 50, 200
@@ -64,7 +67,7 @@ def judged(net: nn.Module, pair: Pair, eps: float, seed: int) -> dict[str, float
 
 
 def attacked_by(net: nn.Module, machine: Any, pair: Pair, eps: float, seed: int) -> dict[str, float]:
-    """The accuracy of a network: clean, under noise, at the worst points of a kernel machine, and under pgd on itself."""
+    """The accuracy of a network: clean, under noise, at the worst points of a machine, and under pgd on itself."""
     of = accuracies(net, single(pair.test), pair.box, eps, OUTER, seed)
     worst = attack(machine, pair.test.x, pair.test.y, pair.box, AttackOptions(eps, steps=OUTER, seed=seed)).x
     with torch.no_grad():
@@ -85,7 +88,7 @@ class Track:
         self.kernels.append(ntk(net, self.x, outputs="trace").double().cpu())
 
     def numbers(self) -> dict[str, Any]:
-        """Top-20 mass, raw and centred, at each time; how far, by which angle and along which radius the kernel went."""
+        """Top-20 mass, raw and centred, at each time, and how far, by which angle and radius the kernel went."""
         K, H = self.kernels, [centred(K) for K in self.kernels]
         made: dict[str, Any] = {"mass": [*map(top_mass, K)], "centred mass": [*map(top_mass, H)]}
         for name, of in (("", K), ("centred ", H)):
@@ -98,3 +101,14 @@ class Track:
 def single(part: Part) -> Part:
     """The same in float32."""
     return Part(part.x.float(), part.y)
+
+
+def draw_kernels(tracks: Results, epochs: Sequence[int], axes: list[Any]) -> None:
+    """Draw how concentrated centred kernels are, and how far on their way, over epochs."""
+    parts = tracks.split("network", "adversarial")
+    for ((network, adversarial), of), style in zip(parts.items(), categories(list(parts)).values(), strict=True):
+        label = f"{network}{', adversarial' if adversarial else ''}"
+        for a, key in zip(axes, ("centred mass", "centred radius"), strict=True):
+            band(a, [0, *epochs], of.values(key), label, style)
+    axes[0].set(title="concentration", xlabel="epoch", ylabel="top-20 mass of HKH")
+    axes[1].set(title="polar radius", xlabel="epoch", ylabel="|K_t - K_0| / |K_T - K_0| of HKH")

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
-from hpnets.attacks import attack, is_wrong
+from hpnets.attacks import Ball, attack, is_wrong
 from hpnets.options import AttackOptions
 from hpnets.tasks import Task
 from hpnets.tasks.base import Predict, SupervisedTask
@@ -55,10 +55,12 @@ def evaluate(
 
 
 def check_attack(task: Task, options: AttackOptions) -> ClassificationTask:
-    """The task, if it has classes; else ValueError, and for a radius of 0."""
+    """The task, if it has classes; else ValueError, and for a radius of 0 or beyond the data's range."""
     require(options.eps > 0, "attack.eps", options.eps, "> 0, a fraction of the data's range")
     if not isinstance(task, ClassificationTask):
         raise ValueError(f"attack.eps is {options.eps}; allowed for task {task.name!r}, which has no classes: 0")
+    x = task.box.low.expand(1, *task.input_shape)
+    Ball.around(x, task.box, options.eps, options.norm)
     return task
 
 

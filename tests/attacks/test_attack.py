@@ -1,6 +1,7 @@
 """Attacks against brute force and closed forms on toys, and what each promises."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -121,8 +122,8 @@ def test_a_linear_classifier_in_closed_form() -> None:
 def test_a_stronger_attack_never_reports_more_accuracy() -> None:
     net, (x, y) = small_net(3), drawn(200)
     for loss, norm in itertools.product(("cross_entropy", "margin"), NORMS):
-        shared = {"eps": 0.06, "norm": norm, "loss": loss}
-        chains = (
+        shared: dict[str, Any] = {"eps": 0.06, "norm": norm, "loss": loss}
+        chains: tuple[list[dict[str, Any]], ...] = (
             [{"name": "fgsm"}, {"steps": 1}, {"steps": 3}, {"steps": 30}],
             [{"restarts": 1, "steps": 3}, {"restarts": 4, "steps": 3}],
             [{"name": "noise", "restarts": 1}, {"name": "noise", "restarts": 20}],

@@ -4,20 +4,22 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from hpnets.papers.feature_machines import group_means
+from hpnets.papers.equal_accuracy import at_best_rate, at_equal_accuracy
+from hpnets.papers.feature_tables import group_means
 from hpnets.papers.robust_features.cells import agreement, by_kernels, machine, moved, trained
 from hpnets.papers.robust_features.sizes import Sizes, twin_of
 from hpnets.statistics import mean
-from hpnets.study import Above, Below, Claim, Paired, Result, Results
+from hpnets.study import Above, Below, Claim, Paired, Results
 
 Quantities = dict[str, Any]
 HIGH, LOW = "0-4", "20-59"
 RATIO, MARGIN = "robust accuracy of features 0-4 over 20-59", "attacked margin, features 0-4 less 20-59"
 SUM, SLOPE = "|f - sum f_i| / |f| over the condition", "|gradient - difference| / |difference|"
 GAINED, PAID = "robust accuracy, top 20 less all", "clean accuracy, all less top 20"
-GAP, EASY = "accuracy, noise less kernel's attack", "clean accuracy"
+GAP = "accuracy, noise less kernel's attack"
+SIDES = "robust / clean / twin's robust / clean"
 SHARED, CROSS = "centred overlap of the top 20 over chance", "accuracy, noise less the other kernel's attack"
-EQUAL, LAST = "robust accuracy at equal clean, product less twin", "at the best epoch, robust and clean"
+EQUAL = "robust accuracy at equal clean, product less twin"
 MASS, RADIUS = "centred top-20 mass, adversarial less clean", "polar radius at half of the epochs, that less clean"
 OURS = "asked of products by us"
 
@@ -84,10 +86,10 @@ def product_claims(sizes: Sizes) -> list[Claim]:
     limits = [name for name in sizes.limits[1:] if not name.endswith("-sum")]
     finite = [name for name in sizes.finite if name != "mlp-relu"]
     ratio = Above(RATIO, 5, each=True)
-    same = "Robust features are those of the top eigenvalues in products too"
+    same, how = "Robust features are those of the top eigenvalues in products too", "as above"
     made = [
-        ours(f"{same}: limit kernels", partial(ranked, networks=limits, limits=True), ratio, formula="as above"),
-        ours(f"{same}: kernels of networks", partial(ranked, networks=finite, limits=False), ratio, formula="as above"),
+        ours(f"{same}: limit kernels", partial(ranked, networks=limits, limits=True), ratio, formula=how),
+        ours(f"{same}: finite networks", partial(ranked, networks=finite, limits=False), ratio, formula=how),
     ]
     for product in sizes.products:
         says = f"At equal clean accuracy {product} is more robust than its additive twin"
@@ -98,18 +100,18 @@ def product_claims(sizes: Sizes) -> list[Claim]:
 
 
 def ranked(results: Results, networks: Sequence[str], limits: bool) -> Quantities:
-    """Group means over seeds; what is 0 counts as half of one sample."""
-    cells = [r for r in results.of(machine) if r.options["network"] in networks and (r.options["width"] == 0) == limits]
-    of: dict[str, list[Result]] = {}
-    for r in cells:
-        of.setdefault(f"{r.options['network']}, {r.options['data']}", []).append(r)
-    robust = {name: {g: mean(group_means(r.at("groups"), "robust")[g] for r in part) for g in (HIGH, LOW)}
-              for name, part in of.items()}  # fmt: skip
-    floor = 0.5 / (cells[0].options["test"] * len(cells[0].at("groups", LOW, "rank")))
-    margins = [group_means(r.at("groups"), "robust margin") for r in cells]
-    shown = {name: f"{g[HIGH]:.2f} / {g[LOW]:.3f}" for name, g in robust.items()}
+    """Group means over features and seeds; what is 0 counts as half of one sample."""
+    robust, margins = {}, {}
+    for (network, width, data), of in results.of(machine).split("network", "width", "data").items():
+        if network in networks and limits == (width == 0):
+            robust[f"{network}, {data}"] = group_means(of, "robust")
+            at = group_means(of, "robust margin")
+            margins[f"{network}, {data}"] = at[HIGH] - at[LOW]
+    first = results.of(machine).items[0]
+    floor = 0.5 / (first.options["test"] * len(first.at("groups", LOW, "rank")))
     ratios = {name: g[HIGH] / max(g[LOW], floor) for name, g in robust.items()}
-    return {RATIO: ratios, MARGIN: [m[HIGH] - m[LOW] for m in margins], "robust accuracy": shown}
+    shown = {name: f"{g[HIGH]:.2f} and {g[LOW]:.3f}" for name, g in robust.items()}
+    return {RATIO: ratios, MARGIN: margins, "robust accuracy": shown}
 
 
 def truncated(results: Results, networks: Sequence[str]) -> Quantities:
@@ -161,42 +163,21 @@ def kernel_moves(results: Results, key: str) -> Quantities:
     return {MASS if key.endswith("mass") else RADIUS: [a - b for pair in pairs for a, b in pair], key: ends}
 
 
-def best_runs(results: Results, network: str, data: str) -> Results:
-    """The runs at the rate of the least validation loss, each at its best epoch, mean over seeds."""
-    rates = results.of(trained, network=network, data=data).split("lr")
-    return min(rates.values(), key=lambda of: mean(min(losses) for losses in of.values("validation")))
-
-
-def at_equal(results: Results, product: str, data: str) -> list[tuple[float, float, float, float]]:
-    """Robust and clean accuracy of the product, then of its twin, where both first have one validation accuracy."""
-    made = []
-    sides = [best_runs(results, name, data) for name in (product, twin_of(product))]
-    for pair in zip(*sides, strict=True):
-        level = min(max(r.at("validation accuracy")) for r in pair)
-        first = [next(i for i, a in enumerate(r.at("validation accuracy")) if a >= level) for r in pair]
-        both = [(r.at("robust", i), r.at("clean", i)) for r, i in zip(pair, first, strict=True)]
-        made.append((*both[0], *both[1]))
-    return made
-
-
 def beside_twin(results: Results, product: str) -> Quantities:
-    data = results.of(trained, network=product).split("data")
-    rows = {name: at_equal(results, product, name) for name in data}
-    rates = {
-        name: [best_runs(results, n, name).items[0].options["lr"] for n in (product, twin_of(product))] for name in data
-    }
-    shown = {
-        name: " / ".join(f"{mean(column):.3f}" for column in zip(*part, strict=True)) for name, part in rows.items()
-    }
-    text = {name: f"{a:g} and {b:g}" for name, (a, b) in rates.items()}
-    differences = {name: [a - b for a, _, b, _ in part] for name, part in rows.items()}
-    return {EQUAL: differences, "robust / clean / twin's robust / clean": shown, "rates": text}
+    made: dict[str, dict[str, Any]] = {EQUAL: {}, SIDES: {}, "rates": {}}
+    for data, net in results.of(trained, network=product).split("data").items():
+        twin = results.of(trained, network=twin_of(product), data=data)
+        rows = at_equal_accuracy(net, twin)
+        made[EQUAL][data] = [robust - twins for robust, _, twins, _ in rows]
+        made[SIDES][data] = " / ".join(f"{mean(column):.3f}" for column in zip(*rows, strict=True))
+        made["rates"][data] = " and ".join(f"{at_best_rate(of).items[0].options['lr']:g}" for of in (net, twin))
+    return made
 
 
 def abstract(results: Results, sizes: Sizes) -> list[str]:
     """Four sentences."""
     mlp, one = sizes.limits[:1], sizes.first
-    high, low = ranked(results, mlp, True)["robust accuracy"][f"{mlp[0]}, {one}"].split(" / ")
+    high, low = ranked(results, mlp, True)["robust accuracy"][f"{mlp[0]}, {one}"].split(" and ")
     top = truncated(results, mlp)
     gaps = [value for (value,) in fooled(results, sizes.attacked[0])[GAP].values()]
     over = [mean(values) for values in shared(results)[SHARED].values()]
@@ -207,10 +188,10 @@ def abstract(results: Results, sizes: Sizes) -> list[str]:
     return [
         f"The features of the five largest eigenvalues of a kernel are robust where others are not: on {one} accuracy "
         f"under attack is {high} on average, that of ranks 20 to 59 {low}.",
-        f"The top 20 features alone keep {mean(top['robust, top 20'][one]):.2f} accuracy under attack, the whole machine "
-        f"{mean(top['robust, all'][one]):.2f}, for {top[PAID][one][0]:.2f} of clean accuracy.",
-        f"Architectures share these features, {min(over):.1f} to {max(over):.1f} times as much as by chance, and an attack "
-        f"that knows the limit kernel alone costs a trained network {min(gaps):.2f} to {max(gaps):.2f} of accuracy.",
-        f"At equal clean accuracy a product's accuracy under attack differs from its additive twin's by "
+        f"The top 20 features alone keep {mean(top['robust, top 20'][one]):.2f} accuracy under attack, the whole "
+        f"machine {mean(top['robust, all'][one]):.2f}, for {top[PAID][one][0]:.2f} of clean accuracy.",
+        f"Architectures share these features, {min(over):.1f} to {max(over):.1f} times as much as by chance, and an "
+        f"attack that knows the limit kernel alone costs a trained network {min(gaps):.2f} to {max(gaps):.2f}.",
+        "At equal clean accuracy a product's accuracy under attack differs from its additive twin's by "
         f"{', '.join(signs.values())}.",
     ]
