@@ -7,13 +7,22 @@ from typing import Any
 import pytest
 import yaml
 
-from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions, WandbOptions
+from hpnets.options import (
+    CurvatureOptions,
+    GANOptions,
+    NTKOptions,
+    OptimOptions,
+    RunOptions,
+    TrainerOptions,
+    WandbOptions,
+)
 
 CHANGED = RunOptions(
     model={"name": "ncp", "skip": True},
     task={"name": "line", "train_range": [0.0, 1.0]},
     optim=OptimOptions("sgd", 0.5, 0.1, 0.5, True, [0.8, 0.9], "wsd", 3, 0.1, [0.3], 0.2, 0.4, 1.0, 0.9, 0.3, 0.1),
     ntk=NTKOptions(7, "log", 3, ["drift"], "ntkvp", True, "running", "U,C"),
+    curvature=CurvatureOptions("log", 30, 2),
     trainer=TrainerOptions(2, 3, "cpu", "ddp", "64-true", True, 50, "2h", 2, 4, "5epochs", "10m", 7, True),
     gan=GANOptions(8, 2.0, 4, 0.5, 3),
     wandb=WandbOptions("off", "p", "g", ["t"], "n"),
@@ -38,7 +47,7 @@ def test_every_option_was_changed_in_the_round_trip() -> None:
 
 PARTS: dict[str, type] = {
     **{"optim": OptimOptions, "ntk": NTKOptions, "trainer": TrainerOptions, "gan": GANOptions},
-    "wandb": WandbOptions,
+    **{"wandb": WandbOptions, "curvature": CurvatureOptions},
 }
 
 
@@ -125,6 +134,9 @@ BAD: list[tuple[type, dict[str, Any], str]] = [
     (NTKOptions, {"outputs": -1}, "ntk.outputs is -1; allowed: a logit, trace, full, sum"),
     (NTKOptions, {"probe": 2**64}, "ntk.probe is 18446744073709551616; allowed: an integer"),
     (NTKOptions, {"batch_statistics": "young"}, "ntk.batch_statistics is 'young'; allowed: 'estimate', 'running'"),
+    (CurvatureOptions, {"every": 0}, "curvature.every is 0; allowed: an integer >= 1, 'epoch', 'log' or 'off'"),
+    (CurvatureOptions, {"probe": 0}, "curvature.probe is 0; allowed: an integer >= 1"),
+    (CurvatureOptions, {"k": 0}, "curvature.k is 0; allowed: an integer >= 1"),
     (TrainerOptions, {"max_epochs": 0}, "trainer.max_epochs is 0; allowed: an integer >= 1"),
     *[
         (TrainerOptions, {name: value}, f"trainer.{name} is {value}; allowed: an integer >= 1, 'auto'")

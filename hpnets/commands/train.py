@@ -92,9 +92,7 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
                 "resume, list_models and list_tasks are flags; allowed in a config file: the other options"
             )
         names = dataclasses.asdict(model), dataclasses.asdict(task)
-        groups = {"optim": optim, "ntk": ntk, "curvature": curvature, "trainer": trainer, "gan": gan, "wandb": wandb}
-        start = {"seed": seed, "init_from": init_from, "freeze": freeze, "imports": imports or {}}
-        options = RunOptions(*names, **groups, **start)  # type: ignore[arg-type]
+        options = RunOptions(*names, optim, ntk, curvature, trainer, gan, wandb, seed, init_from, freeze, imports or {})
         if dry_run:
             return training_run.try_run(options, out)
         training_run.start(options, out)
