@@ -9,6 +9,7 @@ import yaml
 
 from hpnets.options import (
     AdversarialOptions,
+    CurvatureOptions,
     GANOptions,
     NTKOptions,
     OptimOptions,
@@ -22,6 +23,7 @@ CHANGED = RunOptions(
     task={"name": "line", "train_range": [0.0, 1.0]},
     optim=OptimOptions("sgd", 0.5, 0.1, 0.5, True, [0.8, 0.9], "wsd", 3, 0.1, [0.3], 0.2, 0.4, 1.0, 0.9, 0.3, 0.1),
     ntk=NTKOptions(7, "log", 3, ["drift"], "ntkvp", True, "running", "U,C"),
+    curvature=CurvatureOptions("log", 30, 2),
     trainer=TrainerOptions(2, 3, "cpu", "ddp", "64-true", True, 50, "2h", 2, 4, "5epochs", "10m", 7, True),
     gan=GANOptions(8, 2.0, 4, 0.5, 3),
     adversarial=AdversarialOptions(0.1, 7, 0.5, "l2", "both", "adversarial"),
@@ -49,6 +51,7 @@ def test_every_option_was_changed_in_the_round_trip() -> None:
 PARTS: dict[str, type] = {
     **{"optim": OptimOptions, "ntk": NTKOptions, "trainer": TrainerOptions, "gan": GANOptions},
     **{"wandb": WandbOptions, "adversarial": AdversarialOptions},
+    **{"wandb": WandbOptions, "curvature": CurvatureOptions},
 }
 
 
@@ -143,6 +146,9 @@ BAD: list[tuple[type, dict[str, Any], str]] = [
         (AdversarialOptions, {name: value}, f"adversarial.{name} is '?{value}'?; allowed: .* without adversarial.eps")
         for name, value in (("steps", 7), ("step_size", 0.5), ("norm", "l2"), ("mix", "both"), ("probe", "adversarial"))
     ],
+    (CurvatureOptions, {"every": 0}, "curvature.every is 0; allowed: an integer >= 1, 'epoch', 'log' or 'off'"),
+    (CurvatureOptions, {"probe": 0}, "curvature.probe is 0; allowed: an integer >= 1"),
+    (CurvatureOptions, {"k": 0}, "curvature.k is 0; allowed: an integer >= 1"),
     (TrainerOptions, {"max_epochs": 0}, "trainer.max_epochs is 0; allowed: an integer >= 1"),
     *[
         (TrainerOptions, {name: value}, f"trainer.{name} is {value}; allowed: an integer >= 1, 'auto'")

@@ -139,7 +139,7 @@ def _scalar(value: object) -> Tensor:
         what = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"type {type(value).__name__}"
         raise ValueError(f"the loss has {what}; allowed: one number, such as the mean over samples")
     if not torch.isfinite(value).all():
-        raise ValueError(f"the loss is {float(value.detach())}: so would its curvature be")
+        raise ValueError(f"the loss is {float(value.detach())}, so that its curvature would hold NaN or Inf")
     if not value.requires_grad:
         raise _no_dependence()
     return value.reshape(())

@@ -33,6 +33,7 @@ def draw_curves(folder: Path) -> Path:
     _curves(drift, rows, ["ntk/drift", "ntk/cosine_drift"], "kernel drift from initialisation", log=True)
     _spectrum(spectrum, folder / "ntk.safetensors")
     for sharpness, share in more:
+        sharpness.margins(y=0.4)  # room for the legend of four curves
         _curves(sharpness, rows, SHARPNESS, "sharpness", log=True)
         _curves(share, rows, ["curvature/gauss_newton_share"], "Gauss-Newton share of the sharpness", log=False)
     figure.suptitle(folder.name, parse_math=False)

@@ -1,7 +1,8 @@
 """CurvatureMonitor measures the sharpness of the loss during training, on one fixed batch."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import lightning.pytorch as pl
@@ -105,20 +106,15 @@ class CurvatureMonitor(Scheduled):
                 "sharpness_raw is logged",
                 stacklevel=2,
             )
-        with self.statistics.lent(net, trainer):
+        with finite_at(trainer.global_step), self.statistics.lent(net, trainer):
             loss, batch = self._loss_and_batch(net)
             # Second derivatives are proven here, once a fit, and say so if they are wrong.
             self._check_k(hessian(loss, loss.params, batch, memory=self.memory))
 
     def measure(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         net = find_network(pl_module, self.net)
-        try:
-            with self.statistics.lent(net, trainer):
-                values = self._measure(net, known_optimizer(trainer, net))
-        except ValueError as error:
-            if any(word in str(error) for word in ("NaN", "nan", "inf")):
-                raise NonFiniteError(f"{error} at step {trainer.global_step}") from None
-            raise
+        with finite_at(trainer.global_step), self.statistics.lent(net, trainer):
+            values = self._measure(net, known_optimizer(trainer, net))
         self.steps.append(trainer.global_step)
         self.values.append(values)
         logged = {f"curvature/{name}": value for name, value in values.items()}
@@ -167,6 +163,17 @@ class CurvatureMonitor(Scheduled):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.steps, self.values = list(state_dict["steps"]), list(state_dict["values"])
         self.resumed(self.steps)
+
+
+@contextmanager
+def finite_at(step: int) -> Iterator[None]:
+    """Raise NonFiniteError with the step in the place of a ValueError about NaN or Inf."""
+    try:
+        yield
+    except ValueError as error:
+        if "NaN or Inf" not in str(error):
+            raise
+        raise NonFiniteError(f"{error} at step {step}") from None
 
 
 def known_optimizer(trainer: pl.Trainer, net: nn.Module) -> Optimizer | None:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWa
 # The loss depends on values that autograd has constant, so that its gradient is not that of a function ..
 CONSTANTS = {"NoGradInside", "NoGradLayer", "Detached", "StraightThrough", "SpectralNormInTrainMode", "Orthogonal"}
 CONSTANTS |= {"ForeignFunction"}
-# .. and torch's double backward of weight_norm has the norms constant: it is wrong (torch 2.11).
+# .. and torch's double backward of weight_norm has the norms constant: it is wrong (torch 2.14).
 WRONG_IN_TORCH = {"WeightNorm", "WeightNormReadOut", "WeightNormConvolution", "HookedWeightNorm"}
 UNREPEATED = {"StateOfAnotherObject"}  # each call is of another network
 REFUSES = {"Tokens": "not twice differentiable", "Constant": "does not depend"}

@@ -77,6 +77,15 @@ def test_the_track_is_the_same_on_one_process_and_on_three(of_ccp: tuple[dict[st
         assert rank["weights"] == pytest.approx(one["weights"], rel=1e-4)
 
 
+def test_the_curvature_is_the_same_on_one_process_and_on_three(of_ccp: tuple[dict[str, Any], Ranks]) -> None:
+    one, three = of_ccp
+    assert [len(values) for values in one["curvature"]] == [1, 6, 6]
+    for rank in three:
+        assert rank["curvature"] == three[0]["curvature"]
+        for a, b in zip(rank["curvature"], one["curvature"], strict=True):
+            assert a == pytest.approx(b, rel=1e-3)
+
+
 def test_every_rank_logs_the_same_keys_and_values(of_ccp: tuple[dict[str, Any], Ranks]) -> None:
     one, three = of_ccp
     assert "ntk/drift" in one["keys"]
