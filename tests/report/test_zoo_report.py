@@ -131,11 +131,11 @@ def test_drift_against_width_has_a_line_a_model(tmp_path: Path) -> None:
 
 
 def test_one_entry_is_seen_on_its_log_axis_and_the_legend_has_no_other_kind(tmp_path: Path) -> None:
-    """Its marker beside the one of the legend; matplotlib leaves out what lies outside of the axes."""
+    """Its marker and caps, beside the marker of the legend; matplotlib leaves out what lies outside of the axes."""
     entry = next(entry for entry in ENTRIES if entry["twin"])
     draw_metric([entry], tmp_path / "pair.svg")
     draw_metric([{**entry, "twin": None}], tmp_path / "alone.svg")
     pair, alone = ((tmp_path / f"{name}.svg").read_text() for name in ("pair", "alone"))
     assert ("no twin" in pair, "no twin" in alone) == (False, True)
     assert ("additive twin" in pair, "additive twin" in alone) == (True, False)
-    assert len(re.findall("<use[^>]*fill: #7f7f7f", alone)) == 2
+    assert len(re.findall("<use[^>]*fill: #7f7f7f", alone)) == 4
