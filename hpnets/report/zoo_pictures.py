@@ -25,8 +25,12 @@ def draw_metric(entries: list[Entry], path: Path) -> None:
         if twin:
             axes.errorbar(x, twin["mean"], twin["std"], color=TWIN, fmt="o", markersize=3, capsize=2, lw=0.8)
             axes.plot([x, x], [ours["mean"], twin["mean"]], color=TWIN, lw=0.5, alpha=0.5)
+    sizes, twins = {entry["parameters"] for entry in entries}, {bool(entry["twin"]) for entry in entries}
+    if len(sizes) == 1:  # a log axis of one size has no limits of its own
+        axes.set_xlim(min(sizes) / 3, 3 * max(sizes))
     for label, colour in {"with a product": OURS, "additive twin": TWIN, "no twin": PLAIN}.items():
-        axes.plot([], [], "o", color=colour, label=label)
+        if (label != "no twin") in twins:
+            axes.plot([], [], "o", color=colour, label=label)
     axes.legend(frameon=False, loc="lower right")
     axes.grid(alpha=0.3)
     figure.draw_without_rendering()  # lays out the axes, so that _label sees the final places of points

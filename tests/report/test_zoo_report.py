@@ -1,6 +1,7 @@
 """Tables and pictures of the zoo from an index written by hand."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -136,3 +137,14 @@ def test_the_last_column_is_that_of_accuracy_under_attack() -> None:
     assert [line.rsplit("| ", 1)[1] for line in lines] == ["robust |", "--- |", "0.8 (0.7) |", "- |", "- |"]
     assert {line.count("|") for line in lines} == {plain.splitlines()[0].count("|") + 1}
     assert zoo_table(ENTRIES[:3], {"": "robust", "other": "0.1"}) == zoo_table(ENTRIES[:3], {}) == plain
+
+
+def test_one_entry_is_seen_on_its_log_axis_and_the_legend_has_no_other_kind(tmp_path: Path) -> None:
+    """Its marker and caps, beside the marker of the legend; matplotlib leaves out what lies outside of the axes."""
+    entry = next(entry for entry in ENTRIES if entry["twin"])
+    draw_metric([entry], tmp_path / "pair.svg")
+    draw_metric([{**entry, "twin": None}], tmp_path / "alone.svg")
+    pair, alone = ((tmp_path / f"{name}.svg").read_text() for name in ("pair", "alone"))
+    assert ("no twin" in pair, "no twin" in alone) == (False, True)
+    assert ("additive twin" in pair, "additive twin" in alone) == (True, False)
+    assert len(re.findall("<use[^>]*fill: #7f7f7f", alone)) == 4
