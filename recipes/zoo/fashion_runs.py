@@ -1,14 +1,13 @@
 """The runs of the zoo on Fashion-MNIST: the networks, one FLOP budget for all, three rates each, then three seeds."""
 
-import csv
 import math
-import shutil
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recipes.zoo.cells import SEEDS
+from recipes.zoo.trials import Choice, choose, train_trial
 
 if TYPE_CHECKING:
     from hpnets.options import RunOptions
@@ -102,51 +101,17 @@ class Side:
 
         return [RunFolder(self.path / f"seed{seed}") for seed in self.length.seeds]
 
-    def validated(self) -> dict[float, float]:
-        """The validation accuracy of the last weights at each rate; raises ValueError if a trial has not ended."""
-        return {rate: last_value(self.trial(rate), "val/accuracy") for rate in RATES}
-
-    def best_rate(self) -> float:
-        """The rate of the greatest validation accuracy."""
-        accuracies = self.validated()
-        return max(accuracies, key=lambda rate: accuracies[rate])
+    def choice(self) -> Choice:
+        """The rate of the greatest validation accuracy; raises ValueError if a trial has not ended."""
+        return choose({rate: [self.trial(rate)] for rate in RATES})
 
     def train(self) -> None:
         """Train what is missing: a rate each, then the seeds at the best; interrupted runs go on."""
         for rate in RATES:
-            self._run(self.trial(rate), self.options(rate, SEEDS[0], last=False))
-        best = self.best_rate()
+            train_trial(self.trial(rate), self.options(rate, SEEDS[0], last=False))
+        best = self.choice().rate
         for run, seed in zip(self.last(), self.length.seeds, strict=True):
-            self._run(run, self.options(best, seed, last=True))
-
-    @staticmethod
-    def _run(run: "RunFolder", options: "RunOptions") -> None:
-        from hpnets.training import NonFiniteError, train
-
-        if run.summary.is_file() or (run.path / DIVERGED).is_file():
-            return
-        resume = run.env.is_file()  # a run writes env.json as the last of its first files
-        if not resume:
-            shutil.rmtree(run.path, ignore_errors=True)
-        try:
-            train(options, run.path, resume)
-        except NonFiniteError as error:
-            if options.task["validation"] == 0:
-                raise
-            (run.path / DIVERGED).write_text(f"{error}\n")
-
-
-DIVERGED = "diverged.txt"
-
-
-def last_value(run: "RunFolder", name: str) -> float:
-    """The last value of a column of metrics.csv, -inf if the run diverged; ValueError if it has not ended."""
-    if (run.path / DIVERGED).is_file():
-        return -math.inf
-    run.read_summary()
-    with run.metrics.open(newline="") as file:
-        values = [row[name] for row in csv.DictReader(file) if row.get(name)]
-    return float(values[-1])
+            train_trial(run, self.options(best, seed, last=True))
 
 
 def sides(out: Path, device: str, length: Length, models: list[str]) -> list[Side]:
