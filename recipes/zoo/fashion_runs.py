@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipes.zoo.cells import SEEDS
+from recipes.zoo.cells import SEEDS, TWIN
 from recipes.zoo.trials import Choice, choose, train_trial
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Side:
 
     @property
     def name(self) -> str:
-        return f"{self.model}_sum" if self.twin else self.model
+        return f"{self.model}{TWIN}" if self.twin else self.model
 
     @property
     def path(self) -> Path:

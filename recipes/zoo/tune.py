@@ -6,14 +6,14 @@ from pathlib import Path
 from hpnets.commands.parser import run_command
 from hpnets.commands.process import fail
 from recipes.command_line import command_of
-from recipes.zoo.cells import CONFIGS, find_cells
+from recipes.zoo.cells import CONFIGS, EMBEDDED, find_cells
 from recipes.zoo.packing import KERNEL, pack, unpack
 from recipes.zoo.pool import train_all
 from recipes.zoo.tuned import Tuned, pairs, trials
 
 
 def tune(
-    cells: str = "*-digits,*-image_fit",
+    cells: str = EMBEDDED,
     jobs: int = 2,
     out: str = "runs/tuning",
     minutes: float = 0.0,
