@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 TASK, SHAPE, CLASSES, IMAGES = "fashion_mnist", (1, 28, 28), 10, 60_000
 BATCH, PROBE, VALIDATION = 512, 50, 0.1
+TRIAL_PROBE = 20  # of runs that try a rate, for their fingerprint alone
 RATES = (0.001, 0.003, 0.01)
 TRAINING = 3  # a step costs about three forward passes
 # Widths are such that an image costs all networks about as much, so that one budget is about as many epochs of each.
@@ -35,7 +36,7 @@ TWINLESS = ("cnn", "resnet18")
 class Length:
     """How long runs are: the FLOPs of training, a forward pass counted three times, and the seeds of the last runs."""
 
-    flops: float = 8e13
+    flops: float = 4e13
     seeds: tuple[int, ...] = SEEDS
 
 
@@ -81,7 +82,7 @@ class Side:
             model=model,
             task=task,
             optim=OptimOptions("adamw", rate, weight_decay=0.05, schedule="cosine", warmup=0.1),
-            ntk=NTKOptions(PROBE, every=math.ceil(self.steps / 2) if last else "off"),
+            ntk=NTKOptions(PROBE, every=math.ceil(self.steps / 2)) if last else NTKOptions(TRIAL_PROBE, every="off"),
             # Validated at the end alone: rates are compared by their last weights.
             trainer=TrainerOptions(max_steps=self.steps, accelerator=self.device, val_every=f"{self.steps}epochs"),
             wandb=WandbOptions("off"),
