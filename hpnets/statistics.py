@@ -53,6 +53,26 @@ def estimate(values: Sequence[float], form: str = ".2f") -> str:
     return f"{plus_minus(statistics.fmean(values), standard_error(values), form, '.2g')} (standard error)"
 
 
+def half_width(std: float, n: int, freedom: float | None = None) -> float:
+    """Half of the 95% interval of a mean of n normal values, t(0.975, n - 1) std / sqrt(n) (Student).
+
+    freedom: other degrees of freedom than n - 1.
+    """
+    from scipy.special import stdtrit  # late: this module is imported for --help
+
+    return float(stdtrit(n - 1 if freedom is None else freedom, 0.975)) * std / n**0.5
+
+
+def told_apart(one: Mapping[str, float], other: Mapping[str, float], n: int) -> bool:
+    """Whether two means, {"mean", "std"} of n values each, differ by more than their 95% interval (Welch)."""
+    parts = [side["std"] ** 2 / n for side in (one, other)]
+    both, difference = sum(parts), abs(one["mean"] - other["mean"])
+    if both == 0:
+        return difference > 0
+    freedom = both**2 * (n - 1) / sum(part**2 for part in parts)
+    return difference > half_width((n * both) ** 0.5, n, freedom)
+
+
 def mean_std(values: Sequence[float | None]) -> dict[str, float] | None:
     """{"mean", "std"} of values, at least two; None where one is missing or not finite."""
     finite = [value for value in values if value is not None and math.isfinite(value)]

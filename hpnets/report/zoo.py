@@ -5,14 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hpnets.statistics import plus_minus
+from hpnets.statistics import half_width, plus_minus, told_apart
 
 Entry = dict[str, Any]
 LOWER_IS_BETTER = ("mse", "loss", "frechet")
 DEGENERATE = 0.5  # if more than this share of the parameters has no gradient at the start, drift says little
 COLUMNS = (
-    "| checkpoint | {} | additive twin | difference | parameters | kFLOPs (products) | s a run "
-    "| drift | cosine drift | effective rank | decay exponent (R^2) |"
+    "| checkpoint | {} | additive twin | difference (95%) | rates, net; twin | parameters | kFLOPs (products) "
+    "| s a run | drift | cosine drift | effective rank | decay exponent (R^2) |"
 )
 
 
@@ -26,6 +26,11 @@ def badness(entry: Entry) -> float:
     name = metric_of(entry)
     mean = entry["metrics"][name]["mean"]
     return mean if name.endswith(LOWER_IS_BETTER) else -mean
+
+
+def is_twin(entry: Entry) -> bool:
+    """Whether the entry is an additive twin, published by itself; it stands in the row of its network."""
+    return bool(entry["model"].get("product") == "sum")
 
 
 def _kernel_mean(name: str) -> Callable[[Entry], float]:
@@ -53,7 +58,8 @@ def by_goal(index: Path, sort: str = "metric") -> dict[str, list[Entry]]:
     if sort not in SORTS:
         raise ValueError(f"sort is {sort!r}; allowed: {', '.join(SORTS)}")
     goals: dict[str, list[Entry]] = {}
-    for entry in sorted(json.loads(index.read_text()), key=SORTS[sort]):
+    own = [entry for entry in json.loads(index.read_text()) if not is_twin(entry)]
+    for entry in sorted(own, key=SORTS[sort]):
         goals.setdefault(f"{entry['task']['name']}-{metric_of(entry).removeprefix('test/')}", []).append(entry)
     return dict(sorted(goals.items()))
 
@@ -72,17 +78,39 @@ def zoo_table(entries: list[Entry], robust: dict[str, str] | None = None) -> str
     return "\n".join([head, "|" + " --- |" * (head.count("|") - 1), *rows])
 
 
-def best_table(index: Path, count: int = 3) -> str:
-    """A table of the `count` best networks of each task and metric."""
+def best_table(index: Path, smallest: int = 2) -> str:
+    """A table of the network of the best mean of each task and metric, and the smallest that seeds cannot tell from it.
+
+    Two means are told apart if they differ by more than the 95% interval of their difference (Welch).
+    """
     lines = [
-        "| checkpoint | task | test metric, mean +- std | parameters | command |",
-        "| --- | --- | --- | --- | --- |",
+        "| checkpoint | task | test metric, mean +- std | told from the best | parameters | command |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for entries in by_goal(index).values():
-        for e in entries[:count]:
+        best, rivals = entries[0], rivals_of(entries)
+        others = f"; {len(rivals)} of {len(entries) - 1} others cannot be told from it" if entries[1:] else ""
+        told = {best["name"]: f"best mean{others}"}
+        for e in [best, *sorted(rivals, key=SORTS["parameters"])[:smallest]]:
             metric = f"{metric_of(e).removeprefix('test/')} {spread(e['metrics'][metric_of(e)])}"
-            lines.append(f"| `{e['name']}` | {metric} | {e['parameters']:,} | `{e['command']}` |")
+            cells = [f"`{e['name']}`", metric, told.get(e["name"], "no"), f"{e['parameters']:,}", f"`{e['command']}`"]
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def rivals_of(entries: list[Entry]) -> list[Entry]:
+    """Those of one metric, the best first, that the seeds cannot tell from the first."""
+    best, name = entries[0], metric_of(entries[0])
+    n = min(len(entry["seeds"]) for entry in entries)
+    return [e for e in entries[1:] if not told_apart(best["metrics"][name], e["metrics"][name], n)]
+
+
+def interval(value: dict[str, float] | None, n: int) -> str:
+    """mean (low to high), the 95% interval of the mean of n seeds; a dash if there is no value."""
+    if value is None:
+        return "-"
+    half = half_width(value["std"], n)
+    return f"{value['mean']:.3g} ({value['mean'] - half:.3g} to {value['mean'] + half:.3g})"
 
 
 def spread(value: dict[str, float] | None) -> str:
@@ -98,7 +126,8 @@ def _row(entry: Entry) -> str:
         f"`{entry['name']}`",
         spread(entry["metrics"][name]),
         spread(twin["metrics"][name]) if twin else "-",
-        spread(twin["difference"][name]) if twin else "-",
+        interval(twin["difference"][name], len(twin["seeds"])) if twin else "-",
+        _rates(twin["tuning"]) if twin and twin.get("tuning") else "-",
         f"{entry['parameters']:,}",
         f"{entry['flops'] / 1e3:,.0f} ({entry['products'] / 1e3:,.1f})",
         f"{entry['seconds']['mean']:.1f}",
@@ -108,3 +137,8 @@ def _row(entry: Entry) -> str:
         spread(decay) + (f" ({r_squared['mean']:.2f})" if decay and r_squared else ""),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _rates(tuning: dict[str, Any]) -> str:
+    """The rates that validation chose; * marks an end of the grid."""
+    return "; ".join(f"{tuning[side]:g}{'*' * (side in tuning['at_edge'])}" for side in ("net", "twin"))

@@ -1,4 +1,4 @@
-"""Pictures of the zoo: networks' metrics against their parameters, their spectra, and their drift against width."""
+"""Pictures of the zoo: networks' metrics beside their twins', their spectra, and their drift against width."""
 
 import json
 from pathlib import Path
@@ -6,52 +6,42 @@ from typing import Any
 
 from hpnets.atomic_files import write_whole
 from hpnets.report.zoo import Entry, metric_of
+from hpnets.statistics import half_width
 
 OURS, TWIN, PLAIN = "tab:blue", "tab:orange", "tab:gray"
 
 
 def draw_metric(entries: list[Entry], path: Path) -> None:
-    """Draw the metric of one task's networks against their parameters, each joined with its additive twin."""
-    figure, axes = _figure((10, 6.5))
-    name = metric_of(entries[0])
-    axes.set(xscale="log", xlabel="parameters", ylabel=f"{name}, mean and std of 3 seeds")
-    if name.endswith("mse"):
-        axes.set_yscale("log")
-    for entry in entries:
-        ours, twin = entry["metrics"][name], entry["twin"] and entry["twin"]["metrics"][name]
-        x = entry["parameters"]
-        colour = OURS if twin else PLAIN
-        axes.errorbar(x, ours["mean"], ours["std"], color=colour, fmt="o", markersize=4, capsize=2, lw=0.8)
+    """Draw a row a network: its metric beside its additive twin's, and their difference with its interval.
+
+    entries: those of one metric; the first is drawn on top.
+    """
+    name, rows = metric_of(entries[0]), range(len(entries), 0, -1)
+    figure, (left, right) = _figure((10, 1.4 + 0.24 * len(entries)), 1, 2, share=False)
+    for row, entry in zip(rows, entries, strict=True):
+        twin = entry["twin"]
         if twin:
-            axes.errorbar(x, twin["mean"], twin["std"], color=TWIN, fmt="o", markersize=3, capsize=2, lw=0.8)
-            axes.plot([x, x], [ours["mean"], twin["mean"]], color=TWIN, lw=0.5, alpha=0.5)
-    sizes, twins = {entry["parameters"] for entry in entries}, {bool(entry["twin"]) for entry in entries}
-    if len(sizes) == 1:  # a log axis of one size has no limits of its own
-        axes.set_xlim(min(sizes) / 3, 3 * max(sizes))
-    for label, colour in {"with a product": OURS, "additive twin": TWIN, "no twin": PLAIN}.items():
-        if (label != "no twin") in twins:
-            axes.plot([], [], "o", color=colour, label=label)
-    axes.legend(frameon=False, loc="lower right")
-    axes.grid(alpha=0.3)
-    figure.draw_without_rendering()  # lays out the axes, so that _label sees the final places of points
-    _label(axes, [(e["parameters"], e["metrics"][name]["mean"], e["model"]["name"]) for e in entries])
+            _bar(left, twin["metrics"][name], row - 0.15, TWIN, twin["metrics"][name]["std"])
+            gain = twin["difference"][name]
+            _bar(right, gain, row, OURS, half_width(gain["std"], len(twin["seeds"])))
+        own = entry["metrics"][name]
+        _bar(left, own, row + 0.15, OURS if twin else PLAIN, own["std"])
+    left.set_yticks(rows, [entry["model"]["name"] for entry in entries], fontsize=7)
+    left.set_xlabel(f"{name}, mean and std of the seeds")
+    right.set_yticks(rows, [""] * len(entries))
+    right.axvline(0, color="black", lw=0.8)
+    right.set_xlabel("network minus twin, 95% interval")
+    shown = {"with a product": OURS, "additive twin": TWIN} if any(e["twin"] for e in entries) else {}
+    shown |= {} if all(e["twin"] for e in entries) else {"no twin": PLAIN}
+    for axes in (left, right):
+        axes.set_ylim(0.3, len(entries) + 0.7)
+        axes.grid(alpha=0.3)
+    figure.legend(*_handles(shown, "o"), frameon=False, loc="outside upper center", ncols=3, fontsize=8)
     _save(figure, path)
 
 
-def _label(axes: Any, points: list[tuple[float, float, str]]) -> None:
-    """Write each name beside its point, at the first of ten places where it covers no earlier name."""
-    taken: list[tuple[float, float, float]] = []
-    for x, y, text in sorted(points):
-        across, up = axes.transData.transform((x, y))
-        width = 5.0 * len(text)
-        places = [(4, dy) for dy in (2, -8, 11, -17, 20, -26)] + [(-4 - width, dy) for dy in (2, -8, 11, -17)]
-        dx, dy = next((place for place in places if _is_free(across + place[0], up + place[1], width, taken)), (4, 2))
-        taken.append((across + dx, up + dy, width))
-        axes.annotate(text, (x, y), (dx, dy), textcoords="offset points", fontsize=7)
-
-
-def _is_free(across: float, up: float, width: float, taken: list[tuple[float, float, float]]) -> bool:
-    return not any(abs(up - u) < 9 and across < a + w and a < across + width for a, u, w in taken)
+def _bar(axes: Any, value: dict[str, float], row: float, colour: str, half: float) -> None:
+    axes.errorbar(value["mean"], row, xerr=half, color=colour, fmt="o", markersize=3.5, capsize=2, lw=0.8)
 
 
 def draw_spectra(spectra: dict[str, Any], path: Path, columns: int = 5) -> None:
@@ -91,13 +81,13 @@ def draw_width(file: Path, path: Path) -> None:
     _save(figure, path)
 
 
-def _handles(colours: dict[str, str]) -> tuple[list[Any], list[str]]:
+def _handles(colours: dict[str, str], marker: str = "") -> tuple[list[Any], list[str]]:
     from matplotlib.lines import Line2D
 
-    return [Line2D([], [], color=colour) for colour in colours.values()], list(colours)
+    return [Line2D([], [], color=colour, marker=marker, markersize=3.5) for colour in colours.values()], list(colours)
 
 
-def _figure(size: tuple[float, float], rows: int = 0, columns: int = 0) -> tuple[Any, Any]:
+def _figure(size: tuple[float, float], rows: int = 0, columns: int = 0, share: bool = True) -> tuple[Any, Any]:
     """A figure for svg, and its one axes, or a flat list of rows x columns axes."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -106,7 +96,7 @@ def _figure(size: tuple[float, float], rows: int = 0, columns: int = 0) -> tuple
     FigureCanvasSVG(figure)
     if not rows:
         return figure, figure.subplots()
-    return figure, list(figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat)
+    return figure, list(figure.subplots(rows, columns, sharex=share, sharey=share, squeeze=False).flat)
 
 
 def _save(figure: Any, path: Path) -> None:

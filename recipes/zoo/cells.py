@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 CONFIGS = "recipes/configs"
 SEEDS = (0, 1, 2)
+TWIN = "_sum"
+EMBEDDED = "*-digits,*-image_fit"  # the cells whose data come with the packages
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,11 @@ class Cell:
     @property
     def name(self) -> str:
         return f"{self.config.stem}-{self.config.parent.name}"
+
+    @property
+    def model(self) -> str:
+        """The model's name; a config <model>_sum.yaml is of the additive twin, published by itself."""
+        return self.config.stem.removesuffix(TWIN)
 
     def command(self, seed: int) -> str:
         """The command that trains these weights again."""
@@ -46,13 +53,13 @@ class Cell:
         """Whether the model is a generator; its pictures are measured by the published mlp of the task."""
         from hpnets.models import generates_pictures
 
-        return generates_pictures(self.config.stem)
+        return generates_pictures(self.model)
 
     def has_twin(self) -> bool:
-        """Whether the model's product can be replaced by a sum."""
+        """Whether the model's product can be replaced by a sum, which it is not yet."""
         from hpnets.models import model_options
 
-        return "product" in model_options(self.config.stem)
+        return not self.config.stem.endswith(TWIN) and "product" in model_options(self.model)
 
 
 def find_cells(patterns: str = "*", configs: Path = Path(CONFIGS)) -> list[Cell]:

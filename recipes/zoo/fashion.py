@@ -1,19 +1,16 @@
 """Train the zoo on Fashion-MNIST, networks and twins tuned alike: python -m recipes.zoo.fashion --device cuda"""
 
-import multiprocessing as mp
-import os
 import time
-from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from hpnets.commands.parser import run_command
 from hpnets.commands.process import fail
 from recipes.bench.choices import names
 from recipes.command_line import command_of
-from recipes.zoo.fashion_runs import NETS, Length, Side, sides
-from recipes.zoo.packing import pack, unpack
+from recipes.zoo.fashion_runs import NETS, Length, sides
+from recipes.zoo.packing import TEXTS, WHOLE, pack, unpack
+from recipes.zoo.pool import train_all
 
 QUICK = Length(flops=1e9)  # a step of a network or two
 
@@ -56,51 +53,11 @@ def fashion(
     print(f"{command_of('recipes.zoo.fashion')}\n{len(work)} networks, {processes} processes", flush=True)
     failed = train_all(work, processes, started + 60 * minutes if minutes else None)
     if packed:
-        pack(Path(out), Path(packed))
+        pack(Path(out), Path(packed), lambda run: TEXTS if run.startswith("rate-") else WHOLE)
     done = sum(run.summary.is_file() for side in work for run in side.last())
     print(f"{done} of {sum(len(side.last()) for side in work)} last runs have ended, {time.time() - started:.0f} s")
     if failed:
         fail(f"not finished: {', '.join(failed)}", status=1)
-
-
-def train_all(work: list[Side], processes: int, until: float | None) -> list[str]:
-    """Train the sides, each in a process of its own, at most until a time; the names of those that did not finish."""
-    if processes == 0:
-        for side in work:
-            side.train()
-        return []
-    os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # the processes read them when they import torch
-    waiting, running, left = list(reversed(work)), dict[Any, tuple[Side, BaseProcess]](), []
-    try:
-        while waiting or running:
-            for side in [waiting.pop() for _ in range(min(processes - len(running), len(waiting)))]:
-                process: BaseProcess = mp.get_context("spawn").Process(target=train_side, args=(side,))
-                process.start()
-                running[process.sentinel] = side, process
-            ended = wait(list(running), None if until is None else max(0.0, until - time.time()))
-            if not ended:
-                break
-            for side, process in [running.pop(sentinel) for sentinel in ended]:
-                process.join()
-                left += [side.name] if process.exitcode else []
-                print(f"{side.name}: {f'failed, see {side.log}' if process.exitcode else 'done'}", flush=True)
-    finally:
-        for _, process in running.values():
-            process.kill()  # a killed run can be resumed as well as one that is stopped
-            process.join()
-    return sorted(left + [side.name for side in waiting] + [side.name for side, _ in running.values()])
-
-
-def train_side(side: Side) -> None:
-    """Train a side with one thread and its output in its log, as a process that fails if it does."""
-    import torch
-
-    torch.set_num_threads(1)
-    side.out.mkdir(parents=True, exist_ok=True)
-    with side.log.open("a") as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-        side.train()
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
 """The runs of the zoo on Fashion-MNIST: the networks, one FLOP budget for all, three rates each, then three seeds."""
 
-import csv
 import math
-import shutil
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recipes.zoo.cells import SEEDS
+from recipes.zoo.cells import SEEDS, TWIN
+from recipes.zoo.trials import Choice, choose, train_trial
 
 if TYPE_CHECKING:
     from hpnets.options import RunOptions
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
 TASK, SHAPE, CLASSES, IMAGES = "fashion_mnist", (1, 28, 28), 10, 60_000
 BATCH, PROBE, VALIDATION = 512, 50, 0.1
+TRIAL_PROBE = 20  # of runs that try a rate, for their fingerprint alone
 RATES = (0.001, 0.003, 0.01)
 TRAINING = 3  # a step costs about three forward passes
 # Widths are such that an image costs all networks about as much, so that one budget is about as many epochs of each.
@@ -36,7 +36,7 @@ TWINLESS = ("cnn", "resnet18")
 class Length:
     """How long runs are: the FLOPs of training, a forward pass counted three times, and the seeds of the last runs."""
 
-    flops: float = 8e13
+    flops: float = 4e13
     seeds: tuple[int, ...] = SEEDS
 
 
@@ -52,7 +52,7 @@ class Side:
 
     @property
     def name(self) -> str:
-        return f"{self.model}_sum" if self.twin else self.model
+        return f"{self.model}{TWIN}" if self.twin else self.model
 
     @property
     def path(self) -> Path:
@@ -82,7 +82,7 @@ class Side:
             model=model,
             task=task,
             optim=OptimOptions("adamw", rate, weight_decay=0.05, schedule="cosine", warmup=0.1),
-            ntk=NTKOptions(PROBE, every=math.ceil(self.steps / 2) if last else "off"),
+            ntk=NTKOptions(PROBE, every=math.ceil(self.steps / 2)) if last else NTKOptions(TRIAL_PROBE, every="off"),
             # Validated at the end alone: rates are compared by their last weights.
             trainer=TrainerOptions(max_steps=self.steps, accelerator=self.device, val_every=f"{self.steps}epochs"),
             wandb=WandbOptions("off"),
@@ -102,51 +102,17 @@ class Side:
 
         return [RunFolder(self.path / f"seed{seed}") for seed in self.length.seeds]
 
-    def validated(self) -> dict[float, float]:
-        """The validation accuracy of the last weights at each rate; raises ValueError if a trial has not ended."""
-        return {rate: last_value(self.trial(rate), "val/accuracy") for rate in RATES}
-
-    def best_rate(self) -> float:
-        """The rate of the greatest validation accuracy."""
-        accuracies = self.validated()
-        return max(accuracies, key=lambda rate: accuracies[rate])
+    def choice(self) -> Choice:
+        """The rate of the greatest validation accuracy; raises ValueError if a trial has not ended."""
+        return choose({rate: [self.trial(rate)] for rate in RATES})
 
     def train(self) -> None:
         """Train what is missing: a rate each, then the seeds at the best; interrupted runs go on."""
         for rate in RATES:
-            self._run(self.trial(rate), self.options(rate, SEEDS[0], last=False))
-        best = self.best_rate()
+            train_trial(self.trial(rate), self.options(rate, SEEDS[0], last=False))
+        best = self.choice().rate
         for run, seed in zip(self.last(), self.length.seeds, strict=True):
-            self._run(run, self.options(best, seed, last=True))
-
-    @staticmethod
-    def _run(run: "RunFolder", options: "RunOptions") -> None:
-        from hpnets.training import NonFiniteError, train
-
-        if run.summary.is_file() or (run.path / DIVERGED).is_file():
-            return
-        resume = run.env.is_file()  # a run writes env.json as the last of its first files
-        if not resume:
-            shutil.rmtree(run.path, ignore_errors=True)
-        try:
-            train(options, run.path, resume)
-        except NonFiniteError as error:
-            if options.task["validation"] == 0:
-                raise
-            (run.path / DIVERGED).write_text(f"{error}\n")
-
-
-DIVERGED = "diverged.txt"
-
-
-def last_value(run: "RunFolder", name: str) -> float:
-    """The last value of a column of metrics.csv, -inf if the run diverged; ValueError if it has not ended."""
-    if (run.path / DIVERGED).is_file():
-        return -math.inf
-    run.read_summary()
-    with run.metrics.open(newline="") as file:
-        values = [row[name] for row in csv.DictReader(file) if row.get(name)]
-    return float(values[-1])
+            train_trial(run, self.options(best, seed, last=True))
 
 
 def sides(out: Path, device: str, length: Length, models: list[str]) -> list[Side]:

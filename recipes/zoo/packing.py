@@ -1,23 +1,25 @@
 """Run folders in a few tar files: what publishing needs of each, brought home from another machine."""
 
 import tarfile
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from hpnets.atomic_files import write_whole
 
 TEXTS = ("config.yaml", "env.json", "metrics.csv", "summary.json", "diverged.txt", "warnings.txt")
-TENSORS = ("model.safetensors", "ntk.safetensors", "probe.safetensors")
+KERNEL = (*TEXTS, "ntk.safetensors")
+WHOLE = (*KERNEL, "model.safetensors", "probe.safetensors")  # what publishing needs of a run
 LARGEST = 15 * 2**20  # bytes of a file that comes back from a device machine
 
 
-def pack(runs: Path, folder: Path) -> None:
-    """Write ended runs below `runs`, of those that tried a rate the texts alone, and logs as <folder>/runs<i>.tar."""
+def pack(runs: Path, folder: Path, needed: Callable[[str], Sequence[str]]) -> None:
+    """Write of each ended run <runs>/*/<name> the files needed(name), and the logs, into <folder>/runs<i>.tar."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("runs*.tar"):
         old.unlink()
     ended = sorted(p.parent for name in ("summary.json", "diverged.txt") for p in runs.glob(f"*/*/{name}"))
-    files = [run / name for run in ended for name in (TEXTS if run.name.startswith("rate-") else TEXTS + TENSORS)]
+    files = [run / name for run in ended for name in needed(run.name)]
     for i, part in enumerate(parts([*filter(Path.is_file, files), *sorted(runs.glob("*.log"))])):
         write_whole(folder / f"runs{i}.tar", partial(_tar, part, runs))
 

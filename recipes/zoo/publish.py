@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpnets.commands.parser import run_command
 
@@ -30,9 +30,17 @@ def publish(name: str, runs: list[str], twins: list[str] | None = None, folder: 
 
 
 def publish_runs(
-    name: str, runs: "list[RunFolder]", twins: "list[RunFolder]", folder: Path, command: str | None = None
+    name: str,
+    runs: "list[RunFolder]",
+    twins: "list[RunFolder]",
+    folder: Path,
+    command: str | None = None,
+    tuning: dict[str, Any] | None = None,
 ) -> "Entry":
-    """Write the weights and the entry that is made of the runs, and return it; command: in place of the first run's."""
+    """Write the weights and the entry that is made of the runs, and return it.
+
+    command: in place of the first run's. tuning: how the rates were chosen, where the twins may have one of their own.
+    """
     from hpnets.atomic_files import read_tensors, sha256_of, write_tensors
     from hpnets.models.cost import cost
     from hpnets.training import load_run
@@ -40,7 +48,7 @@ def publish_runs(
     from recipes.zoo.record import kernel_of, metrics_of, seconds_of, twin_of
 
     seeds = check_same(runs)
-    check_twins(runs, twins)
+    check_twins(runs, twins, own_rate=tuning is not None)
     net, task, summary = load_run(runs[0].path)
     environment, count = json.loads(runs[0].env.read_text()), cost(net, task.input_shape)
     file = f"{name}-{summary['sha256'][:8]}.safetensors"
@@ -65,7 +73,7 @@ def publish_runs(
         products=count.products,
         seconds=seconds_of(runs),
         kernel=kernel_of(runs),
-        twin=twin_of(runs, twins),
+        twin=twin_of(runs, twins, tuning) if twins else None,
         fingerprint=summary["fingerprint"],
     )
     add_entry(entry, folder)
@@ -87,8 +95,11 @@ def check_same(runs: "list[RunFolder]") -> list[int]:
     return seeds
 
 
-def check_twins(runs: "list[RunFolder]", twins: "list[RunFolder]") -> None:
-    """Raise ValueError unless the twins have the runs' options, in the same order, with product: sum."""
+def check_twins(runs: "list[RunFolder]", twins: "list[RunFolder]", own_rate: bool) -> None:
+    """Raise ValueError unless the twins have the runs' options, in the same order, with product: sum.
+
+    own_rate: they may have another learning rate.
+    """
     if not twins:
         return
     wanted = [run.options().to_dict() for run in runs]
@@ -97,6 +108,8 @@ def check_twins(runs: "list[RunFolder]", twins: "list[RunFolder]") -> None:
     given = [run.options().to_dict() for run in twins]
     for o in (*wanted, *given):
         del o["wandb"]
+        if own_rate:
+            del o["optim"]["lr"]
     if wanted != given:
         raise ValueError(
             f"twins are {[str(run.path) for run in twins]}; allowed: the runs with model.product: sum, seed by seed"

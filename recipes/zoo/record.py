@@ -58,10 +58,8 @@ def seconds_of(runs: "Sequence[RunFolder]") -> dict[str, float]:
     return {**(mean_std([run.read_summary()["seconds"] for run in runs]) or {}), "threads": threads}
 
 
-def twin_of(runs: "Sequence[RunFolder]", twins: "Sequence[RunFolder]") -> dict[str, Any] | None:
-    """The record of the additive twins, each compared with the run of its seed; None without twins."""
-    if not twins:
-        return None
+def twin_of(runs: "Sequence[RunFolder]", twins: "Sequence[RunFolder]", tuning: dict[str, Any] | None) -> dict[str, Any]:
+    """The record of the additive twins, each compared with the run of its seed; tuning: how the rates were chosen."""
     summaries = [run.read_summary() for run in twins]
     ours, theirs = ([numbers(run) for run in side] for side in (runs, twins))
     return {
@@ -69,6 +67,7 @@ def twin_of(runs: "Sequence[RunFolder]", twins: "Sequence[RunFolder]") -> dict[s
         "seeds": [run.options().seed for run in twins],
         "metrics": {key: mean_std([side["metrics"][key] for side in summaries]) for key in summaries[0]["metrics"]},
         "kernel": kernel_of(twins),
+        "tuning": tuning and {**tuning, "net_metrics": metrics_of([run.read_summary() for run in runs])},
         "difference": {
             name: mean_std([minus(a.get(name), b.get(name)) for a, b in zip(ours, theirs, strict=True)])
             for name in ours[0]

@@ -13,9 +13,14 @@ Spectra = dict[str, list[list[float]]]
 
 def record_spectra(results: Path, cell: str, runs: "Sequence[RunFolder]", twins: "Sequence[RunFolder]") -> None:
     """Enter a cell's eigenvalues: {"ours": one list for each seed, "twin": the same or []}, descending, four digits."""
+    write_spectra(results, cell, eigenvalues(runs), twins)
+
+
+def write_spectra(results: Path, cell: str, ours: list[list[float]], twins: "Sequence[RunFolder]") -> None:
+    """Enter a cell's eigenvalues `ours`, beside those of the twins' runs."""
     from hpnets.atomic_files import write_text
 
-    spectra = {**read_spectra(results), cell: {"ours": eigenvalues(runs), "twin": eigenvalues(twins)}}
+    spectra = {**read_spectra(results), cell: {"ours": ours, "twin": eigenvalues(twins)}}
     lines = [f"{json.dumps(name)}: {json.dumps(spectra[name])}" for name in sorted(spectra)]
     write_text(results / "spectra.json", "{\n" + ",\n".join(lines) + "\n}\n")
 

@@ -8,7 +8,7 @@ import pytest
 from hpnets.report import by_goal, check_markers
 from recipes.zoo.page import text
 from tests.in_process import run_module
-from tests.report.test_zoo_report import ENTRIES
+from tests.report.test_zoo_report import ENTRIES, points
 from tests.training.runs import ROOT
 
 README = "# Page\n<!-- pretrained -->\nold\n<!-- end pretrained -->\nend\n"
@@ -29,6 +29,14 @@ def test_the_shipped_page_is_of_the_index() -> None:
     page, folder = ROOT / "docs" / "results" / "zoo.md", ROOT / "docs" / "results" / "zoo"
     wanted = text(by_goal(ROOT / "checkpoints" / "index.json"), folder, page)
     assert page.read_text() == wanted, "run: python -m recipes.zoo.page"
+
+
+def test_every_shipped_picture_has_its_points() -> None:
+    for goal, entries in by_goal(ROOT / "checkpoints" / "index.json").items():
+        twins = [entry for entry in entries if entry["twin"]]
+        legend = 2 * bool(twins) + (len(twins) < len(entries))
+        picture = ROOT / "docs" / "results" / "zoo" / f"{goal}.svg"
+        assert points(picture) == 3 * (len(entries) + 2 * len(twins)) + legend, goal
 
 
 def test_page_pictures_and_readme_are_written(zoo: Path) -> None:

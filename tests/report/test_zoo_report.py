@@ -8,7 +8,17 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hpnets.report import best_table, by_goal, draw_metric, draw_spectra, draw_width, metric_of, spread, zoo_table
+from hpnets.report import (
+    best_table,
+    by_goal,
+    draw_metric,
+    draw_spectra,
+    draw_width,
+    metric_of,
+    spread,
+    summary,
+    zoo_table,
+)
 
 
 def entry(name: str, metric: str, mean: float, task: str = "digits", **changes: Any) -> dict[str, Any]:
@@ -26,6 +36,7 @@ def entry(name: str, metric: str, mean: float, task: str = "digits", **changes: 
         "seconds": {"mean": 1.5, "std": 0.1, "threads": 1},
         "kernel": {**kernel, "decay_exponent": None, "decay_r_squared": None},
         "twin": None,
+        "seeds": [0, 1, 2],
         "command": f"python recipes/train.py --model {name}",
         **changes,
     }
@@ -34,6 +45,8 @@ def entry(name: str, metric: str, mean: float, task: str = "digits", **changes: 
 TWIN = {
     "metrics": {"test/accuracy": {"mean": 0.5, "std": 0.1}},
     "difference": {"test/accuracy": {"mean": 0.25, "std": 0.02}},
+    "seeds": [0, 1, 2],
+    "tuning": {"rates": [0.1, 0.3, 1.0], "net": 0.3, "twin": 1.0, "at_edge": ["twin"]},
 }
 ENTRIES = [
     entry("a", "accuracy", 0.75, twin=TWIN),
@@ -71,10 +84,10 @@ def test_other_columns_sort_ascending(index: Path) -> None:
 
 def test_a_row_has_the_twin_and_the_paired_difference() -> None:
     head, rule, row = zoo_table(ENTRIES[:1]).splitlines()
-    assert head.startswith("| checkpoint | accuracy | additive twin | difference |")
+    assert head.startswith("| checkpoint | accuracy | additive twin | difference (95%) | rates, net; twin |")
     assert head.count("|") == rule.count("|") == row.count("|")
     assert row == (
-        "| `a-digits` | 0.75 +- 0.01 | 0.5 +- 0.1 | 0.25 +- 0.02 | 1,000 | 2 (0.5) | 1.5 "
+        "| `a-digits` | 0.75 +- 0.01 | 0.5 +- 0.1 | 0.25 (0.2 to 0.3) | 0.3; 1* | 1,000 | 2 (0.5) | 1.5 "
         "| 0.75 +- 0.01 | 0.75 +- 0.01 | 7 +- 1 | - |"
     )
 
@@ -91,10 +104,37 @@ def test_a_network_that_was_not_tracked_has_dashes() -> None:
     assert zoo_table([{**ENTRIES[1], "kernel": {}}]).endswith("| 1.5 | - | - | - | - |")
 
 
-def test_best_rows_of_each_task(index: Path) -> None:
-    rows = best_table(index, count=2).splitlines()[2:]
-    assert [row.split("|")[1].strip() for row in rows] == ["`cc-digits`", "`a-digits`", "`ee-line`", "`d-line`"]
-    assert "| mse 0.2 +- 0.01 | 2,000 | `python recipes/train.py --model ee` |" in rows[2]
+def test_best_rows_are_the_best_mean_and_the_smallest_that_seeds_cannot_tell_from_it(tmp_path: Path) -> None:
+    near = [entry("near" + "x" * i, "accuracy", 0.895) for i in range(4)]
+    (tmp_path / "index.json").write_text(json.dumps([*ENTRIES, *near]))
+    rows = [[cell.strip() for cell in row.split("|")] for row in best_table(tmp_path / "index.json").splitlines()[2:]]
+    told = "best mean; 4 of 6 others cannot be told from it"
+    assert [(row[1], row[3]) for row in rows[:3]] == [
+        ("`cc-digits`", told),
+        ("`near-digits`", "no"),
+        ("`nearx-digits`", "no"),
+    ]
+    assert rows[3][1:4] == ["`ee-line`", "mse 0.2 +- 0.01", "best mean; 0 of 1 others cannot be told from it"]
+    assert rows[3][5] == "`python recipes/train.py --model ee`"
+
+
+def test_a_published_twin_has_no_row_of_its_own(tmp_path: Path) -> None:
+    twin = entry("a_sum", "accuracy", 0.99, model={"name": "a", "product": "sum"})
+    (tmp_path / "index.json").write_text(json.dumps([*ENTRIES, twin]))
+    assert names(by_goal(tmp_path / "index.json")["digits-accuracy"]) == ["cc", "a", "bbb"]
+
+
+def test_the_summary_says_what_is_told_apart_and_what_is_not() -> None:
+    unclear = {**TWIN, "difference": {"test/accuracy": {"mean": 0.01, "std": 0.02}}, "tuning": None}
+    text = summary("digits-accuracy", [ENTRIES[2], ENTRIES[0], entry("u", "accuracy", 0.7, twin=unclear)])
+    assert "Of 2 networks with a product and an additive twin, 1 of which were not tuned as much" in text
+    assert "the product gains at 1 (`a` 0.25 (0.2 to 0.3)) and loses at none." in text
+    assert "At the other 1 nothing can be told apart" in text
+    assert "at most 20% of the FLOPs" in text
+    assert text.endswith("The best mean is that of `cc`, 0.9 +- 0.01, from which the seeds cannot tell 0 of 2 others.")
+    lower = {**TWIN, "metrics": {}, "difference": {"test/mse": {"mean": 0.25, "std": 0.02}}}
+    loss = summary("line-mse", [entry("d", "mse", 0.3, twin=lower)])
+    assert "gains at none and loses at 1 (`d` 0.25" in loss
 
 
 def test_numbers_as_text() -> None:
@@ -108,13 +148,24 @@ def texts(path: Path) -> set[str]:
     return {"".join(element.itertext()) for element in ElementTree.parse(path).iter() if element.tag.endswith("}text")}
 
 
-def test_the_metric_against_parameters_names_every_network(tmp_path: Path) -> None:
+def points(path: Path) -> int:
+    """The coloured markers that lie within a picture: a dot and two caps for each mean, and a dot a legend entry."""
+    svg = ElementTree.parse(path).getroot()
+    width, height = (float(size) for size in svg.attrib["viewBox"].split()[2:])
+    marks = [e.attrib for e in svg.iter() if e.tag.endswith("}use") and "fill: #" in e.attrib["style"]]
+    return sum(0 < float(m["x"]) < width and 0 < float(m["y"]) < height for m in marks)
+
+
+def test_every_network_has_its_points(tmp_path: Path) -> None:
     draw_metric(ENTRIES[:3], tmp_path / "a.svg")
-    assert {"a", "bbb", "cc", "parameters", "additive twin"} <= texts(tmp_path / "a.svg")
+    assert {"a", "bbb", "cc", "additive twin", "no twin"} <= texts(tmp_path / "a.svg")
     draw_metric(ENTRIES[:3], tmp_path / "b.svg")
+    assert points(tmp_path / "a.svg") == 3 * (3 + 2) + 3
     assert (tmp_path / "a.svg").read_text() == (tmp_path / "b.svg").read_text()  # the same numbers are the same file
-    draw_metric(ENTRIES[3:], tmp_path / "line.svg")
-    assert "test/mse, mean and std of 3 seeds" in texts(tmp_path / "line.svg")
+    draw_metric(ENTRIES[3:4], tmp_path / "line.svg")
+    assert "test/mse, mean and std of the seeds" in texts(tmp_path / "line.svg")
+    assert not {"additive twin", "with a product"} & texts(tmp_path / "line.svg")  # of which there is no point
+    assert points(tmp_path / "line.svg") == 3 + 1
 
 
 def test_spectra_have_a_panel_a_network(tmp_path: Path) -> None:
@@ -137,14 +188,3 @@ def test_the_last_column_is_that_of_accuracy_under_attack() -> None:
     assert [line.rsplit("| ", 1)[1] for line in lines] == ["robust |", "--- |", "0.8 (0.7) |", "- |", "- |"]
     assert {line.count("|") for line in lines} == {plain.splitlines()[0].count("|") + 1}
     assert zoo_table(ENTRIES[:3], {"": "robust", "other": "0.1"}) == zoo_table(ENTRIES[:3], {}) == plain
-
-
-def test_one_entry_is_seen_on_its_log_axis_and_the_legend_has_no_other_kind(tmp_path: Path) -> None:
-    """Its marker and caps, beside the marker of the legend; matplotlib leaves out what lies outside of the axes."""
-    entry = next(entry for entry in ENTRIES if entry["twin"])
-    draw_metric([entry], tmp_path / "pair.svg")
-    draw_metric([{**entry, "twin": None}], tmp_path / "alone.svg")
-    pair, alone = ((tmp_path / f"{name}.svg").read_text() for name in ("pair", "alone"))
-    assert ("no twin" in pair, "no twin" in alone) == (False, True)
-    assert ("additive twin" in pair, "additive twin" in alone) == (True, False)
-    assert len(re.findall("<use[^>]*fill: #7f7f7f", alone)) == 4
