@@ -1,7 +1,6 @@
 """Tables and pictures of the zoo from an index written by hand."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
