@@ -9,7 +9,9 @@ def check_labels(labels: object, n: int, classes: int | None = None) -> Tensor:
     """The labels; ValueError unless they are integers (n,) of two classes or more, of exactly `classes` if given."""
     fits = isinstance(labels, Tensor) and labels.shape == (n,) and not labels.is_floating_point()
     if not fits or (isinstance(labels, Tensor) and labels.is_complex()):
-        given = f"{labels.dtype} of shape {tuple(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__
+        given = (
+            f"{labels.dtype} of shape {tuple(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__
+        )
         raise ValueError(f"labels is {given}; allowed: a tensor of integers ({n},), the class of each point")
     assert isinstance(labels, Tensor)
     seen = len(labels.unique())

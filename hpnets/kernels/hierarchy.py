@@ -47,12 +47,13 @@ def nth_kernel(
         K_inf = K + a^T K4 a - y^T Q y = K + <H^-1 S, K4>,   a = H^-1 y,   H Q + Q H = K4 H^-1,   H S + S H = y y^T
         K3(., ., x_k) = DK [g_k],   K4(., ., x_k, x_l) = DK3(., ., x_k) [g_l],   g_k = df(x_k)/dtheta
 
-    with H = K(X, X), DK [v] the derivative of K(., .) along v. K4 is never stored: with C = H^-1 S, whose symmetric part is
-    a a^T / 2, and d = sum_k a_k g_k the way that the linearised network goes,
+    with H = K(X, X), DK [v] the derivative of K(., .) along v. K4 is never stored: with C = H^-1 S, whose symmetric
+    part is a a^T / 2, and d = sum_k a_k g_k the way that the linearised network goes,
 
         <C, K4> = 1/2 D^2 K [d, d] + DK [sum_kl C_kl (d^2 f(x_k)/dtheta^2) g_l]
 
-    which nested jvp of J, K = J J^T, gives at the cost of a few kernels. docs/concepts/label-aware-kernels.md derives it.
+    which nested jvp of J, K = J J^T, gives at the cost of a few kernels. The derivation is in
+    docs/concepts/label-aware-kernels.md.
 
     Args:
         nets: networks of one output drawn independently, over which K and K4 are averaged, in float64 and eval mode.
@@ -138,9 +139,7 @@ def _change(net: nn.Module, points: Tensor, a: Tensor, C: Tensor) -> tuple[Tenso
     return _both(J1, J), _both(bent, J) + square, _both(J2, J) + 2 * square, difference
 
 
-def _curved(
-    output: Callable[[Params, Tensor], Tensor], theta: Params, points: Tensor, tangents: Params
-) -> Params:
+def _curved(output: Callable[[Params, Tensor], Tensor], theta: Params, points: Tensor, tangents: Params) -> Params:
     """sum_k (d^2 f(x_k)/dtheta^2) v_k, v_k the k-th tangent: one reverse pass over forward ones."""
 
     def slopes(params: Params) -> Tensor:

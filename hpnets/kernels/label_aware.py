@@ -1,4 +1,4 @@
-"""Kernels that know labels by regression: what two labels have to do with each other, told by features of two points."""
+"""Kernels that know labels by regression: whether two labels agree, told by features of the two points."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,8 @@ from hpnets.validate import at_least, finite, require_shape
 class HRKernel:
     r"""K(x, x') + r Z(x, x'), Z in units of the kernel: a regression of y_i y_j on features of pairs of points.
 
-        Z(x, x') = c (w_0 + sum_k w_k phi_k(x, x')),   w = argmin sum_(i<j) (y_i y_j - w_0 - sum_k w_k phi_k(x_i, x_j))^2
+        Z(x, x') = c (w_0 + sum_k w_k phi_k(x, x'))
+        w = argmin sum_(i<j) (y_i y_j - w_0 - sum_k w_k phi_k(x_i, x_j))^2
         phi = K(x, x'), <x, x'>, cos(x, x'), |x - x'|^2, p_k p'_k, |p_k - p'_k|,   k = 1..components
         c = mean K(x_i, x_i)
 
@@ -58,7 +59,7 @@ class HRKernel:
         return K if r == 0 else K.double() + r * self.scale * self.similarity(x1, x2, K)
 
     def similarity(self, x1: Tensor, x2: Tensor, K: Tensor | None = None) -> Tensor:
-        """The regression's guess of y y' for all pairs, (N1, N2), float64; K: the kernel of the pairs, if it is known."""
+        """The regression's guess of y y' for all pairs, (N1, N2), float64; K: their kernel, if it is known."""
         phi = self.features(x1, x2, self.kernel(x1, x2) if K is None else K)
         return phi @ self.weights.to(phi)
 
@@ -75,7 +76,7 @@ class HRKernel:
         return torch.cat([torch.stack(each, dim=2), products, apart], dim=2)
 
     def _fit(self, phi: Tensor, labels: Tensor) -> Tensor:
-        """w, by least squares on all pairs i < j; of least norm in units of each feature's size where it is not unique."""
+        """w, by least squares on all pairs i < j; of least norm where it is not unique."""
         i, j = torch.triu_indices(len(labels), len(labels), 1).to(labels.device)
         agree = torch.where(labels[i] == labels[j], 1.0, -1.0).to(phi)
         rows = phi[i, j]

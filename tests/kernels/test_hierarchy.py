@@ -104,7 +104,10 @@ def test_kinks_are_told() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda net: nth_kernel([net], X, Y), r"labels is torch.float64 of shape \(5,\); allowed: a tensor of integers"),
+        (
+            lambda net: nth_kernel([net], X, Y),
+            r"labels is torch.float64 of shape \(5,\); allowed: a tensor of integers",
+        ),
         (lambda net: nth_kernel([net], X, torch.arange(5)), "labels has 5 classes; allowed: exactly 2"),
         (lambda net: nth_kernel([net], X[[0, 0, 1, 2, 3]], LABELS), "5 points is singular: its least eigenvalue"),
         (lambda net: nth_kernel([], X, LABELS), "nets is empty"),

@@ -76,7 +76,7 @@ def test_the_positive_part() -> None:
     with pytest.raises(ValueError, match="not positive semi-definite"):
         KernelPredictor(K, y)
     fitted = KernelPredictor(part.kernel, y).flow(math.inf).values
-    l, v = torch.linalg.eigh(K)
+    v = torch.linalg.eigh(K).eigenvectors
     torch.testing.assert_close(part.cross @ fitted, v[:, 2:] @ v[:, 2:].T @ y)
     assert positive_part(K @ K).share < 1e-12
 
@@ -84,7 +84,10 @@ def test_the_positive_part() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: HRKernel(gaussian, X, LABELS.double()), r"labels is torch.float64 of shape \(24,\); allowed: a tensor"),
+        (
+            lambda: HRKernel(gaussian, X, LABELS.double()),
+            r"labels is torch.float64 of shape \(24,\); allowed: a tensor",
+        ),
         (lambda: HRKernel(gaussian, X, LABELS[:5]), r"labels is torch.int64 of shape \(5,\)"),
         (lambda: HRKernel(gaussian, X, LABELS[:, None]), r"shape \(24, 1\)"),
         (lambda: HRKernel(gaussian, X, LABELS.tolist()), "labels is list"),

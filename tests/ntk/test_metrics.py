@@ -273,7 +273,9 @@ def test_centred_metrics_are_those_of_hkh() -> None:
     a, b, c = (h @ psd(seed) @ h for seed in (1, 0, 2))
     t = track(**{name: psd(seed) + mean for name, seed in (("k_t", 1), ("k_0", 0), ("k_last", 2))})
     l = torch.linalg.eigvalsh(a).flip(0)[:-1]
-    centred = {name.removeprefix("centred_"): value for name, value in measure(t, METRICS).items() if "centred_" in name}
+    centred = {
+        name.removeprefix("centred_"): value for name, value in measure(t, METRICS).items() if "centred_" in name
+    }
     assert centred["drift"] == pytest.approx(metrics.relative_drift(a, b))
     assert centred["cosine_drift"] == pytest.approx(metrics.distance(a, b))
     assert centred["velocity"] == pytest.approx(metrics.velocity(a, c, 5))
@@ -289,7 +291,9 @@ def test_centred_metrics_are_those_of_hkh() -> None:
 
 def test_what_is_measured_by_default_stays() -> None:
     names = metrics.available_metrics(torch.nn.functional.one_hot(CLASSES))
-    assert not [name for name in names if name.startswith(("centred_", "step_")) or name.endswith(("same", "different"))]
+    assert not [
+        name for name in names if name.startswith(("centred_", "step_")) or name.endswith(("same", "different"))
+    ]
     assert "local_elasticity" in names
     assert metrics.check_possible(["step_elasticity"], torch.nn.functional.one_hot(CLASSES)) == ["step_elasticity"]
     for targets in (None, torch.ones(12, 1)):

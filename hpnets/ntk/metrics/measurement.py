@@ -114,8 +114,8 @@ def check_possible(names: Iterable[str], targets: Tensor | None) -> list[str]:
     if wrong:
         given = "there are none" if targets is None else f"these are {tuple(targets.shape)}"
         raise ValueError(
-            f"metrics has {', '.join(map(repr, wrong))}, which compare with targets: {given}; allowed: targets, one-hot "
-            "of two classes or more for elasticities, or other metrics"
+            f"metrics has {', '.join(map(repr, wrong))}, which compare with targets: {given}; allowed: targets, "
+            "one-hot of two classes or more for elasticities, or other metrics"
         )
     return names
 

@@ -83,7 +83,11 @@ def _loss(f: Tensor, label: Tensor) -> Tensor:
 def _check_classes(labels: Tensor, outputs: Tensor) -> None:
     """Raise ValueError unless the labels are classes of these outputs."""
     classes = max(outputs.shape[1], 2)
-    if labels.is_floating_point() or labels.shape != outputs.shape[:1] or not 0 <= labels.min() <= labels.max() < classes:
+    if (
+        labels.is_floating_point()
+        or labels.shape != outputs.shape[:1]
+        or not 0 <= labels.min() <= labels.max() < classes
+    ):
         raise ValueError(
             f"labels is {labels.dtype} of shape {tuple(labels.shape)}, {labels.min()} to {labels.max()}; allowed: "
             f"integers ({len(outputs)},) from 0 to {classes - 1}, classes of the {outputs.shape[1]} outputs"
