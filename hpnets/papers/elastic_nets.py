@@ -66,8 +66,10 @@ def elasticities(net: nn.Module, train_x: Tensor, probe: Part, steps: int) -> di
 
 
 def shown(e: Elasticity) -> dict[str, float]:
-    """same, different, their difference and the ratio."""
-    return {"same": e.same, "different": e.different, "apart": e.same - e.different, "ratio": e.ratio}
+    """same, different, their difference, the ratio, and the ratio of their positive parts, which is at most 1."""
+    s, d = max(e.same, 0.0), max(e.different, 0.0)
+    cut = s / (s + d) if s + d else math.nan
+    return {"same": e.same, "different": e.different, "apart": e.same - e.different, "ratio": e.ratio, "cut": cut}
 
 
 @torch.no_grad()
@@ -92,8 +94,8 @@ def trained(
     train(net, train_part, lr, epochs, seed)
     (loss, _), (_, accuracy) = scores(net, validation), scores(net, test)
     if loss == math.inf:
-        return {"validation": loss, "accuracy": accuracy, "start": start, "end": start, "gain": math.nan}
+        return {"validation": loss, "accuracy": accuracy, "start": start}
     end = elasticities(net, train_part.x, few, steps)
-    gains = {f"{name} gain": end[name]["ratio"] - start[name]["ratio"] for name in ("kernel", "step")}
-    gain = end["kernel"]["apart"] - start["kernel"]["apart"]
-    return {"validation": loss, "accuracy": accuracy, "start": start, "end": end, "gain": gain, **gains}
+    gains = {f"{key} gain": end["kernel"][key] - start["kernel"][key] for key in ("ratio", "cut", "apart")}
+    gains["step gain"] = end["step"]["ratio"] - start["step"]["ratio"]
+    return {"validation": loss, "accuracy": accuracy, "start": start, "end": end, **gains}

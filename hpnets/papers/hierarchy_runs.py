@@ -21,7 +21,7 @@ def flow(net: nn.Module, x: Tensor, y: Tensor, rate: float) -> tuple[nn.Module, 
     optimizer = torch.optim.SGD(moved.parameters(), rate)
     for step in range(STEPS):
         loss = (moved(x) - target).square().sum() / 2
-        if float(loss) < LOSS * float(y.square().sum()) / 2:
+        if float(loss.detach()) < LOSS * float(y.square().sum()) / 2:
             return moved, step
         optimizer.zero_grad()
         loss.backward()

@@ -41,9 +41,16 @@ class Sizes:
 
 
 FEW = replace(Sizes(), seeds=3, kernel_seeds=3, pairs=("digits 3-8", "digits 4-9"), networks=("mlp",), samples=120)
-FEWER = replace(FEW, hierarchy_pairs=("digits 3-8",), widths=(32, 128), draws=1, points=12, probe=100, steps=20)
+FEWER = replace(FEW, hierarchy_pairs=("digits 3-8",), widths=(32, 128), draws=1, points=12, probe=60, steps=10)
 QUICK = replace(
-    FEWER, trained_pairs=("digits 3-8",), conv_pairs=("digits 3-8",), conv_epochs=4, side=8, rates=(1e-3, 3e-3)
+    FEWER,
+    conv_rates=(3e-3, 1e-2),
+    trained_pairs=("digits 3-8",),
+    conv_pairs=("digits 3-8",),
+    conv_epochs=3,
+    side=8,
+    rates=(1e-3, 3e-3),
+    epochs=20,
 )
 LEAST = replace(
     QUICK, samples=20, rates=(1e-3,), conv_rates=(3e-3,), kernel_seeds=1, widths=(8, 16), points=4, probe=12, steps=4
