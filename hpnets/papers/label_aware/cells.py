@@ -6,7 +6,7 @@ from typing import Any
 from hpnets.papers.elastic_nets import drawn, trained
 from hpnets.papers.hierarchy_runs import compare
 from hpnets.papers.image_pairs import image_pair
-from hpnets.papers.label_aware.sizes import CONVOLUTIONAL, PRODUCTS, STRENGTHS, Sizes
+from hpnets.papers.label_aware.sizes import PRODUCTS, STRENGTHS, Sizes
 from hpnets.papers.labelled_kernels import regression
 from hpnets.study import Cell, grid
 
@@ -18,7 +18,7 @@ def cells(sizes: Sizes) -> list[Cell]:
     seeds = tuple(range(sizes.seeds))
     run: Measured = {"seed": seeds, "held": sizes.held, "probe": sizes.probe, "steps": sizes.steps}
     conv: Measured = {"images": sizes.conv_images, "epochs": sizes.conv_epochs, "side": sizes.side, **run}
-    made = grid(trained, network=with_twins(CONVOLUTIONAL), pair=sizes.conv_pairs, lr=sizes.conv_rates, **conv)
+    made = grid(trained, network=with_twins(sizes.convolutional), pair=sizes.conv_pairs, lr=sizes.conv_rates, **conv)
     flat: Measured = {"images": sizes.images, "epochs": sizes.epochs, "side": 0, **run}
     names = ("mlp", *with_twins(PRODUCTS))
     made += grid(trained, network=names, pair=sizes.trained_pairs, lr=sizes.rates, **flat)

@@ -7,7 +7,7 @@ from typing import Any
 
 from hpnets.papers.elastic_nets import trained
 from hpnets.papers.label_aware.cells import hierarchy
-from hpnets.papers.label_aware.sizes import CONVOLUTIONAL, PRODUCTS, STRENGTHS, Sizes
+from hpnets.papers.label_aware.sizes import PRODUCTS, STRENGTHS, Sizes
 from hpnets.papers.labelled_kernels import regression
 from hpnets.statistics import estimate, mean, standard_error
 from hpnets.study import (
@@ -103,7 +103,7 @@ def training_claims(sizes: Sizes) -> list[Claim]:
             formula="S_ij = |change of f(x_j)| / |change of f(x_i)| after a step at x_i",
         )
     )
-    for net, on in (*((net, pairs) for net in PRODUCTS), *((net, few) for net in CONVOLUTIONAL)):
+    for net, on in (*((net, pairs) for net in PRODUCTS), *((net, few) for net in sizes.convolutional)):
         says = f"The kernel of a product becomes more locally elastic than that of its additive twin: {net}"
         statistic = partial(product, network=net, pairs=on)
         text = "gain: the ratio after training less at the start, 1 where d < 0, each at its best rate"
@@ -203,7 +203,7 @@ def abstract(results: Results, sizes: Sizes) -> list[str]:
     cosine, error = (mean(itertools.chain(*most[name].values())) for name in (COSINE, ERROR))
     gains = {net: gained(results, net, sizes.trained_pairs)[GAIN].values() for net in ("mlp", PRODUCTS[0])}
     words = ", ".join(f"{min(g):.3f} to {max(g):.3f} ({net})" for net, g in gains.items())
-    on = {**dict.fromkeys(PRODUCTS, sizes.trained_pairs), **dict.fromkeys(CONVOLUTIONAL, sizes.conv_pairs)}
+    on = {**dict.fromkeys(PRODUCTS, sizes.trained_pairs), **dict.fromkeys(sizes.convolutional, sizes.conv_pairs)}
     more = {net: product(results, net, pairs)[LESS] for net, pairs in on.items()}
     return [
         f"A regression of label agreement on features of pairs, added to the NTK, raises its ratio of local elasticity "
