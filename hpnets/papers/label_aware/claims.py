@@ -78,7 +78,7 @@ def hierarchy_claims(sizes: Sizes) -> list[Claim]:
             Above(COSINE, 0.9, each=True) & Below(ERROR, 1, each=True),
         ),
         of(
-            f"It predicts what the trained network says of other images better than the fixed kernel (width {width})",
+            f"Regression with its kernel is nearer to what is trained, on other images, than with K (width {width})",
             partial(predicted, width=width),
             Below(LINEARISED, 1).contradicted_if_reversed(),
         ),
@@ -198,7 +198,7 @@ def abstract(results: Results, sizes: Sizes) -> list[str]:
     """Four sentences."""
     ratios = by_r(results, "ratio").values()
     ends = [mean(v for values in ratios for v in values[r]) for r in (0.0, STRENGTHS[-1])]
-    least = accuracy(results, STRENGTHS[1])
+    least, share = accuracy(results, STRENGTHS[1]), mean(negative(results)[NEGATIVE])
     most = predicted(results, max(sizes.widths))
     cosine, error = (mean(itertools.chain(*most[name].values())) for name in (COSINE, ERROR))
     gains = {net: gained(results, net, sizes.trained_pairs)[GAIN].values() for net in ("mlp", PRODUCTS[0])}
@@ -209,7 +209,7 @@ def abstract(results: Results, sizes: Sizes) -> list[str]:
         f"A regression of label agreement on features of pairs, added to the NTK, raises its ratio of local elasticity "
         f"from {ends[0]:.3f} to {ends[1]:.3f} at r = {STRENGTHS[-1]:g}; at r = {STRENGTHS[1]:g} accuracy changes by "
         f"{least['all'][f'at r = {STRENGTHS[1]:g}']:+.4f}, and by {least['all'][f'at r = {STRENGTHS[-1]:g}']:+.3f} at "
-        f"r = {STRENGTHS[-1]:g}, where the kernel is no longer positive semi-definite.",
+        f"r = {STRENGTHS[-1]:g}, where {share:.1%} of the eigenvalues' sum is negative.",
         f"The neural tangent hierarchy, solved at the start alone, gives the change of a width-{max(sizes.widths)} "
         f"network's kernel in training with cosine {cosine:.3f} and relative error {error:.2f}.",
         f"Training raises the ratio by {words}, the means of the pairs.",

@@ -15,33 +15,40 @@ from hpnets.study.charts import categories, seeds_and_mean
 def figures(results: Results, sizes: Sizes) -> list[Figure]:
     """All figures, in order."""
     of = {"ratio": "local elasticity", "accuracy": "test accuracy", "negative": "share of negative eigenvalues"}
-    rows = [
+    table = [
         (name, f"{r:g}", *(spread(by_r(results, key)[name][r]) for key in of))
         for name in by_r(results, "ratio")
         for r in STRENGTHS
     ]
     keys = ("cosine", "error", "moved", "linearised", "hierarchy", "disagreement")
-    columns: dict[str, tuple[str, ...]] = {key: (key,) for key in keys}
+    measures: dict[str, tuple[str, ...]] = {key: (key,) for key in keys}
+    columns, rows = min(2, len(sizes.trained_pairs)), -(-len(sizes.trained_pairs) // 2)
     return [
         Figure(
             "K + r Z",
             "Ratio over test images; accuracy of the positive part, its ridge chosen on validation.",
             ("kernel, pair", "r", *of.values()),
-            tuple(rows),
+            tuple(table),
             Picture("regression.svg", "K + r Z", partial(draw_regression, results), 2),
         ),
         Figure(
             "The hierarchy",
             "Of the kernel's change dK: cosine and relative error; moved: |dK| / |K|; of f on other images: errors of "
             "the fixed kernel and of the hierarchy's; disagreement: second derivative of K against its difference.",
-            *spread_table(results.of(hierarchy), ("pair", "width"), columns),
+            *spread_table(results.of(hierarchy), ("pair", "width"), measures),
             Picture("hierarchy.svg", "The hierarchy over width", partial(draw_hierarchy, results), 2),
         ),
         Figure(
             "Trained networks",
             "At the rate that validation chose. s, d: means of K_ij / (K_ii K_jj)^1/2 over pairs of one class, of two.",
             *trained_table(results),
-            Picture("trained.svg", "Elasticity before and after", partial(draw_trained, results, sizes), 2, 2),
+            Picture(
+                "trained.svg",
+                "Elasticity from start to end, which is marked",
+                partial(draw_trained, results, sizes),
+                columns,
+                rows,
+            ),
         ),
     ]
 
@@ -90,13 +97,12 @@ def draw_hierarchy(results: Results, axes: list[Any]) -> None:
 
 
 def draw_trained(results: Results, sizes: Sizes, axes: list[Any]) -> None:
-    """Same against different, an arrow a network from its start to its end, means of the seeds; a pair on each axes."""
+    """s over d, a line for each network from its start to its end, which is marked; means of the seeds."""
     for a, pair in zip(axes, sizes.trained_pairs, strict=False):
         networks = list(results.of(trained, pair=pair).split("network"))
         for network, style in categories(networks).items():
             of = at_best(results, network, pair)
             ends = [[mean(of.values(at, "kernel", part)) for part in ("different", "same")] for at in ("start", "end")]
-            line = {**style, "linestyle": "-", "marker": ""}
+            line = {**style, "linestyle": "-", "markersize": 7, "markevery": [1]}
             a.plot(*zip(*ends, strict=True), label=network, **line)
-            a.plot(*ends[1], color=style["color"], marker=style["marker"], ms=7)
         a.set(title=pair, xlabel="d, mean similarity of two classes", ylabel="s, of one class")
