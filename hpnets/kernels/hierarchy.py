@@ -130,7 +130,8 @@ def _change(net: nn.Module, points: Tensor, a: Tensor, C: Tensor) -> tuple[Tenso
     d = {name: torch.tensordot(a, g[:n], 1) for name, g in J.items()}
     pulled = {name: torch.tensordot(C, g[:n], 1) for name, g in J.items()}
     u = _curved(output, theta, points[:n], pulled)
-    J1, J2 = jvp(lambda p: jvp(jacobian, (p,), (d,))[1], (theta,), (d,))
+    first = jvp(lambda p: jvp(jacobian, (p,), (d,))[1], (theta,), (d,))
+    J1, J2 = first[0], first[1]
     Ju = jvp(jacobian, (theta,), (u,))[1]
     bent = {name: J2[name] / 2 + Ju[name] for name in J}
     steps = [_gram(jacobian(_moved(theta, d, sign * PART))) for sign in (1, -1)]

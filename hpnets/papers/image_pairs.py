@@ -10,7 +10,6 @@ from torch import Tensor
 from hpnets.papers.seeds import seed_for
 from hpnets.tasks import create_task
 from hpnets.tasks.samples import Samples
-from hpnets.validate import require
 
 
 class Part(NamedTuple):
@@ -35,8 +34,8 @@ def image_pair(pair: str, sizes: tuple[int, int, int], seed: int, side: int = 0)
     """
     name, _, classes = pair.partition(" ")
     first, _, second = classes.partition("-")
-    fits = first.isdigit() and second.isdigit() and first != second
-    require(fits, "pair", pair, "a task and two of its classes, such as 'digits 3-8'")
+    if not (first.isdigit() and second.isdigit() and first != second):
+        raise ValueError(f"pair is {pair!r}; allowed: a task and two of its classes, such as 'digits 3-8'")
     generator = torch.Generator().manual_seed(seed_for(f"images {pair}", seed))
     parts = zip(_splits(name), sizes, strict=True)
     return tuple(_part(s, (int(first), int(second)), n, side, generator) for s, n in parts)  # type: ignore[return-value]

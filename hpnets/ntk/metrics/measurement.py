@@ -1,6 +1,6 @@
 """The metrics by name: numbers of one measurement of a kernel in training."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -31,7 +31,7 @@ class Measurement:
     targets: Tensor | None = None
     net: nn.Module | None = None
     x: Tensor | None = None
-    params: dict[str, Tensor] | None = None
+    params: Mapping[str, Tensor] | None = None
     results: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property

@@ -1,6 +1,7 @@
 """Local elasticity of the network itself: a step of training at one sample, and what it moves at the others."""
 
 import copy
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,7 @@ from hpnets.ntk.metrics.measurement import Measurement, register_metric
 SHARE = 0.1
 
 
-def _read(m: Measurement) -> tuple[nn.Module, Tensor, Tensor, float, Params | None]:
+def _read(m: Measurement) -> tuple[nn.Module, Tensor, Tensor, float, Mapping[str, Tensor] | None]:
     if m.net is None or m.x is None:
         raise ValueError("net is None; allowed: the network and its inputs x, for a metric that takes steps")
     return m.net, m.x, m.y.argmax(1), SHARE, m.params
@@ -27,7 +28,7 @@ def _read(m: Measurement) -> tuple[nn.Module, Tensor, Tensor, float, Params | No
 @register_metric("step_elasticity_same", _read, lambda e: e.same, two_classes, by_default=False)
 @register_metric("step_elasticity", _read, lambda e: e.ratio, two_classes, by_default=False)
 def step_elasticity(
-    net: nn.Module, x: Tensor, labels: Tensor, share: float = SHARE, params: Params | None = None
+    net: nn.Module, x: Tensor, labels: Tensor, share: float = SHARE, params: Mapping[str, Tensor] | None = None
 ) -> Elasticity:
     r"""The means over pairs of one class, and of two, of S_ij, the change of f at x_j after a step at x_i:
 

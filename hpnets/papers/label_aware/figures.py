@@ -69,8 +69,8 @@ def trained_table(results: Results) -> tuple[tuple[str, ...], tuple[tuple[str, .
     rows = []
     for network, pair in results.of(trained).split("network", "pair"):
         of = at_best(results, network, pair)
-        paths = (("start", "kernel", "ratio"), ("end", "kernel", "ratio"), ("end", "kernel", "same"))
-        paths += (("end", "kernel", "different"), ("end", "step", "ratio"))
+        paths = [("start", "kernel", "ratio"), ("end", "kernel", "ratio"), ("end", "kernel", "same")]
+        paths += [("end", "kernel", "different"), ("end", "step", "ratio")]
         numbers = [spread(of.values("accuracy")), *(spread(of.values(*path)) for path in paths)]
         rows.append((network, pair, f"{of.items[0].options['lr']:g}", *numbers))
     return head, tuple(rows)

@@ -44,5 +44,7 @@ FEW = replace(Sizes(), seeds=3, kernel_seeds=3, pairs=("digits 3-8", "digits 4-9
 FEWER = replace(FEW, hierarchy_pairs=("digits 3-8",), widths=(32, 128), draws=1, points=12, probe=60, steps=10)
 FAST = replace(FEWER, conv_rates=(3e-3, 1e-2), conv_epochs=3, side=8, rates=(1e-3, 3e-3), epochs=20)
 QUICK = replace(FAST, trained_pairs=("digits 3-8",), conv_pairs=("digits 3-8",))
-LEAST = replace(QUICK, samples=20, rates=(1e-3,), conv_rates=(3e-3,), kernel_seeds=1, widths=(4, 8), points=4, probe=12)
+LEAST = replace(
+    QUICK, samples=20, rates=(1e-3,), conv_rates=(3e-3,), kernel_seeds=1, widths=(16, 32), points=4, probe=12
+)
 TINY = replace(LEAST, images=20, epochs=1, conv_images=16, conv_epochs=1, held=20, steps=4, convolutional=("pinet",))
