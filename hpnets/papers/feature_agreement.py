@@ -7,13 +7,13 @@ from torch import Tensor
 
 from hpnets.attacks import attack
 from hpnets.options import AttackOptions
+from hpnets.papers.boxed_pairs import BoxedPair
 from hpnets.papers.feature_machines import TOP, Kernel, accuracies, centred
-from hpnets.papers.image_pairs import Pair
 from hpnets.statistics import spread
 from hpnets.study import Results
 
 
-def compared(kernels: dict[str, Kernel], pair: Pair, eps: float, steps: int, seed: int) -> dict[str, Any]:
+def compared(kernels: dict[str, Kernel], pair: BoxedPair, eps: float, steps: int, seed: int) -> dict[str, Any]:
     """ "noise" by kernel; "attacked" by "one by other"; "overlap", "centred overlap" by "one, other"; "chance".
 
     Accuracies are of the machine of one, under noise and at the worst points of the machine of the other.

@@ -13,7 +13,7 @@ from hpnets.models import create_model
 from hpnets.ntk import ntk
 from hpnets.ntk.metrics import top_k_mass
 from hpnets.options import AttackOptions
-from hpnets.papers.image_pairs import Pair, Part
+from hpnets.papers.boxed_pairs import BoxedPair, BoxedPart
 from hpnets.papers.sized_networks import build
 from hpnets.theory import limit_kernel
 
@@ -49,7 +49,7 @@ def make_net(network: str, shape: tuple[int, ...], width: int, seed: int) -> nn.
 class Kernel:
     """The kernel of a network: its limit, or where `width` is not 0 its own at that width."""
 
-    def __init__(self, network: str, pair: Pair, width: int, seed: int) -> None:
+    def __init__(self, network: str, pair: BoxedPair, width: int, seed: int) -> None:
         self.x, self.empirical = pair.train.x, width > 0
         self.net = make_net(network, tuple(self.x.shape[1:]), width or 1, seed).to(self.x.device)
         self.K = ntk(self.net, self.x, outputs="trace") if self.empirical else self._limit(self.x, None)
@@ -69,7 +69,7 @@ class Kernel:
         return limit_kernel(self.net[1], a.flatten(1), None if b is None else b.flatten(1)).ntk  # type: ignore[index]
 
 
-def accuracies(f: Machine, part: Part, box: Box, eps: float, steps: int, seed: int) -> Measured:
+def accuracies(f: Machine, part: BoxedPart, box: Box, eps: float, steps: int, seed: int) -> Measured:
     """Of a classifier: clean, under noise of the radius, and under pgd."""
     noise = AttackOptions(eps, "noise", seed=seed)
     options = AttackOptions(eps, steps=steps, seed=seed)
@@ -86,7 +86,7 @@ def chosen(group: tuple[int, int], rank: int) -> list[int]:
     return sorted({first + round(i * (last - first) / max(1, count - 1)) for i in range(count)})
 
 
-def by_rank(kernel: Kernel, part: Part, box: Box, eps: float, steps: int) -> Measured:
+def by_rank(kernel: Kernel, part: BoxedPart, box: Box, eps: float, steps: int) -> Measured:
     """Of some features of each group: rank, accuracy and margin, clean and attacked; a list for each group."""
     made: Measured = {}
     for name, group in GROUPS.items():
@@ -96,7 +96,7 @@ def by_rank(kernel: Kernel, part: Part, box: Box, eps: float, steps: int) -> Mea
     return made
 
 
-def feature(kernel: Kernel, rank: int, part: Part, box: Box, eps: float, steps: int) -> Measured:
+def feature(kernel: Kernel, rank: int, part: BoxedPart, box: Box, eps: float, steps: int) -> Measured:
     """How useful and how robust one feature is; `step_size` is half of the radius, as its gradient hardly turns."""
     f = kernel.machine(kernel.features.coefficients([rank]))
     at = attack(f, part.x, part.y, box, AttackOptions(eps, steps=steps, step_size=0.5))
@@ -106,7 +106,7 @@ def feature(kernel: Kernel, rank: int, part: Part, box: Box, eps: float, steps: 
     return {"rank": rank, "robust": at.accuracy, **shown}
 
 
-def gradient_map(f: Machine, part: Part) -> list[list[float]]:
+def gradient_map(f: Machine, part: BoxedPart) -> list[list[float]]:
     """The mean of y df/dx over samples, of the first channel, (H, W), scaled to at most 1: what f looks at."""
     x = part.x.detach().requires_grad_()
     (g,) = torch.autograd.grad((part.targets * f(x)).sum(), x)
@@ -147,7 +147,7 @@ def top_mass(K: Tensor) -> float:
     return top_k_mass(torch.linalg.eigvalsh(K.double()).abs().sort(descending=True).values, TOP)
 
 
-def numbers_of(kernel: Kernel, pair: Pair, eps: float, steps: int, seed: int) -> Measured:
+def numbers_of(kernel: Kernel, pair: BoxedPair, eps: float, steps: int, seed: int) -> Measured:
     """Of a kernel: rank, top-20 mass, its machine and the top 20 features alone, and the errors of exactness."""
     test, box, of = pair.test, pair.box, kernel.features
     whole, top = (kernel.machine(of.coefficients(range(min(n, of.rank)))) for n in (of.rank, TOP))
@@ -159,7 +159,7 @@ def numbers_of(kernel: Kernel, pair: Pair, eps: float, steps: int, seed: int) ->
     return made | {"sum": sum_error(kernel, test.x), "slope": slope_error(whole, test.x[:20])}
 
 
-def maps_of(kernel: Kernel, pair: Pair, eps: float, steps: int) -> list[Measured]:
+def maps_of(kernel: Kernel, pair: BoxedPair, eps: float, steps: int) -> list[Measured]:
     """Mean gradients of the three top features, and of the three most useful of those that attacks break."""
     groups = by_rank(kernel, pair.test, pair.box, eps, steps).values()
     rows = [dict(zip(g, row, strict=True)) for g in groups for row in zip(*g.values(), strict=True)]

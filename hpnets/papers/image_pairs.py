@@ -1,63 +1,57 @@
-"""Two classes of a task of images, by names such as "fashion_mnist 2-4", as balanced random samples."""
+"""Two classes of images, told apart: balanced samples of a task, drawn by seed."""
 
 from functools import cache
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from hpnets.attacks import Box
 from hpnets.papers.seeds import seed_for
 from hpnets.tasks import create_task
-from hpnets.tasks.kinds import ClassificationTask
 from hpnets.tasks.samples import Samples
 
 
 class Part(NamedTuple):
-    """Standardised images (N, C, H, W) float64, and labels (N,), 0 for the first class and 1 for the second."""
+    """Images (n, C, H, W) float32, normalised as the task does, and labels (n,), 0 for the first class, else 1.
+
+    y: the labels as targets -1 and 1, (n, 1).
+    """
 
     x: Tensor
-    y: Tensor
+    labels: Tensor
 
     @property
-    def targets(self) -> Tensor:
-        """-1 and +1, (N, 1) float64."""
-        return 2.0 * self.y[:, None].double() - 1
+    def y(self) -> Tensor:
+        return (2.0 * self.labels - 1)[:, None]
 
 
-class Pair(NamedTuple):
-    """Training, validation and test samples, and the least and greatest pixels."""
+def image_pair(pair: str, sizes: tuple[int, int, int], seed: int, side: int = 0) -> tuple[Part, Part, Part]:
+    """Training, validation and test images of a pair such as "fashion_mnist 2-4", half of each class, shuffled.
 
-    train: Part
-    validation: Part
-    test: Part
-    box: Box
-
-
-def pair_of(data: str, train: int, test: int, seed: int, device: str = "cpu") -> Pair:
-    """Half of the samples of each class, or all there are, drawn with the seed; validation has as many as the test."""
-    name, _, classes = data.partition(" ")
-    task, pair = _task(name), [int(c) for c in classes.split("-")]
-    sizes = {"train": train, "val": test, "test": test}
-    sets = {"train": task.train_set, "val": task.val_set, "test": task.test_set}
-    parts = {key: _drawn(sets[key], pair, n, seed_for(key, seed), device) for key, n in sizes.items()}
-    box = task.box.low.to(device), task.box.high.to(device)
-    return Pair(parts["train"], parts["val"], parts["test"], box)
+    sizes: how many there are of each, cut to what the task has. side: the images' height and width, to which they are
+    averaged; 0 keeps theirs. Raises ValueError for a pair that names no task and two classes.
+    """
+    name, _, classes = pair.partition(" ")
+    first, _, second = classes.partition("-")
+    if not (first.isdigit() and second.isdigit() and first != second):
+        raise ValueError(f"pair is {pair!r}; allowed: a task and two of its classes, such as 'digits 3-8'")
+    generator = torch.Generator().manual_seed(seed_for(f"images {pair}", seed))
+    parts = zip(_splits(name), sizes, strict=True)
+    return tuple(_part(s, (int(first), int(second)), n, side, generator) for s, n in parts)  # type: ignore[return-value]
 
 
 @cache
-def _task(name: str) -> ClassificationTask:
+def _splits(name: str) -> tuple[Samples, Samples, Samples]:
     task = create_task(name)
-    if not isinstance(task, ClassificationTask) or len(task.input_shape) != 3:
-        raise ValueError(f"data is {name!r}; allowed: pairs of digits, fashion_mnist, mnist, cifar10")
     task.setup()
-    return task
+    return task.train_set, task.val_set, task.test_set
 
 
-def _drawn(samples: Samples, pair: list[int], n: int, seed: int, device: str) -> Part:
-    g, labels, rows = torch.Generator().manual_seed(seed), samples.labels, []
-    for c in pair:
-        own = (labels == c).nonzero().flatten()
-        rows.append(own[torch.randperm(len(own), generator=g)[: n // 2]])
-    x, y = samples.batch(torch.cat(rows))
-    return Part(x.double().to(device), (y == pair[1]).long().to(device))
+def _part(samples: Samples, classes: tuple[int, int], size: int, side: int, generator: torch.Generator) -> Part:
+    rows = [torch.nonzero(samples.labels == c)[:, 0] for c in classes]
+    n = min(size // 2, *map(len, rows))
+    chosen = torch.cat([r[torch.randperm(len(r), generator=generator)[:n]] for r in rows])
+    mixed = chosen[torch.randperm(2 * n, generator=generator)]
+    x, labels = samples.batch(mixed)
+    return Part(F.adaptive_avg_pool2d(x, side) if side else x, (labels == classes[1]).long())

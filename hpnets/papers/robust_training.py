@@ -10,8 +10,8 @@ from hpnets.attacks import attack, losses, perturb
 from hpnets.ntk import ntk
 from hpnets.ntk.metrics import distance, polar_angle, polar_radius
 from hpnets.options import AttackOptions
+from hpnets.papers.boxed_pairs import BoxedPair, BoxedPart
 from hpnets.papers.feature_machines import accuracies, centred, top_mass
-from hpnets.papers.image_pairs import Pair, Part
 from hpnets.study import Results
 from hpnets.study.charts import band, categories
 
@@ -22,7 +22,7 @@ INNER, OUTER = 5, 10
 
 
 def train_and_attack(
-    net: nn.Module, pair: Pair, eps: float, lr: float, epochs: list[int], seed: int, adversarial: bool = False
+    net: nn.Module, pair: BoxedPair, eps: float, lr: float, epochs: list[int], seed: int, adversarial: bool = False
 ) -> Measured:
     """Adam in float32 on the cross-entropy of +-f, a clean step and, if `adversarial`, one on attacked samples.
 
@@ -39,7 +39,7 @@ def train_and_attack(
     return made
 
 
-def train_epoch(net: nn.Module, pair: Pair, optimizer: Any, eps: float, generator: torch.Generator) -> None:
+def train_epoch(net: nn.Module, pair: BoxedPair, optimizer: Any, eps: float, generator: torch.Generator) -> None:
     """One pass over the samples, in random batches."""
     x, y = pair.train.x.float(), pair.train.y
     for rows in torch.randperm(len(x), generator=generator).split(BATCH):
@@ -56,7 +56,7 @@ def step(net: nn.Module, x: Tensor, y: Tensor, optimizer: Any) -> None:
     optimizer.step()
 
 
-def judged(net: nn.Module, pair: Pair, eps: float, seed: int) -> dict[str, float]:
+def judged(net: nn.Module, pair: BoxedPair, eps: float, seed: int) -> dict[str, float]:
     """Validation and test numbers of a network."""
     with torch.no_grad():
         f = net(pair.validation.x.float())
@@ -66,7 +66,7 @@ def judged(net: nn.Module, pair: Pair, eps: float, seed: int) -> dict[str, float
     return {"validation": loss, "validation accuracy": right, "clean": test["clean"], "robust": test["robust"]}
 
 
-def attacked_by(net: nn.Module, machine: Any, pair: Pair, eps: float, seed: int) -> dict[str, float]:
+def attacked_by(net: nn.Module, machine: Any, pair: BoxedPair, eps: float, seed: int) -> dict[str, float]:
     """The accuracy of a network: clean, under noise, at the worst points of a machine, and under pgd on itself."""
     of = accuracies(net, single(pair.test), pair.box, eps, OUTER, seed)
     worst = attack(machine, pair.test.x, pair.test.y, pair.box, AttackOptions(eps, steps=OUTER, seed=seed)).x
@@ -79,7 +79,7 @@ def attacked_by(net: nn.Module, machine: Any, pair: Pair, eps: float, seed: int)
 class Track:
     """The kernel of a network on PROBE training samples, as it moves."""
 
-    def __init__(self, pair: Pair) -> None:
+    def __init__(self, pair: BoxedPair) -> None:
         every = len(pair.train.x) // min(PROBE, len(pair.train.x))
         self.x, self.kernels = pair.train.x[::every].float(), list[Tensor]()
 
@@ -98,9 +98,9 @@ class Track:
         return made
 
 
-def single(part: Part) -> Part:
+def single(part: BoxedPart) -> BoxedPart:
     """The same in float32."""
-    return Part(part.x.float(), part.y)
+    return BoxedPart(part.x.float(), part.y)
 
 
 def draw_kernels(tracks: Results, epochs: Sequence[int], axes: list[Any]) -> None:

@@ -4,6 +4,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from hpnets.linalg import Spectrum, spectrum
 from hpnets.ntk import Plan, StalePlanError, ntk, plan, split_kernel, zero_gradient_fraction
-from hpnets.ntk.metrics import Measurement, available_metrics, check_metrics, measure
+from hpnets.ntk.metrics import Measurement, available_metrics, check_possible, measure
 from hpnets.patterns import matching, trained
 from hpnets.training.batch_statistics import BatchStatistics, Source
 from hpnets.training.errors import NonFiniteError
@@ -42,7 +43,7 @@ class NTKMonitor(Scheduled):
         every: n to measure every n steps, "epoch" to measure at the end of each epoch, or "log" for log-spaced steps.
             If a batch takes several steps, the measurement comes after the first batch that passes such a step.
         outputs: the output selection of `ntk`: "trace", "full", "sum" or the index of a logit.
-        metrics: names of hpnets.ntk.metrics.METRICS; None means all that y allows.
+        metrics: names of hpnets.ntk.metrics.METRICS; None means all that are measured by default and that y allows.
         net: an attribute of the LightningModule, or a function of it.
         algorithm: that of `ntk`.
         file: where the track is written (ntk.safetensors), every 2 s at most and at the end; None means nowhere.
@@ -81,7 +82,7 @@ class NTKMonitor(Scheduled):
         super().__init__(every)
         fits = y is None or (y.ndim == 2 and len(y) == len(x))
         require_shape(fits, "y", y, f"({len(x)}, O), one row a sample of x")
-        self.names = available_metrics(y) if metrics is None else check_metrics(metrics)
+        self.names = available_metrics(y) if metrics is None else check_possible(metrics, y)
         self.x, self.y, self.statistics = x, y, BatchStatistics(batch_statistics, x)
         self.outputs, self.net, self.algorithm = outputs, net, algorithm
         self.file, self.indices, self.save_kernels = file, indices, save_kernels
@@ -157,8 +158,10 @@ class NTKMonitor(Scheduled):
     ) -> dict[str, float]:
         """Add the kernel of a block, or the whole one, to its track; its metrics."""
         track = self.track if block is None else self.track.blocks.setdefault(block, KernelTrack())
-        result, bound = spectrum(kernel), _rank_bound(net, x[:1], self.outputs, _parameters(net, block))
-        values = measure(self._compare(track, kernel, result, step, bound), self.names)
+        params, result = _parameters(net, block), spectrum(kernel)
+        bound = _rank_bound(net, x[:1], self.outputs, params)
+        compared = replace(self._compare(track, kernel, result, step, bound), net=net, x=x, params=params)
+        values = measure(compared, self.names)
         track.append(step, kernel, result.eigenvalues, values, self.save_kernels, estimated)
         return values
 

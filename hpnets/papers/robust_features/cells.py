@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from hpnets.papers.boxed_pairs import BoxedPair, pair_of
 from hpnets.papers.feature_agreement import compared
 from hpnets.papers.feature_machines import CONV, Kernel, accuracies, by_rank, make_net, maps_of, numbers_of
-from hpnets.papers.image_pairs import Pair, pair_of
 from hpnets.papers.robust_features.sizes import NEAR, Sizes, radius_of, twin_of
 from hpnets.papers.robust_training import Track, attacked_by, train_and_attack, train_epoch
 from hpnets.papers.seeds import seed_for
@@ -57,7 +57,7 @@ def agreement(
     return compared(kernels, pair, radius_of(data), steps, seed)
 
 
-def drawn(network: str, pair: Pair, width: int, seed: int) -> nn.Module:
+def drawn(network: str, pair: BoxedPair, width: int, seed: int) -> nn.Module:
     """A network at its start, float32."""
     net = make_net(network, tuple(pair.train.x.shape[1:]), width, seed_for("weights", seed))
     return net.float().to(pair.train.x.device)
