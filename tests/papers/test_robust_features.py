@@ -26,7 +26,7 @@ def test_networks_are_compared_where_both_reach_one_accuracy() -> None:
     twin = runs({(0.1, 0): ([1, 2, 3], [0.5, 0.7, 0.6], [0.1, 0.2, 0.9]), (0.2, 0): ([2] * 3, [1] * 3, [1] * 3)})
     assert at_best_rate(net).items[0].options["lr"] == 0.2
     assert at_equal_accuracy(net, twin) == [(0.4, 0.8, 0.2, 0.7)]  # 0.7 is the most that the twin reaches
-    with pytest.raises(ValueError, match="the twin has lr and seed .*; allowed: those of its net"):
+    with pytest.raises(ValueError, match=r"the twin has lr and seed .*; allowed: those of its net"):
         at_equal_accuracy(net, runs({(0.1, 0): ([1], [1], [1])}))
 
 
@@ -37,7 +37,7 @@ def test_a_pair_is_balanced_and_its_parts_are_apart() -> None:
     rows = [{tuple(x.flatten().tolist()) for x in part.x} for part in pair[:3]]
     assert not rows[0] & rows[2]
     assert not torch.equal(pair.train.x, pair_of("digits 3-8", 40, 20, 1).train.x)
-    with pytest.raises(ValueError, match="data is 'two_curves'; allowed: pairs of digits"):
+    with pytest.raises(ValueError, match=r"data is 'two_curves'; allowed: pairs of digits"):
         pair_of("two_curves 0-1", 10, 10, 0)
 
 
