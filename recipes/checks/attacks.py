@@ -29,7 +29,7 @@ keeps the worst of the sample, of fgsm and of the whole path. All take 20 steps 
 cross-entropy; pixels are scaled to 0..1 for theirs. FGSM leaves nothing to choose, and agrees sample by sample; starts
 of PGD are drawn apart.
 
-```bash
+```text
 {command}
 ```
 

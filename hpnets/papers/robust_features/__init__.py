@@ -4,7 +4,7 @@ from hpnets.papers.robust_features.sizes import QUICK, TINY, Sizes
 from hpnets.study import Paper
 
 SETTING = """Two classes of a task ({data}), {train} training and {test} test samples, standardised; attacks in l_inf \
-stay within the pixels' range, their radius is 0.05 of it, of digits 0.2; pgd takes {steps} steps of a quarter of the \
+stay within the pixels' range, their radius is 0.05 of it, of digits 0.15; pgd takes {steps} steps of a quarter of the \
 radius from a random start, on single features {feature_steps} of half. A machine is f = K(x, X) K^-1 y with targets \
 -1 and 1, without ridge; its features are f_i = K(x, X) v_i l_i^-1 v_i^T y, of the largest eigenvalue first, of each \
 group of ranks 5, evenly spread. `mlp-relu`: two hidden layers; `skip-N-relu`: pnn_skip of degree N; `ccp-3-none`: \

@@ -90,8 +90,7 @@ def moved(
     """How a network's kernel moves in clean or adversarial training."""
     pair, eps = pair_of(data, train, test, seed, device), radius_of(data)
     net = drawn(network, pair, width, seed)
-    optimizer, track = torch.optim.Adam(net.parameters(), lr), Track(pair)
-    g = torch.Generator().manual_seed(seed)
+    optimizer, g, track = torch.optim.Adam(net.parameters(), lr), torch.Generator().manual_seed(seed), Track(pair)
     track.measure(net)
     for before, epoch in zip([0, *epochs], epochs, strict=False):
         for _ in range(epoch - before):
