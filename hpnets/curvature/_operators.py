@@ -1,6 +1,7 @@
 """Curvature as a symmetric linear operator that is never stored, in the protocol of hpnets.linalg."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # A loss that draws is called so often: few draws may be the same, as those of one mask for a whole batch.
 DRAWS = 20
+# The gradient, the product, and the vector that it is added to.
+VECTORS = 3
 MakePass = Callable[[Any, Params, Sequence[str], Any], Pass]
 
 
@@ -61,7 +64,8 @@ class CurvatureOperator:
             if group is not None or len(batches) > 1:
                 check_mean(lambda batch: loss(params, batch), batches[0])
             if isinstance(loss, NetworkLoss):
-                check_fits(self._build, self._parts[0].batch, budget)
+                vectors = VECTORS * rows * torch.finfo(self.dtype).bits // 8
+                check_fits(self._build, self._parts[0].batch, vectors, budget)
             before = rng_state(self.device)
             first = self._pass(self._parts[0].batch)
             if rng_state(self.device) != before:
@@ -84,15 +88,11 @@ class CurvatureOperator:
             raise ValueError(f"V has shape {tuple(v.shape)}; allowed: ({self.shape[0]}, k)")
         v = v.detach().to(self.device, self.dtype)
 
-        def of_part(made: Pass) -> Tensor:
-            columns = [self._flat(made.product(self._split(self._scaled(column)))) for column in v.T]
-            return self._scaled(torch.stack(columns, 1).T).T
-
-        return self._mean(of_part)
+        return self._mean([partial(_product, v=self._split(self._scaled(column))) for column in v.T])
 
     def gradient(self) -> Tensor:
         """D^1/2 g (P,), g the gradient of the loss: the direction of steepest descent in the coordinates of A."""
-        return self._scaled(self._mean(lambda made: made.gradient))
+        return self._mean([_gradient])[:, 0]
 
     def split(self, v: Tensor) -> Params:
         """A vector (P,) by parameter, in the parameters' shapes."""
@@ -108,13 +108,18 @@ class CurvatureOperator:
         dtype = torch.empty(0, dtype=self.dtype).numpy().dtype
         return LinearOperator(self.shape, matvec=multiply, rmatvec=multiply, matmat=multiply, dtype=dtype)
 
-    def _mean(self, of_part: Callable[[Pass], Tensor]) -> Tensor:
-        """The weighted sum over the parts, and over the ranks."""
+    def _mean(self, vectors: list[Callable[[Pass], list[Tensor]]]) -> Tensor:
+        """D^1/2 times the weighted sum over the parts, and over the ranks, of each vector: (P, k)."""
+        total = torch.zeros(len(vectors), self.shape[0], dtype=self.dtype, device=self.device)
         with undisturbed(self._net, self.device), torch.enable_grad():
-            total = torch.stack([part.weight * of_part(self._pass(part.batch)) for part in self._parts]).sum(0)
+            for part in self._parts:
+                made = self._pass(part.batch)
+                for row, vector in zip(total, vectors, strict=True):
+                    for sum_, term in zip(self._split(row), vector(made), strict=True):
+                        sum_.add_(term.detach(), alpha=part.weight)
         if self._group is not None:
             dist.all_reduce(total, group=self._group)
-        return total
+        return (total if self._root is None else total.mul_(self._root)).T
 
     def _pass(self, batch: Any) -> Pass:
         """The graph of a batch; that of a single batch is kept until a parameter is written to."""
@@ -146,11 +151,16 @@ class CurvatureOperator:
         shapes = [self._given[name].shape for name in self.names]
         return [t.view(shape) for t, shape in zip(v.split([s.numel() for s in shapes]), shapes, strict=True)]
 
-    def _flat(self, tensors: list[Tensor]) -> Tensor:
-        return torch.cat([t.detach().flatten() for t in tensors])
-
     def _scaled(self, v: Tensor) -> Tensor:
         return v if self._root is None else self._root * v
+
+
+def _product(made: Pass, v: list[Tensor]) -> list[Tensor]:
+    return made.product(v)
+
+
+def _gradient(made: Pass) -> list[Tensor]:
+    return made.gradient
 
 
 def hessian(

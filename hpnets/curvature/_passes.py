@@ -43,10 +43,12 @@ KINKS = {
 
 
 class Pass(Protocol):
-    """The products of one batch: `gradient` (P,) of the loss, `kinks`, and `product`."""
+    """The products of one batch, and the gradient of its loss, parameter by parameter."""
 
-    gradient: Tensor
     kinks: tuple[str, ...]
+
+    @property
+    def gradient(self) -> list[Tensor]: ...
 
     def product(self, v: Sequence[Tensor]) -> list[Tensor]:
         """The matrix times v, parameter by parameter."""
@@ -62,8 +64,11 @@ class HessianPass:
     def _take(self, scalar: Tensor, leaves: list[Tensor]) -> None:
         self.leaves, self.kinks = leaves, kinks(scalar)
         self.grads = _differentiated(scalar, leaves)
-        self.gradient = torch.cat([g.detach().flatten() for g in self.grads])
         self.moving = [i for i, g in enumerate(self.grads) if g.requires_grad]
+
+    @property
+    def gradient(self) -> list[Tensor]:
+        return [g.detach() for g in self.grads]
 
     def product(self, v: Sequence[Tensor]) -> list[Tensor]:
         if not self.moving:  # a loss that is linear in the parameters
@@ -114,10 +119,10 @@ class GaussNewtonPass:
         self.pulled = [(i, g) for i, g in enumerate(pulled) if g is not None and g.requires_grad]
         if not self.pulled:
             raise _no_dependence()
-        gradient = torch.autograd.grad(
-            self.f, self.leaves, self.slope.detach(), retain_graph=True, materialize_grads=True
-        )
-        self.gradient = torch.cat([g.flatten() for g in gradient])
+
+    @property
+    def gradient(self) -> list[Tensor]:
+        return _backward([self.f], self.leaves, [self.slope.detach()])
 
     def product(self, v: Sequence[Tensor]) -> list[Tensor]:
         if not self.slope.requires_grad:  # a criterion that is linear in the outputs

@@ -40,7 +40,7 @@ def check_second_derivative(loss: NetworkLoss, params: Params, block: Sequence[s
     ahead, behind = (_gradient_at(copied, leaves, block, batch, v, s) for s in (h, -h))
     difference = (ahead - behind) / (2 * h)
     error = float((exact - difference).norm())
-    scale = max(float(difference.norm()), float(exact.norm()), 1e-6 * float(made.gradient.norm()))
+    scale = max(float(difference.norm()), float(exact.norm()), 1e-6 * _norm(made.gradient))
     if error > TOLERANCE * scale:
         warnings.warn(
             f"the Hessian's products differ from differences of the gradient by {error / scale:.1%}: torch's second "
@@ -75,7 +75,7 @@ def _gradient_at(
     with torch.no_grad():
         for p, t in zip(leaves, v, strict=True):
             p += h * t
-    gradient = HessianPass(loss, loss.params, block, batch).gradient
+    gradient = torch.cat([g.flatten() for g in HessianPass(loss, loss.params, block, batch).gradient])
     with torch.no_grad():
         for p, t in zip(leaves, before, strict=True):
             p.copy_(t)

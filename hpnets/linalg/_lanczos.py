@@ -52,7 +52,9 @@ def lanczos(
     wanted = -(-k // block)
     size = min(rows, max(block * max(wanted + BASIS_BLOCKS, 3 * wanted), BASIS_VECTORS))
     generator = torch.Generator().manual_seed(seed)
-    q = kq = torch.empty(rows, 0, dtype=torch.float64, device=operator.device)
+    # Columns of Q and K Q are rows of these, so that a new one is written in place and no basis is copied.
+    store_q, store_kq = (torch.empty(size, rows, dtype=torch.float64, device=operator.device) for _ in range(2))
+    q, kq = store_q[:0].T, store_kq[:0].T
     t, start, products = q.T @ kq, _random(q, block, generator), 0
     before: Tensor | None = None
     for _ in range(max_restarts + 1):
@@ -60,8 +62,10 @@ def lanczos(
         while True:
             start = start[:, : size - q.shape[1]]
             ks = product(operator, start)
-            t, products = _bordered(t, q, kq, start, ks), products + start.shape[1]
-            q, kq = torch.cat([q, start], 1), torch.cat([kq, ks], 1)
+            below, products = start.T @ kq, products + start.shape[1]
+            q, kq = _appended(store_q, q, start), _appended(store_kq, kq, ks)
+            # Q^T K Q grows by its border: the whole product again would cost m^2 rows for each block.
+            t = torch.cat([torch.cat([t, below]), q.T @ ks], 1)
             ritz, rotation = _rayleigh_ritz(q, kq, t, k, tol, products)
             if q.shape[1] >= limit or (ritz.converged and before is None):
                 break
@@ -71,16 +75,17 @@ def lanczos(
         # The next block is made orthogonal to the whole basis, before the cut: else it would bring back what is cut.
         following = _random(q, block, generator) if ritz.converged else _orthonormal(ks, q, generator)
         kept = rotation[:, : block * (wanted + 1)]
-        q, kq, start = q @ kept, kq @ kept, following
+        q, kq, start = _appended(store_q, q[:, :0], q @ kept), _appended(store_kq, kq[:, :0], kq @ kept), following
         t = q.T @ kq
         before = ritz.values if ritz.converged else None
     return Ritz(ritz.values, ritz.vectors, ritz.residuals, False, products)
 
 
-def _bordered(t: Tensor, q: Tensor, kq: Tensor, start: Tensor, ks: Tensor) -> Tensor:
-    """Q^T K Q of the basis [Q, start] from that of Q: the whole product again would cost m^2 rows for each block."""
-    right, below = torch.cat([q, start], 1).T @ ks, start.T @ kq
-    return torch.cat([torch.cat([t, below]), right], 1)
+def _appended(store: Tensor, basis: Tensor, block: Tensor) -> Tensor:
+    """[basis, block] (rows, m + b), whose columns are the first rows of `store`; `basis` is there already."""
+    m = basis.shape[1]
+    store[m : m + block.shape[1]] = block.T
+    return store[: m + block.shape[1]].T
 
 
 def _rayleigh_ritz(q: Tensor, kq: Tensor, t: Tensor, k: int, tol: float, products: int) -> tuple[Ritz, Tensor]:

@@ -24,7 +24,7 @@ def reference(page: str) -> None:
 
 
 def table() -> str:
-    """One row for each public name of hpnets.ntk, its metrics, hpnets.linalg and hpnets.curvature, and for each method of its classes."""
+    """One row for each public name of ntk, its metrics, linalg and curvature, and for each method of its classes."""
     from hpnets import curvature, linalg, ntk
 
     listed = [*rows(ntk, ""), *rows(ntk.metrics, "metrics."), *rows(linalg, "hpnets.linalg.")]
