@@ -246,7 +246,7 @@ def test_refusals() -> None:
         assert small("ccp", parametrisation=kind, base_width=256)  # the default, which a run writes out
         with pytest.raises(
             ValueError,
-            match=f"base_width is 4 with parametrisation '{kind}'; allowed: with mup, depth_mup, completep alone",
+            match=f"'{kind}'; allowed: with mup, depth_mup, completep alone",
         ):
             small("ccp", parametrisation=kind, base_width=4)
 

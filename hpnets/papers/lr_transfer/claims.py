@@ -1,18 +1,17 @@
 """The claims of the study of learning-rate transfer; rates and their ranges in octaves, sharpness in decades."""
 
-import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from hpnets.papers.lr_transfer.cells import best_rate, dense, linear, tracked
+from hpnets.papers.lr_transfer.cells import dense, linear
 from hpnets.papers.lr_transfer.sizes import PRODUCTS, Sizes
-from hpnets.statistics import deviation, log_slope, mean
-from hpnets.study import Above, Below, Between, Claim, Paired, Results, labelled
+from hpnets.papers.transfer_measures import RATES, best, growth, has, late, of_way, rates, rise, span, spread
+from hpnets.statistics import log_slope, mean
+from hpnets.study import Above, Below, Between, Claim, Paired, Results
 
 Quantities = dict[str, Any]
-Way = tuple[str, str, str]  # network, parametrisation, optimiser
-RANGE, RISE, RATES, SPREAD, NTK = "range of the best rates", "rise under ntk", "log2 rate", "spread", "spread under ntk"
+RANGE, RISE, SPREAD, NTK = "range of the best rates", "rise under ntk", "spread", "spread under ntk"
 KERNEL, GROWN = "kernel's spread over sharpness's", "decades, a = 0"
 FALL, HALF, ONE = "range, a = 0", "range, a = 1/2", "range, a = 1"
 TWIN, TWIN_ONE, PART = "range of the twin, a = 1/2", "range of the twin, a = 1", "residual share, product less twin"
@@ -20,8 +19,7 @@ SHARE, MU, FLAT, ERROR = "Gauss-Newton share, late", "slope of R at the start, m
 LESS, MEAN_HALF, MEAN_ONE = "rise under ntk, MLP less product", "decades, a = 1/2", "decades, a = 1"
 OURS, BODY = "asked of products by us", "its study of sharpness and transfer"
 D, ETA = "largest eigenvalue of D^1/2 H D^1/2", "rate of the least late training loss"
-# Late steps are those after this share of them; one rate is "+-1 grid point" of half octaves.
-LATE, SAME = 2 / 3, 1.0
+SAME = 1.0  # "+-1 grid point" of half octaves
 SCALED = {"a = 0": "mup", "a = 1/2": "depth_mup", "a = 1": "completep"}
 
 
@@ -175,65 +173,6 @@ def wide(sizes: Sizes) -> list[str]:
     return [name for name in PRODUCTS if name in sizes.wide]
 
 
-def of_way(results: Results, cell: Any, way: Way) -> Results:
-    return results.of(cell, network=way[0], kind=way[1], optimizer=way[2])
-
-
-def best(results: Results, way: Way) -> dict[int, float]:
-    """log2 of the best rate by size, ascending."""
-    made = {}
-    for size, of in of_way(results, best_rate, way).split("size").items():
-        losses = [mean(row) for row in of.one("loss")]
-        made[size] = of.one("powers", losses.index(min(losses)))
-    return dict(sorted(made.items()))
-
-
-def span(results: Results, way: Way) -> float:
-    """The greatest less the least best rate, in octaves."""
-    return max(best(results, way).values()) - min(best(results, way).values())
-
-
-def rise(results: Results, way: Way) -> float:
-    powers = list(best(results, way).values())
-    return powers[-1] - powers[0]
-
-
-def rates(results: Results, *ways: Way) -> Quantities:
-    return {f"{RATES}, {', '.join(way)}": labelled("size", best(results, way)) for way in ways}
-
-
-def late(results: Results, way: Way, key: str = "hessian") -> list[float]:
-    """The late values of every seed at every size."""
-    return [value for run in of_way(results, tracked, way) for value in late_of(run.at("rows"), run.options, key)]
-
-
-def late_of(rows: list[dict[str, float]], options: dict[str, Any], key: str) -> list[float]:
-    """The late values of one run; infinity where it diverged before."""
-    times = [t for t in options["times"] if t >= LATE * options["times"][-1]]
-    kept = [row[key] for row in rows if row["step"] in times]
-    return kept if len(kept) == len(times) else [math.inf]
-
-
-def spread(results: Results, way: Way, key: str = "hessian") -> list[float]:
-    """The standard deviation over sizes of the mean log10 of late values, of each seed."""
-    seeds = of_way(results, tracked, way).split("seed").values()
-    return [spread_of([late_of(r.at("rows"), r.options, key) for r in runs]) for runs in seeds]
-
-
-def spread_of(values: Sequence[Sequence[float]]) -> float:
-    """Infinite where a run diverged; a value that is not positive counts as the least one above 0."""
-    if not all(math.isfinite(v) for each in values for v in each):
-        return math.inf
-    return deviation([mean(math.log10(max(v, 1e-12)) for v in each) for each in values])
-
-
-def growth(results: Results, way: Way) -> float:
-    """log10 of the sharpness before the first step at the last size over that at the first, the mean over seeds."""
-    of = dict(sorted(of_way(results, tracked, way).by("size", "rows", 0, "hessian").items()))
-    ends = [mean(map(math.log10, of[size])) for size in (min(of), max(of))]
-    return ends[1] - ends[0]
-
-
 def residual_slope(results: Results, kind: str) -> float:
     of = results.of(linear, kind=kind).by("size", "rows", 0, "residual")
     return log_slope(of, map(mean, of.values()))
@@ -245,14 +184,6 @@ def two_layers(results: Results) -> Quantities:
     made: Quantities = {HALF: {o: span(results, h) for o, (h, _) in kept.items()}}
     made |= {ONE: {o: span(results, one) for o, (_, one) in kept.items()}}
     return made | rates(results, *(way for each in kept.values() for way in each))
-
-
-def has(results: Results, way: Way) -> bool:
-    """Whether there are best rates of it."""
-    return any(
-        r.function == best_rate.__name__ and r.options["network"] == way[0] and r.options["optimizer"] == way[2]
-        for r in results
-    )
 
 
 def over_width(results: Results, networks: Sequence[str], optimizer: str) -> Quantities:
@@ -270,7 +201,7 @@ def twins(results: Results, networks: Sequence[str]) -> Quantities:
 def parts(results: Results, networks: Sequence[str]) -> Quantities:
     made, each = list[float](), dict[str, float]()
     for name in networks:
-        pair = (of_way(results, tracked, (n, "mup", "sgd")).split("seed") for n in (name, f"{name}-sum"))
+        pair = (of_way(results, "tracked", (n, "mup", "sgd")).split("seed") for n in (name, f"{name}-sum"))
         shares = [[mean(r.at("rows", 0, "share") for r in runs) for runs in seeds.values()] for seeds in pair]
         gaps = [twin - net for net, twin in zip(*shares, strict=True)]
         each[name], made = mean(gaps), made + gaps

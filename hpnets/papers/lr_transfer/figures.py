@@ -5,8 +5,9 @@ from functools import partial
 from typing import Any
 
 from hpnets.papers.lr_transfer.cells import best_rate, tracked
-from hpnets.papers.lr_transfer.claims import SCALED, Way, best, late_of, spread
+from hpnets.papers.lr_transfer.claims import SCALED
 from hpnets.papers.lr_transfer.sizes import Sizes
+from hpnets.papers.transfer_measures import Way, best, late_of, spread
 from hpnets.statistics import mean
 from hpnets.statistics import spread as seeds_spread
 from hpnets.study import Figure, Picture, Results
