@@ -44,9 +44,9 @@ def coordinate_check(
     """Train build(width) on the one batch x, and measure after each step how far each layer's output has moved.
 
     loss: a function of the network's output. The layers are the linear ones and the convolutions, by name; layers that
-    do not move, or that not every network has, are left out: `widths` may be any size that `build` takes, as depths. Under a maximal-update parametrisation every change is O(1) in width. If a change grows
-    with width, a wide network diverges at the learning rate of a narrow one; if it shrinks, a wide one does not learn
-    features.
+    do not move, or that not every network has, are left out: `widths` may be any sizes, as depths are. Under a
+    maximal-update parametrisation every change is O(1) in width. If a change grows with width, a wide network diverges
+    at the learning rate of a narrow one; if it shrinks, a wide one does not learn features.
 
     Source: Yang et al. 2022, "Tensor Programs V" (arXiv 2203.03466), appendix D.1.
     """

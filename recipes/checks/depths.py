@@ -1,6 +1,7 @@
 """Write the coordinate check over depth as a page: python -m recipes.checks.depths --models '[resmlp]' --out depths"""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,9 +63,9 @@ def depths(
             kinds = {kind: changes(model, options, task, optimizer, kind, settings) for kind in KINDS}
             rows.append({"model": model, "task": task.name, "optimizer": optimizer, **settings, "changes": kinds})
             print(line(rows[-1]), flush=True)
-    rows.sort(key=lambda row: row["model"])
-    write_text(file, "[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
-    write_text(Path(out) / PAGE, page(rows, out))
+        rows.sort(key=lambda row: row["model"])
+        write_text(file, "[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
+        write_text(Path(out) / PAGE, page(rows, out))
 
 
 def changes(
@@ -112,8 +113,9 @@ def line(row: dict[str, Any]) -> str:
 
 
 def slopes(row: dict[str, Any], kind: str) -> list[float]:
-    """The slopes of the output's change, one for each seed."""
-    return [log_slope(row["sizes"], run) for run in row["changes"][kind]]
+    """The slopes of the output's change, one for each seed; infinite where a network diverged."""
+    runs = row["changes"][kind]
+    return [log_slope(row["sizes"], run) if all(map(math.isfinite, run)) else math.inf for run in runs]
 
 
 if __name__ == "__main__":
