@@ -1,6 +1,6 @@
 """Attacks on classifiers: the worst input near each sample, of networks and of kernel machines.
 
-attack(net, x, y, task.box, AttackOptions(eps=0.1)).accuracy  # the share of samples of which no point that was tried is misclassified
+attack(net, x, y, task.box, AttackOptions(eps=0.1)).accuracy  # the share of samples that stay classified correctly
 """
 
 from hpnets.attacks._balls import Ball, Box

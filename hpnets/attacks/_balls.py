@@ -31,7 +31,8 @@ class Ball:
         """The ball around x (N, *shape); ValueError for a box of another shape, and for an eps beyond the range."""
         low, high = (side.to(x) for side in box)
         for name, side in (("box[0]", low), ("box[1]", high)):
-            fits = torch.broadcast_shapes(side.shape, x.shape) == x.shape if side.ndim <= x.ndim else False
+            sizes = zip(reversed(side.shape), reversed(x.shape), strict=False)
+            fits = side.ndim <= x.ndim and all(size in (1, of) for size, of in sizes)
             require_shape(fits, name, side, f"one that broadcasts to {tuple(x.shape)}")
         require(bool((low <= high).all()), "box", "one of a range below 0", "the least and the greatest inputs")
         most = 1.0 if norm == "linf" else x[0].numel() ** 0.5

@@ -24,7 +24,7 @@ def losses(name: str, outputs: Tensor, y: Tensor) -> Tensor:
 
 
 def is_wrong(outputs: Tensor, y: Tensor) -> Tensor:
-    """Which samples (N,) are misclassified: another logit than the label's is the first of the largest, or it is NaN."""
+    """Which samples (N,) are misclassified: the first largest logit is not the label's, or some logit is not finite."""
     logits = as_logits(outputs)
     return (logits.argmax(1) != y) | ~logits.isfinite().all(1)
 

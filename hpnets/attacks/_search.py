@@ -14,7 +14,7 @@ Predict = Callable[[Tensor], Tensor]  # inputs (N, *shape) to logits (N, C), eac
 
 
 class Attacked(NamedTuple):
-    """The worst points that were tried: x (N, *shape), whether each is misclassified, `wrong` (N,), and its loss (N,)."""
+    """The worst points that were tried, x (N, *shape), whether each is misclassified, `wrong` (N,), and `loss` (N,)."""
 
     x: Tensor
     wrong: Tensor
@@ -61,7 +61,7 @@ def attack(
 
 
 def perturb(f: Predict, x: Tensor, y: Tensor, box: Box, options: AttackOptions) -> Tensor:
-    """The last point (N, *shape) of one start of the attack, as adversarial training takes it; arguments as `attack`."""
+    """The last point (N, *shape) of one start of an attack, as adversarial training takes it; arguments as `attack`."""
     with torch.inference_mode(False), torch.enable_grad():
         ball = Ball.around(x.detach().clone(), box, options.eps, options.norm)
         if options.name == "noise":

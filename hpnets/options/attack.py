@@ -48,3 +48,14 @@ class AttackOptions:
             at_least(f"attack.{name}", getattr(self, name), minimum)
         fits = self.random_start or self.restarts == 1 or self.name != "pgd"
         require(fits, "attack.restarts", self.restarts, "1 without a random start, as all would be the same")
+
+    def __str__(self) -> str:
+        """The attack and its settings, in words."""
+        start = f"{self.restarts} random" if self.random_start else "its"
+        how = {
+            "pgd": f", {self.steps} steps of {self.step_size:g} eps from {start} start(s) a sample",
+            "fgsm": ", 1 step of eps",
+            "noise": f", {self.restarts} random point(s) a sample",
+        }[self.name]
+        seeded = "" if self.name == "fgsm" or (self.name == "pgd" and not self.random_start) else f", seed {self.seed}"
+        return f"{self.name}, eps {self.eps:g} of the data's range in {self.norm}{how}, loss {self.loss}{seeded}"
