@@ -29,20 +29,8 @@ class Sizes:
     digits_epochs: int = 200
 
 
-QUICK = replace(
-    Sizes(),
-    seeds=3,
-    number=256,
-    epochs=4,
-    measured=(0, 1, 2, 4),
-    frozen=(0, 1, 4),
-    frozen_epochs=2,
-    small_pairs=("pinet",),
-    small_number=128,
-    small_epochs=2,
-    rates=(1e-3,),
-    digits_number=256,
-    digits_epochs=10,
-)
+FEW = replace(Sizes(), seeds=3, number=128, held=100, epochs=3, measured=(0, 1, 3), frozen=(0, 3), frozen_epochs=1)
+FEWER = replace(FEW, small_pairs=("pinet",), small_number=64, small_epochs=2, rates=(1e-3,))
+QUICK = replace(FEWER, digits_number=256, digits_epochs=10)
 LEAST = replace(QUICK, task="digits", side=8, number=16, held=8, epochs=2, measured=(0, 1, 2), frozen=(0, 2))
-TINY = replace(LEAST, frozen_epochs=1, small_pairs=(), digits_number=16, digits_epochs=2)
+TINY = replace(LEAST, small_pairs=(), digits_number=16, digits_epochs=2)
