@@ -39,4 +39,4 @@ def pair_of(data: str, train: int, test: int, seed: int, device: str = "cpu") ->
     task.setup()
     drawn = image_pair(data, (train, test, test), seed)
     parts = [BoxedPart(part.x.double().to(device), part.labels.to(device)) for part in drawn]
-    return BoxedPair(*parts, box=(task.box.low.to(device), task.box.high.to(device)))
+    return BoxedPair(parts[0], parts[1], parts[2], (task.box.low.to(device), task.box.high.to(device)))

@@ -1,6 +1,7 @@
 """Residual branches over depth: which parameters are within them, their constants and rates, what is refused."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -33,7 +34,7 @@ def test_the_parameters_within_a_branch_are_those_without_gradient_where_it_is_c
     """Not the style's of FiLM and AdaIN, which branches share: they are outside."""
     net = scramble(small(name, parametrisation="depth_mup", base_width=6)).double()
     L, inside = branches(net), set(branch_parameters(net))
-    scales = [m for m in net.modules() if hasattr(m, "uses")]
+    scales: list[Any] = [m for m in net.modules() if hasattr(m, "uses")]
     assert {m.constant for m in scales} == {L**-0.5}
     for m in scales:
         m.constant = 0.0

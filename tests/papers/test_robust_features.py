@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from hpnets.papers.boxed_pairs import pair_of
 from hpnets.papers.equal_accuracy import at_best_rate, at_equal_accuracy
 from hpnets.papers.feature_agreement import overlap
 from hpnets.papers.feature_machines import Kernel, centred, chosen, slope_error, sum_error
-from hpnets.papers.image_pairs import pair_of
 from hpnets.study import Result, Results
 
 
