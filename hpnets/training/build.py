@@ -88,7 +88,7 @@ def build(
 
 
 def check_for_gan(options: RunOptions, processes: int) -> None:
-    """Raise ValueError for options of the trainer that a pair of networks is not trained with."""
+    """Raise ValueError for options of the trainer or the task that a pair of networks is not trained with."""
     trainer = options.trainer
     for option, fits, allowed in (
         ("devices", processes == 1, "1, on one node"),
@@ -98,6 +98,10 @@ def check_for_gan(options: RunOptions, processes: int) -> None:
         if not fits:
             value = getattr(trainer, option)
             raise ValueError(f"trainer.{option} is {value}; allowed for {options.model['name']!r}: {allowed}")
+    validation = options.task.get("validation", 1)  # of tasks that can do without
+    require(
+        validation > 0, "task.validation", validation, f"above 0 for {options.model['name']!r}, as its distance needs"
+    )
 
 
 def _named_task(options: RunOptions) -> Task:

@@ -171,9 +171,12 @@ def throughput(
         raise ValueError(
             f"batch is {batch}, repeats is {repeats}, threads is {threads}; allowed: batch >= 2, others >= 1"
         )
-    measured = run_throughput(chosen, sizes, kinds, batch, repeats, where, threads)
-    about = ABOUT.format(batch=batch, least=LEAST)
-    write_page(Path(out), "What a pass costs", about, throughput_table(measured), measured, threads, where)
+    measured, about = [], ABOUT.format(batch=batch, least=LEAST)
+    try:
+        for row in run_throughput(chosen, sizes, kinds, batch, repeats, where, threads):
+            measured.append(row)
+    finally:  # if it is stopped, what is measured is kept
+        write_page(Path(out), "What a pass costs", about, throughput_table(measured), measured, threads, where)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What every image family costs, counted and measured, beside timm's network with equally shaped weights."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -73,21 +74,19 @@ def timms(name: str, side: int) -> nn.Module:
 
 def run_throughput(
     models: list[str], sides: list[int], dtypes: list[str], batch: int, repeats: int, device: str, threads: int
-) -> list[dict[str, Any]]:
-    """One record for each model, side and dtype: its cost, and images a second in each round, ours and timm's."""
+) -> Iterator[dict[str, Any]]:
+    """Yield a record for each model, side and dtype: its cost, and images a second in each round, ours and timm's."""
     torch.set_num_threads(threads)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    rows = []
     for name in models:
         for side in sides:
             nets = {"ours": ours(name, side)} | ({"timm": timms(name, side)} if name in TWINS else {})
             costs = {key: vars(cost(net, (3, side, side))) for key, net in nets.items()}
             for dtype in dtypes:
                 measured = measure(nets, side, DTYPES[dtype], batch, repeats, device)
-                sides_of = {key: {**costs[key], **measured[key]} for key in nets}
-                rows.append({"model": name, "side": side, "dtype": dtype, "batch": batch, **sides_of})
                 print(f"  {name} {side} {dtype}: {median(measured['ours']['training']):.4g} images/s", flush=True)
-    return rows
+                both = {key: {**costs[key], **measured[key]} for key in nets}
+                yield {"model": name, "side": side, "dtype": dtype, "batch": batch, **both}
 
 
 def measure(

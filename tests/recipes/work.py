@@ -3,6 +3,8 @@
 import os
 import signal
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 from recipes.checks.processes import Tell
 
@@ -16,3 +18,20 @@ def work(argument: str, tell: Tell) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if argument == "sleep":
         time.sleep(60)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Work of a pool, which fails if that is its name."""
+
+    name: str
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.name}.log"
+
+    def train(self) -> None:
+        if self.name == "fails":
+            raise ValueError("it was asked to")
+        (self.folder / f"{self.name}.txt").write_text("done")

@@ -3,8 +3,10 @@
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.data import default_collate
 
 from hpnets.tasks import create_task
+from hpnets.tasks.loading import collate
 from hpnets.tasks.probe import balanced_rows
 from hpnets.tasks.samples import Samples, stratified_split
 
@@ -114,3 +116,14 @@ def test_samples_are_normalised_per_channel_and_stay_raw_in_memory() -> None:
         assert torch.equal(one[1], many[1])
     with pytest.raises(IndexError):
         samples[2]
+
+
+def test_a_fetched_batch_is_what_its_samples_make() -> None:
+    """Not stacked anew: the same bits as PyTorch's own collation, and the same memory as was fetched."""
+    samples = Samples(torch.randn(6, 2), torch.arange(6), torch.arange(6), {})
+    fetched = samples.__getitems__([4, 1, 5])
+    assert len(fetched) == 3
+    for together, stacked in zip(collate(fetched), default_collate([samples[i] for i in (4, 1, 5)]), strict=True):
+        assert torch.equal(together, stacked)
+    assert collate(fetched)[0].data_ptr() == fetched.x.data_ptr()
+    assert torch.equal(collate([samples[4], samples[1]])[0], fetched.x[:2])

@@ -51,6 +51,21 @@ def test_pixels_and_labels_come_back(written: tuple[Task, Files]) -> None:
     assert task.train_set.x is task.val_set.x
 
 
+def test_the_share_for_validation_may_be_another_and_none_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_files("fashion_mnist", tmp_path, monkeypatch)
+    for share, rows in ((0.2, 60), (0.0, 0)):
+        task = create_task("fashion_mnist", root=str(tmp_path), batch_size=20, validation=share)
+        task.setup()
+        assert [len(samples) for samples in (task.train_set, task.val_set)] == [300 - rows, rows]
+    assert task.val_dataloader() == []
+    assert sum(len(y) for _, y in task.train_dataloader()) == 300
+    for wrong in (-0.1, 1.0):
+        with pytest.raises(ValueError, match=rf"validation is {wrong}; allowed: >= 0 and < 1"):
+            create_task("fashion_mnist", validation=wrong)
+
+
 def test_a_tenth_of_each_class_is_for_validation(written: tuple[Task, Files]) -> None:
     task, _ = written
     task.setup()
