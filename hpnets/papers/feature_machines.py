@@ -115,9 +115,13 @@ def gradient_map(f: Machine, part: BoxedPart) -> list[list[float]]:
 
 
 def sum_error(kernel: Kernel, x: Tensor) -> float:
-    """How far the sum of all feature models is from K(x, X) K^-1 y, relative, over the kernel's condition."""
+    """How far the sum of all feature models is from K(x, X) K^-1 y, relative, over the kernel's condition.
+
+    K^-1 y is that of least norm, by singular values: the linear kernel of a twin is singular on digits.
+    """
     of, cross = kernel.features, kernel.cross(x)
-    f = cross @ torch.linalg.solve(kernel.K, of.vectors @ of.weights)
+    y = of.vectors @ of.weights
+    f = cross @ torch.linalg.lstsq(kernel.K.cpu(), y.cpu(), driver="gelsd").solution.to(y)
     parts = (cross @ of.vectors) * (of.weights / of.eigenvalues[:, None]).T
     condition = float(of.eigenvalues[0] / of.eigenvalues[of.rank - 1])
     return float((f - parts[:, : of.rank].sum(1, keepdim=True)).norm() / f.norm()) / condition

@@ -52,6 +52,14 @@ def test_machines_are_exact(network: str, width: int) -> None:
     assert slope_error(f, pair.test.x) < 1e-5
 
 
+def test_features_of_a_singular_kernel_add_up_too() -> None:
+    """The twin of a product is linear: 120 digits of 64 pixels have a kernel of rank below 64."""
+    pair = pair_of("digits 3-8", 120, 20, 0)
+    kernel = Kernel("ccp-3-none-sum", pair, 0, 0)
+    assert kernel.features.rank < 64
+    assert sum_error(kernel, pair.test.x) < 1e-12
+
+
 def test_overlap_and_centring() -> None:
     A = torch.randn(30, 30, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     K = A @ A.T
