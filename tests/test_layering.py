@@ -40,7 +40,7 @@ ALLOWED = {
     "report": {"atomic_files", "statistics"},
     "study": {"atomic_files", "validate", "environment", "statistics"},
     "papers": {"layers", "models", "tasks", "linalg", "ntk", "theory", "kernels", "training", "zoo", "study"}
-    | {"bandits", "curvature", "registry", "statistics"},
+    | {"bandits", "curvature", "registry", "statistics", "options", "optimisers"},
 }
 ANYTHING = {"commands", "__main__"}
 FOLDERS = {".ci", "hpnets", "recipes", "tests", "checkpoints", "docs"}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hpnets.statistics import deviation, mean
-from hpnets.study import Results, labelled
+from hpnets.study import Results
 
 Way = tuple[str, str, str]  # network, parametrisation, optimiser
 RATES = "log2 rate"
