@@ -32,7 +32,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "mlp": {"name": "mlp", "depth": 2, "width": 128},
     "ccp": {"name": "ccp", "degree": 3, "width": 64},
     "pinet": {"name": "pinet", "width": 8},
-    "starnet": {"name": "starnet", "width": 8, "blocks": [1, 1], "ratio": 2},
+    "starnet": {"name": "starnet", "width": 8, "depth": 1, "ratio": 2},
 }
 
 
