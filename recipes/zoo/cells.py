@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 CONFIGS = "recipes/configs"
 SEEDS = (0, 1, 2)
 TWIN = "_sum"
-EMBEDDED = "*-digits,*-image_fit"  # the cells whose data come with the packages
+EMBEDDED = ("digits", "image_fit")  # the tasks whose data come with the packages
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,13 @@ class Cell:
         return not self.config.stem.endswith(TWIN) and "product" in model_options(self.model)
 
 
-def find_cells(patterns: str = "*", configs: Path = Path(CONFIGS)) -> list[Cell]:
-    """The cells whose names match one of the patterns, parted by commas; ValueError for a pattern that matches none."""
+def find_cells(patterns: str | None = "*", configs: Path = Path(CONFIGS)) -> list[Cell]:
+    """The cells whose names match one of the patterns, parted by commas; None for those whose data are embedded.
+
+    Raises ValueError for a pattern that matches none.
+    """
+    if patterns is None:
+        return [cell for cell in find_cells("*", configs) if cell.config.parent.name in EMBEDDED]
     known = {cell.name: cell for cell in map(Cell, sorted(configs.glob("*/*.yaml")))}
     if not known:
         raise ValueError(f"configs is {str(configs)!r}, which holds no <task>/<model>.yaml")

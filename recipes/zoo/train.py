@@ -13,7 +13,7 @@ from typing import Any
 from hpnets.commands.parser import run_command
 from hpnets.commands.process import fail
 from recipes.command_line import command_of
-from recipes.zoo.cells import CONFIGS, EMBEDDED, SEEDS, find_cells
+from recipes.zoo.cells import CONFIGS, SEEDS, find_cells
 from recipes.zoo.runs import CellRuns, train_cell, train_in_process
 
 CALLS = "calls.json"
@@ -21,7 +21,7 @@ Job = tuple[CellRuns, BaseProcess]
 
 
 def train_zoo(
-    cells: str = EMBEDDED,
+    cells: str | None = None,
     jobs: int = 2,
     out: str = "runs/zoo",
     checkpoints: str = "checkpoints",
@@ -35,7 +35,8 @@ def train_zoo(
     if a cell failed.
 
     Args:
-        cells: names or patterns parted by commas, such as 'ccp-digits,starnet-*'; `recipes.zoo.fashion` trains others
+        cells: names or patterns parted by commas, such as 'ccp-digits,starnet-*'; by default all whose data come with
+            the packages (`recipes.zoo.fashion` trains the others)
         jobs: processes side by side, with one thread and one cell each; 0 trains in this process
         out: the folder of the run folders
         checkpoints: the folder where weights and index.json are published

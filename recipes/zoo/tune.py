@@ -6,14 +6,14 @@ from pathlib import Path
 from hpnets.commands.parser import run_command
 from hpnets.commands.process import fail
 from recipes.command_line import command_of
-from recipes.zoo.cells import CONFIGS, EMBEDDED, find_cells
+from recipes.zoo.cells import CONFIGS, find_cells
 from recipes.zoo.packing import KERNEL, pack, unpack
 from recipes.zoo.pool import train_all
 from recipes.zoo.tuned import Tuned, pairs, trials
 
 
 def tune(
-    cells: str = EMBEDDED,
+    cells: str | None = None,
     jobs: int = 2,
     out: str = "runs/tuning",
     minutes: float = 0.0,
@@ -22,13 +22,14 @@ def tune(
     results: str = "docs/results/zoo",
     configs: str = CONFIGS,
 ) -> None:
-    """Train every seed of each cell and twin at three rates, and enter the twin's record of the cells that have ended.
+    """Train every seed of each cell and twin at three rates, and enter the twin's record of published cells that have ended.
 
     The rates are 1/3, 1 and 3 times the config's; validation chooses, for the network and for its twin. Published
     weights stay as they are. Ended runs are kept, so the same command goes on. The exit status is 1 if runs are left.
 
     Args:
-        cells: names or patterns parted by commas; those without a twin are left out
+        cells: names or patterns parted by commas, by default all whose data come with the packages; those without a
+            twin are left out
         jobs: processes side by side, with one thread and the seeds of one rate each; 0 trains in this process
         out: the folder of the run folders
         minutes: stop after so long; 0 is never
@@ -37,6 +38,8 @@ def tune(
         results: the folder of spectra.json, in which the twins' spectra are renewed
         configs: the folder with <task>/<model>.yaml for every cell
     """
+    from hpnets.zoo import entries
+
     if jobs < 0 or minutes < 0:
         raise ValueError(f"jobs is {jobs}, minutes is {minutes}; allowed: >= 0")
     sides, started = pairs(find_cells(cells, Path(configs)), Path(out)), time.time()
@@ -48,7 +51,7 @@ def tune(
     if packed:
         pack(Path(out), Path(packed), lambda run: KERNEL)
     for net, twin in sides:
-        if net.has_ended() and twin.has_ended():
+        if net.cell.name in entries(Path(checkpoints)) and net.has_ended() and twin.has_ended():
             print(record(net, twin, Path(checkpoints), Path(results)), flush=True)
     print(f"{time.time() - started:.0f} s")
     if left:

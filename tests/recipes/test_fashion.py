@@ -83,7 +83,7 @@ def test_a_written_config_is_that_of_the_run(here: Path) -> None:
     fashion_publish(runs="unpacked", packed="packed", configs="configs", models="monet")
     cell = Cell(Path("configs/fashion_mnist/monet_sum.yaml"))
     made, run = cell.options(seed=0).to_dict(), RunFolder(Path("runs/fashion/monet_sum/seed0")).options().to_dict()
-    run["trainer"] |= {"val_every": "epoch", "accelerator": "auto", "devices": "auto"}
+    run["trainer"] |= {"val_every": "epoch", "accelerator": "auto", "devices": "auto", "num_nodes": "auto"}
     assert made == run
     assert not cell.has_twin()
     assert "product" not in yaml.safe_load(Path("configs/fashion_mnist/monet.yaml").read_text())["model"]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -16,6 +17,7 @@ import yaml
 
 from hpnets.training import RunFolder, train
 from hpnets.zoo import entries
+from recipes.zoo import trials, tuned
 from recipes.zoo.cells import CONFIGS, Cell, find_cells
 from recipes.zoo.runs import CellRuns, train_cell
 from recipes.zoo.spectra import read_spectra
@@ -156,6 +158,48 @@ def test_the_mlp_that_pictures_are_measured_by_comes_first_and_generators_follow
     generator = CellRuns(Cell(Path("digits") / "style_generator.yaml"), Path("out"))
     order = [[runs.cell.name for runs in phase] for phase in phases([*plain, generator])]
     assert order == [["mlp-digits"], ["style_generator-digits", "ccp-digits", "van-digits"]]
+
+
+def test_a_twin_is_tuned_as_its_network_and_the_weights_stay(
+    zoo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each at its own best rate by validation: every seed at every rate; mlp, which has no twin, is left out."""
+    monkeypatch.setattr(tuned, "FACTORS", (0.001, 1.0))  # of which the first learns next to nothing
+    before, places = entries(zoo / "checkpoints")["ccp-digits"], flags(zoo)[2:]
+    tune = [*places, "--jobs", "0", "--out", str(zoo / "tuning")]
+    assert run_module("recipes.zoo.tune", *tune) == 0
+    assert len(list(zoo.glob("tuning/ccp-digits/*/summary.json"))) == 2 * 2 * 3
+    after = entries(zoo / "checkpoints")["ccp-digits"]
+    assert replace(after, twin=before.twin) == before
+    assert after.twin is not None
+    tuning = after.twin["tuning"]
+    assert (tuning["rates"], tuning["net"], tuning["twin"]) == ([1e-5, 0.01], 0.01, 0.01)
+    assert tuning["at_edge"] == ["net", "twin"]
+    for name, metric in tuning["net_metrics"].items():
+        assert metric == pytest.approx(before.metrics[name])  # the same run as that of the config
+        difference = metric["mean"] - after.twin["metrics"][name]["mean"]
+        assert after.twin["difference"][name]["mean"] == pytest.approx(difference)
+    spectra = read_spectra(zoo / "results")["ccp-digits"]
+    assert len(spectra["twin"]) == 3
+    capsys.readouterr()
+    assert run_module("recipes.zoo.tune", *tune) == 0
+    assert "1 cells with a twin, 0 rates to train" in capsys.readouterr().out
+
+
+def test_the_choice_is_by_the_last_validation_and_never_a_rate_that_diverged(tmp_path: Path) -> None:
+    runs = {}
+    for rate, last, metric in ((0.1, 0.5, "val/accuracy"), (0.3, 0.7, "val/accuracy"), (0.9, 1.0, "val/accuracy")):
+        run = RunFolder(tmp_path / f"{rate}")
+        run.start(small_options())
+        run.metrics.write_text(f"step,{metric}\n1,0.99\n2,{last}\n")
+        run.summary.write_text(json.dumps({"best": {metric: 0.99}}))
+        runs[rate] = [run]
+    (runs[0.9][0].path / trials.DIVERGED).write_text("NaN")
+    with mock.patch.object(RunFolder, "read_summary", lambda run: json.loads(run.summary.read_text())):
+        assert trials.choose(runs) == trials.Choice(0.3, at_edge=False)
+        assert trials.choose({0.1: runs[0.1], 0.9: runs[0.9]}) == trials.Choice(0.1, at_edge=True)
+        with pytest.raises(ValueError, match=r"all rates diverged: 0\.9"):
+            trials.choose({0.9: runs[0.9]})
 
 
 @pytest.mark.parametrize(
