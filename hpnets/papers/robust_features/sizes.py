@@ -58,7 +58,5 @@ DIGITS = replace(Sizes(), seeds=3, data=("digits 3-8",), train=200, test=100, wi
 FEW = replace(DIGITS, wide=256, limits=("mlp-relu", "skip-2-relu", "ccp-3-none"), finite=("cnn",), steps=5)
 QUICK = replace(FEW, products=("ccp-3-none",), rates=(1e-3, 3e-3), epochs=(1, 2, 4, 8), moved_epochs=(1, 4, 8))
 LEAST = replace(QUICK, train=64, test=20, limits=("mlp-relu", "skip-2-relu"), finite=("skip-2-relu",))
-SMALL = replace(
-    LEAST, alike=("mlp-relu", "skip-2-relu"), width=8, wide=16, attacked=("mlp-relu",), feature_steps=1, steps=1
-)
-TINY = replace(SMALL, rates=(1e-3,), epochs=(1, 2), moved=("mlp-relu",), moved_epochs=(1, 2))
+SMALL = replace(LEAST, width=8, wide=16, attacked=("mlp-relu",), feature_steps=1, steps=1)
+TINY = replace(SMALL, alike=SMALL.limits, rates=(1e-3,), epochs=(1, 2), moved=("mlp-relu",), moved_epochs=(1, 2))
