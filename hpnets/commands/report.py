@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpnets import __version__
 from hpnets.atomic_files import check_writable
+from hpnets.commands.atlas import read_atlas, studies_of_checkout
 from hpnets.commands.parser import Parser
 from hpnets.commands.process import program
 from hpnets.report.run_record import is_run
@@ -25,7 +26,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("folders", nargs="*", type=str, help="runs, studies, patterns, or folders that hold some")
     parser.add_argument("--out", type=str, default="report.html", help="the page; one that is there is replaced")
     parser.add_argument("--title", type=str, default="", help="the page's title")
-    parser.add_argument("--atlas", action="store_true", help="add what a product changes, of the studies and the zoo")
+    parser.add_argument("--atlas", action="store_true", help="add what a product changes, of the given studies or all")
     given = parser.parse_args(argv)
     report(given.folders, Path(given.out), given.title, given.atlas)
 
@@ -39,6 +40,8 @@ def report(folders: list[str], out: Path, title: str = "", atlas: bool = False) 
     if not folders and not atlas:
         raise ValueError("no folder is given; allowed: runs, studies, or folders that hold some, and --atlas")
     runs, studies = sorted_out(folders)
+    if atlas and not studies:
+        studies = studies_of_checkout()
     from hpnets.report.html import write_report
     from hpnets.report.run_record import read_run
     from hpnets.report.studies import read_study
@@ -54,7 +57,7 @@ def report(folders: list[str], out: Path, title: str = "", atlas: bool = False) 
         index=zoo_index() if single else None,
         defaults=defaults_of(single) if single else {},
         pictures=test_inputs,
-        atlas=read_atlas() if atlas else None,
+        atlas=read_atlas(studies, zoo_index()) if atlas else None,
         left_out=left_out,
         version=__version__,
     )
@@ -129,8 +132,3 @@ def test_inputs(run: "RunRecord", rows: list[int]) -> "np.ndarray[Any, Any] | No
     except (ValueError, KeyError, TypeError, OSError, RuntimeError):  # the page does without
         return None
     return x.numpy() if x.ndim == 4 and x.shape[1] in (1, 3) else None
-
-
-def read_atlas() -> dict[str, Any]:
-    """The atlas of the studies and the zoo of this checkout."""
-    raise NotImplementedError
