@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hpnets.atomic_files import read_json
-from hpnets.papers.phenomena import PHENOMENA, OfStudy, OfZoo, claim_number
+from hpnets.papers.phenomena import ONE_RATE, PHENOMENA, TUNED, OfStudy, OfZoo, claim_number
 from hpnets.statistics import half_width
 from hpnets.study import Result, Results
 
@@ -20,8 +20,8 @@ ZOO = "zoo"
 class Effect:
     """The mean of n paired differences net - twin, with half of Student's 95% interval (n - 1).
 
-    source: the study, or "zoo". claim: the number of the study's claim behind it, 0 for the zoo. tuned: whether the
-    twin had rates of its own.
+    source: the study, or "zoo". claim: the number of the study's claim behind it, 0 for the zoo. tuned: not so
+    where the twin was trained at the rate of its net.
     """
 
     mean: float
@@ -37,7 +37,8 @@ class Effect:
         return 0 if abs(self.mean) <= self.half else int(math.copysign(1, self.mean))
 
     def __str__(self) -> str:
-        return f"{self.mean:+.3g} ± {self.half:.2g}"
+        places = max(0, 1 - math.floor(math.log10(self.half))) if self.half else 3
+        return f"{self.mean:+.{places}f} ± {self.half:.{places}f}"
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class Row:
         if isinstance(self.of, OfStudy):
             return self.of.rates
         tuned = sum(effect.tuned for effect in self.effects.values())
-        alike = f"the net's rate for both in {len(self.effects) - tuned}" if tuned < len(self.effects) else ""
-        own = f"one grid of rates for both, chosen on validation, in {tuned}" if tuned else ""
+        alike = f"{ONE_RATE} (in {len(self.effects) - tuned})" if tuned < len(self.effects) else ""
+        own = f"{TUNED} (in {tuned})" if tuned else ""
         return "; ".join(filter(None, (own, alike)))
 
 
@@ -92,16 +93,17 @@ def of_study(row: OfStudy, pages: dict[str, Document]) -> dict[str, Effect]:
     except (KeyError, TypeError):
         return {}
     measured = row.measure(results)
-    made = {family: effect(values, row.study, numbers.get(family)) for family, values in measured.items()}
+    told = {"tuned": row.rates != ONE_RATE}
+    made = {family: effect(values, row.study, numbers.get(family), **told) for family, values in measured.items()}
     return {family: each for family, each in made.items() if each}
 
 
-def effect(differences: Sequence[float], source: str, claim: int | None) -> Effect | None:
+def effect(differences: Sequence[float], source: str, claim: int | None, tuned: bool = True) -> Effect | None:
     """The effect of paired differences; None without a claim, of fewer than two, or if one is not finite."""
     if claim is None or len(differences) < 2 or not all(map(math.isfinite, differences)):
         return None
     n, mean = len(differences), statistics.fmean(differences)
-    return Effect(mean, half_width(statistics.stdev(differences), n), n, source, claim)
+    return Effect(mean, half_width(statistics.stdev(differences), n), n, source, claim, tuned)
 
 
 def of_zoo(row: OfZoo, entries: list[Document], cells: dict[str, Document]) -> dict[str, Effect]:
@@ -144,21 +146,23 @@ def quote(rows: Sequence[Row]) -> str:
     all_effects = [each for row in rows for each in row.effects.values()]
     names = {family for row in rows for family in row.effects}
     told = sum(each.sign != 0 for each in all_effects)
+    alike = sum(not each.tuned for each in all_effects)
     parts = [text for row in rows if (text := _direction(row))]
     none = [row.of.unit for row in rows if row.effects and not any(each.sign for each in row.effects.values())]
-    rest = f" Not told from 0 in any family: {'; '.join(none)}." if none else ""
+    rest = f" In no family told from 0: {'; '.join(none)}." if none else ""
     return (
         f"Of {len(all_effects)} effects of a Hadamard product against its additive twin, in {len(names)} families of "
-        f"networks, {told} have a 95% interval without 0. The product {', '.join(parts)}.{rest} "
-        f"Of {len(all_effects)} such intervals some {max(1, round(len(all_effects) / 20))} miss by chance."
+        f"networks, {told} have a 95% interval without 0. The product, so far as it was measured: {'; '.join(parts)}."
+        f"{rest} Of {len(all_effects)} such intervals some {max(1, round(len(all_effects) / 20))} miss by chance, and "
+        f"in {alike} of them net and twin had one rate, not tuned for either."
     )
 
 
 def _direction(row: Row) -> str:
-    """ "makes the kernel turn further in 20 of 31 families (less in 1)", the more frequent direction first."""
+    """ "is more robust in 16 of 28 families (is less robust in 1)", the more frequent direction first."""
     signs = [each.sign for each in row.effects.values()]
     sides = sorted(((signs.count(1), row.of.raises), (signs.count(-1), row.of.lowers)), reverse=True)
     (most, words), (least, others) = sides
     if not most:
         return ""
-    return f"{words} in {most} of {len(signs)}{f' ({others} in {least})' if least else ''}"
+    return f"{words} in {most} of {len(signs)} {'families' if len(signs) > 1 else 'family'}{f' ({others} in {least})' if least else ''}"

@@ -9,6 +9,7 @@ from hpnets.papers.effects import Differences, of_each
 from hpnets.study import Results
 
 TUNED = "one grid of rates for both, chosen on validation"
+ONE_RATE = "one rate for both, not tuned"
 NO_RATE = "nothing is trained"
 
 
@@ -69,14 +70,14 @@ def _accuracy(task: str, words: str) -> OfZoo:
 PHENOMENA: tuple[OfStudy | OfZoo, ...] = (
     OfStudy(
         *("extrapolation", "log10 of the error of a cubic outside the data"),
-        *("extrapolates a cubic worse", "extrapolates a cubic better", "extrapolation", "one rate for both, not tuned"),
+        *("extrapolates a cubic worse", "extrapolates a cubic better", "extrapolation", ONE_RATE),
         of_each(effects.cubic, ccp="ccp-3", pnn="pnn1-3"),
         {"ccp": "learns the cubic on [-2.5, 2.5]", "pnn": "Without the product (its additive twin) it is linear"},
     ),
     OfStudy(
         *("extrapolation", "share right of digits' sums that were held out"),
         *("is more often right on sums held out", "is less often right on sums held out", "extrapolation"),
-        "one rate for both, not tuned",
+        ONE_RATE,
         of_each(effects.sums, pnn="pnn1-4"),
         {"pnn": "Digit sums, low sums held out"},
     ),
