@@ -45,7 +45,8 @@ def test_a_generator_is_trained_and_evaluated_in_the_features_of_the_shipped_cla
     monkeypatch.setattr(generation, "EPOCH", 1)
     flags = "--model style_generator --model.width 2 --gan.latent 4 --gan.critic_width 2 --task.batch_size 399"
     flags += " --ntk.probe 3 --ntk.every off --trainer.max_epochs 1 --trainer.accelerator cpu --wandb off"
-    assert run_script("train", *flags.split(), "--out", str(tmp_path / "run")) == 0
+    assert run_script("train", *flags.split(), "--out", str(tmp_path / "run"), "--report") == 0
+    assert "style_generator on digits: <strong" in (tmp_path / "run" / "report.html").read_text()
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["features"] == "mlp-digits"
     assert 0 < summary["metrics"]["test/frechet_floor"] < summary["metrics"]["test/frechet"]

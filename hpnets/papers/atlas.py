@@ -165,4 +165,5 @@ def _direction(row: Row) -> str:
     (most, words), (least, others) = sides
     if not most:
         return ""
-    return f"{words} in {most} of {len(signs)} {'families' if len(signs) > 1 else 'family'}{f' ({others} in {least})' if least else ''}"
+    families_of = "family" if len(signs) == 1 else "families"
+    return f"{words} in {most} of {len(signs)} {families_of}{f' ({others} in {least})' if least else ''}"
