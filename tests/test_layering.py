@@ -41,7 +41,7 @@ ALLOWED = {
     "report": {"atomic_files", "statistics", "study"},
     "study": {"atomic_files", "validate", "environment", "statistics"},
     "papers": {"layers", "models", "tasks", "linalg", "ntk", "theory", "kernels", "training", "zoo", "study"}
-    | {"attacks", "bandits", "curvature", "optimisers", "options", "registry", "statistics"},
+    | {"atomic_files", "attacks", "bandits", "curvature", "optimisers", "options", "registry", "statistics"},
 }
 ANYTHING = {"commands", "__main__"}
 FOLDERS = {".ci", "hpnets", "recipes", "tests", "checkpoints", "docs"}
