@@ -3,12 +3,12 @@
 from fnmatch import fnmatch
 
 import torch
-from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import nn
 from torchvision.models import get_model
 
 from recipes.checks.sequences import FEATURES, LENGTH, SEQUENCES
 from recipes.checks.smaller import SIDE, SMALLER, create
+from recipes.checks.states import estimate_statistics, wake
 
 # Names by the side of the square RGB images, the least of 64, 96, .. 256 that the network takes; it is 96 where
 # attention would have hardly any positions at 64.
@@ -86,27 +86,3 @@ def _make(name: str, outputs: int) -> nn.Module:
         return create(plain, outputs, SIDES[name])
     options = {"init_weights": True, "aux_logits": False} if plain == "googlenet" else {}
     return get_model(plain, num_classes=outputs, **options)
-
-
-def wake(net: nn.Module) -> None:
-    """Add noise of deviation 0.1 to parameters that are constant at the start.
-
-    Otherwise a layer behind a gate of 0 would have no gradient, and a kernel that forgot the layer would be right.
-    """
-    with torch.no_grad():
-        for p in net.parameters():
-            if p.numel() and bool((p == p.flatten()[0]).all()):
-                p.add_(0.1 * torch.randn_like(p))
-
-
-def estimate_statistics(net: nn.Module, x: Tensor) -> None:
-    """Set the running statistics of BatchNorm to those of the batch x, by one forward pass in train mode."""
-    norms = [module for module in net.modules() if isinstance(module, _BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = None  # None means a cumulative average, whose first value is the batch's
-    net.train()
-    with torch.no_grad():
-        net(x)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum

@@ -29,7 +29,7 @@ WRONG_VALUES: dict[Any, list[Any]] = {
     str: ["nonsense", 3, None],
 }
 UNIT_NORM = {"pnn", "pnn_skip"}  # the scale of f goes as |x|^degree: made for the unit sphere
-MAY_BE_ZERO = {"mlp": ["depth"], "fourier_features": ["depth"]}
+MAY_BE_ZERO = {"dcn": ["depth"], "mlp": ["depth"], "fourier_features": ["depth"]}
 SINES = {"bacon", "fourier_features", "mfn_fourier", "mfn_gabor", "siren"}
 ANY_NUMBER = ["alpha0"]  # gates: of either sign, or closed
 IDLE = {  # in train mode: constants a channel up to a BatchNorm, which takes them out

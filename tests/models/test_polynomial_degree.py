@@ -14,6 +14,8 @@ DEGREES: list[tuple[str, dict[str, Any], int]] = [
     *[("bilinear", {"depth": depth}, 2**depth) for depth in (1, 2, 3)],
     *[(name, {"degree": n}, n) for name in ("ccp", "cope", "ncp", "ncp_skip", "pnn", "pnn_skip") for n in (1, 2, 3, 6)],
     ("cope", {"degree": 3, "condition": 32}, 3),
+    *[("dcn", {"degree": n, **kind}, n) for n in (1, 3) for kind in ({}, {"rank": 2, "structure": "parallel"})],
+    *[("dcn", {"degree": n, "version": "v1", "depth": 0}, n) for n in (2, 5)],
     *[("complex_ccp", {"degree": n, "skip": skip}, n) for n in (1, 2, 4) for skip in (True, False)],
     ("complex_ccp", {"degree": 4, "shared": True, "complex_input": True}, 4),
     *[

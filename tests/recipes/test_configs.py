@@ -13,7 +13,7 @@ from tests.in_process import run_script
 from tests.training.runs import ROOT
 
 CELLS = find_cells("*", ROOT / CONFIGS)
-TASKS = {"digits", "image_fit", "fashion_mnist"}
+TASKS = {"digits", "image_fit", "table", "fashion_mnist"}
 
 
 def test_every_model_has_a_config() -> None:

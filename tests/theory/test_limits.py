@@ -175,6 +175,7 @@ def test_float32_points_are_computed_in_float64() -> None:
 REFUSED = {
     "style_generator": "outputs are pixels",
     "adain": "InstanceNorm2d divides by the deviation",
+    "dcn": "cross layers are as wide as the input",
     "dpolynet": "share features",
     "focalnet": "gates, one map a level, stay random",
     "gmlp": "token-mixing weights, n x n, stay random",

@@ -20,6 +20,7 @@ UNBOUNDED = [
     "ccp",
     "complex_ccp",
     "cope",
+    "dcn",
     "ncp",
     "ncp_skip",
     "pnn",

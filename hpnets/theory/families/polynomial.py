@@ -5,7 +5,7 @@ from typing import Any
 from torch import nn
 
 from hpnets.theory.activations import activation
-from hpnets.theory.laws import Laws, flat, register_limit, uniform_bias
+from hpnets.theory.laws import Laws, flat, no_limit, register_limit, uniform_bias
 from hpnets.theory.moments import Moments
 from hpnets.theory.points import Points
 
@@ -119,3 +119,6 @@ def gated(net: Any, x: Input, laws: Laws) -> Moments:
     for W_l, V_l in zip(net.W, net.V, strict=True):
         h = net.product(activation(laws.dense(h, W_l), net.act), laws.dense(h, V_l))
     return laws.dense(h, net.C)
+
+
+no_limit("hpnets.models.dcn.DCN", "its cross layers are as wide as the input, so that their weights stay random")
