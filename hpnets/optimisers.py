@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 Groups = list[dict[str, Any]]
+EPSILON = 1e-8  # Adam's, as torch has it
 
 
 class Settings(Protocol):

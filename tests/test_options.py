@@ -7,19 +7,31 @@ from typing import Any
 import pytest
 import yaml
 
-from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions, WandbOptions
+from hpnets.options import (
+    AdversarialOptions,
+    CurvatureOptions,
+    GANOptions,
+    NTKOptions,
+    OptimOptions,
+    RunOptions,
+    TrainerOptions,
+    WandbOptions,
+)
 
 CHANGED = RunOptions(
     model={"name": "ncp", "skip": True},
     task={"name": "line", "train_range": [0.0, 1.0]},
     optim=OptimOptions("sgd", 0.5, 0.1, 0.5, True, [0.8, 0.9], "wsd", 3, 0.1, [0.3], 0.2, 0.4, 1.0, 0.9, 0.3, 0.1),
     ntk=NTKOptions(7, "log", 3, ["drift"], "ntkvp", True, "running", "U,C"),
+    curvature=CurvatureOptions("log", 30, 2),
     trainer=TrainerOptions(2, 3, "cpu", "ddp", "64-true", True, 50, "2h", 2, 4, "5epochs", "10m", 7, True),
     gan=GANOptions(8, 2.0, 4, 0.5, 3),
+    adversarial=AdversarialOptions(0.1, 7, 0.5, "l2", "both", "adversarial"),
     wandb=WandbOptions("off", "p", "g", ["t"], "n"),
     seed=5,
     init_from="ccp-digits",
     freeze="U.*",
+    dynamics="centred",
     imports={"/nets.py": "1234"},
 )
 
@@ -38,7 +50,8 @@ def test_every_option_was_changed_in_the_round_trip() -> None:
 
 PARTS: dict[str, type] = {
     **{"optim": OptimOptions, "ntk": NTKOptions, "trainer": TrainerOptions, "gan": GANOptions},
-    "wandb": WandbOptions,
+    **{"wandb": WandbOptions, "adversarial": AdversarialOptions},
+    **{"wandb": WandbOptions, "curvature": CurvatureOptions},
 }
 
 
@@ -72,7 +85,7 @@ def test_no_option_takes_null_or_another_type() -> None:
             for value in ({"a": 1}, [None], *([] if f.default is None else [None])):
                 with pytest.raises(ValueError, match=rf"^{group}\.{f.name} is .*; allowed: "):
                     RunOptions.from_dict({group: {f.name: value}})
-    for name in ("seed", "wandb", "freeze", "imports"):
+    for name in ("seed", "wandb", "freeze", "dynamics", "imports"):
         with pytest.raises(ValueError, match=rf"^{name} is None; allowed: "):
             RunOptions.from_dict({name: None})
 
@@ -125,6 +138,17 @@ BAD: list[tuple[type, dict[str, Any], str]] = [
     (NTKOptions, {"outputs": -1}, "ntk.outputs is -1; allowed: a logit, trace, full, sum"),
     (NTKOptions, {"probe": 2**64}, "ntk.probe is 18446744073709551616; allowed: an integer"),
     (NTKOptions, {"batch_statistics": "young"}, "ntk.batch_statistics is 'young'; allowed: 'estimate', 'running'"),
+    (AdversarialOptions, {"eps": -0.1}, "adversarial.eps is -0.1; allowed: a finite number >= 0"),
+    (AdversarialOptions, {"eps": 1.1}, "adversarial.eps is 1.1; allowed: 0 to 1, a fraction of the data's range"),
+    (AdversarialOptions, {"eps": 0.1, "steps": 0}, "adversarial.steps is 0; allowed: an integer >= 1"),
+    (AdversarialOptions, {"eps": 0.1, "step_size": 0}, "adversarial.step_size is 0; allowed: a finite number > 0"),
+    *[
+        (AdversarialOptions, {name: value}, f"adversarial.{name} is '?{value}'?; allowed: .* without adversarial.eps")
+        for name, value in (("steps", 7), ("step_size", 0.5), ("norm", "l2"), ("mix", "both"), ("probe", "adversarial"))
+    ],
+    (CurvatureOptions, {"every": 0}, "curvature.every is 0; allowed: an integer >= 1, 'epoch', 'log' or 'off'"),
+    (CurvatureOptions, {"probe": 0}, "curvature.probe is 0; allowed: an integer >= 1"),
+    (CurvatureOptions, {"k": 0}, "curvature.k is 0; allowed: an integer >= 1"),
     (TrainerOptions, {"max_epochs": 0}, "trainer.max_epochs is 0; allowed: an integer >= 1"),
     *[
         (TrainerOptions, {name: value}, f"trainer.{name} is {value}; allowed: an integer >= 1, 'auto'")
@@ -184,6 +208,16 @@ BAD: list[tuple[type, dict[str, Any], str]] = [
         (TrainerOptions, {"limit_train_batches": v}, f"trainer.limit_train_batches is {v}; allowed: an integer >= 1")
         for v in (0, -1, 0.0, 1.5, -0.1)
     ],
+    (
+        RunOptions,
+        {"dynamics": "centred"},
+        "dynamics is 'centred'; allowed: network, without init_from: the",
+    ),
+    (
+        RunOptions,
+        {"dynamics": "lazy", "init_from": "ccp-digits"},
+        "dynamics is 'lazy'; allowed: 'network', '",
+    ),
     (RunOptions, {"seed": -1}, r"seed is -1; allowed: 0 to 2\*\*32 - 1"),
     (RunOptions, {"seed": 2**32}, "seed is 4294967296"),
 ]
@@ -198,6 +232,7 @@ def test_bad_values_are_refused(part: type, values: dict[str, Any], message: str
 def test_the_ends_of_each_range_are_allowed() -> None:
     OptimOptions(lr=1e-300, weight_decay=0, betas=[0, 0.999], final=1, cooldown=1, milestones=[])
     NTKOptions(probe=1, every=1)
+    AdversarialOptions(eps=1, steps=1)
     TrainerOptions(max_epochs=1, devices=1, max_steps=1, val_every=1, save_every="1s", limit_train_batches=1)
     WandbOptions(project=128 * "a", tags=[64 * "a"])
     assert RunOptions(seed=2**32 - 1).seed == 2**32 - 1

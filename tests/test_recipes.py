@@ -87,6 +87,55 @@ def test_evaluate_refuses_what_is_not_there(checkpoint: str, message: str, capsy
     assert message in capsys.readouterr().err
 
 
+def test_accuracy_under_attack_is_printed_with_its_settings(
+    runs: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a published network, of a run and of its .ckpt file: less than clean, and less at a larger radius."""
+    last = next(runs[0].rglob("*.ckpt"))
+    for checkpoint in ("ccp-digits", str(runs[0]), str(last)):
+        shares = []
+        for eps in ("0.02", "0.2"):
+            flags = ("--attack.eps", eps, "--attack.steps", "2", "--attack.norm", "linf")
+            assert run_script("evaluate", "--checkpoint", checkpoint, *flags) == 0
+            said = capsys.readouterr().out
+            assert f"under attack: pgd, eps {eps} of the data's range in linf, 2 steps of 0.25 eps" in said
+            shares.append(
+                [float(re.findall(rf"test/{key} +([\d.]+)", said)[-1]) for key in ("accuracy", "robust_accuracy")]
+            )
+        (clean, near), (same, far) = shares
+        assert clean == same > near > far
+
+
+WRONG_ATTACKS = {
+    "--attack.eps -0.1": "attack.eps is -0.1; allowed: a finite number >= 0",
+    "--attack.eps 1.5": "attack.eps is 1.5; allowed: 0 to 1, a fraction",
+    "--attack.eps 9 --attack.norm l2": "eps is 9.0; allowed: 0 to 8, the diameter of the data's box in l2",
+    "--attack.eps 0.1 --attack.name pdg": "attack.name is 'pdg'; did you mean pgd",
+    "--attack.eps 0.1 --attack.norm l1": "--attack.norm is 'l1'; did you mean l2",
+    "--attack.eps 0.1 --attack.loss hinge": "attack.loss is 'hinge'",
+    "--attack.eps 0.1 --attack.steps 0": "attack.steps is 0; allowed: an integer >= 1",
+    "--attack.eps 0.1 --attack.step_size 0": "attack.step_size is 0.0; allowed: a finite number > 0",
+    "--attack.eps 0.1 --attack.restarts 2 --attack.random_start false": "attack.restarts is 2; allowed: 1 without",
+    "--attack.steps 3": "attack.eps is 0; allowed with other options of the attack: > 0",
+}
+
+
+@pytest.mark.parametrize("flags", WRONG_ATTACKS)
+def test_a_wrong_attack_is_refused_before_any_work(flags: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_script("evaluate", "--checkpoint", "ccp-digits", *flags.split()) == 2
+    said = capsys.readouterr()
+    assert WRONG_ATTACKS[flags] in said.err
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+
+
+def test_an_attack_on_a_task_without_classes_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_script("evaluate", "--checkpoint", "siren-image_fit", "--attack.eps", "0.1") == 2
+    said = capsys.readouterr()
+    assert "attack.eps is 0.1; allowed for task 'image_fit', which has no classes: 0" in said.err
+    assert said.out == ""
+
+
 EDITS = {
     "another width": (
         lambda c, s: c["model"].update(width=17),

@@ -10,12 +10,14 @@ from hpnets.commands.own_code import ImportParser, as_words, take_imports
 from hpnets.commands.parser import call
 from hpnets.commands.process import fail
 from hpnets.imported import Imports, unlike
+from hpnets.options import AttackOptions
 
 if TYPE_CHECKING:
     from torch import nn
 
     from hpnets.tasks import Task
 
+NO_ATTACK = AttackOptions()
 METRIC_TOLERANCE = 1e-4
 KERNEL_TOLERANCE = 1e-6
 
@@ -26,18 +28,27 @@ def main(argv: list[str]) -> None:
     call(evaluate, [*words, *as_words(given)], ImportParser)
 
 
-def evaluate(checkpoint: str, root: str | None = None, imports: dict[str, str] | None = None) -> None:
+def evaluate(
+    checkpoint: str,
+    root: str | None = None,
+    attack: AttackOptions = NO_ATTACK,
+    imports: dict[str, str] | None = None,
+) -> None:
     """Measure test metrics and kernel fingerprint again; if they differ from the record, say where and exit with 1.
 
-    Of a .ckpt file, which has no record, the metrics are printed.
+    Of a .ckpt file, which has no record, the metrics are printed. With --attack.eps the accuracy under that attack is
+    printed too.
 
     Args:
         checkpoint: a pretrained network's name, the folder of a finished run, or a .ckpt file of a run
         root: the folder of the task's data, if it is not where the run had it
+        attack: the attack on the test samples
         imports: the Python file or module that a run imported, which is not executed unasked; may be repeated
     """
+    if not attack.eps and attack != NO_ATTACK:
+        raise ValueError("attack.eps is 0; allowed with other options of the attack: > 0")
     if checkpoint.endswith(".ckpt"):
-        return print_metrics(Path(checkpoint), root)
+        return print_metrics(Path(checkpoint), root, attack)
     from hpnets.ntk import fingerprint
     from hpnets.training import evaluate as test
 
@@ -46,6 +57,7 @@ def evaluate(checkpoint: str, root: str | None = None, imports: dict[str, str] |
         net, task, recorded = from_run(Path(checkpoint), root, imports or {})
     else:
         net, task, recorded = from_zoo(checkpoint, root)
+    check_radius(task, attack)
     measured: dict[str, Any] = {
         "metrics": test(net, task),
         "fingerprint": fingerprint(net, task.probe(recorded["fingerprint"]["probe"]).x),
@@ -56,16 +68,37 @@ def evaluate(checkpoint: str, root: str | None = None, imports: dict[str, str] |
     if wrong:
         fail(f"{checkpoint} differs from what was recorded: {'; '.join(wrong)}", status=1)
     print(f"{checkpoint}: metrics and kernel fingerprint are as recorded")
+    print_attacked(net, task, attack)
 
 
-def print_metrics(path: Path, root: str | None) -> None:
+def print_metrics(path: Path, root: str | None, attack: AttackOptions) -> None:
     """Print the test metrics of the network that a .ckpt file publishes."""
     from hpnets.training import evaluate as test
     from hpnets.training import load_checkpoint
 
     net, task, place = load_checkpoint(path, root=root)
+    check_radius(task, attack)
     print_values(test(net, task))
     print(f"{path}: epoch {place['epoch']}, step {place['step']}; a checkpoint has no record to compare with")
+    print_attacked(net, task, attack)
+
+
+def check_radius(task: "Task", attack: AttackOptions) -> None:
+    """Raise ValueError for an attack on a task without classes."""
+    from hpnets.training import check_attack
+
+    if attack.eps:
+        check_attack(task, attack)
+
+
+def print_attacked(net: "nn.Module", task: "Task", attack: AttackOptions) -> None:
+    """Print the accuracy on clean samples and under the attack, if there is one, with all its settings."""
+    from hpnets.training import evaluate_attacked
+
+    if attack.eps:
+        values = evaluate_attacked(net, task, attack)
+        print(f"under attack: {attack}")
+        print_values(values)
 
 
 def print_values(values: dict[str, float]) -> None:

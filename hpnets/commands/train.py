@@ -4,14 +4,23 @@ import argparse
 import dataclasses
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from hpnets.commands import training_run
 from hpnets.commands.chosen import DEFAULTS, chosen_names, is_flag, options_type
 from hpnets.commands.listing import listing
 from hpnets.commands.own_code import ImportParser, as_words, import_configured, take_imports
 from hpnets.commands.parser import call
-from hpnets.options import GANOptions, NTKOptions, OptimOptions, RunOptions, TrainerOptions, WandbOptions
+from hpnets.options import (
+    AdversarialOptions,
+    CurvatureOptions,
+    GANOptions,
+    NTKOptions,
+    OptimOptions,
+    RunOptions,
+    TrainerOptions,
+    WandbOptions,
+)
 
 # Groups that are given by a word: --model NAME stands for --model.name NAME. What --help says of it.
 WORDS = {kind: ("name", "NAME", f"one of --list_{kind}s (default: {name})") for kind, name in DEFAULTS.items()}
@@ -42,16 +51,20 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
         task: task_type = task_type(),  # type: ignore[valid-type]
         optim: OptimOptions = OptimOptions(),
         ntk: NTKOptions = NTKOptions(),
+        curvature: CurvatureOptions = CurvatureOptions(),
         trainer: TrainerOptions = TrainerOptions(),
         gan: GANOptions = GANOptions(),
+        adversarial: AdversarialOptions = AdversarialOptions(),
         wandb: WandbOptions = WandbOptions(),
         seed: int = 0,
         init_from: str | None = None,
         freeze: str = "",
+        dynamics: Literal["network", "linearised", "centred"] = "network",
         imports: dict[str, str] | None = None,
         out: str | None = None,
         resume: str | None = None,
         dry_run: bool = False,
+        report: bool = False,
         list_models: bool = False,
         list_tasks: bool = False,
     ) -> None:
@@ -62,18 +75,22 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
             task: what is learnt: --task NAME, then --task.<option>; --task NAME --help shows its options
             optim: the optimiser
             ntk: the kernel tracking
+            curvature: the curvature tracking
             trainer: the trainer
             gan: the adversarial training of models that generate pictures
+            adversarial: the training of classifiers on attacked samples
             wandb: logging to wandb, beside the run folder: --wandb MODE, then --wandb.<option>
             seed: the seed of the weights and of training; --task.seed is that of split, order and probe set
             init_from: start with the weights of this pretrained network, run folder or .ckpt file; a head of another
                 size, and whatever else does not fit, starts as it is drawn
             freeze: shell patterns, parted by commas, of parameters or modules that are not trained
+            dynamics: train the network, or on the frozen kernel of --init_from: linearised, f_0 + J d, or centred, J d
             imports: a Python file or module that registers models, tasks, optimisers or metrics of your own; may be
                 repeated
             out: a new folder for the run; by default runs/MODEL-TASK-TIME
             resume: go on with the run in this folder, with its own options; docs/howto/resume.md says which may change
             dry_run: try all that the run does on a few steps, and leave nothing
+            report: write report.html of the run into its folder when it has ended
             list_models: print the models, one a line, and exit
             list_tasks: print the tasks, one a line, and exit
         """
@@ -82,10 +99,14 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
                 "resume, list_models and list_tasks are flags; allowed in a config file: the other options"
             )
         names = dataclasses.asdict(model), dataclasses.asdict(task)
-        options = RunOptions(*names, optim, ntk, trainer, gan, wandb, seed, init_from, freeze, imports or {})
+        groups: Any = {"optim": optim, "ntk": ntk, "curvature": curvature, "trainer": trainer, "gan": gan}
+        groups |= {"adversarial": adversarial, "wandb": wandb}
+        start: Any = {"seed": seed, "init_from": init_from, "freeze": freeze, "dynamics": dynamics}
+        parts = {"model": names[0], "task": names[1], **groups, **start, "imports": imports or {}}
+        options = RunOptions(**parts)
         if dry_run:
             return training_run.try_run(options, out)
-        training_run.start(options, out)
+        training_run.start(options, out, report)
 
     return train
 

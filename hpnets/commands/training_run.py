@@ -14,16 +14,16 @@ from hpnets.options import RunOptions
 from hpnets.options.launcher import is_shared
 
 
-def start(options: RunOptions, out: str | None) -> None:
+def start(options: RunOptions, out: str | None, report: bool = False) -> None:
     """Start a run in the folder `out`, or in the one of all its processes, or in the first that no other run takes."""
     given = out or shared_folder()
     if given:
-        return run(options, Path(given), resume=False)
+        return run(options, Path(given), resume=False, report=report)
     from hpnets.training.errors import FolderTaken
 
     for folder in new_folders(options):
         try:
-            return run(options, folder, resume=False)
+            return run(options, folder, resume=False, report=report)
         except FolderTaken:  # by a run of the same second
             continue
 
@@ -65,8 +65,9 @@ def try_run(options: RunOptions, out: str | None) -> None:
         fail("stopped", INTERRUPTED)
 
 
-def run(options: RunOptions, folder: Path, resume: bool) -> None:
-    """Train, draw the curves, and print the results."""
+def run(options: RunOptions, folder: Path, resume: bool, report: bool = False) -> None:
+    """Train, draw the curves, print the results, and with `report` write report.html into the folder."""
+    from hpnets.commands.report import report as write_report
     from hpnets.report import draw_curves
     from hpnets.training import Interrupted, NonFiniteError, train
     from hpnets.zoo import features_for
@@ -89,6 +90,8 @@ def run(options: RunOptions, folder: Path, resume: bool) -> None:
     elif summary.results:
         draw_curves(folder)
         print(describe(summary.results, folder))
+    if summary.results and report:
+        write_report([str(folder)], folder / "report.html")
 
 
 def describe(results: dict[str, Any], folder: Path) -> str:

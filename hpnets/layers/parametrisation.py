@@ -15,10 +15,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hpnets.layers.modulation import ModulatedConv2d
-from hpnets.optimisers import OPTIMISERS
+from hpnets.optimisers import EPSILON, OPTIMISERS
 from hpnets.validate import one_of
 
-PARAMETRISATIONS = ("standard", "ntk", "mup")
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, ModulatedConv2d)
 
 
@@ -32,12 +31,13 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Scaling:
-    """What a parametrisation does to one parameter: factors on the layer's input, its initial value, and its rate."""
+    """A parametrisation's factors of one parameter: on its layer's input, its draw, its rates, and Adam's epsilon."""
 
     multiplier: float = 1.0
     init: float = 1.0
     sgd: float = 1.0
     adam: float = 1.0
+    epsilon: float = 1.0
 
 
 class Multiplier:
@@ -194,23 +194,26 @@ def parameter_groups(net: nn.Module, optimizer: str, lr: float, weight_decay: fl
 
     Weights decay; parameters with one axis longer than 1 at most, that are no weight of a linear layer or convolution,
     do not: biases, norms, gates, scales. The weight decay of a group is divided by its factor, so that a weight decays
-    as fast, lr * weight_decay a step, at every width. One group if all factors are 1 and nothing decays. Parameters
-    without gradients are left out.
+    as fast, lr * weight_decay a step, at every width. One group if all factors are 1 and nothing decays. Where a
+    parametrisation scales Adam's epsilon, the group has its own "eps". Parameters without gradients are left out.
 
     Raises ValueError for an unknown optimizer, and for "adam" with weight decay where factors differ: there it is part
     of the gradient that Adam divides by its size, which no factor mends.
     """
     kind = OPTIMISERS.get(one_of("optimizer", optimizer, OPTIMISERS.names()))
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    groups: dict[tuple[float, float, float], list[nn.Parameter]] = {}
     layers = layers_of(net)
-    for name, p, factor in _factors(net, kind.rates):
+    for name, p, factor, epsilon in _factors(net, kind.rates):
         spared = name not in layers and sum(side > 1 for side in p.shape) <= 1
-        groups.setdefault((factor, 0.0 if spared else weight_decay / factor), []).append(p)
-    if kind.decays_gradient and weight_decay and {factor for factor, _ in groups} != {1.0}:
+        groups.setdefault((factor, 0.0 if spared else weight_decay / factor, epsilon), []).append(p)
+    if kind.decays_gradient and weight_decay and {factor for factor, _, _ in groups} != {1.0}:
         raise ValueError(
-            f"weight_decay is {weight_decay} with {optimizer} and parametrisation mup; allowed: 0, or adamw instead"
+            f"weight_decay is {weight_decay} with {optimizer} and rates that differ, as under mup; allowed: 0, or adamw"
         )
-    return [{"params": p, "lr": lr * f, "weight_decay": decay} for (f, decay), p in groups.items()]
+    return [
+        {"params": p, "lr": lr * f, "weight_decay": decay, **({} if e == 1 else {"eps": EPSILON * e})}
+        for (f, decay, e), p in groups.items()
+    ]
 
 
 def layers_of(net: nn.Module) -> dict[str, nn.Module]:
@@ -218,8 +221,10 @@ def layers_of(net: nn.Module) -> dict[str, nn.Module]:
     return {f"{prefix}.weight".lstrip("."): m for prefix, m in net.named_modules() if isinstance(m, LAYERS)}
 
 
-def _factors(net: nn.Module, kind: str) -> Iterator[tuple[str, nn.Parameter, float]]:
+def _factors(net: nn.Module, kind: str) -> Iterator[tuple[str, nn.Parameter, float, float]]:
+    """Yield each parameter's name, itself, its factor of the rate and that of Adam's epsilon."""
     scalings: dict[str, Scaling] = getattr(net, "scalings", {})
     for name, p in net.named_parameters():
         if p.requires_grad:
-            yield name, p, getattr(scalings.get(name, Scaling()), kind)
+            s = scalings.get(name, Scaling())
+            yield name, p, getattr(s, kind), s.epsilon if kind == "adam" else 1.0

@@ -9,6 +9,7 @@ from hpnets.linalg._operators import StoredKernel, SymmetricOperator, as_operato
 from hpnets.linalg._solve import Solution, solve
 from hpnets.linalg._spectrum import DENSE_ROWS, Spectrum, spectrum
 from hpnets.linalg._tiles import tiles
+from hpnets.linalg._trace import Trace, trace
 
 __all__ = [
     "DENSE_ROWS",
@@ -20,6 +21,7 @@ __all__ = [
     "Spectrum",
     "StoredKernel",
     "SymmetricOperator",
+    "Trace",
     "apply_function",
     "as_operator",
     "density",
@@ -32,4 +34,5 @@ __all__ = [
     "spectrum",
     "square",
     "tiles",
+    "trace",
 ]

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from hpnets.linalg._lanczos import lanczos
+from hpnets.linalg._lanczos import BLOCK, lanczos
 from hpnets.linalg._norms import norms
 from hpnets.linalg._operators import SymmetricOperator, as_operator, check_symmetric, dense, rows_of, square
 
@@ -47,13 +47,14 @@ def spectrum(
     tol: float | None = None,
     max_restarts: int = 50,
     seed: int = 0,
+    block: int = BLOCK,
 ) -> Spectrum:
     """The k largest eigenvalues (None: all) of K (N, N), (N, N, O, O), or an operator such as `NTKOperator`.
 
     "dense" decomposes K in float64 (an operator is multiplied out first); "lanczos" needs k and uses products alone;
     "auto" is "lanczos" for k eigenvalues of an operator or of more than 8,192 rows, else "dense". tol: the residual
     below which an eigenvalue counts as converged; None means 1e-10, or 1e-6 for Lanczos on float32 products.
-    max_restarts bounds the work of Lanczos; seed draws its start.
+    max_restarts bounds the work of Lanczos; seed draws its start; block: how many vectors it multiplies at a time.
 
     Raises ValueError if K is not a square symmetric kernel, holds NaN or Inf, an argument is out of range, or all
     eigenvalues of more than 8,192 rows are asked of "auto".
@@ -65,6 +66,8 @@ def spectrum(
         raise ValueError(f"k is {k}; allowed: 1 to {rows}, the rows of the kernel")
     if tol is not None and not tol > 0:
         raise ValueError(f"tol is {tol}; allowed: > 0")
+    if block < 1:
+        raise ValueError(f"block is {block}; allowed: >= 1")
     if k is None and (method == "lanczos" or (method == "auto" and rows > DENSE_ROWS)):
         raise ValueError(f"k is None; allowed: 1 to {rows} where Lanczos is used, or method='dense' for all of them")
     stored = isinstance(kernel, Tensor) and rows <= DENSE_ROWS
@@ -72,7 +75,8 @@ def spectrum(
         operator = as_operator(kernel)
         # A stored kernel is multiplied in float64, whatever its own dtype.
         dtype = torch.float64 if isinstance(kernel, Tensor) else operator.dtype
-        ritz = lanczos(operator, k or rows, tol=tol or TOLERANCE[dtype], max_restarts=max_restarts, seed=seed)
+        tol = tol or TOLERANCE[dtype]
+        ritz = lanczos(operator, k or rows, tol=tol, max_restarts=max_restarts, seed=seed, block=block)
         floor = _floor(operator.dtype, rows, ritz.values)
         return Spectrum(ritz.values, ritz.residuals, ritz.converged, floor, ritz.vectors, ritz.products)
     return _dense_spectrum(kernel, k, tol or TOLERANCE[torch.float64])

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from torch import Tensor, nn
 
-from hpnets.layers import make_activation, norm2d
+from hpnets.layers import BranchScale, make_activation, norm2d
 from hpnets.models.options import Activation, Norm2d, choice, count, counts
 from hpnets.option_sets import OptionSet
 from hpnets.validate import image_shape
@@ -62,6 +62,7 @@ class BasicBlock(nn.Module):
     x: (batch, inputs, height, width); y: (batch, channels, height / stride, width / stride).
     """
 
+    outside_branches: ClassVar[tuple[str, ...]] = ("downsample",)
     degree: ClassVar[int | None] = 1  # that of y in x with affine s and norms; None if y is no polynomial even then
 
     def __init__(self, inputs: int, channels: int, stride: int, norm: str, activation: str) -> None:
@@ -71,6 +72,7 @@ class BasicBlock(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
         self.bn2 = norm2d(norm, channels)
         self.act = make_activation(activation)
+        self.branch_scale = BranchScale()
         self.downsample: nn.Module = nn.Identity()
         if stride != 1 or inputs != channels:
             self.downsample = nn.Sequential(nn.Conv2d(inputs, channels, 1, stride, bias=False), norm2d(norm, channels))
@@ -80,7 +82,7 @@ class BasicBlock(nn.Module):
         return self.bn2(self.conv2(self.act(self.bn1(self.conv1(x)))))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.act(self.branch(x) + self.downsample(x))
+        return self.act(self.branch_scale(self.branch(x)) + self.downsample(x))
 
 
 class ResidualNet(nn.Module):
@@ -135,11 +137,14 @@ class ResidualNet(nn.Module):
         in eval mode before the first step: BN's statistics are 0 and 1 there, so that it does not rescale them.
         Source: Hayou et al. 2021, "Stable ResNet" (arXiv 2010.12859).
         """
-        for block in self.blocks():
-            for name in norms:
+        shared = []
+        for prefix, block in self.named_modules():
+            for name in norms if isinstance(block, BasicBlock) else ():
                 norm = block.get_submodule(name)
                 if isinstance(norm, nn.BatchNorm2d | nn.GroupNorm):
                     nn.init.constant_(norm.weight, len(self.blocks()) ** -0.5)
+                    shared.append(f"{prefix}.{name}.weight")
+        self.drawn_by_depth = tuple(shared)  # read by `hpnets.layers.branches`
 
     def blocks(self) -> list[nn.Module]:
         """The blocks of all stages, in order."""

@@ -3,10 +3,11 @@
 import itertools
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from hpnets.layers import make_activation, make_product, norm1d
+from hpnets.layers import BranchScale, make_activation, make_product, norm1d
 from hpnets.models.options import PolynomialOptions, RecursionOptions
 from hpnets.models.registry import register_model
 from hpnets.option_sets import takes
@@ -34,6 +35,8 @@ class CCP(nn.Module):
     the draw of the weights, which sets that variance, and by s and norm, options beside the paper's recursion.
     """
 
+    outside_branches: ClassVar[tuple[str, ...]] = ("U.0", "C")
+
     @takes(CCPOptions)
     def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: CCPOptions) -> None:
         super().__init__()
@@ -42,6 +45,7 @@ class CCP(nn.Module):
         self.U = nn.ModuleList(nn.Linear(inputs, o.width, bias=False) for _ in range(factors))
         self.norm = nn.ModuleList(norm1d(o.norm, o.width) for _ in range(o.degree - 1))
         self.act, self.product = make_activation(o.activation), make_product(o.product)
+        self.branch_scale = BranchScale(uses=o.degree - 1 if o.skip and not o.shared else 0)
         self.C = nn.Linear(o.width, output_dim)
         for layer in (*self.U, self.C):
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
@@ -56,5 +60,5 @@ class CCP(nn.Module):
         factors = itertools.cycle(self.act(U_n(x)) for U_n in self.U[1:])  # computed once each
         for norm, factor in zip(self.norm, factors, strict=False):
             product = norm(self.product(factor, y))
-            y = product + y if self.skip else product
+            y = self.branch_scale(product) + y if self.skip else product
         return self.C(y)

@@ -1,11 +1,13 @@
 """Complex CCP: Hadamard products of complex features, as pairs of real ones."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from hpnets.layers import (
+    BranchScale,
     ComplexActivation,
     ComplexLinear,
     complex_features,
@@ -56,6 +58,8 @@ class ComplexCCP(nn.Module):
     a `ComplexMLP` of one layer.
     """
 
+    outside_branches: ClassVar[tuple[str, ...]] = ("U.0", "s.0", "C")
+
     @takes(ComplexCCPOptions)
     def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: ComplexCCPOptions) -> None:
         super().__init__()
@@ -64,6 +68,7 @@ class ComplexCCP(nn.Module):
         self.U = nn.ModuleList(ComplexLinear(inputs, o.width, bias=False) for _ in range(factors))
         self.s = nn.ModuleList(ComplexActivation(o.activation, o.width) for _ in range(factors))
         self.product = make_product(o.product)
+        self.branch_scale = BranchScale(uses=o.degree - 1 if o.skip and not o.shared else 0)
         self.C = nn.Linear(2 * o.width, output_dim)
         nn.init.normal_(self.C.weight, std=o.width**-0.5)
         nn.init.zeros_(self.C.bias)
@@ -74,7 +79,8 @@ class ComplexCCP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         z = complex_features(x.flatten(1), self.complex_input)
         y, *others = (s(U_n(z)) for U_n, s in zip(self.U, self.s, strict=True))
+        end = self.branch_scale
         for n in range(self.degree - 1):
             product = complex_product(self.product, others[0 if self.shared else n], y)
-            y = (product[0] + y[0], product[1] + y[1]) if self.skip else product
+            y = (end(product[0]) + y[0], end(product[1]) + y[1]) if self.skip else product
         return self.C(torch.cat(y, dim=1))

@@ -41,7 +41,7 @@ class ModulatedBlock(BasicBlock):
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:  # type: ignore[override]
         h = self.act(self.bn1(self.conv1(x), c))
-        return self.act(self.bn2(self.conv2(h), c) + self.downsample(x))
+        return self.act(self.branch_scale(self.bn2(self.conv2(h), c)) + self.downsample(x))
 
 
 class ConditionalNet(ResidualNet):

@@ -3,11 +3,11 @@
 import itertools
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from torch import Tensor, nn
 
-from hpnets.layers import make_activation, make_product, norm1d
+from hpnets.layers import BranchScale, make_activation, make_product, norm1d
 from hpnets.models.options import PolynomialOptions, RecursionOptions, count
 from hpnets.models.registry import register_model
 from hpnets.option_sets import takes
@@ -41,6 +41,8 @@ class CoPE(nn.Module):
     one tensor carries both inputs, and f is read as any output, where the paper generates images from noise and label.
     """
 
+    outside_branches: ClassVar[tuple[str, ...]] = ("U.0", "V.0", "C")
+
     @takes(CoPEOptions)
     def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: CoPEOptions) -> None:
         super().__init__()
@@ -54,6 +56,7 @@ class CoPE(nn.Module):
         self.U = nn.ModuleList(nn.Linear(features - o.condition, o.width, bias=False) for _ in range(factors))
         self.V = nn.ModuleList(nn.Linear(o.condition, o.width, bias=False) for _ in range(factors))
         self.norm = nn.ModuleList(norm1d(o.norm, o.width) for _ in range(o.degree - 1))
+        self.branch_scale = BranchScale(uses=o.degree - 1 if o.skip and not o.shared else 0)
         self.C = nn.Linear(o.width, output_dim)
         for layer in (*self.U, *self.V):
             nn.init.normal_(layer.weight, std=features**-0.5)
@@ -71,5 +74,5 @@ class CoPE(nn.Module):
         factors = itertools.cycle(self.act(U_n(z) + V_n(c)) for U_n, V_n in pairs)  # computed once each
         for norm, factor in zip(self.norm, factors, strict=False):
             product = norm(self.product(factor, x_n))
-            x_n = product + x_n if self.skip else product
+            x_n = self.branch_scale(product) + x_n if self.skip else product
         return self.C(x_n)

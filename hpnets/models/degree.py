@@ -2,10 +2,10 @@
 
 from torch import nn
 
-from hpnets.layers import ComplexActivation
+from hpnets.layers import BranchScale, ComplexActivation
 from hpnets.layers.products import added
 
-_AFFINE = (nn.Linear, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.AdaptiveAvgPool2d, nn.Identity)
+_AFFINE = (nn.Linear, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.AdaptiveAvgPool2d, nn.Identity, BranchScale)
 _EMPTY = (nn.Sequential, nn.ModuleList)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpnets.layers import make_activation, make_product
+from hpnets.layers import BranchScale, make_activation, make_product
 from hpnets.layers.patches import LayerNorm2d
 from hpnets.models.options import Activation, Product, choice, count
 from hpnets.models.pyramid import Doubling, PyramidOptions
@@ -89,11 +89,11 @@ class FocalBlock(nn.Module):
         self.modulation = FocalModulation(channels, levels, activation, product)
         self.norm2 = LayerNorm2d(channels, 1e-5)
         self.W_1, self.W_2 = nn.Conv2d(channels, 4 * channels, 1), nn.Conv2d(4 * channels, channels, 1)
-        self.act = make_activation(activation)
+        self.act, self.branch_scale = make_activation(activation), BranchScale(uses=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.modulation(self.norm1(x))
-        return x + self.W_2(self.act(self.W_1(self.norm2(x))))
+        x = x + self.branch_scale(self.modulation(self.norm1(x)))
+        return x + self.branch_scale(self.W_2(self.act(self.W_1(self.norm2(x)))))
 
 
 @register_model("focalnet")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from torch import Tensor, nn
 
-from hpnets.layers import make_activation, make_product
+from hpnets.layers import BranchScale, make_activation, make_product
 from hpnets.layers.patches import Patches
 from hpnets.models.options import Activation, Product, choice, count
 from hpnets.models.registry import register_model
@@ -54,10 +54,10 @@ class Block(nn.Module):
         self.U = nn.Linear(width, 6 * width)
         self.act = make_activation(activation)
         self.gate = SpatialGate(3 * width, n, product)
-        self.V = nn.Linear(3 * width, width)
+        self.V, self.branch_scale = nn.Linear(3 * width, width), BranchScale()
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.V(self.gate(self.act(self.U(self.norm(x)))))
+        return x + self.branch_scale(self.V(self.gate(self.act(self.U(self.norm(x))))))
 
 
 @register_model("gmlp")

@@ -6,7 +6,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import make_activation, make_product
+from hpnets.layers import BranchScale, make_activation, make_product
 from hpnets.layers.patches import Patches
 from hpnets.models.options import Activation, Product, choice, count
 from hpnets.models.registry import register_model
@@ -69,10 +69,11 @@ class Block(nn.Module):
         self.norm1, self.norm2 = token_norm(norm, width), token_norm(norm, width)
         self.attention = Attention(width, heads, product)
         self.mlp = nn.Sequential(nn.Linear(width, 2 * width), make_activation(activation), nn.Linear(2 * width, width))
+        self.branch_scale = BranchScale(uses=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attention(self.norm1(x))
-        return x + self.mlp(self.norm2(x))
+        x = x + self.branch_scale(self.attention(self.norm1(x)))
+        return x + self.branch_scale(self.mlp(self.norm2(x)))
 
 
 @register_model("linear_attention")

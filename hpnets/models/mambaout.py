@@ -6,7 +6,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import make_activation, make_product
+from hpnets.layers import BranchScale, make_activation, make_product
 from hpnets.models.options import choice
 from hpnets.models.pyramid import GatedPyramidOptions
 from hpnets.models.registry import register_model
@@ -58,11 +58,12 @@ class GatedBlock(nn.Module):
         self.dw = nn.Conv2d(channels, channels, 7, padding=3, groups=channels)
         self.W_2 = nn.Linear(hidden, channels)
         self.act, self.product = make_activation(activation), make_product(product)
+        self.branch_scale = BranchScale()
 
     def forward(self, x: Tensor) -> Tensor:
         g, i, c = self.W_1(self.norm(x)).split(self.sizes, dim=3)
         c = self.dw(c.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return x + self.W_2(self.product(self.act(g), torch.cat([i, c], 3)))
+        return x + self.branch_scale(self.W_2(self.product(self.act(g), torch.cat([i, c], 3))))
 
 
 @register_model("mambaout")

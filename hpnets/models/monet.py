@@ -6,7 +6,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import make_product
+from hpnets.layers import BranchScale, make_product
 from hpnets.models.options import Gate, Product, choice, flag
 from hpnets.models.pyramid import PyramidOptions
 from hpnets.models.registry import register_model
@@ -82,10 +82,11 @@ class PolyBlock(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.mu1 = MuLayer(width, width, shrink, shift, alpha0, product)
         self.mu2 = MuLayer(width, 3 * width, shrink, False, alpha0, product)
+        self.branch_scale = BranchScale(uses=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.mu1(self.norm1(x))
-        return x + self.mu2(self.norm2(x))
+        x = x + self.branch_scale(self.mu1(self.norm1(x)))
+        return x + self.branch_scale(self.mu2(self.norm2(x)))
 
 
 class Embedding(nn.Module):

@@ -3,11 +3,12 @@
 import itertools
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import make_activation, make_product, norm1d
+from hpnets.layers import BranchScale, make_activation, make_product, norm1d
 from hpnets.models.options import Activation, Norm1d, PolynomialOptions, Product, RecursionOptions, Shared, Skip
 from hpnets.models.registry import register_model
 from hpnets.option_sets import takes
@@ -47,6 +48,8 @@ class NCP(nn.Module):
     is one learnt vector, where the paper writes it as a product B_n^T b_n.
     """
 
+    outside_branches: ClassVar[tuple[str, ...]] = ("A.0", "b_1", "C")
+
     @takes(NCPOptions)
     def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: NCPOptions) -> None:
         super().__init__()
@@ -57,6 +60,7 @@ class NCP(nn.Module):
         self.b_1 = nn.Parameter(torch.ones(o.width))
         self.S = nn.ModuleList(nn.Linear(o.width, o.width) for _ in range(min(factors, o.degree - 1)))
         self.norm = nn.ModuleList(norm1d(o.norm, o.width) for _ in range(o.degree - 1))
+        self.branch_scale = BranchScale(uses=o.degree - 1 if o.skip and not o.shared else 0)
         self.C = nn.Linear(o.width, output_dim)
         for layer in (*self.A, *self.S, self.C):
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
@@ -73,7 +77,7 @@ class NCP(nn.Module):
         y = self.product(next(factors), self.b_1.expand(x.shape[0], -1))
         for norm, factor, S_n in zip(self.norm, factors, itertools.cycle(self.S), strict=False):
             mixed = norm(self.product(factor, S_n(y)))
-            y = mixed + y if self.skip else mixed
+            y = self.branch_scale(mixed) + y if self.skip else mixed
         return self.C(y)
 
 

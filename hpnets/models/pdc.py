@@ -37,7 +37,8 @@ class PDCBlock(BasicBlock):
 
     def forward(self, x: Tensor) -> Tensor:
         u_1, u_2 = self.u[0](x), self.u[1](x)
-        return self.act(self.branch(x) + self.downsample(x) + self.alpha * self.product(u_1, u_2))
+        end = self.branch_scale
+        return self.act(end(self.branch(x)) + self.downsample(x) + end(self.alpha * self.product(u_1, u_2)))
 
 
 @register_model("pdc")

@@ -33,8 +33,8 @@ class PiBlock(BasicBlock):
         self.bn, self.product = norm2d(o.norm, channels), make_product(o.product)
 
     def forward(self, x: Tensor) -> Tensor:
-        o, identity = self.branch(x), self.downsample(x)
-        return self.act(o + identity + self.bn(self.mix(self.product(o, identity))))
+        o, identity, end = self.branch(x), self.downsample(x), self.branch_scale
+        return self.act(end(o) + identity + end(self.bn(self.mix(self.product(o, identity)))))
 
 
 @register_model("pinet")

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from torch import Tensor, nn
 
-from hpnets.layers import make_activation, make_product
+from hpnets.layers import BranchScale, make_activation, make_product
 from hpnets.models.options import Activation, Degree, PolynomialOptions, Product, Width, flag
 from hpnets.models.registry import register_model
 from hpnets.option_sets import takes
@@ -40,6 +40,7 @@ class PNN(nn.Module):
 
     skip: ClassVar[bool] = False
     scaled_by_fan_in: ClassVar[tuple[str, ...]] = ("v.weight",)
+    outside_branches: ClassVar[tuple[str, ...]] = ("W.0", "v")
 
     @takes(PNNOptions)
     def __init__(self, input_shape: tuple[int, ...], output_dim: int, o: PNNOptions) -> None:
@@ -49,6 +50,7 @@ class PNN(nn.Module):
         self.output_scale = (2 / o.width) ** 0.5
         self.act, self.product = make_activation(o.activation), make_product(o.product)
         self.W = nn.ModuleList(nn.Linear(inputs, o.width, bias=False) for _ in range(o.degree))
+        self.branch_scale = BranchScale(uses=o.degree - 1 if self.skip else 0)
         self.v = nn.Linear(o.width, output_dim, bias=False)
         for layer in (*self.W, self.v):
             nn.init.normal_(layer.weight)
@@ -61,7 +63,7 @@ class PNN(nn.Module):
         y = self.act(self.W[0](x))
         for W_n in self.W[1:]:
             y_n = self.product(self.act(W_n(x)), y)
-            y = y_n + y if self.skip else y_n
+            y = self.branch_scale(y_n) + y if self.skip else y_n
         return self.output_scale * self.v(y)
 
 

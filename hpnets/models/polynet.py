@@ -39,7 +39,8 @@ class RPolyBlock(BasicBlock):
         """The block's sum before its activation, and its second-degree term q."""
         o, sc = self.branch(x), self.downsample(x)
         q = self.product(o, self.norm(sc))
-        return o + sc + self.alpha * self.bn(self.mix(q)), q
+        end = self.branch_scale
+        return end(o) + sc + end(self.alpha * self.bn(self.mix(q))), q
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.terms(x)[0])
@@ -59,7 +60,7 @@ class DPolyBlock(RPolyBlock):
         """y and t."""
         y, q = self.terms(x)
         t = self.product(q, self.dense(p))
-        return self.act(y + self.theta * t), t
+        return self.act(y + self.branch_scale(self.theta * t)), t
 
 
 @register_model("rpolynet")

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from torch import nn
 
 from hpnets.layers import SampleShape
+from hpnets.layers.branches import POWERS, branches, depth_scalings, scale_branches
 from hpnets.layers.init import INITS, redraw
 from hpnets.layers.parametrisation import (
-    PARAMETRISATIONS,
     Drawn,
     apply_scalings,
     drawn,
@@ -36,8 +36,14 @@ class ModelRegistry(ClassRegistry[nn.Module]):
 _MODELS = ModelRegistry("model")
 _FROM_TASK = ("input_shape", "output_dim")
 Build = Callable[..., nn.Module]
-_PARAMETRISATION = choice("standard is the model's own; ntk and mup change with the width", PARAMETRISATIONS)
-_BASE_WIDTH = count("with mup, the width at which it is the model's own; null is the default width")
+WIDTHS_ALONE = ("standard", "ntk", "mup")
+PARAMETRISATIONS = (*WIDTHS_ALONE, *POWERS)
+_WITH_BASE = ("mup", *POWERS)
+_PARAMETRISATION = choice(
+    "standard is the model's own; ntk and mup change with the width, depth_mup and completep with the depth too",
+    PARAMETRISATIONS,
+)
+_BASE_WIDTH = count("with mup and its kin, the width at which it is the model's own; null is the default width")
 _INIT = choice("how weights are drawn; own is as the model says", INITS)
 
 
@@ -68,7 +74,8 @@ def create_model(
 
     output_dim: 0 leaves the head out, so that the outputs are the features (N, F) that it would be given.
     parametrisation: "standard" (the model's own), "ntk" or "mup", for models with a `width`; "mup" is the model's own
-    at base_width, an option of "mup" alone; None is the default width (docs/concepts/parametrisation.md).
+    at base_width, an option of "mup" and its kin; None is the default width (docs/concepts/parametrisation.md).
+    "depth_mup" and "completep" are "mup" with residual branches times L^(-1/2) and 1 / L, for models with branches.
     init: how the weights of linear layers and convolutions are drawn: "own" (as the model says), or "normal", "uniform"
     or "orthogonal" with the same root mean square.
 
@@ -104,19 +111,27 @@ def _check_parametrisation(name: str, kind: str, base_width: int | None, width: 
         at_least("base_width", base_width, 1)
     if width is None and (kind != "standard" or base_width is not None):
         raise ValueError(f"parametrisation is {kind!r}; allowed for {name!r}, which has no width: standard")
-    if width is not None and kind != "mup" and base_width not in (None, width.default):
-        raise ValueError(f"base_width is {base_width} with parametrisation {kind!r}; allowed: with mup alone")
+    if width is not None and kind not in _WITH_BASE and base_width not in (None, width.default):
+        allowed = ", ".join(_WITH_BASE)
+        raise ValueError(f"base_width is {base_width} with parametrisation {kind!r}; allowed: with {allowed} alone")
 
 
 def _parametrise(net: nn.Module, parametrisation: str, build: Build, width: int | None, base: int | None) -> None:
     """Put a parametrisation on `net`, which `build` makes at `width`; a width of None is that of the model's size."""
+    if parametrisation in POWERS and not branches(net):
+        allowed = f"allowed for {type(net).__name__}, which has no residual branches: {', '.join(WIDTHS_ALONE)}"
+        raise ValueError(f"parametrisation is {parametrisation!r}; {allowed}")
     own = drawn(build)
     if parametrisation == "ntk":
         return apply_scalings(net, ntk_scalings(net, own, _elsewhere(build, own, width)))
     narrow = drawn(partial(build, width=base))
     if narrow.keys() != own.keys():
         raise ValueError(f"base_width is {base}; allowed: one at which the model has the same parameters by name")
-    apply_scalings(net, mup_scalings(net, own, narrow))
+    scalings = mup_scalings(net, own, narrow)
+    if power := POWERS.get(parametrisation):
+        scalings = depth_scalings(net, scalings, power)
+        scale_branches(net, power)
+    apply_scalings(net, scalings)
 
 
 def _elsewhere(build: Build, own: dict[str, Drawn], width: int | None) -> dict[str, Drawn]:

@@ -33,7 +33,7 @@ class SEBlock(BasicBlock):
         self.se = SqueezeExcitation(channels, max(channels // o.reduction, 1), o.product)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.act(self.se(self.branch(x)) + self.downsample(x))
+        return self.act(self.branch_scale(self.se(self.branch(x))) + self.downsample(x))
 
 
 @register_model("se_resnet")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from torch import Tensor, nn
 
-from hpnets.layers import make_activation, make_product
+from hpnets.layers import BranchScale, make_activation, make_product
 from hpnets.models.options import Activation, Product, choice, count
 from hpnets.models.pyramid import Doubling, PyramidOptions
 from hpnets.models.registry import register_model
@@ -50,10 +50,11 @@ class StarBlock(nn.Module):
         self.g = conv_bn(ratio * channels, channels, 1)
         self.dwconv2 = nn.Conv2d(channels, channels, 7, padding=3, groups=channels)
         self.act, self.product = make_activation(activation), make_product(product)
+        self.branch_scale = BranchScale()
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.dwconv(x)
-        return x + self.dwconv2(self.g(self.product(self.act(self.f_1(h)), self.f_2(h))))
+        return x + self.branch_scale(self.dwconv2(self.g(self.product(self.act(self.f_1(h)), self.f_2(h)))))
 
 
 @register_model("starnet")

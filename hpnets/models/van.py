@@ -6,7 +6,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from hpnets.layers import make_activation, make_product
+from hpnets.layers import BranchScale, make_activation, make_product
 from hpnets.layers.patches import LayerNorm2d
 from hpnets.models.options import choice
 from hpnets.models.pyramid import GatedPyramidOptions
@@ -63,13 +63,13 @@ class VANBlock(nn.Module):
         hidden = ratio * channels
         self.M_1, self.M_2 = nn.Conv2d(channels, hidden, 1), nn.Conv2d(hidden, channels, 1)
         self.dw = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
-        self.act = make_activation(activation)
+        self.act, self.branch_scale = make_activation(activation), BranchScale(uses=2)
         self.a, self.b = (nn.Parameter(torch.full((channels, 1, 1), 0.01)) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.norm1(x)
-        x = x + self.a * (h + self.P_2(self.lka(self.act(self.P_1(h)))))
-        return x + self.b * self.M_2(self.act(self.dw(self.M_1(self.norm2(x)))))
+        x = x + self.branch_scale(self.a * (h + self.P_2(self.lka(self.act(self.P_1(h))))))
+        return x + self.branch_scale(self.b * self.M_2(self.act(self.dw(self.M_1(self.norm2(x))))))
 
 
 @register_model("van")

@@ -4,9 +4,10 @@ from hpnets.ntk import metrics
 from hpnets.ntk._batch_statistics import estimated_statistics, statistics_remember_start
 from hpnets.ntk._blocks import ntk_blocks
 from hpnets.ntk._budget import parse_bytes
+from hpnets.ntk._checks import check_eval_mode
 from hpnets.ntk._failures import UnprovenWarning
 from hpnets.ntk._fingerprint import fingerprint
-from hpnets.ntk._functional import Params
+from hpnets.ntk._functional import Params, call, plain_call, trainable_parameters
 from hpnets.ntk._gradients import zero_gradient_fraction
 from hpnets.ntk._kernel import ntk
 from hpnets.ntk._lambda_min import lambda_min, lambda_min_blocks
@@ -20,6 +21,7 @@ from hpnets.ntk._singular_values import SingularValues, singular_values
 from hpnets.ntk._sketch import Sketch, sketch
 from hpnets.ntk._split import split_kernel
 from hpnets.ntk._stages import stage_seconds
+from hpnets.ntk._state import rng_state, undisturbed
 from hpnets.ntk._wrappers import eager
 
 __all__ = [
@@ -37,7 +39,9 @@ __all__ = [
     "Sketch",
     "StalePlanError",
     "UnprovenWarning",
+    "call",
     "centre",
+    "check_eval_mode",
     "eager",
     "estimated_statistics",
     "fingerprint",
@@ -48,13 +52,17 @@ __all__ = [
     "ntk",
     "ntk_blocks",
     "parse_bytes",
+    "plain_call",
     "plan",
     "register_rule",
+    "rng_state",
     "singular_values",
     "sketch",
     "split_kernel",
     "stage_seconds",
     "statistics_remember_start",
     "trace_kernel",
+    "trainable_parameters",
+    "undisturbed",
     "zero_gradient_fraction",
 ]

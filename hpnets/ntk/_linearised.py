@@ -13,11 +13,13 @@ from hpnets.ntk._wrappers import eager
 class Linearised(nn.Module):
     r"""f_lin(x; d) = f(x; theta_0) + J(x; theta_0) d, d = theta - theta_0 the trainable parameters `delta`.
 
-    Its kernel is that of f at theta_0, whatever d is. Source: Lee et al. 2019 (arXiv 1902.06720), eq. 5.
+    With `centred` it is J(x; theta_0) d alone, f_lin less f at theta_0. Its kernel is that of f at theta_0, whatever d
+    is. Source: Lee et al. 2019 (arXiv 1902.06720), eq. 5.
     """
 
-    def __init__(self, net: nn.Module, params0: dict[str, Tensor] | None = None) -> None:
+    def __init__(self, net: nn.Module, params0: dict[str, Tensor] | None = None, centred: bool = False) -> None:
         super().__init__()
+        self.centred = centred
         trained = {name: p.detach() for name, p in net.named_parameters() if p.requires_grad}
         start = trained if params0 is None else params0
         if set(start) != set(trained):
@@ -33,8 +35,8 @@ class Linearised(nn.Module):
         own = dict(self.net.named_parameters())
         theta_0 = {name: own[name] for name in self.names}
         d = dict(zip(self.names, self.delta, strict=True))
-        parts = jvp(lambda theta: call(self.net, theta, x), (theta_0,), (d,))
-        return parts[0] + parts[1]
+        f_0, moved, *_ = jvp(lambda theta: call(self.net, theta, x), (theta_0,), (d,))
+        return moved if self.centred else f_0 + moved
 
 
 class Centred(nn.Module):
@@ -52,13 +54,14 @@ class Centred(nn.Module):
         return self.net(x) - self.start(x)
 
 
-def linearize(net: nn.Module, params0: dict[str, Tensor] | None = None) -> Linearised:
+def linearize(net: nn.Module, params0: dict[str, Tensor] | None = None, centred: bool = False) -> Linearised:
     """A copy of `net`, linearised at params0 (None: at its own parameters) and evaluated at its own parameters.
 
-    Raises ValueError if params0 does not name exactly the trained parameters, and for a sharded net.
+    centred: without f at params0; the kernel is frozen, unlike that of `centre(net)`. Raises ValueError if params0 does
+    not name exactly the trained parameters, and for a sharded net.
     """
     with torch.no_grad():
-        return Linearised(eager(net), params0)
+        return Linearised(eager(net), params0, centred)
 
 
 def centre(net: nn.Module) -> Centred:

@@ -1,5 +1,8 @@
 """The options of a run, as plain dataclasses: what `recipes/train.py --help` lists. Imports no torch."""
 
+from hpnets.options.adversarial import AdversarialOptions
+from hpnets.options.attack import AttackOptions
+from hpnets.options.curvature import CurvatureOptions
 from hpnets.options.gan import GANOptions
 from hpnets.options.ntk import NTKOptions
 from hpnets.options.optim import OptimOptions
@@ -7,4 +10,14 @@ from hpnets.options.run import RunOptions
 from hpnets.options.trainer import TrainerOptions
 from hpnets.options.wandb import WandbOptions
 
-__all__ = ["GANOptions", "NTKOptions", "OptimOptions", "RunOptions", "TrainerOptions", "WandbOptions"]
+__all__ = [
+    "AdversarialOptions",
+    "AttackOptions",
+    "CurvatureOptions",
+    "GANOptions",
+    "NTKOptions",
+    "OptimOptions",
+    "RunOptions",
+    "TrainerOptions",
+    "WandbOptions",
+]

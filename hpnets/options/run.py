@@ -1,8 +1,10 @@
 """All options of a run, as config.yaml holds them."""
 
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from typing import Any
+from typing import Any, Literal
 
+from hpnets.options.adversarial import AdversarialOptions
+from hpnets.options.curvature import CurvatureOptions
 from hpnets.options.fields import check_names, read_fields
 from hpnets.options.gan import GANOptions
 from hpnets.options.ntk import NTKOptions
@@ -17,19 +19,23 @@ class RunOptions:
     """Everything that makes a run: `model` and `task` hold a "name" and that model's or task's own options.
 
     init_from: a pretrained network, a run folder or a .ckpt file whose weights are the start. freeze: shell patterns,
-    parted by commas, of what is not trained. imports: the sha256 of each file or module of a user's own, by name.
+    parted by commas, of what is not trained. dynamics: train the network, or its linearisation at these weights, with
+    their outputs or without. imports: the sha256 of each file or module of a user's own, by name.
     """
 
     model: dict[str, Any] = field(default_factory=lambda: {"name": "ccp"})
     task: dict[str, Any] = field(default_factory=lambda: {"name": "digits"})
     optim: OptimOptions = field(default_factory=OptimOptions)
     ntk: NTKOptions = field(default_factory=NTKOptions)
+    curvature: CurvatureOptions = field(default_factory=CurvatureOptions)
     trainer: TrainerOptions = field(default_factory=TrainerOptions)
     gan: GANOptions = field(default_factory=GANOptions)
+    adversarial: AdversarialOptions = field(default_factory=AdversarialOptions)
     wandb: WandbOptions = field(default_factory=WandbOptions)
     seed: int = 0
     init_from: str | None = None
     freeze: str = ""
+    dynamics: Literal["network", "linearised", "centred"] = "network"
     imports: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -41,6 +47,8 @@ class RunOptions:
             name = getattr(self, kind).get("name")
             require(isinstance(name, str), f"{kind}.name", name, f"one of --list_{kind}s")
         require(0 <= self.seed < 2**32, "seed", self.seed, "0 to 2**32 - 1")
+        start = "network, without init_from: the kernel that is frozen is that of trained weights"
+        require(self.dynamics == "network" or self.init_from is not None, "dynamics", self.dynamics, start)
         texts = all(isinstance(text, str) for item in self.imports.items() for text in item)
         require(texts, "imports", self.imports, "the sha256 of each file or module, by its name")
 

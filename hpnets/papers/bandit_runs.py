@@ -1,11 +1,13 @@
-"""Objectives and optimisers by name, and what a run of one on the other finds."""
+"""Objectives and optimisers by name, what a run of one on the other finds, and its picture."""
 
+import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from hpnets.bandits import GPUCB, STOBNTS, AskAndTell, GPThompson, RandomSearch
+from hpnets.bandits import GPUCB, STOBNTS, AskAndTell, BoTorch, GPThompson, RandomSearch
 from hpnets.bandits.objectives import (
     Objective,
     branin,
@@ -19,6 +21,8 @@ from hpnets.bandits.objectives import (
 )
 from hpnets.papers.drawn_networks import kernel, maker
 from hpnets.papers.seeds import seed_for
+from hpnets.study import Results
+from hpnets.study.charts import band, categories, without_marker
 from hpnets.tasks import create_task
 
 
@@ -48,11 +52,13 @@ def lifted(objective: Objective) -> Objective:
 
 
 def optimiser(method: str, x: Tensor, width: int, noise: float, seed: int) -> AskAndTell:
-    """random, gp-ts, gp-ucb (on the limit kernel), linear, linear-quiet (without target noise), network-<steps>."""
+    """random, gp-ts, gp-ucb (limit kernel), linear, linear-quiet (without target noise), network-<steps>, botorch."""
     k, make, seed = kernel("mlp", x), maker("mlp", x, width), seed_for("optimiser", seed)
     name, _, how = method.partition("-")
     if name == "random":
         return RandomSearch(seed)
+    if name == "botorch":
+        return BoTorch(noise, seed)
     if name == "gp":
         return GPThompson(k, noise, seed=seed) if how == "ts" else GPUCB(k, noise, seed=seed)
     if name == "network":
@@ -72,3 +78,16 @@ def played(
         x = opt.propose(objective.candidates, batch)
         gaps += (objective.best - objective.at(x)).tolist()
     return {"regret": gaps, "total": sum(gaps), "hit": min(gaps) == 0}
+
+
+def totals(of: Results) -> dict[int, float]:
+    """The regret of each seed."""
+    return {r.options["seed"]: r.at("total") for r in of}
+
+
+def draw_regret(axes: Any, runs: Mapping[str, list[list[float]]], title: str) -> None:
+    """Draw the regret so far over evaluations: the mean over seeds, and a band from the least to the greatest."""
+    for (name, gaps), style in zip(runs.items(), categories(list(runs)).values(), strict=True):
+        so_far = [list(itertools.accumulate(gap)) for gap in gaps]
+        band(axes, range(1, len(gaps[0]) + 1), so_far, name, without_marker(style))
+    axes.set(title=title, xlabel="evaluations", ylabel="regret so far")

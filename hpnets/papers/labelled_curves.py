@@ -1,20 +1,32 @@
-"""Points of two curves of the sphere with the labels +-1, by short names of curves: "coaxial-0.1", "fourier-10"."""
+"""Points of two curves of the sphere with the labels +-1, by short names: "coaxial-0.1", "fourier-10", "digits-500"."""
 
 from functools import cache
 
 import torch
 from torch import Tensor
 
+from hpnets.papers.shifted_images import nearest_pair
 from hpnets.tasks.curves import Curves, Points, even_points, make_curves, random_points
 
+CURVES = ("coaxial", "sinusoid", "fourier")
 # What two of the curves are called at the separations that are usual.
 PLAIN = ("coaxial-0.1", "sinusoid-0.24")
 
 
+def is_drawn(curve: str) -> bool:
+    """Whether the curves depend on the seed."""
+    return curve.split("-")[0] not in ("coaxial", "sinusoid")
+
+
 @cache  # that they do not meet is checked once
 def curves_of(curve: str, seed: int) -> Curves:
-    """The curves "coaxial-S" or "sinusoid-S" at the separation S, or "fourier-D" of degree D, which are drawn."""
+    """The curves "coaxial-S" or "sinusoid-S" at the separation S; drawn: "fourier-D" of degree D, and "<task>-M".
+
+    The last are an image of the task and the nearest of M others, each shifted around.
+    """
     name, number = curve.split("-")
+    if name not in CURVES:
+        return nearest_pair(name, int(number), seed)
     if name == "fourier":
         return make_curves(name, degree=int(number), seed=seed)
     return make_curves(name, separation=float(number))

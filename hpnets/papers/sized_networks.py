@@ -1,4 +1,4 @@
-"""Networks by short names, such as "mlp-sigmoid", "pnn-2-relu" and "skip-4-relu-sum", and their parameters."""
+"""Networks by short names, such as "mlp-sigmoid", "pnn-2-relu" and "skip-4-relu-sum"; their parameters and points."""
 
 import math
 from typing import Any
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from hpnets.models import create_model
 from hpnets.models.pnn import PNN
+from hpnets.tasks import create_task
 from hpnets.theory import product_rank
 
 MODELS = {"pnn": "pnn", "skip": "pnn_skip", "ccp": "ccp"}
@@ -23,6 +24,19 @@ def build(name: str, dim: int, width: int) -> nn.Module:
     same |= {} if family == "ccp" else {"scale_inputs": True}
     same |= {"activation": activation, "product": "sum" if twin else "hadamard"}
     return create_model(MODELS[family], degree=int(degree), **same)
+
+
+def drawn(network: str, dim: int, width: int, seed: int) -> nn.Module:
+    """The network of that name, drawn on the CPU by its seed."""
+    torch.manual_seed(seed)
+    return build(network, dim, width)
+
+
+def noise_points(dim: int, samples: int, seed: int, where: str = "gaussian") -> tuple[Tensor, Tensor]:
+    """x (samples, dim) and y (samples, 1) of the `gaussian_points` task, y ~ N(0, 1)."""
+    task = create_task("gaussian_points", dim=dim, points=where, train_size=samples, batch_size=samples, seed=seed)
+    task.setup()
+    return task.train_set.batch(range(samples))
 
 
 def parameters(name: str, dim: int, width: int) -> int:

@@ -1,6 +1,7 @@
 """curves.svg, one picture of a run over time."""
 
 import csv
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +10,32 @@ from hpnets.atomic_files import read_tensors, write_whole
 Rows = list[dict[str, float]]
 METRICS = {"accuracy": "accuracy", "mse": "mse", "psnr": "PSNR in dB", "frechet": "Frechet distance"}
 
+SHARPNESS = [f"curvature/{name}" for name in ("sharpness", "sharpness_raw", "directional_sharpness", "threshold")]
+
 
 def draw_curves(folder: Path) -> Path:
     """Draw loss, metric, drift and spectrum over time into curves.svg, from metrics.csv and ntk.safetensors.
 
+    A run whose curvature was tracked gets a third row: sharpness with the threshold of stability, and its parts.
     Raises ValueError if the folder holds no metrics.csv.
     """
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     rows = read_metrics(folder / "metrics.csv")
-    figure = Figure(figsize=(10, 7), layout="constrained")
+    curved = any(key.startswith("curvature/") for key in _keys(rows))
+    figure = Figure(figsize=(10, 10.5 if curved else 7), layout="constrained")
     FigureCanvasSVG(figure)
-    (loss, metric), (drift, spectrum) = figure.subplots(2, 2)
+    (loss, metric), (drift, spectrum), *more = figure.subplots(3 if curved else 2, 2)
     _curves(loss, rows, ["train/loss", "train/critic_loss", "val/loss"], "loss", log=True)
     name = next((n for n in METRICS if f"val/{n}" in _keys(rows)), "accuracy")
     _curves(metric, rows, [f"val/{name}"], METRICS[name], log=name in ("mse", "frechet"))
     _curves(drift, rows, ["ntk/drift", "ntk/cosine_drift"], "kernel drift from initialisation", log=True)
     _spectrum(spectrum, folder / "ntk.safetensors")
+    for sharpness, share in more:
+        sharpness.margins(y=0.4)  # room for the legend of four curves
+        _curves(sharpness, rows, SHARPNESS, "sharpness", log=True)
+        _curves(share, rows, ["curvature/gauss_newton_share"], "Gauss-Newton share of the sharpness", log=False)
     figure.suptitle(folder.name, parse_math=False)
     path = folder / "curves.svg"
     write_whole(path, lambda temporary: figure.savefig(temporary, format="svg", metadata={"Date": None}))
@@ -47,7 +56,7 @@ def _keys(rows: Rows) -> set[str]:
 
 def _curves(axes: Any, rows: Rows, names: list[str], title: str, log: bool) -> None:
     for name in names:
-        points = [(row["step"], row[name]) for row in rows if name in row and (row[name] > 0 or not log)]
+        points = [(row["step"], row[name]) for row in rows if name in row and _drawable(row[name], log)]
         if points:
             axes.plot(*zip(*points, strict=True), label=name, marker="o" if len(points) < 60 else None, markersize=3)
     if log and axes.lines:
@@ -56,6 +65,10 @@ def _curves(axes: Any, rows: Rows, names: list[str], title: str, log: bool) -> N
         axes.legend(frameon=False)
     axes.set(title=title, xlabel="step")
     axes.grid(alpha=0.3)
+
+
+def _drawable(value: float, log: bool) -> bool:
+    return math.isfinite(value) and (value > 0 or not log)
 
 
 def _spectrum(axes: Any, path: Path) -> None:

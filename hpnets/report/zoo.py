@@ -64,13 +64,18 @@ def by_goal(index: Path, sort: str = "metric") -> dict[str, list[Entry]]:
     return dict(sorted(goals.items()))
 
 
-def zoo_table(entries: list[Entry]) -> str:
+def zoo_table(entries: list[Entry], robust: dict[str, str] | None = None) -> str:
     """A table with one row an entry: metric, additive twin, costs and kernel, as mean +- std over the seeds.
 
-    entries: those of one metric, as in a value of `by_goal`.
+    entries: those of one metric, as in a value of `by_goal`. robust: the last column, a heading at "" and texts by
+    checkpoint; without any of these entries there is no such column.
     """
     head = COLUMNS.format(metric_of(entries[0]).removeprefix("test/"))
-    return "\n".join([head, "|" + " --- |" * (head.count("|") - 1), *map(_row, entries)])
+    cells = robust or {}
+    last = any(entry["name"] in cells for entry in entries)
+    rows = [f"{_row(entry)} {cells.get(entry['name'], '-')} |" if last else _row(entry) for entry in entries]
+    head = f"{head} {cells['']} |" if last else head
+    return "\n".join([head, "|" + " --- |" * (head.count("|") - 1), *rows])
 
 
 def best_table(index: Path, smallest: int = 2) -> str:

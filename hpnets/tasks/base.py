@@ -40,6 +40,7 @@ class Task(LightningDataModule):
     val_set: Samples
     test_set: Samples
     augment: str = NONE
+    repeats: int = 1  # how many times each training batch comes, one after another; adversarial training sets it
     train_indices: Tensor  # the rows of the source data set that train_set holds, in its order
 
     def __init__(self, batch_size: int, seed: int = 0, num_workers: int = 0) -> None:
@@ -85,7 +86,7 @@ class Task(LightningDataModule):
         require(self.batch_size <= rows, "batch_size", self.batch_size, f"at most {rows}, the training samples")
         plain = self.train_set
         samples = plain if self.augment == NONE else augmented(plain, self.augment, self.input_shape, self.seed)
-        loader = train_loader(samples, self.batch_size, *self._ranks(), self.seed, self.num_workers)
+        loader = train_loader(samples, self.batch_size, *self._ranks(), self.seed, self.num_workers, self.repeats)
         if self.trainer:
             # Lightning makes a resumed run's first iterator before it tells the sampler the epoch, and workers fetch
             # rows at once: they would repeat the first epoch's order, and the batches that the cut run had.
@@ -137,12 +138,19 @@ class SupervisedTask(Task):
 
         Raises ValueError if n is not in 1..len(train_set), or if a class has too few samples for balanced classes.
         """
+        rows = self._checked_rows(n)
+        x, y = self.train_set.batch(rows)
+        return Probe(x, self.targets(y), self.train_indices[rows])
+
+    def probe_batch(self, n: int) -> tuple[Tensor, Tensor]:
+        """x (n, *input_shape) and y (n, ...) of the samples of `probe(n)`, as `loss` takes them; raises as `probe`."""
+        return self.train_set.batch(self._checked_rows(n))
+
+    def _checked_rows(self, n: int) -> Tensor:
         self.setup()
         size = len(self.train_set)
         require(at_least("n", n, 1) <= size, "n", n, f"a probe of at most {size}, the training samples")
-        rows = self.probe_rows(n, torch.Generator().manual_seed(self.seed))
-        x, y = self.train_set.batch(rows)
-        return Probe(x, self.targets(y), self.train_indices[rows])
+        return self.probe_rows(n, torch.Generator().manual_seed(self.seed))
 
 
 TASKS: ClassRegistry[SupervisedTask] = ClassRegistry("task")

@@ -36,6 +36,7 @@ class DigitsTask(ClassificationTask):
 
     input_shape = (1, 8, 8)
     output_dim = 10
+    raw_range = (0.0, 16.0)
 
     def __init__(
         self, batch_size: BatchSize = 64, seed: Seed = 0, num_workers: NumWorkers = 0, augment: Augment = NONE

@@ -43,6 +43,8 @@ class ImageFolderTask(ClassificationTask, OwnData):
     Raises ValueError for fewer than two classes, a class of fewer than 3 training pictures, and files that are refused.
     """
 
+    raw_range = (0.0, 255.0)
+
     def __init__(
         self,
         root: Annotated[str, Option("folder that holds a folder of pictures for each class")] = "data",

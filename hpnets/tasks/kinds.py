@@ -1,5 +1,7 @@
 """The two kinds of tasks: loss, metrics and kernel-alignment targets of classification and of regression."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -10,11 +12,35 @@ from hpnets.tasks.base import SupervisedTask
 from hpnets.tasks.probe import balanced_rows
 
 
+class Box(NamedTuple):
+    """The least and the greatest inputs of a network, two tensors that broadcast to (N, *input_shape)."""
+
+    low: Tensor
+    high: Tensor
+
+
 class ClassificationTask(SupervisedTask):
-    """Logits (N, output_dim) against labels y (N,) int64, with cross-entropy and accuracy."""
+    """Logits (N, output_dim) against labels y (N,) int64, with cross-entropy and accuracy.
+
+    raw_range: the least and the greatest number of the data in raw units, such as (0, 255) of pixels, if it is known.
+    """
 
     monitor = "val/accuracy"
     monitor_mode = "max"
+    raw_range: tuple[float, float] | None = None
+
+    @property
+    def box(self) -> Box:
+        """`raw_range` as networks take it, normalised; without one that of the training samples, by feature of vectors.
+
+        Attacks stay in it, and their eps is a fraction of it.
+        """
+        self.setup()
+        if self.raw_range is not None:
+            return Box(*(self.train_set.normalised(torch.tensor(side)) for side in self.raw_range))
+        x, _ = self.train_set.batch(range(len(self.train_set)))
+        over = (0,) if x.ndim == 2 else tuple(range(x.ndim))
+        return Box(x.amin(over, keepdim=True)[0], x.amax(over, keepdim=True)[0])
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Cross-entropy of logits (N, output_dim) and labels (N,), in nats, mean over the batch."""

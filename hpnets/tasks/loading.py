@@ -34,14 +34,16 @@ def collate(samples: Sequence[tuple[Tensor, Tensor]]) -> list[Tensor]:
 
 
 def train_loader(
-    samples: Samples | Augmented, batch: int, world: int, rank: int, seed: int, num_workers: int
+    samples: Samples | Augmented, batch: int, world: int, rank: int, seed: int, num_workers: int, repeats: int = 1
 ) -> Loader:
     """Shuffled batches of batch / world samples; over all ranks, batch k holds what one process has in batch k.
 
     Rank r takes the positions r, r + world, ... of one permutation, which depends on seed and set_epoch alone.
+    Each batch comes `repeats` times, one after another.
     """
     deal = Draws if isinstance(samples, Augmented) else TrainSampler
     sampler = deal(samples, world, rank, shuffle=True, seed=seed, drop_last=True)
+    sampler.rows, sampler.repeats = batch // world, repeats
     return _loader(samples, num_workers, batch_size=batch // world, sampler=sampler, drop_last=True)
 
 

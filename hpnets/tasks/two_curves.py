@@ -26,6 +26,7 @@ class TwoCurvesTask(ClassificationTask):
     """
 
     output_dim = 2
+    raw_range = (-1.0, 1.0)
     curves: Curves
     dims: ClassVar[dict[str, int]] = {"coaxial": 3, "sinusoid": 3, "fourier": 10}
 

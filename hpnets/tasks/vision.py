@@ -52,6 +52,7 @@ class VisionTask(ClassificationTask):
     source: type[VisionDataset]
     folder: str
     preprocessing: dict[str, list[float]]
+    raw_range = (0.0, 255.0)
 
     def __init__(
         self,

@@ -19,10 +19,14 @@ HELD, CACHED = 36, 2**17
 
 
 class Scaling(Protocol):
-    """A parameter's constants: `multiplier` multiplies it in the function, `init` multiplied its draw."""
+    """A parameter's constants: `multiplier` multiplies it in the function, `init` multiplied its draw.
+
+    `epsilon`, Adam's, is another one than 1 within a residual branch that is scaled.
+    """
 
     multiplier: float
     init: float
+    epsilon: float
 
 
 @runtime_checkable
@@ -130,8 +134,8 @@ def _derive(net: nn.Module, x1: Tensor, x2: Tensor, laws: Laws | None = None) ->
 
 def _check_created(net: Created) -> None:
     """Raise ValueError if the network's function or its draw differs from what its model says."""
-    if any(abs(scaling.multiplier * scaling.init - 1) > 1e-9 for scaling in net.scalings.values()):
-        raise ValueError("net is in a parametrisation that changes its function, mup; allowed: standard or ntk")
+    if any(abs(s.multiplier * s.init - 1) > 1e-9 or s.epsilon != 1 for s in net.scalings.values()):
+        raise ValueError("net is in a parametrisation that changes its function, as mup; allowed: standard or ntk")
     if net.drawn != "own":
         raise ValueError(f"net is drawn with init {net.drawn!r}, not as its model says; allowed: init 'own'")
 

@@ -1,8 +1,9 @@
 """Training with Lightning: the module, the callbacks that measure kernels, the loggers and the run folder."""
 
 from hpnets.training.coordinate_checks import CoordinateCheck, coordinate_check
+from hpnets.training.curvature_monitor import CurvatureMonitor
 from hpnets.training.errors import Interrupted, NonFiniteError
-from hpnets.training.evaluation import evaluate
+from hpnets.training.evaluation import check_attack, evaluate, evaluate_attacked
 from hpnets.training.finished_run import load_checkpoint, load_run
 from hpnets.training.harmonic_monitor import HarmonicMonitor
 from hpnets.training.linear_twin import LinearTwin
@@ -14,6 +15,7 @@ from hpnets.training.run_folder import RunFolder
 
 __all__ = [
     "CoordinateCheck",
+    "CurvatureMonitor",
     "HarmonicMonitor",
     "Interrupted",
     "LinearTwin",
@@ -23,8 +25,10 @@ __all__ = [
     "NonFiniteError",
     "RunFolder",
     "Summary",
+    "check_attack",
     "coordinate_check",
     "evaluate",
+    "evaluate_attacked",
     "load_checkpoint",
     "load_run",
     "train",

@@ -12,19 +12,23 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
-from hpnets.options import NTKOptions, RunOptions
+from hpnets.options import CurvatureOptions, NTKOptions, RunOptions
 from hpnets.options.intervals import seconds
+from hpnets.patterns import patterns_in
 from hpnets.tasks import Task
+from hpnets.tasks.base import SupervisedTask
 from hpnets.tasks.generation import GenerationTask
 from hpnets.tasks.sphere import SphereTask
+from hpnets.training.adversary import Adversary
 from hpnets.training.batch_statistics import BATCHES, ROWS, Source
 from hpnets.training.callbacks import EpochPicture, KeepOptions, SeedEpochs
 from hpnets.training.checkpoints import LastAndBest, WholeCheckpointIO
+from hpnets.training.curvature_monitor import CurvatureMonitor
+from hpnets.training.dynamics import underlying
 from hpnets.training.harmonic_monitor import HarmonicMonitor
 from hpnets.training.length import validation
 from hpnets.training.loggers import MetricsCSV, MetricsState
 from hpnets.training.ntk_monitor import NTKMonitor
-from hpnets.training.patterns import patterns_in
 from hpnets.training.position import Position
 from hpnets.training.run_folder import RunFolder
 from hpnets.training.terminal import Bar, Lines
@@ -33,8 +37,13 @@ from hpnets.training.wandb_content import size
 from hpnets.training.wandb_log import WandbLog, WandbPast, resolve_mode
 
 
-def make_monitor(ntk: NTKOptions, net: nn.Module, task: Task, run: RunFolder) -> NTKMonitor | None:
-    """The kernel callback on the task's probe set, tried on one sample; None if ntk.every is "off"."""
+def make_monitor(
+    ntk: NTKOptions, net: nn.Module, task: Task, run: RunFolder, adversary: Adversary | None = None
+) -> NTKMonitor | None:
+    """The kernel callback on the task's probe set, tried on one sample; None if ntk.every is "off".
+
+    adversary: attacks the probe set at each measurement, if its options say so.
+    """
     if ntk.every == "off":
         return None
     if ntk.probe > len(task.train_set):
@@ -51,9 +60,29 @@ def make_monitor(ntk: NTKOptions, net: nn.Module, task: Task, run: RunFolder) ->
         indices=probe.indices,
         save_kernels=ntk.save_kernels,
         batch_statistics=statistics_source(ntk, task),
+        attacked=adversary.on_probe(probe.y) if adversary and adversary.options.probe == "adversarial" else None,
         blocks=patterns_in(ntk.blocks),
     )
     monitor.check(net, task.train_dataloader())
+    return monitor
+
+
+def make_curvature(options: CurvatureOptions, ntk: NTKOptions, net: nn.Module, task: Task) -> CurvatureMonitor | None:
+    """The curvature callback on one batch of training samples, tried on it; None if curvature.every is "off"."""
+    if options.every == "off":
+        return None
+    if not isinstance(task, SupervisedTask):
+        raise ValueError(f"curvature.every is {options.every!r}; allowed for models that generate pictures: 'off'")
+    if options.probe > len(task.train_set):
+        most = f"at most {len(task.train_set)}, the training samples"
+        raise ValueError(f"curvature.probe is {options.probe}; allowed: {most}")
+    x, y = task.probe_batch(options.probe)
+    source = statistics_source(ntk, task)
+    monitor = CurvatureMonitor(x, y, task.loss, every=options.every, k=options.k, batch_statistics=source)
+    try:
+        monitor.check(net, task.train_dataloader())
+    except ValueError as error:
+        raise ValueError(f"curvature: {error}") from None
     return monitor
 
 
@@ -65,13 +94,19 @@ def statistics_source(ntk: NTKOptions, task: Task) -> Source:
 
 
 def make_callbacks(
-    options: RunOptions, monitor: NTKMonitor | None, task: Task, run: RunFolder, metrics: MetricsCSV
+    options: RunOptions,
+    monitor: NTKMonitor | None,
+    curvature: CurvatureMonitor | None,
+    task: Task,
+    run: RunFolder,
+    metrics: MetricsCSV,
 ) -> list[Callback]:
     """All callbacks, in the order that they need: those that measure come before those that keep results and save."""
     o = options.trainer
     every = o.save_every if isinstance(o.save_every, int) else None
     best = LastAndBest(run.checkpoints, task.monitor, task.monitor_mode, every, seconds(o.save_every))
-    measuring = [*([monitor] if monitor else []), *make_harmonics(task), EpochPicture(task, run.picture)]
+    tracking = [m for m in (monitor, curvature) if m is not None]
+    measuring = [*tracking, *make_harmonics(task), EpochPicture(task, run.picture)]
     past = WandbPast(metrics, lambda: monitor.track if monitor else KernelTrack())
     printing = [Lines(options, run.path), *([Bar()] if sys.stdout.isatty() else [])]
     keeping = [MetricsState(metrics), KeepOptions(options), *printing, Position(), best]
@@ -119,7 +154,7 @@ def make_wandb(options: RunOptions, run: RunFolder, net: nn.Module, task: Task) 
     mode = resolve_mode(options.wandb.mode) if is_first_rank() else "off"
     if mode == "off":
         return None
-    config = {**options.to_dict(), **size(net, task.input_shape)}
+    config = {**options.to_dict(), **size(underlying(net), task.input_shape)}
     return WandbLog(run.path, replace(options.wandb, mode=mode), config)
 
 
@@ -140,6 +175,7 @@ def quiet_lightning() -> None:
         "sync_dist=True",
         "ended before the epoch ended",  # TrainSampler is
         "in eval mode at the start of training",  # the norms of frozen parts
+        "torch.jit.script. is deprecated",  # torch itself calls it in its first jvp
         "Total length of `list` across ranks is zero",  # no validation samples
     )
     for advice in unneeded:

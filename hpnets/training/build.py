@@ -17,6 +17,7 @@ from hpnets.options import GANOptions, RunOptions
 from hpnets.registry import PYTHON, nearest
 from hpnets.tasks import Task, create_task, task_options
 from hpnets.tasks.generation import Features, GenerationTask
+from hpnets.training.dynamics import check_dynamics, with_dynamics
 from hpnets.training.freeze import freeze
 from hpnets.training.measured_network import eval_mode
 from hpnets.validate import read, require
@@ -60,11 +61,13 @@ def build(
     """The network and the task (set up) that options describe; raises ValueError if they cannot be built.
 
     A model that generates pictures gets the GenerationTask of the task; `features` measure its pictures. net, task: in
-    the place of the named ones; the network maps (N, *input_shape) to (N, output_dim) of the task.
+    the place of the named ones; the network maps (N, *input_shape) to (N, output_dim) of the task. If options.dynamics
+    says so, the network is a linearised copy.
     """
     generates = generates_pictures(options.model["name"]) if net is None else hasattr(net, "generates_pictures")
     if options.gan != GANOptions() and not generates:
         raise ValueError(f"gan is {vars(options.gan)}; allowed for {options.model['name']!r}, no generator: no change")
+    check_dynamics(options, generates)
     try:
         task = _named_task(options) if task is None else task
         if generates and not isinstance(task, GenerationTask):
@@ -81,7 +84,7 @@ def build(
         ) from error
     if net is not None:
         _check_network(net, task)
-    return made, task
+    return with_dynamics(made, options.dynamics), task
 
 
 def check_for_gan(options: RunOptions, processes: int) -> None:

@@ -44,9 +44,9 @@ def coordinate_check(
     """Train build(width) on the one batch x, and measure after each step how far each layer's output has moved.
 
     loss: a function of the network's output. The layers are the linear ones and the convolutions, by name; layers that
-    do not move are left out. Under a maximal-update parametrisation every change is O(1) in width. If a change grows
-    with width, a wide network diverges at the learning rate of a narrow one; if it shrinks, a wide one does not learn
-    features.
+    do not move, or that not every network has, are left out: `widths` may be any sizes, as depths are. Under a
+    maximal-update parametrisation every change is O(1) in width. If a change grows with width, a wide network diverges
+    at the learning rate of a narrow one; if it shrinks, a wide one does not learn features.
 
     Source: Yang et al. 2022, "Tensor Programs V" (arXiv 2203.03466), appendix D.1.
     """
@@ -55,7 +55,8 @@ def coordinate_check(
         runs = [_changes(_seeded(build, width, seed), x, loss, optim, steps) for seed in seeds]
         for name in runs[0]:
             changes[name].append(mean(run[name] for run in runs))
-    return CoordinateCheck(tuple(widths), {name: values for name, values in changes.items() if min(values) > 0})
+    everywhere = {name: values for name, values in changes.items() if len(values) == len(widths) and min(values) > 0}
+    return CoordinateCheck(tuple(widths), everywhere)
 
 
 def _seeded(build: Callable[[int], nn.Module], width: int, seed: int) -> nn.Module:

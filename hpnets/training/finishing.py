@@ -14,6 +14,8 @@ from hpnets.tasks import Task
 from hpnets.tasks.generation import GenerationTask
 from hpnets.tasks.probe import Probe
 from hpnets.training.checkpoints import best_score
+from hpnets.training.curvature_monitor import CurvatureMonitor
+from hpnets.training.dynamics import underlying
 from hpnets.training.evaluation import evaluate
 from hpnets.training.initial_weights import KeepStart
 from hpnets.training.kept_data import make_predictions, write_predictions
@@ -35,6 +37,7 @@ class Parts:
     module: LitModel | LitGAN
     trainer: pl.Trainer
     monitor: NTKMonitor | None
+    curvature: CurvatureMonitor | None
     metrics: MetricsCSV
     wandb: WandbLog | None
     probe: Probe
@@ -64,14 +67,16 @@ def finish(parts: Parts) -> dict[str, Any]:
 
 def _summary(parts: Parts, net: nn.Module, results: dict[str, float]) -> dict[str, Any]:
     task, monitor, start = parts.task, parts.monitor, parts.start.start
+    curved = parts.curvature.values if parts.curvature else []
     kernel = monitor.track.metrics[-1] if monitor and monitor.track.metrics else {}
     blocks = monitor.track.blocks if monitor else {}
     return {
         "model": parts.options.model["name"],
         "task": parts.options.task["name"],
-        "parameters": sum(p.numel() for p in net.parameters()),
+        "parameters": sum(p.numel() for p in underlying(net).parameters()),
         "kernel": _plain(kernel),
         **({"blocks": {name: _plain(block.metrics[-1]) for name, block in blocks.items()}} if blocks else {}),
+        **({"curvature": _plain(curved[-1])} if curved else {}),
         **({"features": task.features} if isinstance(task, GenerationTask) else {}),
         "fingerprint": {"probe": len(parts.probe.x), **fingerprint(net, parts.probe.x)},
         "best": best_score(parts.trainer),

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from hpnets.training.patterns import matches, matching, patterns_in, trained
+from hpnets.patterns import matches, matching, patterns_in, trained
 
 _NormBase = nn.modules.batchnorm._NormBase
 

@@ -34,9 +34,9 @@ class LinearTwin(Scheduled):
 
     It works for a LitModel on one process, without weight decay; it raises ValueError for several processes, since the
     linearised net's gradients are not shared, for weight decay, which would pull theta - theta_0 of the linearised
-    net to 0, but theta of the network, and for clipping, mixup and label smoothing. The linearised net stays in eval
-    mode, without the network's randomness and train-mode statistics. `steps` and `distances` (a list of dictionaries)
-    hold the measurements; they and the linearised net are part of checkpoints.
+    net to 0, but theta of the network, and for clipping, mixup, label smoothing and attacks. The linearised net stays
+    in eval mode, without the network's randomness and train-mode statistics. `steps` and `distances` (a list of
+    dictionaries) hold the measurements; they and the linearised net are part of checkpoints.
 
     Source: Lee et al. 2019 (arXiv 1902.06720), figures 1-3.
     """
@@ -65,6 +65,9 @@ class LinearTwin(Scheduled):
             value = getattr(pl_module.optim, name)
             if value:
                 raise ValueError(f"optim.{name} is {value} beside LinearTwin, which trains without it; allowed: 0")
+        if pl_module.adversary is not None:
+            eps = pl_module.adversary.options.eps
+            raise ValueError(f"adversarial.eps is {eps} beside LinearTwin, which trains without it; allowed: 0")
         if trainer.world_size > 1:
             raise ValueError(f"LinearTwin runs on {trainer.world_size} processes; allowed: trainer.devices=1")
         net = find_network(pl_module, None)

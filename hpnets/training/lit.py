@@ -12,8 +12,9 @@ from torchmetrics import MeanMetric
 
 from hpnets.models import parameter_groups
 from hpnets.optimisers import OPTIMISERS
-from hpnets.options import OptimOptions
+from hpnets.options import AdversarialOptions, OptimOptions
 from hpnets.tasks.base import SupervisedTask
+from hpnets.training.adversary import make_adversary
 from hpnets.training.average import averaged, deployed_copy
 from hpnets.training.errors import NonFiniteError
 from hpnets.training.log import log_now
@@ -61,20 +62,33 @@ class LitModel(pl.LightningModule):
     NonFiniteError if a step's loss or the weights at the end of an epoch are NaN or Inf, on every rank at once and
     before anything is saved. `average` holds the mean of the weights, which is validated, if optim.ema is not 0.
 
+    With adversarial.eps batches are attacked, as adversarial.mix says, after the network of that step; the share of
+    validation samples that withstand the attack is val/robust_accuracy.
+
     Training steps go through `through`, if it is given: `net`, compiled.
 
-    Raises ValueError for optim.mixup or optim.label_smoothing with a task that has no classes.
+    Raises ValueError for optim.mixup, optim.label_smoothing or adversarial.eps with a task that has no classes.
     """
 
-    def __init__(self, net: nn.Module, task: SupervisedTask, optim: OptimOptions | None = None) -> None:
+    def __init__(
+        self,
+        net: nn.Module,
+        task: SupervisedTask,
+        optim: OptimOptions | None = None,
+        adversarial: AdversarialOptions | None = None,
+    ) -> None:
         super().__init__()
         self.net, self.task, self.optim = net, task, optim or OptimOptions()
         check_soft_labels(task, self.optim)
-        self.save_hyperparameters({"optim": asdict(self.optim)})
+        adversarial = adversarial or AdversarialOptions()
+        self.adversary = make_adversary(task, adversarial)
+        task.repeats = 2 if adversarial.mix == "both" else 1
+        self.save_hyperparameters({"optim": asdict(self.optim), "adversarial": asdict(adversarial)})
         self.through: Callable[[Tensor], Tensor] | None = None
         self.average = averaged(net, self.optim.ema) if self.optim.ema else None
         self.val_metrics = task.metrics().clone(prefix="val/")
         self.val_loss = MeanMetric()
+        self.robust = MeanMetric()
 
     def deployed(self) -> nn.Module:
         """The network that a run publishes: the trained one itself, or a copy of the averaged one."""
@@ -84,7 +98,9 @@ class LitModel(pl.LightningModule):
         return self.net(x)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        x, targets = soft_batch(self, self.task, self.optim, batch, batch_idx)
+        x, targets = soft_batch(self, self.task, self.optim, batch, batch_idx // self.task.repeats)
+        if self.adversary is not None and self.adversary.is_due(batch_idx):
+            x = self.adversary.perturbed(self.net, x, targets, self.current_epoch, batch_idx)
         loss = self.task.loss((self.through or self.net)(x), targets)
         self.log("train/loss", check_loss(self, loss), prog_bar=True)
         log_rate(self, self.optim.lr)
@@ -103,14 +119,19 @@ class LitModel(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         x, y = batch
-        outputs = (self.net if self.average is None else self.average)(x)
+        net = self.net if self.average is None else self.average
+        outputs = net(x)
         self.val_loss.update(self.task.loss(outputs, y), weight=len(x))
         self.val_metrics.update(outputs, y)
+        if self.adversary is not None:
+            self.robust.update((~self.adversary.misclassified(net, x, y)).float())
 
     def on_validation_epoch_end(self) -> None:
         values = {"val/loss": self.val_loss.compute(), **self.val_metrics.compute()}
-        self.val_loss.reset()
-        self.val_metrics.reset()
+        if self.adversary is not None:
+            values["val/robust_accuracy"] = self.robust.compute()
+        for metric in (self.val_loss, self.val_metrics, self.robust):
+            metric.reset()
         log_validation(self, {name: float(value) for name, value in values.items()})
 
     def on_train_epoch_end(self) -> None:

@@ -3,7 +3,8 @@
 import math
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ from torch import Tensor, nn
 
 from hpnets.linalg import Spectrum, spectrum
 from hpnets.ntk import Plan, StalePlanError, ntk, plan, split_kernel, zero_gradient_fraction
-from hpnets.ntk.metrics import Measurement, available_metrics, check_metrics, measure
+from hpnets.ntk.metrics import Measurement, available_metrics, check_possible, measure
+from hpnets.patterns import matching, trained
 from hpnets.training.batch_statistics import BatchStatistics, Source
 from hpnets.training.errors import NonFiniteError
 from hpnets.training.log import log_now, log_spectrum
 from hpnets.training.measured_network import FindNetwork, find_network
-from hpnets.training.patterns import matching, trained
 from hpnets.training.schedule import Every, Scheduled
 from hpnets.training.track import KernelTrack
 from hpnets.validate import require_shape
@@ -42,7 +43,7 @@ class NTKMonitor(Scheduled):
         every: n to measure every n steps, "epoch" to measure at the end of each epoch, or "log" for log-spaced steps.
             If a batch takes several steps, the measurement comes after the first batch that passes such a step.
         outputs: the output selection of `ntk`: "trace", "full", "sum" or the index of a logit.
-        metrics: names of hpnets.ntk.metrics.METRICS; None means all that y allows.
+        metrics: names of hpnets.ntk.metrics.METRICS; None means all that are measured by default and that y allows.
         net: an attribute of the LightningModule, or a function of it.
         algorithm: that of `ntk`.
         file: where the track is written (ntk.safetensors), every 2 s at most and at the end; None means nowhere.
@@ -51,6 +52,8 @@ class NTKMonitor(Scheduled):
         batch_statistics: "estimate" measures a network whose BatchNorm statistics remember their start
             (`hpnets.ntk.statistics_remember_start`) with those of at most 1024 inputs of the train dataloader; a list
             of inputs (n, ...) uses these instead; "running" uses the network's own statistics, and warns.
+        attacked: a function of (network, x) that gives the inputs to measure on in the place of x, such as attacks on
+            the network as it is; ranks take those of the first.
         blocks: shell patterns of parameters or modules. The kernel of the trained parameters that a pattern matches is
             tracked too, and logged as ntk/<pattern>/<metric>; on one process the same passes give it, mostly.
 
@@ -73,15 +76,17 @@ class NTKMonitor(Scheduled):
         indices: Tensor | None = None,
         save_kernels: bool = False,
         batch_statistics: Source = "estimate",
+        attacked: Callable[[nn.Module, Tensor], Tensor] | None = None,
         blocks: Sequence[str] = (),
     ) -> None:
         super().__init__(every)
         fits = y is None or (y.ndim == 2 and len(y) == len(x))
         require_shape(fits, "y", y, f"({len(x)}, O), one row a sample of x")
-        self.names = available_metrics(y) if metrics is None else check_metrics(metrics)
+        self.names = available_metrics(y) if metrics is None else check_possible(metrics, y)
         self.x, self.y, self.statistics = x, y, BatchStatistics(batch_statistics, x)
         self.outputs, self.net, self.algorithm = outputs, net, algorithm
         self.file, self.indices, self.save_kernels = file, indices, save_kernels
+        self.attacked = attacked
         self.track, self.written, self.blocks = KernelTrack(), -math.inf, list(blocks)
         self.plans: dict[str | None, Plan] = {}  # of the whole kernel, None, and of each block
 
@@ -123,7 +128,7 @@ class NTKMonitor(Scheduled):
     def measure(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         step, net = trainer.global_step, find_network(pl_module, self.net)
         with self.statistics.lent(net, trainer) as estimated:
-            x = self.x.to(next(net.parameters()))
+            x = self._inputs(net)
             kernels = self._kernels(net, x, step)
             measured = {block: self._measure(net, x, step, block, k, estimated) for block, k in kernels.items()}
         values = {f"{block}/{name}" if block else name: v for block, m in measured.items() for name, v in m.items()}
@@ -133,6 +138,15 @@ class NTKMonitor(Scheduled):
         log_spectrum(trainer, self.track.spectra[-1])
         if time.monotonic() - self.written > WRITE_SECONDS:
             self._write(trainer)
+
+    def _inputs(self, net: nn.Module) -> Tensor:
+        """The inputs (N, ...) to measure on, the same on every rank."""
+        x = self.x.to(next(net.parameters()))
+        if self.attacked is not None:
+            x = self.attacked(net, x)
+            if _all_ranks() is not None:
+                dist.broadcast(x, 0)
+        return x
 
     def _write(self, trainer: pl.Trainer) -> None:
         if self.file is not None and trainer.is_global_zero and self.track.steps:
@@ -144,8 +158,10 @@ class NTKMonitor(Scheduled):
     ) -> dict[str, float]:
         """Add the kernel of a block, or the whole one, to its track; its metrics."""
         track = self.track if block is None else self.track.blocks.setdefault(block, KernelTrack())
-        result, bound = spectrum(kernel), _rank_bound(net, x[:1], self.outputs, _parameters(net, block))
-        values = measure(self._compare(track, kernel, result, step, bound), self.names)
+        params, result = _parameters(net, block), spectrum(kernel)
+        bound = _rank_bound(net, x[:1], self.outputs, params)
+        compared = replace(self._compare(track, kernel, result, step, bound), net=net, x=x, params=params)
+        values = measure(compared, self.names)
         track.append(step, kernel, result.eigenvalues, values, self.save_kernels, estimated)
         return values
 
@@ -172,12 +188,17 @@ class NTKMonitor(Scheduled):
                 raise NonFiniteError(f"{error} at step {step}") from None
             raise
 
+    @property
+    def _verify(self) -> str:
+        """What a plan is proven on: samples that it has not seen, which attacked ones are each time."""
+        return "first" if self.attacked is None else "always"
+
     def _split(self, net: nn.Module, x: Tensor) -> tuple[Tensor, dict[str, Tensor]] | None:
         members = {block: matching("blocks", block, trained(net)) for block in self.blocks}
         if None not in self.plans:
             self.plans[None] = plan(net, x, outputs=self.outputs, algorithm=self.algorithm, blocks=members)
         try:
-            return split_kernel(net, x, self.plans[None], members)
+            return split_kernel(net, x, self.plans[None], members, verify=self._verify)
         except StalePlanError:
             del self.plans[None]
             return None
@@ -191,7 +212,7 @@ class NTKMonitor(Scheduled):
         if block not in self.plans:
             self.plans[block] = plan(net, x, **options, params=params)
         try:
-            return ntk(net, x, params=params, plan=self.plans[block], verify="first")
+            return ntk(net, x, params=params, plan=self.plans[block], verify=self._verify)
         except StalePlanError:
             del self.plans[block]
             return ntk(net, x, **options, params=params)

@@ -16,6 +16,7 @@ from hpnets.tasks.generation import Features, GenerationTask
 from hpnets.training.assemble import (
     is_first_rank,
     make_callbacks,
+    make_curvature,
     make_monitor,
     make_trainer,
     make_wandb,
@@ -23,13 +24,14 @@ from hpnets.training.assemble import (
 )
 from hpnets.training.build import build, check_for_gan, complete, named
 from hpnets.training.compiling import compiled
+from hpnets.training.dynamics import underlying
 from hpnets.training.errors import Interrupted, NonFiniteError
 from hpnets.training.finishing import Parts, finish
 from hpnets.training.going_on import check_module, has_ended, read_last
 from hpnets.training.initial_weights import KeepStart, start_from
 from hpnets.training.kept_data import write_probe
 from hpnets.training.length import Ending, epoch_batches
-from hpnets.training.lit import make_optimizer
+from hpnets.training.lit import LitModel, make_optimizer
 from hpnets.training.loggers import MetricsCSV
 from hpnets.training.module_of import module_of
 from hpnets.training.precision import check_half
@@ -103,10 +105,12 @@ def _prepare(
 ) -> Parts:
     """The parts of a run; raises ValueError for options that do not fit them, before anything is written."""
     net, task = built
-    start = KeepStart(start_from(net, options.init_from) if options.init_from and saved is None else None)
+    start = KeepStart(start_from(underlying(net), options.init_from) if options.init_from and saved is None else None)
     metrics, wandb = MetricsCSV(run.metrics), make_wandb(options, run, net, task)
-    monitor = make_monitor(options.ntk, net, task, run)
-    callbacks = [Ending(options.trainer, last_step), *make_callbacks(options, monitor, task, run, metrics)]
+    module = module_of(net, task, options)
+    monitor = make_monitor(options.ntk, net, task, run, module.adversary if isinstance(module, LitModel) else None)
+    curvature = make_curvature(options.curvature, options.ntk, net, task)
+    callbacks = [Ending(options.trainer, last_step), *make_callbacks(options, monitor, curvature, task, run, metrics)]
     callbacks += [start] if options.init_from else []
     trainer = make_trainer(options, [metrics, *([wandb] if wandb else [])], callbacks)
     if isinstance(task, GenerationTask):
@@ -119,13 +123,12 @@ def _prepare(
     make_optimizer(net, options.optim)  # raises early for what the parametrisation refuses
     probe = task.probe(min(options.ntk.probe, len(task.train_set)))
     check_half(net, task.probe(min(16, len(task.train_set))).x, options.trainer.precision)
-    module = module_of(net, task, options)
     if saved:
         check_module(run, saved, module.state_dict())
         check_same_total(run.config, options.optim, saved, steps)
     if options.trainer.compile:
         module.through = compiled(net)
-    return Parts(options, run, task, module, trainer, monitor, metrics, wandb, probe, start, began)
+    return Parts(options, run, task, module, trainer, monitor, curvature, metrics, wandb, probe, start, began)
 
 
 def _begin(parts: Parts, resume: bool, said: Warnings) -> None:

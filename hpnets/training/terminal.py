@@ -11,11 +11,12 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
 from hpnets.options import RunOptions
+from hpnets.training.dynamics import underlying
 from hpnets.training.rates import learning_rate
 
 # A line is printed after so much time without one.
 LINE_SECONDS = 60.0
-VALIDATION = ("val/loss", "val/accuracy", "val/mse", "val/psnr", "val/frechet")
+VALIDATION = ("val/loss", "val/accuracy", "val/robust_accuracy", "val/mse", "val/psnr", "val/frechet")
 SHOWN = ("train/loss", *VALIDATION, "ntk/drift", "ntk/effective_rank")
 
 
@@ -68,7 +69,7 @@ class Bar(RichProgressBar):
 def opening(trainer: pl.Trainer, module: pl.LightningModule, options: RunOptions, folder: Path) -> str:
     """The line that a fit begins with: the network, how long it trains, where, and where it stands if it is resumed."""
     assert isinstance(module.net, nn.Module)
-    parameters = sum(p.numel() for p in module.net.parameters())
+    parameters = sum(p.numel() for p in underlying(module.net).parameters())
     device = str(trainer.strategy.root_device)
     processes = "1 process" if trainer.world_size == 1 else f"{trainer.world_size} processes"
     nodes = f" on {trainer.num_nodes} nodes" if trainer.num_nodes > 1 else ""

@@ -104,6 +104,40 @@ def sharing(
     write_page(Path(out), "One kernel, two processes", ABOUT, sharing_table(measured), measured, 1)
 
 
+def curvature(
+    out: str = "docs/results/curvature",
+    cases: str = "mlp,ccp,conv,resnet18",
+    peers: str = "curvlinops,hessian-eigenthings",
+    venvs: str = ".venvs",
+    repeats: int = 3,
+    threads: int = 1,
+    quick: bool = False,
+) -> None:
+    """Measure the largest eigenvalues of Hessians beside the peers', what a product costs, and what the monitor costs.
+
+    Args:
+        out: folder of <device>.json and README.md
+        cases: some of mlp, ccp, conv, resnet18, parted by commas
+        peers: some of curvlinops, hessian-eigenthings, parted by commas, or none
+        venvs: folder of the peers' virtual environments
+        repeats: rounds of every contender
+        threads: how many cores a process is bound to
+        quick: try the command with few samples and without the runs of the monitor; another --out must be given
+    """
+    from recipes.bench.curvature import ABOUT, PEERS, curvature_table, run_curvature
+    from recipes.bench.pages import write_page
+
+    if quick and Path(out) == Path("docs/results/curvature"):
+        raise ValueError(f"--quick measures nothing that belongs in {out}: give another --out")
+    chosen = [] if peers == "none" else names("peer", peers, tuple(PEERS))
+    nets = names("case", cases, NETWORKS)
+    if min(repeats, threads) < 1:
+        raise ValueError(f"repeats is {repeats}, threads is {threads}; allowed: 1 and more")
+    with tempfile.TemporaryDirectory() as folder:
+        measured = run_curvature(Path(folder), Path(venvs), nets, chosen, repeats, threads, quick)
+    write_page(Path(out), "Sharpness, its cost, and its peers", ABOUT, curvature_table(measured), measured, threads)
+
+
 def throughput(
     out: str = "docs/results/throughput",
     models: str = "all",
@@ -146,5 +180,5 @@ def throughput(
 
 
 if __name__ == "__main__":
-    functions = (ntk, foreign, calibrate, monitor, sharing, throughput)
+    functions = (ntk, foreign, calibrate, monitor, sharing, curvature, throughput)
     run_command({function.__name__: function for function in functions})

@@ -13,6 +13,7 @@ from hpnets.models import create_model
 from recipes.bench.worker import Job
 
 OUTPUTS = 10
+TOP = 5  # eigenvalues of a Hessian
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,11 @@ def load(job: Job) -> tuple[nn.Module, Tensor]:
     net = CASES[job.case].build(**job.options)
     net.load_state_dict({key: torch.from_numpy(w) for key, w in weights.items()})
     return net.eval().to(job.device), torch.from_numpy(x).to(job.device)
+
+
+def loss_and_labels(x: Tensor) -> tuple[Callable[[Tensor, Tensor], Tensor], Tensor]:
+    """Cross-entropy, and labels (N,) that take turns."""
+    return nn.functional.cross_entropy, torch.arange(len(x), device=x.device) % OUTPUTS
 
 
 def contraction_flops(name: str, samples: int, options: dict[str, int]) -> float:

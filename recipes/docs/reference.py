@@ -24,10 +24,11 @@ def reference(page: str) -> None:
 
 
 def table() -> str:
-    """One row for each public name of hpnets.ntk, its metrics and hpnets.linalg, and for each method of its classes."""
-    from hpnets import linalg, ntk
+    """One row for each public name of ntk, its metrics, linalg and curvature, and for each method of its classes."""
+    from hpnets import curvature, linalg, ntk
 
     listed = [*rows(ntk, ""), *rows(ntk.metrics, "metrics."), *rows(linalg, "hpnets.linalg.")]
+    listed += rows(curvature, "hpnets.curvature.")
     lines = [f"| `{escaped(name)}` | {escaped(text)} |" for name, text in listed]
     return "\n".join(["| name | what it is |", "| --- | --- |", *lines])
 

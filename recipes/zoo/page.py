@@ -27,6 +27,8 @@ from `checkpoints/index.json` by `python -m recipes.zoo.page` (`--sort` orders t
   blind to scale. Where more than half of the parameters have no gradient at the start (gates that begin at zero), the
   kernel that drift is measured from is degenerate, and the row says so. BatchNorm's statistics are
   [estimated](../concepts/tracking.md#batchnorm-before-data) while they remember their start.
+- Robust is the accuracy on the test samples at the worst points that pgd tries within 0.05 and 0.1 of the pixels' range
+  (l_inf, 20 steps, one random start; `python -m recipes.zoo.robust`), mean over the seeds. It is an upper bound.
 - The decay exponent is fitted on the ranks of `decay_window` in the index; read R^2 first. It is that of the raw and of
   the trace-normalised spectrum alike. Kernels of different scale, probe size or task are not to be compared by drift.
 """
@@ -75,9 +77,8 @@ def text(goals: dict[str, list[dict[str, Any]]], folder: Path, page: Path) -> st
     shown = "\n\n".join(summary(goal, entries) for goal, entries in goals.items())
     parts = [ABOUT.format(shown=shown), trained_in(folder / "training.json")]
     for goal, entries in goals.items():
-        parts.append(
-            f"## {goal}\n\n{zoo_table(entries)}\n\n![{goal}, networks beside their twins]({here}/{goal}.svg)\n"
-        )
+        table = zoo_table(entries, robust_cells(folder))
+        parts.append(f"## {goal}\n\n{table}\n\n![{goal}, networks beside their twins]({here}/{goal}.svg)\n")
     parts.append(f"""## Spectra beside the additive twins
 
 The eigenvalues of the trace kernel at the end of training, divided by their sum, a line a seed: with the product and
@@ -87,6 +88,21 @@ with the sum in its place. The raw ones are in [spectra.json]({here}/spectra.jso
 """)
     parts.append(width_section(folder / "width.json", here))
     return "\n".join(part for part in parts if part)
+
+
+def robust_cells(folder: Path) -> dict[str, str]:
+    """The last column: accuracy under attack at two radii, with the twin's, by checkpoint; {} without any."""
+    from hpnets.statistics import mean
+    from recipes.zoo.robust import FILE, RADII
+
+    file = folder / FILE
+    if not file.is_file():
+        return {}
+    cells = {"": f"robust at {' / '.join(f'{eps:g}' for eps in RADII)} (twin)"}
+    for name, sides in json.loads(file.read_text())["cells"].items():
+        net, twin = (" / ".join(f"{mean(of[f'{eps:g}']):.2f}" for eps in RADII) if of else "" for of in sides.values())
+        cells[name] = f"{net} ({twin})" if twin else net
+    return cells
 
 
 def trained_in(file: Path) -> str:

@@ -239,6 +239,40 @@ MISTAKES = [
     ("--model mlp --task generate", "unknown task 'generate'"),
     ("--gan.latent 3", "gan is .*; allowed for 'ccp', no generator: no change"),
     ("--model style_generator --gan.ema 1", "gan.ema is 1.0; allowed: >= 0 and < 1"),
+    (
+        "--dynamics linearised",
+        "dynamics is 'linearised'; allowed: network, without init_from: the kernel",
+    ),
+    ("--adversarial.eps -1", r"adversarial\.eps is -1.0; allowed: a finite number >= 0"),
+    ("--adversarial.eps 1.5", r"adversarial\.eps is 1.5; allowed: 0 to 1"),
+    ("--adversarial.eps 9 --adversarial.norm l2", r"eps is 9.0; allowed: 0 to 8, the diameter of the data's box in l2"),
+    ("--adversarial.mix both", r"adversarial\.mix is 'both'; allowed: 'adversarial' without adversarial\.eps"),
+    ("--adversarial.eps 0.1 --adversarial.mix all", r"--adversarial\.mix is 'all'; allowed: adversarial, both, clean"),
+    ("--task line --adversarial.eps 0.1", r"adversarial\.eps is 0.1; allowed for task 'line', which has no classes"),
+    (
+        "--model style_generator --adversarial.eps 0.1",
+        r"adversarial\.eps is 0.1; allowed for task '.*, which has no cla",
+    ),
+    ("--dynamics lazy", "--dynamics is 'lazy'; allowed: centred, linearised, network"),
+    *[
+        (f"--dynamics centred --init_from ccp-digits {flags}", message)
+        for flags, message in (
+            (
+                "--optim.name adamw --optim.weight_decay 0.1",
+                "weight_decay is 0.1; allowed with dynamics 'centred': 0",
+            ),
+            ("--trainer.compile true", "trainer.compile is True; allowed with dynamics 'centred': False"),
+            (
+                "--trainer.precision bf16-mixed",
+                "precision is 'bf16-mixed'; allowed with dynamics 'centred': 32",
+            ),
+            (
+                "--model style_generator",
+                "name is 'style_generator'; allowed with dynamics 'centred': net",
+            ),
+            ("--model mlp", "init_from is 'ccp-digits', whose weights fit nothing in the network"),
+        )
+    ],
     ("--optim.name adma", r"optim\.name is 'adma'; did you mean adam"),
     ("--optim.schedule cosin", r"optim\.schedule is 'cosin'; did you mean cosine\?"),
     ("--optim.warmup 360", r"optim\.warmup is 360.0; allowed: fewer steps than the 360 of the run"),
@@ -260,6 +294,10 @@ MISTAKES = [
     ("--ntk.outputs 10", "outputs .*10; allowed: logits 0 to 9"),
     ("--ntk.metrics [drift,foo]", "metrics .*'foo'; allowed: drift"),
     ("--ntk.blocks V", "blocks is 'V', which matches no parameter; allowed: patterns of U.0"),
+    ("--curvature.every never", r"--curvature\.every is 'never'; allowed: an integer, 'epoch', 'log', 'off'"),
+    ("--curvature.every 5 --curvature.probe 1198", r"curvature\.probe is 1198; allowed: at most 1197, the training"),
+    ("--curvature.every 5 --curvature.k 99999", r"curvature: k is 99999; allowed: 1 to 68106, the parameters"),
+    ("--model style_generator --curvature.every 5", r"curvature\.every is 5; allowed for models that generate"),
     ("--freeze U,V", "freeze is 'V', which matches no parameter; allowed: patterns of U.0, U.1"),
     ("--freeze *", r"freeze is '\*', which leaves nothing to train"),
     ("--init_from cpp-digits", "unknown checkpoint 'cpp-digits'; did you mean"),

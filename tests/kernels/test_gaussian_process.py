@@ -1,10 +1,5 @@
 """Gaussian processes against scikit-learn's on the same kernel, and by conjugate gradients against a factor."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -16,7 +11,6 @@ from hpnets.kernels import GaussianProcess, jittered_cholesky
 from hpnets.models import create_model
 from hpnets.ntk import NTKOperator, ntk
 from hpnets.theory import limit_kernel
-from tests.training.runs import ROOT
 
 G = torch.Generator().manual_seed(0)
 X, NEW = (torch.randn(n, 3, generator=G, dtype=torch.float64) for n in (30, 11))
@@ -150,37 +144,3 @@ def test_bad_points() -> None:
         gp.condition(rbf(X, NEW), rbf(NEW, NEW))
     with pytest.raises(ValueError, match=r"own has shape \(30, 30\); allowed: \(11, 11\), finite"):
         gp.condition(rbf(NEW, X), rbf(X, X))
-
-
-PEER = """
-import sys; sys.path.append(sys.argv[1])
-import torch, gpytorch
-from botorch.models import SingleTaskGP
-from tests.kernels.test_gaussian_process import NEW, X, Y, limit
-from hpnets.kernels import GaussianProcess
-
-class Limit(gpytorch.kernels.Kernel):
-    def forward(self, a, b, diag=False, **_):
-        K = limit(a.reshape(-1, 3), b.reshape(-1, 3))
-        return K.diagonal() if diag else K
-
-x, y, noise = X, Y, torch.full_like(Y, 0.01)
-peer = SingleTaskGP(x, y, noise, covar_module=Limit(), mean_module=gpytorch.means.ZeroMean(), outcome_transform=None)
-with torch.no_grad(), gpytorch.settings.fast_computations(False, False, False):
-    p = peer.eval()(NEW)
-    ours = GaussianProcess(limit, Y, X, noise=0.1).predict(NEW)
-    print(float((p.mean - ours.mean[:, 0]).abs().max()), float((p.covariance_matrix - ours.covariance).abs().max()))
-"""
-
-
-@pytest.mark.slow
-def test_it_is_the_gaussian_process_of_botorch(tmp_path: Path) -> None:
-    """botorch and gpytorch in a folder of their own, beside this environment."""
-    names = ("gpytorch", "linear_operator", "botorch", "jaxtyping", "pyro-ppl", "pyro-api", "opt_einsum")
-    wanted = [*names, "multipledispatch", "wadler-lindig", "pyre-extensions", "typing-inspect"]
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(tmp_path), *wanted]
-    subprocess.run(pip, check=True)
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    run = [sys.executable, "-W", "ignore", "-c", PEER, str(tmp_path)]
-    done = subprocess.run(run, cwd=ROOT, env=env, check=True, capture_output=True, text=True)
-    assert all(float(gap) < 1e-8 for gap in done.stdout.split())

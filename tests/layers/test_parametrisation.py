@@ -244,7 +244,10 @@ def test_refusals() -> None:
         small("ccp", base_width=0)
     for kind in ("standard", "ntk"):
         assert small("ccp", parametrisation=kind, base_width=256)  # the default, which a run writes out
-        with pytest.raises(ValueError, match=f"base_width is 4 with parametrisation '{kind}'; allowed: with mup alone"):
+        with pytest.raises(
+            ValueError,
+            match=f"base_width is 4 with parametrisation '{kind}'; allowed: with mup, depth_mup, completep alone",
+        ):
             small("ccp", parametrisation=kind, base_width=4)
 
 

@@ -44,7 +44,7 @@ DEGREES: list[tuple[str, dict[str, Any], int]] = [
         for norm in NORMS
     ],
     *[(name, {"norm": norm}, 1) for name in ("cnn", "resnet18") for norm in NORMS],
-    *[(name, {}, 1) for name in ("mlp", "complex_mlp")],
+    *[(name, {}, 1) for name in ("mlp", "resmlp", "complex_mlp")],
 ]
 POLYNOMIAL = sorted({name for name, _, _ in DEGREES})
 OTHERS = [name for name in list_models() if name not in POLYNOMIAL]

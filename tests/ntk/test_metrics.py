@@ -1,5 +1,6 @@
 """Metrics of kernels with known values, their invariances, and the table by name."""
 
+import copy
 import math
 from collections.abc import Callable
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hpnets.linalg import spectrum
-from hpnets.ntk import metrics
+from hpnets.ntk import metrics, ntk
 from hpnets.ntk.metrics import METRICS, Measurement, measure, measurement
 from tests.linalg.oracles import power_law, with_eigenvalues
 
@@ -183,13 +184,63 @@ def test_local_elasticity_against_loops_and_blind_to_the_size_of_each_sample() -
     assert metrics.local_elasticity(sizes[:, None] * k * sizes, labels) == pytest.approx(same / (same + different))
 
 
+def test_elasticity_beyond_one_gives_both_parts() -> None:
+    """Classes that push each other away: the ratio is no share then, and has a pole at s + d = 0."""
+    labels = torch.tensor([0, 0, 1, 1])
+    same = (labels[:, None] == labels).double()
+    e = metrics.elasticity(2 * same - 0.5 * (1 - same), labels)
+    assert (e.same, e.different) == pytest.approx((1, -0.25))
+    assert e.ratio == metrics.local_elasticity(2 * same - 0.5 * (1 - same), labels) == pytest.approx(1 / 0.75)
+    assert math.isnan(metrics.elasticity(2 * same - 1, labels).ratio)
+
+
+# --- steps
+
+torch.manual_seed(0)
+NET = torch.nn.Sequential(torch.nn.Linear(4, 20), torch.nn.Tanh(), torch.nn.Linear(20, 3)).double().eval()
+POINTS = torch.randn(12, 4, dtype=torch.float64)
+CLASSES = torch.arange(12) % 3
+
+
+def test_step_elasticity_against_an_optimiser() -> None:
+    """Copies of the network that take the step by SGD, at the rate that the docstring gives."""
+    changes = torch.zeros(12, 12, dtype=torch.float64)
+    for i in range(12):
+        net = copy.deepcopy(NET)
+        f = net(POINTS[i : i + 1])
+        loss = torch.nn.functional.cross_entropy(f, CLASSES[i : i + 1])
+        (r,) = torch.autograd.grad(loss, f, retain_graph=True)
+        loss.backward()
+        size = sum(float(p.grad.square().sum()) for p in net.parameters() if p.grad is not None)
+        torch.optim.SGD(net.parameters(), 0.3 * float(r.square().sum()) / size).step()
+        changes[i] = (net(POINTS) - NET(POINTS)).norm(dim=1).detach()
+    S, same = changes / changes.diagonal()[:, None], CLASSES[:, None] == CLASSES
+    pair = ~torch.eye(12, dtype=torch.bool)
+    e = metrics.step_elasticity(NET, POINTS, CLASSES, share=0.3)
+    assert (e.same, e.different) == pytest.approx((float(S[same & pair].mean()), float(S[~same].mean())))
+
+
+def test_a_small_step_of_one_output_is_the_kernel_and_only_the_named_parameters_step() -> None:
+    net = torch.nn.Sequential(NET[:2], torch.nn.Linear(20, 1).double()).eval()
+    for names in ((), ("1.weight", "1.bias")):
+        params = {name: p.detach() for name, p in net.named_parameters() if name in names} or None
+        K = ntk(net, POINTS, outputs=0, params=params).abs()
+        expected = metrics.elasticity(K, CLASSES % 2)  # of K_ij / sqrt(K_ii K_jj), where a step gives K_ij / K_ii
+        S = K / K.diagonal()[:, None]
+        same, pair = CLASSES[:, None] % 2 == CLASSES % 2, ~torch.eye(12, dtype=torch.bool)
+        e = metrics.step_elasticity(net, POINTS, CLASSES % 2, share=1e-7, params=params)
+        assert (e.same, e.different) == pytest.approx((float(S[same & pair].mean()), float(S[~same].mean())), rel=1e-5)
+        assert e.same != pytest.approx(expected.same, rel=1e-3)
+
+
 # --- by name
 
 
 def track(**changes: object) -> Measurement:
     fields = {"k_t": psd(1), "k_0": psd(0), "k_last": psd(2), "steps": 5, "spectrum": spectrum(psd(1))}
     targets = torch.nn.functional.one_hot(torch.arange(12) % 3)
-    return Measurement(**(fields | {"rank_bound": 100, "targets": targets} | changes))
+    fields |= {"rank_bound": 100, "targets": targets, "net": NET, "x": POINTS}
+    return Measurement(**(fields | changes))
 
 
 def test_every_name_gives_the_number_of_its_function() -> None:
@@ -209,6 +260,45 @@ def test_every_name_gives_the_number_of_its_function() -> None:
     assert result["decay_exponent"] == pytest.approx(1)
     assert (result["decay_window_start"], result["decay_window_stop"]) == (2, 6)
     assert result["top_20_mass"] == pytest.approx(1)
+    e, step = metrics.elasticity(t.k_t, CLASSES), metrics.step_elasticity(NET, POINTS, CLASSES)
+    assert (result["local_elasticity_same"], result["local_elasticity_different"]) == (e.same, e.different)
+    steps = [result[f"step_elasticity{part}"] for part in ("", "_same", "_different")]
+    assert steps == [step.ratio, step.same, step.different]
+
+
+def test_centred_metrics_are_those_of_hkh() -> None:
+    """By an explicit projection, whose eigenvalue 0 of the mean direction is left out."""
+    h = torch.eye(12, dtype=torch.float64) - 1 / 12
+    mean = 50 * torch.ones(12, 12, dtype=torch.float64)
+    a, b, c = (h @ psd(seed) @ h for seed in (1, 0, 2))
+    t = track(**{name: psd(seed) + mean for name, seed in (("k_t", 1), ("k_0", 0), ("k_last", 2))})
+    l = torch.linalg.eigvalsh(a).flip(0)[:-1]
+    centred = {
+        name.removeprefix("centred_"): value for name, value in measure(t, METRICS).items() if "centred_" in name
+    }
+    assert centred["drift"] == pytest.approx(metrics.relative_drift(a, b))
+    assert centred["cosine_drift"] == pytest.approx(metrics.distance(a, b))
+    assert centred["velocity"] == pytest.approx(metrics.velocity(a, c, 5))
+    assert (centred["norm"], centred["trace"]) == pytest.approx((float(a.norm()), float(a.trace())))
+    assert (centred["lambda_max"], centred["lambda_min"]) == pytest.approx((float(l[0]), float(l[-1])))
+    assert centred["condition"] == pytest.approx(float(l[0] / l[-1]))
+    assert centred["effective_rank"] == pytest.approx(metrics.effective_rank(l))
+    assert centred["stable_rank"] == pytest.approx(metrics.stable_rank(l))
+    assert centred["decay_exponent"] == pytest.approx(metrics.decay_exponent(l, 0.0).exponent)
+    full = torch.einsum("nm,op->nmop", psd(1) + mean, torch.eye(2).double())
+    torch.testing.assert_close(metrics.centred_kernel(full)[..., 1, 1], metrics.centred_kernel(psd(1)))
+
+
+def test_what_is_measured_by_default_stays() -> None:
+    names = metrics.available_metrics(torch.nn.functional.one_hot(CLASSES))
+    assert not [
+        name for name in names if name.startswith(("centred_", "step_")) or name.endswith(("same", "different"))
+    ]
+    assert "local_elasticity" in names
+    assert metrics.check_possible(["step_elasticity"], torch.nn.functional.one_hot(CLASSES)) == ["step_elasticity"]
+    for targets in (None, torch.ones(12, 1)):
+        with pytest.raises(ValueError, match="metrics has 'step_elasticity', which compare with targets: th"):
+            metrics.check_possible(["trace", "step_elasticity"], targets)
 
 
 def test_the_names_in_the_logs_are_there() -> None:
@@ -261,6 +351,11 @@ def test_measure_refuses_what_it_cannot_know() -> None:
             r"targets has shape \(5, 2\); allowed: \(12, O\)",
         ),
         (lambda: metrics.local_elasticity(psd(0), torch.zeros(12)), r"labels is torch.float32 of shape \(12,\)"),
+        (lambda: metrics.centred_kernel(torch.ones(1, 1)), "the kernel has 1 samples; allowed: >= 2"),
+        (lambda: metrics.step_elasticity(NET, POINTS, CLASSES, share=0.0), "share is 0.0; allowed: > 0"),
+        (lambda: metrics.step_elasticity(NET, POINTS, CLASSES + 1), "1 to 3; allowed: integers .* 0 to 2, classes of"),
+        (lambda: metrics.step_elasticity(NET, POINTS, CLASSES.double()), "labels is torch.float64 of shape"),
+        (lambda: measure(track(net=None), ["step_elasticity"]), "net is None; allowed: the network"),
         (lambda: metrics.local_elasticity(psd(0), torch.zeros(12, dtype=torch.long)), "no pair of one class, or none"),
     ],
 )

@@ -7,10 +7,12 @@ import torch
 
 from hpnets.kernels import KernelPredictor
 from hpnets.papers.complex_learning import CONJUGATE, HOLOMORPHIC, MODULUS, learnt, taught
-from hpnets.papers.complex_nets.cells import distance, gap_of_limits
+from hpnets.papers.complex_nets.cells import cells, distance, gap_of_limits
+from hpnets.papers.complex_nets.sizes import Sizes
 from hpnets.papers.complex_pairs import kernel, limit, make_net, points
 from hpnets.papers.complex_witness import witness, witness_of_limit
-from hpnets.papers.shifted_digits import shifted_digits
+from hpnets.papers.shifted_images import drawn_images, nearest_pair, shift_curve, shifted_images
+from hpnets.tasks.curves import least_angle
 
 
 def test_names_make_the_networks_they_say() -> None:
@@ -56,11 +58,30 @@ def test_witnesses_and_distances_of_cells_are_those_of_their_networks() -> None:
     assert gap_of_limits("none-skip-2", **same)["gap"] > 0.1
 
 
-def test_shifted_digits_keep_their_power_spectrum() -> None:
-    (x, y), (z, right) = shifted_digits(30, 0)
+def test_shifted_images_keep_their_power_spectrum() -> None:
+    (x, y), (z, right) = shifted_images("digits", 30, 0)
     assert x.shape == z.shape == (30, 60)
     assert y.shape == right.shape == (30, 10)
     assert bool((y.sum(1).abs() < 1e-9).all())
-    power = x[:, :30] ** 2 + x[:, 30:] ** 2
-    assert torch.allclose(power.sum(1), torch.full((30,), 30.0, dtype=torch.float64))
-    assert not torch.allclose(x, z)
+    pixels, classes = drawn_images("digits", 60, torch.Generator().manual_seed(0))
+    still = torch.fft.fft2(pixels).abs().square()
+    half = torch.tensor([(a, b) for a in range(8) for b in range(8) if (a, b) < (-a % 8, -b % 8)])
+    expected = 30 * still[:, half[:, 0], half[:, 1]] / still[:, half[:, 0], half[:, 1]].sum(1, keepdim=True)
+    power = torch.cat([x, z])[:, :30] ** 2 + torch.cat([x, z])[:, 30:] ** 2
+    torch.testing.assert_close(power, expected, rtol=1e-6, atol=1e-6)
+    assert torch.equal(torch.cat([y, right]).argmax(1), classes)
+    with pytest.raises(ValueError, match="task is 'line'; allowed: digits, fashion_mnist"):
+        cells(Sizes(task="line"))
+
+
+def test_an_image_shifted_around_is_a_curve_of_the_sphere() -> None:
+    """At whole pixels it is the rolled image, without the frequency that half a pixel would lose."""
+    image = torch.rand(5, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    curve, t = shift_curve(image), 2 * math.pi * torch.arange(8, dtype=torch.float64) / 8
+    alternating = torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(4)
+    flat = image - image.mean() - (image @ alternating / 8)[:, None] * alternating
+    rolled = torch.stack([flat.roll(i, 1).flatten() for i in range(8)])
+    torch.testing.assert_close(curve(t), rolled / flat.norm())
+    torch.testing.assert_close(curve(torch.tensor([0.3, 2.0])).norm(dim=1), torch.ones(2, dtype=torch.float64))
+    near, far = (nearest_pair("digits", among, 0) for among in (200, 1))
+    assert 0 < least_angle(near) < least_angle(far)

@@ -7,6 +7,7 @@ import torch
 from scipy.optimize import brentq
 from torch import Tensor
 
+from hpnets.papers.curve_kernels import even, irregular
 from hpnets.papers.curves import cells
 from hpnets.papers.labelled_curves import curves_of, points_of, wrong
 from hpnets.papers.sphere_kernels import limit
@@ -50,7 +51,7 @@ def test_slopes_at_0() -> None:
 
 
 def test_steps_are_those_of_a_loop_of_descent() -> None:
-    measured = cells.even("pnn", 4, "sinusoid-0.24", 0, 40, "cpu")
+    measured = even("pnn", 4, "sinusoid-0.24", 0, 40, "cpu")
     curves = curves_of("sinusoid-0.24", 0)
     (x, y), (z, right) = points_of(curves, 40), points_of(curves, 40, 0.5)
     K, cross = limit("pnn", 4, x), limit("pnn", 4, z, x)
@@ -63,7 +64,7 @@ def test_steps_are_those_of_a_loop_of_descent() -> None:
 
 def test_a_polynomial_kernel_has_the_rank_of_its_monomials_on_the_curves() -> None:
     for curve, N, rank in (("coaxial-0.1", 3, 12), ("sinusoid-0.24", 3, 16), ("coaxial-0.1", 6, 24)):
-        measured = cells.even("ccp", N, curve, 0, 30, "cpu")
+        measured = even("ccp", N, curve, 0, 30, "cpu")
         assert (measured["rank"], measured["unit"], measured["raw"]) == (rank, None, None)
 
 
@@ -72,7 +73,7 @@ def test_random_points_are_fitted_in_the_limit() -> None:
     x, y = points_of(curves, 12, seed=1)
     z, right = points_of(curves, 30)
     f = limit("mlp", 3, z, x) @ torch.linalg.solve(limit("mlp", 3, x), y)
-    errors = cells.irregular("mlp", 3, "fourier-5", 12, 30, 2, "cpu")["error"]
+    errors = irregular("mlp", 3, "fourier-5", 12, 30, 2, "cpu")["error"]
     assert errors[1] == 100 * float((f.sign() != right).double().mean()) > 0
     assert wrong(torch.tensor([[math.nan], [0.0], [1.0], [-1.0]]), torch.ones(4, 1)) == 75
 

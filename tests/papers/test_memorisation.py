@@ -7,12 +7,15 @@ import torch
 from torch.nn import functional as F
 
 from hpnets.papers.ensembles import fit
+from hpnets.papers.least_eigenvalues import smallest
 from hpnets.papers.memorisation import cells
 from hpnets.papers.memorisation.sizes import Sizes
-from hpnets.papers.memory import least, padded
+from hpnets.papers.memory import least, memorise, padded
 from hpnets.papers.sized_networks import (
     build,
+    drawn,
     expected_dead,
+    noise_points,
     parameters,
     square_dim,
     width_needed,
@@ -43,10 +46,10 @@ def test_a_unit_readout_has_weights_of_variance_1_and_no_factor() -> None:
 
 def test_padded_networks_train_as_they_do_alone() -> None:
     """Widths 2 and 5 in one ensemble against each by itself: the units beside stay 0."""
-    data = [cells.points(3, 12, seed) for seed in (0, 1)]
+    data = [noise_points(3, 12, seed) for seed in (0, 1)]
     x, y = (torch.stack(part) for part in zip(*data, strict=True))
     for name in ("ccp-3-none", "ccp-2-relu-sum", "mlp-relu"):
-        nets = [cells.make_net(name, 3, width, 0) for width in (2, 5)]
+        nets = [drawn(name, 3, width, 0) for width in (2, 5)]
         together = padded(nets, "cpu")
         losses = fit(together, x, y, 20, 0.01)
         for i, net in enumerate(nets):
@@ -59,22 +62,22 @@ def test_padded_networks_train_as_they_do_alone() -> None:
 
 def test_rank_limits_what_is_memorised() -> None:
     """ccp of degree 2 in R^3 has rank 10 at most: 30 labels stay, 8 do not."""
-    wide = cells.memorise("ccp-2-none", 3, 30, 1.0, [12], [0], 200, "cpu")
+    wide = memorise("ccp-2-none", 3, 30, 1.0, [12], [0], 200, "cpu")
     assert wide["rank"] == [[10]]
     assert wide["parameters"] == [85]
     assert min(wide["loss"][0]) > 0.1
-    x, y = cells.points(3, 30, 0)
+    x, y = noise_points(3, 30, 0)
     squares = torch.stack([x[:, i] * x[:, j] for i in range(3) for j in range(i + 1)], 1)
     monomials = torch.cat([torch.ones(30, 1), x, squares], 1)
     best = float((y - monomials @ torch.linalg.lstsq(monomials, y).solution).square().mean())
     assert wide["loss"][0][0] == pytest.approx(best, rel=0.2)
     assert wide["loss"][0][0] > best * 0.999
-    assert max(cells.memorise("ccp-2-none", 3, 8, 1.0, [12], [0], 200, "cpu")["loss"][0]) < 0.02
+    assert max(memorise("ccp-2-none", 3, 8, 1.0, [12], [0], 200, "cpu")["loss"][0]) < 0.02
 
 
 def test_eigenvalues_at_the_edge() -> None:
-    few = cells.smallest("mlp-relu", 0, 60, 0.9, 0, "cpu")
-    enough = cells.smallest("mlp-relu", 0, 60, 8.0, 0, "cpu")
+    few = smallest("mlp-relu", 0, 60, 0.9, 0, "cpu")
+    enough = smallest("mlp-relu", 0, 60, 8.0, 0, "cpu")
     assert few["singular"]
     assert few["min"] == 0
     assert few["parameters"] <= 54
@@ -96,7 +99,7 @@ def test_ranks_of_networks_with_relu_stay_below_their_bound() -> None:
 
 def test_the_nearest_points_bound_the_kernel_on_the_sphere() -> None:
     made = cells.on_sphere("pnn-1-relu", 3, 20, 0, "cpu")
-    x = F.normalize(cells.points(3, 20, 0, "sphere")[0].double())
+    x = F.normalize(noise_points(3, 20, 0, "sphere")[0].double())
     angle = math.acos(1 - made["nearest"] ** 2 / 2)
     kappa_0, kappa_1 = (math.pi - angle) / math.pi, (math.sin(angle) + (math.pi - angle) * math.cos(angle)) / math.pi
     K = kappa_1 + math.cos(angle) * kappa_0

@@ -217,8 +217,8 @@ def test_throughput_is_measured_beside_timms_networks(tmp_path: Path, capsys: py
     page = (tmp_path / "README.md").read_text()
     assert throughput_table(rows) in page
     assert re.search(r"at least as fast as timm's in \d of 2 measurements; the least ratio is \d\.\d\d \(gmlp, ", page)
-    for flags in (("--models", "mlp"), ("--batch", "1"), ("--dtypes", "float16")):
-        assert run_module("recipes.bench", "throughput", *flags) == 2
+    for name, value in (("--models", "mlp"), ("--batch", "1"), ("--dtypes", "float16")):
+        assert run_module("recipes.bench", "throughput", name, value) == 2
     errors = capsys.readouterr().err
     assert "unknown model 'mlp'; " in errors
     assert "batch is 1, " in errors

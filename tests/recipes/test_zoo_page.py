@@ -99,3 +99,17 @@ def test_drift_is_measured_at_each_width(zoo: Path) -> None:
 def test_one_seed_has_no_spread(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_module("recipes.zoo.drift_width", "--seeds", "1") == 2
     assert "seeds is 1; allowed: >= 2" in capsys.readouterr().err
+
+
+def test_accuracy_under_attack_is_a_column_once_measured(zoo: Path) -> None:
+    results = zoo / "docs" / "results" / "zoo"
+    results.mkdir(parents=True)
+    net, twin = ({"0.05": [a, 0.9], "0.1": [0.4, 0.5], "clean": [1.0, 1.0]} for a in (0.8, 0.7))
+    cells = {"a-digits": {"net": net, "twin": twin}, "cc-digits": {"net": net, "twin": None}}
+    (results / "robust.json").write_text(json.dumps({"cells": cells}))
+    assert run_module("recipes.zoo.page", "--readme", "null") == 0
+    lines = (zoo / "docs" / "results" / "zoo.md").read_text().splitlines()
+    ends = {line.split("`")[1]: line.split("|")[-2].strip() for line in lines if line.startswith("| `")}
+    assert ends["a-digits"] == "0.85 / 0.45 (0.80 / 0.45)"
+    assert ends["cc-digits"] == "0.85 / 0.45"
+    assert ends["bbb-digits"] == "-"

@@ -49,6 +49,14 @@ def test_a_classification_run(tmp_path: Path, measurements: int) -> None:
     assert sum(word.startswith("step ") for word in words) == min(measurements, 6)
 
 
+def test_a_run_with_curvature(tmp_path: Path) -> None:
+    """The threshold is infinite while the rate is 0, and there is no preconditioner before Adam's first step."""
+    rows = "step,curvature/gauss_newton_share,curvature/sharpness,curvature/sharpness_raw,curvature/threshold\n"
+    words = texts(draw_curves(write_run(tmp_path, f"{rows}0,,,5.0,inf\n9,0.9,7.0,4.0,38000\n", 0))).splitlines()
+    assert {"sharpness", "curvature/sharpness", "curvature/threshold", "curvature/gauss_newton_share"} <= set(words)
+    assert "sharpness" not in texts(draw_curves(write_run(tmp_path, REGRESSION, 0)))
+
+
 def test_a_regression_run_without_a_kernel(tmp_path: Path) -> None:
     words = texts(draw_curves(write_run(tmp_path, REGRESSION, 0))).splitlines()
     assert {"mse", "val/mse", "kernel not tracked"} <= set(words)

@@ -178,3 +178,12 @@ def test_drift_against_width_has_a_line_a_model(tmp_path: Path) -> None:
     (tmp_path / "width.json").write_text(json.dumps({"drift": {"ccp": points, "mlp": points}}))
     draw_width(tmp_path / "width.json", tmp_path / "width.svg")
     assert {"ccp", "mlp", "width"} <= texts(tmp_path / "width.svg")
+
+
+def test_the_last_column_is_that_of_accuracy_under_attack() -> None:
+    """It stands only where some entry has a value, and a dash where one lacks it."""
+    plain = zoo_table(ENTRIES[:3])
+    lines = zoo_table(ENTRIES[:3], {"": "robust", "a-digits": "0.8 (0.7)"}).splitlines()
+    assert [line.rsplit("| ", 1)[1] for line in lines] == ["robust |", "--- |", "0.8 (0.7) |", "- |", "- |"]
+    assert {line.count("|") for line in lines} == {plain.splitlines()[0].count("|") + 1}
+    assert zoo_table(ENTRIES[:3], {"": "robust", "other": "0.1"}) == zoo_table(ENTRIES[:3], {}) == plain

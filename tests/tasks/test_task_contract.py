@@ -256,3 +256,22 @@ WRONG = [
 def test_wrong_options_say_what_is_allowed(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         create_task(name, **options)
+
+
+@pytest.mark.parametrize("name", CLASSIFICATION)
+def test_the_box_holds_the_training_samples(name: str, make_task: MakeTask) -> None:
+    """In the units that networks take; each side has the shape of a channel or of a feature."""
+    task = make_task(name)
+    assert isinstance(task, ClassificationTask)
+    x, (low, high) = task.train_set.batch(range(len(task.train_set)))[0], task.box
+    assert torch.broadcast_shapes(low.shape, high.shape, x.shape) == x.shape
+    assert (low <= x).all()
+    assert (x <= high).all()
+    if task.raw_range is None:
+        assert torch.equal(torch.minimum(low, x.amin(0)), low)
+        assert (x == low).any()
+        assert (x == high).any()
+    elif task.preprocessing:
+        raw = (high * torch.tensor(task.preprocessing["std"]).view(low.shape)).flatten()
+        raw = raw + torch.tensor(task.preprocessing["mean"])
+        torch.testing.assert_close(raw, torch.full_like(raw, task.raw_range[1]), rtol=1e-5, atol=1e-3)

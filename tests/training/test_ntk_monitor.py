@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from hpnets.atomic_files import read_tensors
 from hpnets.ntk import estimated_statistics, ntk, plan
+from hpnets.ntk.metrics import step_elasticity
 from hpnets.training import NonFiniteError, NTKMonitor, ntk_monitor
 from hpnets.training.batch_statistics import training_inputs
 from tests.training.quiet import quiet_trainer
@@ -239,3 +240,26 @@ def test_a_kernel_that_is_not_finite_stops_the_run_at_its_step() -> None:
 def test_bad_arguments(kwargs: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         NTKMonitor(X[:6], **kwargs)
+
+
+def test_steps_and_centred_kernels_by_name_of_the_whole_and_of_a_block(tmp_path: Path) -> None:
+    """A block's steps move its own parameters; training is the same as without them."""
+    names = ["step_elasticity", "centred_effective_rank"]
+    options = {"net": "backbone", "every": 4, "batch_statistics": "running"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        monitor = NTKMonitor(X[:9], Y[:9], metrics=names, blocks=["4.*"], **options)
+        module, plain = Foreign(), Foreign()
+        plain.load_state_dict(module.state_dict())
+        fit(module, monitor)
+        fit(plain, NTKMonitor(X[:9], Y[:9], metrics=["trace"], **options))
+    assert all(torch.equal(a, b) for a, b in zip(module.parameters(), plain.parameters(), strict=True))
+    net, labels = module.backbone.eval(), Y[:9].argmax(1)
+    last = {name: track.metrics[-1] for name, track in (("", monitor.track), ("4.*", monitor.track.blocks["4.*"]))}
+    block = {name: p.detach() for name, p in net.named_parameters() if name.startswith("4.")}
+    for name, params in (("", None), ("4.*", block)):
+        assert last[name]["step_elasticity"] == step_elasticity(net, X[:9], labels, params=params).ratio
+        assert list(last[name]) == names
+    assert last[""]["step_elasticity"] != last["4.*"]["step_elasticity"]
+    with pytest.raises(ValueError, match="metrics has 'step_elasticity', which compare with targets: there are none"):
+        NTKMonitor(X[:9], metrics=names)

@@ -82,7 +82,9 @@ def test_a_schedule_scales_every_group() -> None:
 
 def test_weight_decay_that_adam_cannot_keep_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     options = small_options(model=MUP | {"name": "ncp"}, optim=OptimOptions("adam", weight_decay=0.1))
-    with pytest.raises(ValueError, match=r"weight_decay is 0.1 with adam and parametrisation mup; allowed: 0"):
+    with pytest.raises(
+        ValueError, match=r"weight_decay is 0.1 with adam and rates that differ, as under mup; allowed: 0"
+    ):
         train(options, tmp_path / "run")
     assert not (tmp_path / "run").exists()
     train(small_options(model=MUP | {"name": "ncp"}, optim=OptimOptions("adamw", weight_decay=0.1)), tmp_path / "run")

@@ -77,6 +77,15 @@ def test_the_track_is_the_same_on_one_process_and_on_three(of_ccp: tuple[dict[st
         assert rank["weights"] == pytest.approx(one["weights"], rel=1e-4)
 
 
+def test_the_curvature_is_the_same_on_one_process_and_on_three(of_ccp: tuple[dict[str, Any], Ranks]) -> None:
+    one, three = of_ccp
+    assert [len(values) for values in one["curvature"]] == [1, 6, 6]
+    for rank in three:
+        assert rank["curvature"] == three[0]["curvature"]
+        for a, b in zip(rank["curvature"], one["curvature"], strict=True):
+            assert a == pytest.approx(b, rel=1e-3)
+
+
 def test_every_rank_logs_the_same_keys_and_values(of_ccp: tuple[dict[str, Any], Ranks]) -> None:
     one, three = of_ccp
     assert "ntk/drift" in one["keys"]
@@ -99,6 +108,28 @@ def test_batch_norm_statistics_do_not_split_the_kernel(
         assert relative(last, last.T) < 1e-5
         assert relative(rank["first"], one["first"]) < 1e-5
         assert rank["estimated"] == one["estimated"] == rank["steps"] == [0, 6, 12, 18]
+
+
+def test_attacks_are_those_of_one_process(one_and_three: dict[str, tuple[dict[str, Any], Ranks]]) -> None:
+    """Each batch comes twice, clean and attacked; the kernel is of attacked probes, the same on every rank."""
+    one, three = one_and_three["attacked"]
+    assert one["steps"] == list(range(0, 37, 6))
+    assert "val/robust_accuracy" in one["keys"]
+    for rank in three:
+        assert rank["steps"] == one["steps"]
+        assert torch.equal(rank["last"], three[0]["last"])
+        assert relative(rank["first"], one["first"]) < 1e-5
+        assert relative(rank["last"], one["last"]) < 1e-3
+        assert rank["weights"] == pytest.approx(one["weights"], rel=1e-3)
+        assert rank["robust"] == pytest.approx(one["robust"], abs=0.01)
+
+
+def test_a_linearised_network_is_that_of_one_process(one_and_three: dict[str, tuple[dict[str, Any], Ranks]]) -> None:
+    one, three = one_and_three["linearised"]
+    for rank in (one, *three):
+        assert [measured["drift"] for measured in rank["metrics"]] == [0.0] * 4
+        assert rank["weights"] == pytest.approx(one["weights"], rel=1e-5)
+        assert relative(rank["first"], one["first"]) < 1e-6
 
 
 SMALL: tuple[str, ...] = (

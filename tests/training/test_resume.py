@@ -25,6 +25,7 @@ CCP_FORWARD = CCP.forward
 FLAGS = (
     *("--model", "ccp", "--model.degree", "3", "--model.width", "16", "--task.batch_size", "64", "--wandb", "off"),
     *("--trainer.max_epochs", "40", "--ntk.every", "7", "--ntk.probe", "20", "--trainer.accelerator", "cpu"),
+    *("--curvature.every", "50", "--curvature.probe", "20"),
 )
 
 

@@ -201,6 +201,7 @@ def test_a_folder_below_a_file_is_refused_at_once(tmp_path: Path) -> None:
         ({"ntk": NTKOptions(probe=1198)}, "ntk.probe is 1198; allowed: at most 1197"),
         ({"ntk": NTKOptions(outputs=10)}, "outputs names 10; allowed: logits 0 to 9"),
         ({"ntk": NTKOptions(metrics=["size"])}, "metrics has 'size'"),
+        ({"ntk": NTKOptions(metrics=["centred_alignment"])}, "metrics has 'centred_alignment'"),
         ({"trainer": TrainerOptions(accelerator="tpu")}, "cannot be run here"),
         ({"trainer": TrainerOptions(strategy="dpp")}, "cannot be run here"),
     ],

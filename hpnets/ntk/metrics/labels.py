@@ -1,10 +1,13 @@
 """How well a kernel (N, N) agrees with the targets; of a kernel (N, N, O, O) the trace over outputs is taken."""
 
+import math
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from hpnets.ntk._output_selection import trace_kernel
-from hpnets.ntk.metrics.measurement import register_metric
+from hpnets.ntk.metrics.measurement import Measurement, register_metric
 
 
 @register_metric("alignment", lambda m: (m.k_t, m.y), possible=lambda targets: targets is not None)
@@ -31,24 +34,60 @@ def two_classes(targets: Tensor | None) -> bool:
     return one_hot and 1 < len(labels.unique()) < len(labels)
 
 
-@register_metric("local_elasticity", lambda m: (m.k_t, m.y.argmax(1)), possible=two_classes)
+@dataclass(frozen=True)
+class Elasticity:
+    """The means over pairs of one class and over pairs of two classes; ratio: same / (same + different)."""
+
+    same: float
+    different: float
+
+    @property
+    def ratio(self) -> float:
+        """1/2 where classes do not matter; 1 where different is 0; beyond 1 where it is below 0; nan for 0 / 0."""
+        total = self.same + self.different
+        return self.same / total if total else math.nan
+
+
+def _labels(m: Measurement) -> tuple[Tensor, Tensor]:
+    return m.k_t, m.y.argmax(1)
+
+
+# The lowest decorator registers first.
+@register_metric("local_elasticity_different", _labels, lambda e: e.different, two_classes, by_default=False)
+@register_metric("local_elasticity_same", _labels, lambda e: e.same, two_classes, by_default=False)
+@register_metric("local_elasticity", _labels, lambda e: e.ratio, two_classes)
+def elasticity(kernel: Tensor, labels: Tensor) -> Elasticity:
+    r"""The means s, d of K_ij / sqrt(K_ii K_jj) over pairs i != j of one class, of two classes; its ratio s / (s + d).
+
+    labels: integers (N,). Raises ValueError if they are not, or there is no pair of one kind.
+    Source: Chen, He and Su 2020 (arXiv 2010.11775), section 2.
+    """
+    k = trace_kernel(kernel).double()
+    scale = k.diagonal().sqrt()
+    return elasticity_of(k / (scale[:, None] * scale), labels)
+
+
 def local_elasticity(kernel: Tensor, labels: Tensor) -> float:
     r"""s / (s + d): s, d the means over pairs i != j of one class, of two classes, of K_ij / sqrt(K_ii K_jj).
 
-    1/2 for a kernel that ignores the classes, 1 for one that keeps them apart. labels: integers (N,). Raises ValueError
-    if they are not, or there is no pair of one kind. Source: Chen, He and Su 2020 (arXiv 2010.11775), section 2.
+    1/2 for a kernel that ignores the classes, 1 where d = 0. 1 is no upper end: where d < 0, that is where a step at a
+    sample moves the other class the other way, the ratio exceeds 1, and has a pole at s + d = 0; `elasticity` gives s
+    and d themselves, which are bounded. labels: integers (N,). Raises ValueError if they are not, or there is no pair
+    of one kind. Source: Chen, He and Su 2020 (arXiv 2010.11775), section 2.
     """
-    k = trace_kernel(kernel).double()
-    if labels.shape != k.shape[:1] or labels.is_floating_point():
-        raise ValueError(f"labels is {labels.dtype} of shape {tuple(labels.shape)}; allowed: integers ({len(k)},)")
+    return elasticity(kernel, labels).ratio
+
+
+def elasticity_of(similarity: Tensor, labels: Tensor) -> Elasticity:
+    """The means of a matrix (N, N) over pairs i != j of one class, and of two classes."""
+    n = len(similarity)
+    if labels.shape != (n,) or labels.is_floating_point():
+        raise ValueError(f"labels is {labels.dtype} of shape {tuple(labels.shape)}; allowed: integers ({n},)")
     same = labels[:, None] == labels
-    pair = ~torch.eye(len(k), dtype=torch.bool, device=labels.device)
+    pair = ~torch.eye(n, dtype=torch.bool, device=labels.device)
     if not (same & pair).any() or same.all():
         raise ValueError("labels holds no pair of one class, or none of two; allowed: two classes, one of them twice")
-    scale = k.diagonal().sqrt()
-    k = k / (scale[:, None] * scale)
-    s, d = k[same & pair].mean(), k[~same].mean()
-    return float(s / (s + d))
+    return Elasticity(float(similarity[same & pair].mean()), float(similarity[~same].mean()))
 
 
 def _centre(k: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ over width: {points} points, medians of the seeds. Witness: w(s) = T(z, z') / (T
 0.3 + is, s = 0, 0.4, 0.8, of mean kernels of width {witness_width}. Pairs: {gap_steps} steps of descent on
 {gap_points} points at 1 / l_max of each own kernel, y = 2 Re z1 Re z2 + Re z1. Learnt: d = {small}, relative errors on
 {held} points. Adam: {steps} steps, width {width}; a network and its twin each at its best rate of one grid, chosen on
-validation. Digits: {images} of scikit-learn's for training, as many for the test, each shifted on the torus at random,
-half of their Fourier coefficients."""
+validation. Images ({task}): {images} for training, as many for the test, each shifted on the torus at random, half of
+their Fourier coefficients; `--task` takes others."""
 
 PAPER = Paper(
     package=__name__,
@@ -25,4 +25,5 @@ PAPER = Paper(
     sizes=Sizes(),
     quick=QUICK,
     tiny=TINY,
+    options={"task": "task with the images: digits, fashion_mnist, mnist, cifar10"},
 )

@@ -1,4 +1,4 @@
-"""Cells of the study: kernels over width, the witness, trained pairs, what can be learnt, shifted digits."""
+"""Cells of the study: kernels over width, the witness, trained pairs, what can be learnt, shifted images."""
 
 from typing import Any
 
@@ -9,8 +9,9 @@ from hpnets.papers.complex_learning import BOTH, TARGETS, learnt, taught, traine
 from hpnets.papers.complex_nets.sizes import PAIRED, POLYNOMIALS, Sizes
 from hpnets.papers.complex_pairs import drawn, kernel, limit, points
 from hpnets.papers.complex_witness import witness, witness_of_limit
+from hpnets.papers.data import check_images
 from hpnets.papers.descent import descend
-from hpnets.papers.shifted_digits import digits
+from hpnets.papers.shifted_images import shifted
 from hpnets.papers.wide import relative
 from hpnets.study import Cell, grid
 
@@ -18,9 +19,11 @@ Measured = dict[str, Any]
 
 
 def cells(sizes: Sizes) -> list[Cell]:
-    """The cells."""
+    """The cells, first those that read files; ValueError for images that are none."""
+    check_images(sizes.task)
     seeds, dim = tuple(range(sizes.seeds)), sizes.dim
-    made = grid(distance, network=sizes.networks, width=sizes.widths, draws=sizes.draws, number=sizes.points, dim=dim)
+    made = grid(shifted, network=sizes.on_images, images=sizes.task, seed=seeds, number=sizes.images)
+    made += grid(distance, network=sizes.networks, width=sizes.widths, draws=sizes.draws, number=sizes.points, dim=dim)
     each: Measured = {"width": sizes.witness_width, "dim": dim}
     made += grid(witness, network=sizes.witnesses, seed=seeds, nets=sizes.nets, **each)
     with_twins = (*sizes.seeing, *(f"{name}-sum" for name in sizes.seeing))
@@ -34,8 +37,7 @@ def cells(sizes: Sizes) -> list[Cell]:
     made += grid(learnt, network=sizes.learners, target=targets, samples=list(sizes.samples), **small)
     small |= {"steps": sizes.steps, "width": sizes.width}
     made += grid(trained, network=POLYNOMIALS, target=targets, lr=sizes.lr, samples=sizes.few, **small)
-    made += grid(trained, network=PAIRED, target=targets[0], lr=sizes.rates, samples=sizes.many, **small)
-    return made + grid(digits, network=sizes.on_images, seed=seeds, number=sizes.images)
+    return made + grid(trained, network=PAIRED, target=targets[0], lr=sizes.rates, samples=sizes.many, **small)
 
 
 def distance(network: str, width: int, draws: int, number: int, dim: int, device: str) -> Measured:

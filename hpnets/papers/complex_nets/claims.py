@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from hpnets.papers.complex_learning import BOTH, CONJUGATE, HOLOMORPHIC, MODULUS, by_samples, trained
-from hpnets.papers.complex_nets.cells import digits, distance, gap, gap_of_limits
+from hpnets.papers.complex_nets.cells import distance, gap, gap_of_limits, shifted
 from hpnets.papers.complex_nets.sizes import HEAVY, OTHERS, PAIRED, REDUCING, Sizes
 from hpnets.papers.complex_witness import OFF, RISE, SPREAD, rise, sees, spreads
 from hpnets.statistics import mean, mean_slope, median
@@ -124,14 +124,14 @@ def learning_claims(sizes: Sizes) -> list[Claim]:
             *(OURS, sums, sizes.seeds),
         ),
         Claim(
-            "Digits shifted at random: the power spectrum is what a real product sees and a complex one does not",
-            partial(shifted, pair=("real-none-mult-2", "none-mult-2")),
+            f"Images shifted at random ({sizes.task}): a real product sees the power spectrum, a complex one does not",
+            partial(on_images, pair=("real-none-mult-2", "none-mult-2")),
             Paired(SHIFT).contradicted_if_reversed(),
             *(OURS, "real product less complex product", sizes.seeds),
         ),
         Claim(
             "The complex product still knows more of them than its additive twin",
-            partial(shifted, pair=("none-mult-2", "none-mult-2-sum")),
+            partial(on_images, pair=("none-mult-2", "none-mult-2-sum")),
             Paired(SHIFT).contradicted_if_reversed(),
             *(OURS, "complex product less twin", sizes.seeds),
         ),
@@ -189,8 +189,8 @@ def tuned(results: Results) -> Quantities:
     return {TWIN: difference.differences, "that is": str(difference), "limit kernels, most points": kernels}
 
 
-def shifted(results: Results, pair: Pair) -> Quantities:
-    both = {name: results.of(digits, network=name).values("accuracy") for name in pair}
+def on_images(results: Results, pair: Pair) -> Quantities:
+    both = {name: results.of(shifted, network=name).values("accuracy") for name in pair}
     first, second = both.values()
     return {SHIFT: [a - b for a, b in zip(first, second, strict=True)], **both}
 
@@ -202,7 +202,7 @@ def abstract(results: Results, sizes: Sizes) -> list[str]:
     product = spreads(results, ("none-mult-2", "none-mult-2-sum"))[SPREAD]
     ours, real = (by_samples(results, net, HOLOMORPHIC) for net in ("none-mult-2", "real-none-mult-2"))
     few = max(n for n in real if n < 36)
-    accuracy = {n: 100 * mean(results.of(digits, network=n).values("accuracy")) for n in sizes.on_images}
+    accuracy = {n: 100 * mean(results.of(shifted, network=n).values("accuracy")) for n in sizes.on_images}
     return [
         f"Complex networks with split activations are real ones as they grow wide, blind to Im <z, z'> (witness "
         f"{split:.2g}), while cardioid ({cardioid:.2g}) and zrelu ({zrelu:.2g}) are not.",
@@ -212,7 +212,7 @@ def abstract(results: Results, sizes: Sizes) -> list[str]:
         f"Without activation it learns pluriharmonic functions alone: Re z1 z2 from 20 points of C^{sizes.small} "
         f"(error {mean(ours[20]):.1g}), where the real product still errs by {mean(real[few]):.2g} at {few}, but never "
         "|z1|^2.",
-        f"So on digits shifted at random, whose power spectrum is what stays, the real product is right on "
-        f"{accuracy['real-none-mult-2']:.0f}%, the complex one on {accuracy['none-mult-2']:.0f}%, its twin on "
+        f"So on images shifted at random ({sizes.task}), whose power spectrum is what stays, the real product is right "
+        f"on {accuracy['real-none-mult-2']:.0f}%, the complex one on {accuracy['none-mult-2']:.0f}%, its twin on "
         f"{accuracy['none-mult-2-sum']:.0f}%.",
     ]

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from hpnets.papers.complex_learning import draw_learnt, learnt_table, trained
-from hpnets.papers.complex_nets.cells import digits, distance, gap
+from hpnets.papers.complex_nets.cells import distance, gap, shifted
 from hpnets.papers.complex_nets.sizes import Sizes
 from hpnets.papers.complex_witness import S, draw_witness, witness
 from hpnets.statistics import median
@@ -41,9 +41,9 @@ def figures(results: Results, sizes: Sizes) -> list[Figure]:
             *spread_table(results.of(trained), ("network", "target", "samples", "lr"), errors, ".2g"),
         ),
         Figure(
-            "Shifted digits",
-            "Limit kernels at t = infinity.",
-            *spread_table(results.of(digits), ("network",), {"accuracy": ("accuracy",)}),
+            "Shifted images",
+            f"{sizes.task}; limit kernels at t = infinity.",
+            *spread_table(results.of(shifted), ("network",), {"accuracy": ("accuracy",)}),
         ),
     ]
 

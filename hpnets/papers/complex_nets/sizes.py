@@ -17,6 +17,7 @@ class Sizes:
     """The full study."""
 
     seeds: int = 6
+    task: str = "digits"
     dim: int = 8
     points: int = 24
     draws: int = 20

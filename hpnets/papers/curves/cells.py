@@ -6,25 +6,31 @@ from typing import Any
 import torch
 from scipy.optimize import brentq
 
-from hpnets.kernels import KernelPredictor
 from hpnets.ntk import ntk
+from hpnets.papers.curve_kernels import even, irregular
 from hpnets.papers.curves.sizes import Sizes
+from hpnets.papers.data import check_images
 from hpnets.papers.descent import descend
 from hpnets.papers.labelled_curves import PLAIN, curves_of, points_of, wrong
 from hpnets.papers.sphere_kernels import limit, make_net
 from hpnets.study import Cell, grid
-from hpnets.theory import certificate
 
 Measured = dict[str, Any]
-# The most steps that are tried, and the angle at which a cusp's slope is read.
-MOST, NEAR = 1000, 1e-5
+# The angle at which a cusp's slope is read.
+NEAR = 1e-5
 
 
 def cells(sizes: Sizes) -> list[Cell]:
-    """The cells."""
+    """The cells, first those that read files; ValueError for images that are none."""
+    check_images(sizes.task)
     depths, degrees, seeds = sizes.depths, sizes.degrees, tuple(range(sizes.seeds))
     products = "pnn", "pnn_skip", "ccp"
-    made = grid(decay, network="mlp", size=depths) + grid(decay, network=products, size=degrees)
+    made = grid(even, network="mlp", size=depths, curve=sizes.shifts, seed=seeds, points=sizes.points)
+    made += grid(even, network="pnn", size=degrees, curve=sizes.shifts, seed=seeds, points=sizes.points)
+    moved = {"curve": sizes.shifts, "few": sizes.few_shifts, "points": sizes.points, "draws": sizes.draws}
+    made += grid(irregular, network="mlp", size=sizes.random_depths, **moved)
+    made += grid(irregular, network=("pnn", "pnn-sum"), size=sizes.random_degrees, **moved)
+    made += grid(decay, network="mlp", size=depths) + grid(decay, network=products, size=degrees)
     for names, values in ((("mlp",), depths), ((*products, "pnn-sum"), degrees)):
         made += grid(even, network=names, size=values, curve=PLAIN, seed=0, points=sizes.points)
         made += grid(even, network=names[:1], size=values, curve=sizes.fourier, seed=seeds, points=sizes.points)
@@ -52,36 +58,6 @@ def decay(network: str, size: int, device: str) -> Measured:
     middle = (1 + k(math.pi)[0]) / 2
     half = brentq(lambda v: k(v)[0] - middle, 0, math.pi, xtol=1e-6)
     return {"slope": (1 - k(NEAR)[0]) / NEAR, "half_width": half, "k": k(*(math.pi * i / 60 for i in range(61)))}
-
-
-def even(network: str, size: int, curve: str, seed: int, points: int, device: str) -> Measured:
-    """Even points: the certificate's norm, raw and at unit diagonal (None if K is singular), the rank of K, and steps.
-
-    "steps": of gradient descent from 0 until no held-out point is wrong; None if that takes more than MOST.
-    """
-    curves = curves_of(curve, seed)
-    (x, y), (z, right) = points_of(curves, points), points_of(curves, points, 0.5)
-    K, cross = limit(network, size, x), limit(network, size, z, x)
-    l, V = torch.linalg.eigh(K)
-    rank = int((l > len(l) * torch.finfo(l.dtype).eps * l[-1]).sum())
-    norm = certificate(K, y[:, 0]).norm if rank == len(K) else None
-    # All steps at once: f_s = cross V (1 - (1 - h)^s) / l V^T y, where the share of h = 0 is s h / l.
-    h, s = (l / (2 * l[-1])).clamp_min(1e-30), torch.arange(1, MOST + 1)
-    c = -torch.expm1(s * torch.log1p(-h)[:, None]) / (2 * l[-1] * h)[:, None] * (V.T @ y)
-    done = (cross @ V @ c * right > 0).all(0).nonzero()
-    steps = int(done[0]) + 1 if len(done) else None
-    return {"raw": norm, "unit": norm and norm * float(K[0, 0]), "rank": rank, "steps": steps}
-
-
-def irregular(network: str, size: int, curve: str, few: int, points: int, draws: int, device: str) -> Measured:
-    """Random points: the held-out error in % at t = infinity, of each draw."""
-    errors = []
-    for seed in range(draws):
-        curves = curves_of(curve, seed if curve.startswith("fourier") else 0)
-        (x, y), (z, right) = points_of(curves, few, seed=seed), points_of(curves, points)
-        regression = KernelPredictor(limit(network, size, x), y).flow(math.inf)
-        errors.append(wrong(limit(network, size, z, x) @ regression.values, right))
-    return {"error": errors}
 
 
 def shape(width: int, depth: int, seed: int, points: int, device: str) -> Measured:

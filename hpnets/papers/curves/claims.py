@@ -3,28 +3,28 @@
 import math
 from collections.abc import Callable
 from functools import partial
-from statistics import median
 from typing import Any
 
-from hpnets.papers.curves.cells import PLAIN, decay, even, irregular, shape, trained
+from hpnets.papers.curve_kernels import MEAN, SURE, Network, even, evens, gaps
+from hpnets.papers.curves.cells import decay, shape, trained
 from hpnets.papers.curves.sizes import Sizes
-from hpnets.statistics import mean, mean_slope, standard_error
+from hpnets.papers.labelled_curves import PLAIN
+from hpnets.statistics import mean, mean_slope
 from hpnets.study import Above, Below, Between, Claim, Falls, Less, Paired, Results, paired_difference
 
 Quantities = dict[str, Any]
-Network = tuple[str, int]
 DEEP, CUSP = "half-width * L, L >= 20", "slope * 2 pi / (L + 1)"
 ROUND, BLUNT = "half-width * N^1/2, N >= 16", "slope * pi"
 FALL, STEPS, SOON, LATE = "fall of |g| at unit diagonal", "steps, sinusoids", "steps, L >= 20", "steps, L = 2"
 OFF, AFTER, ALIKE = "error at the greatest width", "held-out error in %", "|g| over that of pnn"
-SURE, MEAN, GAP = "gap / its standard error", "gap in %", "pnn less its twin"
+GAP, FELL = "pnn less its twin", "log2 of the fall of |g| at unit diagonal"
 ABSTRACT, OURS = "abstract: depth is a fitting resource; the statement is ours", "a question of our own"
 FINE, SYSTEM, DESCENT = "fourier-10", "K g = zeta", "f_s = K (1 - (1 - K / (2 l_max))^s) K^-1 y"
 
 
 def claims(sizes: Sizes) -> list[Claim]:
     """Every statement."""
-    return [*depth_claims(sizes), *degree_claims(sizes), *sample_claims(sizes)]
+    return [*depth_claims(sizes), *degree_claims(sizes), *sample_claims(sizes), *image_claims(sizes)]
 
 
 def depth_claims(sizes: Sizes) -> list[Claim]:
@@ -120,10 +120,34 @@ def sample_claims(sizes: Sizes) -> list[Claim]:
     ]
 
 
-def evens(results: Results, network: str, curve: str, key: str) -> dict[int, float]:
-    """What `even` measured, the median of the seeds, by depth or degree; infinite where there is none."""
-    of = results.of(even, network=network, curve=curve).by("size", key)
-    return {size: median(value or math.inf for value in values) for size, values in of.items()}
+def image_claims(sizes: Sizes) -> list[Claim]:
+    """Of images shifted around."""
+    name, most = sizes.shifts, sizes.degrees[-1]
+    ends = {"mlp": f"depth (L = {sizes.depths[1]} to {sizes.depths[-1]})", "pnn": f"degree (N = 4 to {most})"}
+    gap = partial(gaps, curves=(name,), pair=(("mlp", 10), ("pnn", 4)))
+    return [
+        *(
+            Claim(
+                f"On images shifted around ({sizes.task}) {what} makes the certificate smaller too",
+                partial(image_falls, curve=name, network=network, first=first),
+                Paired(FELL).contradicted_if_reversed(),
+                *(OURS, SYSTEM, sizes.seeds),
+            )
+            for (network, what), first in zip(ends.items(), (sizes.depths[1], 4), strict=True)
+        ),
+        Claim(
+            f"Between {sizes.few_shifts} random shifts of an image, too, L = 10 errs more than a product of N = 4",
+            gap,
+            Above(SURE, 2, each=True).contradicted_if(Below(SURE, -2, each=True)),
+            *(OURS, "held-out error in % at t = infinity, a pair of images for each draw", sizes.draws),
+        ),
+    ]
+
+
+def image_falls(results: Results, curve: str, network: str, first: int) -> Quantities:
+    of = results.of(even, network=network, curve=curve).by("size", "unit")
+    fell = [math.log2(a / b) for a, b in zip(of[first], of[max(of)], strict=True)]
+    return {FELL: fell, "|g| at unit diagonal, median": evens(results, network, curve, "unit")}
 
 
 def narrows(
@@ -159,17 +183,6 @@ def skip(results: Results) -> Quantities:
 def fine_steps(results: Results, ends: dict[str, Network]) -> Quantities:
     steps = {net: evens(results, net, FINE, "steps") for net in ("pnn", "mlp")}
     return {**{name: steps[net][size] for name, (net, size) in ends.items()}, **steps}
-
-
-def gaps(results: Results, curves: tuple[str, ...], pair: tuple[Network, ...]) -> Quantities:
-    made: Quantities = {SURE: {}, MEAN: {}, "its standard error": {}}
-    for curve in curves:
-        both = (results.of(irregular, network=net, size=size, curve=curve).one("error") for net, size in pair)
-        gap = [a - b for a, b in zip(*both, strict=True)]
-        error = standard_error(gap)
-        for name, value in zip(made, (mean(gap) / max(error, 1e-9), mean(gap), error), strict=True):
-            made[name][curve] = value
-    return made
 
 
 def trained_gap(results: Results) -> Quantities:

@@ -5,14 +5,15 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from hpnets.papers.curves.cells import PLAIN, decay, even, irregular, trained
+from hpnets.papers.curve_kernels import NAMES, even, irregular, rows
+from hpnets.papers.curves.cells import decay, trained
 from hpnets.papers.curves.sizes import Sizes
-from hpnets.statistics import mean, spread
+from hpnets.papers.labelled_curves import PLAIN
+from hpnets.statistics import mean
 from hpnets.study import Figure, Picture, Results, spread_table
 from hpnets.study.charts import categories, log_ticks, shades, without_marker
 
-NAMES = {"mlp": "mlp (L)", "pnn": "pnn (N)", "pnn_skip": "pnn_skip (N)", "ccp": "ccp (N)", "pnn-sum": "twin of pnn (N)"}
-TEXT = "By depth L or degree N; inf: {}. Of Fourier curves the median of the seeds."
+TEXT = "By depth L or degree N; inf: {}. Of Fourier curves and images the median of the seeds."
 WIDE = """At t = infinity. Where points are sparse for the curve (Fourier) every narrowing hurts, also that by degree;
 the twin errs least since its kernel, of two layers, is the widest: docs/concepts/certificates.md."""
 UNIT, ERROR = "|g| at unit diagonal", "held-out error, %"
@@ -20,12 +21,11 @@ UNIT, ERROR = "|g| at unit diagonal", "held-out error, %"
 
 def figures(results: Results, sizes: Sizes) -> list[Figure]:
     """All figures, in order."""
+    sampled = (*sizes.random_curves, sizes.shifts)
     norms, errors = (partial(draw, results.of(of), key) for of, key in ((even, "unit"), (irregular, "error")))
     kernels = Picture("kernels.svg", "Kernels at unit diagonal on a great circle", partial(draw_kernels, results), 2)
-    evenly = Picture("even.svg", "Even points", partial(norms, UNIT, PLAIN), 2)
-    at_random = Picture(
-        "random.svg", "Random points", partial(errors, ERROR, sizes.random_curves), len(sizes.random_curves)
-    )
+    evenly = Picture("even.svg", "Even points", partial(norms, UNIT, (*PLAIN, sizes.shifts)), 3)
+    at_random = Picture("random.svg", "Random points", partial(errors, ERROR, sampled), len(sampled))
     nets = spread_table(results.of(trained), ("network", "lr"), {ERROR: ("error",)})
     singular, many = TEXT.format("K is singular on the points"), TEXT.format("more than 1,000 steps")
     return [
@@ -35,20 +35,6 @@ def figures(results: Results, sizes: Sizes) -> list[Figure]:
         Figure(f"Random points: {ERROR}", WIDE, *rows(results.of(irregular), "error"), at_random),
         Figure("Trained networks", f"By rate times l_max, {ERROR}; mlp: circles, pnn: sinusoids.", *nets),
     ]
-
-
-def rows(results: Results, key: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """A row for each curve and network, with the values of all its sizes."""
-    made = []
-    for (curve, network), part in results.split("curve", "network").items():
-        values = (f"{size}: {shown(each)}" for size, each in part.by("size", key).items())
-        made.append((curve, NAMES[network], "; ".join(values)))
-    return ("curve", "network", "size: value"), tuple(made)
-
-
-def shown(values: list[Any]) -> str:
-    """The spread over draws, or the median of the seeds, which is inf where most have no value."""
-    return spread(values[0]) if isinstance(values[0], list) else f"{median(v or math.inf for v in values):.3g}"
 
 
 def draw_kernels(results: Results, axes: list[Any]) -> None:
@@ -63,8 +49,8 @@ def draw(results: Results, key: str, label: str, curves: tuple[str, ...], axes: 
     styles = categories(list(NAMES))
     for a, curve in zip(axes, curves, strict=True):
         for network, part in results.of(results.items[0].function, curve=curve).split("network").items():
-            of = {size: each[0] for size, each in part.by("size", key).items() if each[0] is not None}
+            of = {size: each for size, each in part.by("size", key).items() if None not in each}
             log_ticks(a, list(of))
-            means = [mean(value) if isinstance(value, list) else value for value in of.values()]
+            means = [mean(each[0]) if isinstance(each[0], list) else median(each) for each in of.values()]
             a.plot(list(of), means, label=NAMES[network] if of else None, **styles[network])
         a.set(title=curve, xlabel="depth L or degree N", ylabel=label, yscale="log" if key == "unit" else "linear")

@@ -5,14 +5,17 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Sizes:
-    """The full study; `seeds` of networks and of Fourier curves, `draws` of random points."""
+    """The full study; `seeds` of networks, of Fourier curves and of pairs of images, `draws` of random points."""
 
     seeds: int = 5
+    task: str = "digits"
+    among: int = 500
     depths: tuple[int, ...] = (2, 5, 10, 20, 40, 80)
     degrees: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
     fourier: tuple[str, ...] = ("fourier-2", "fourier-5", "fourier-10", "fourier-20")
     points: int = 100
     few: int = 50
+    few_shifts: int = 20
     draws: int = 20
     random_depths: tuple[int, ...] = (2, 5, 10, 20)
     random_degrees: tuple[int, ...] = (2, 4, 8, 16)
@@ -23,6 +26,11 @@ class Sizes:
     tuned_width: int = 1024
     tuned_steps: int = 500
     rates: tuple[float, ...] = (0.5, 1.0, 1.5, 1.9, 2.2)
+
+    @property
+    def shifts(self) -> str:
+        """The name of the curves of shifted images."""
+        return f"{self.task}-{self.among}"
 
 
 FEW = replace(Sizes(), seeds=3, draws=6, points=60, few=30, widths=(64, 256), tuned_width=512, tuned_steps=200)

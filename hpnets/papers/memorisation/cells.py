@@ -1,28 +1,25 @@
-"""Cells of the memorisation study: smallest eigenvalues, ranks, training on labels that are noise."""
+"""Cells of the memorisation study: smallest eigenvalues, ranks, training on labels that are noise, the sphere."""
 
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from hpnets.linalg import spectrum
-from hpnets.ntk import lambda_min, ntk, singular_values
+from hpnets.ntk import singular_values
+from hpnets.papers.data import check_images
+from hpnets.papers.least_eigenvalues import on_pixels, smallest
 from hpnets.papers.memorisation.sizes import Sizes
-from hpnets.papers.memory import train_to_memorise
-from hpnets.papers.sized_networks import build, parameters, rank_bound, square_dim, width_of, with_unit_readout
+from hpnets.papers.memory import memorise
+from hpnets.papers.sized_networks import drawn, noise_points, rank_bound
 from hpnets.study import Cell, grid
-from hpnets.tasks import create_task
 from hpnets.theory import limit_kernel
 
 Measured = dict[str, Any]
-# Above this a Jacobian is not decomposed: the eigenvalues of its kernel are far from rounding there.
-JACOBIAN = "48MiB"
 
 
 def cells(sizes: Sizes) -> list[Cell]:
     """The cells, first those that read files; ValueError for images that are none."""
-    if len(create_task(sizes.task).input_shape) != 3:
-        raise ValueError(f"task is {sizes.task!r}; allowed: digits, fashion_mnist, mnist, cifar10")
+    check_images(sizes.task)
     seeds = tuple(range(sizes.seeds))
     pixels = {"images": sizes.task, "width": sizes.pixel_width, "seed": seeds}
     made = grid(on_pixels, network=sizes.pixel_networks, samples=sizes.pixel_samples, **pixels)
@@ -40,58 +37,12 @@ def cells(sizes: Sizes) -> list[Cell]:
     return made + grid(on_sphere, network=sizes.limits, dim=sizes.sphere_dims, samples=sizes.sphere_samples, seed=seeds)
 
 
-def points(dim: int, samples: int, seed: int, where: str = "gaussian") -> tuple[Tensor, Tensor]:
-    """x (samples, dim) and y (samples, 1) of the `gaussian_points` task."""
-    task = create_task("gaussian_points", dim=dim, points=where, train_size=samples, batch_size=samples, seed=seed)
-    task.setup()
-    return task.train_set.batch(range(samples))
-
-
-def make_net(network: str, dim: int, width: int, seed: int) -> nn.Module:
-    """The network, drawn on the CPU by its seed."""
-    torch.manual_seed(seed)
-    return build(network, dim, width)
-
-
-def smallest(network: str, dim: int, samples: int, ratio: float, seed: int, device: str) -> Measured:
-    """lambda_min of a network with at most ratio * samples parameters, read-out N(0, 1), on Gaussian points.
-
-    dim: of the points; 0 is the paper's shape, d-d-d-1, and the d of such an MLP for the other networks.
-    """
-    d = dim or square_dim(ratio * samples)
-    width = width_of(network, d, ratio * samples if dim else d * (2 * d + 1))
-    net = with_unit_readout(make_net(network, d, width, seed)).double().to(device)
-    x, _ = points(d, samples, seed)
-    made = {"dim": d, "width": width, "parameters": parameters(network, d, width)}
-    return made | measured(net, x.double().to(device))
-
-
-def measured(net: nn.Module, x: Tensor) -> Measured:
-    """lambda_min with its error, and whether it is 0 by counting or rounding; lambda_max; the stored kernel's least."""
-    l = lambda_min(net, x, outputs="trace", memory=JACOBIAN)
-    stored = float(torch.linalg.eigvalsh(ntk(net, x, outputs="trace"))[0])
-    shown = {"min": l.smallest, "error": l.error, "singular": l.singular, "noise": l.noise}
-    return {**shown, "max": l.largest, "stored": stored}
-
-
 def ranks(network: str, dim: int, widths: list[int], points: int, seed: int, device: str) -> Measured:
     """The rank of the NTK on Gaussian points in float64, and the rank predicted, at each width."""
     x = torch.randn(points, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).to(device)
-    nets = [make_net(network, dim, width, seed).double().to(device) for width in widths]
+    nets = [drawn(network, dim, width, seed).double().to(device) for width in widths]
     seen = [singular_values(net, x, outputs="trace").rank for net in nets]
     return {"rank": seen, "predicted": [rank_bound(network, *each, x) for each in zip(widths, nets, strict=True)]}
-
-
-def memorise(
-    network: str, dim: int, samples: int, rate: float, widths: list[int], seeds: list[int], steps: int, device: str
-) -> Measured:
-    """Adam on N(0, 1) labels, all widths at once: by width P and, of each seed, the error and the rank at the start."""
-    members = [(width, seed) for width in widths for seed in seeds]
-    nets = [make_net(network, dim, *member) for member in members]
-    x, y = (torch.stack(part).to(device) for part in zip(*(points(dim, samples, s) for _, s in members), strict=True))
-    by_width = [part.view(len(widths), -1).tolist() for part in train_to_memorise(nets, x, y, steps, rate)]
-    sizes = [parameters(network, dim, width) for width in widths]
-    return {"loss": by_width[0], "rank": by_width[1], "parameters": sizes}
 
 
 def on_sphere(network: str, dim: int, samples: int, seed: int, device: str) -> Measured:
@@ -99,9 +50,9 @@ def on_sphere(network: str, dim: int, samples: int, seed: int, device: str) -> M
 
     lambda_min <= v^T K v = (K_ii + K_jj) / 2 - K_ij for v = (e_i - e_j) / sqrt(2), every pair i, j.
     """
-    x = torch.nn.functional.normalize(points(dim, samples, seed, "sphere")[0].double()).to(device)
+    x = torch.nn.functional.normalize(noise_points(dim, samples, seed, "sphere")[0].double()).to(device)
     # The networks divide x by the root of the dimension.
-    K = limit_kernel(make_net(network, dim, 1, 0), dim**0.5 * x).ntk
+    K = limit_kernel(drawn(network, dim, 1, 0), dim**0.5 * x).ntk
     own = K.diagonal()
     pairs = (own[:, None] + own) / 2 - K
     i, j = torch.triu_indices(samples, samples, 1)
@@ -112,12 +63,3 @@ def on_sphere(network: str, dim: int, samples: int, seed: int, device: str) -> M
         "bound": float(pairs[i, j].min()),
         "nearest": float((x[i] - x[j]).norm(dim=1).min()),
     }
-
-
-def on_pixels(network: str, images: str, width: int, samples: int, seed: int, device: str) -> Measured:
-    """lambda_min of a network with read-out N(0, 1) on random training images, standardised and flattened."""
-    task = create_task(images, seed=seed)
-    task.setup()
-    x = task.probe(samples).x.flatten(1).double().to(device)
-    net = with_unit_readout(make_net(network, x.shape[1], width, seed)).double().to(device)
-    return {"parameters": parameters(network, x.shape[1], width)} | measured(net, x)

@@ -1,28 +1,39 @@
 """The claims of the memorisation study; P is the number of parameters."""
 
-import itertools
 import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from hpnets.papers.memorisation.cells import memorise, on_pixels, on_sphere, ranks, smallest
+from hpnets.papers.least_eigenvalues import conditions, on_pixels, slopes, smallest, windows
+from hpnets.papers.memorisation.cells import on_sphere, ranks
 from hpnets.papers.memorisation.sizes import PRODUCTS, TWINS, Sizes
-from hpnets.papers.memory import MEMORISED, least, runs
+from hpnets.papers.memory import (
+    AT,
+    BELOW,
+    FIRST,
+    FLOOR,
+    HELD,
+    LOST,
+    MEMORISED,
+    decided,
+    least,
+    memorise,
+    runs,
+    threshold,
+)
 from hpnets.papers.sized_networks import expected_dead
 from hpnets.statistics import log_slope, mean
-from hpnets.study import Above, Always, Below, Between, Claim, Never, Paired, Results, labelled
+from hpnets.study import Above, Always, Below, Between, Claim, Never, Paired, Results
 
 Quantities = dict[str, Any]
 SLOPE, LAST, BENT = "slope in P", "slope in the last window", "slope in the first window less the last"
 STORED, ENOUGH = "|lambda_min| / lambda_max of the stored kernel, P < N", "least lambda_min / lambda_max, P >= 4 N"
 DEAD = 0.01  # with fewer dead points expected there are none
-BETTER, HELD = "lambda_min / lambda_max over the twin's", "memorised with rank >= n, P >= 2 n"
-BELOW, FIRST = "memorised with P < n", "least P / n from which on all seeds do"
+BETTER, GAIN = "lambda_min / lambda_max over the twin's", "log2 of the least P, product less twin"
 EQUAL, AT_MOST = "measured rank is the predicted one, no activation", "rank is at most the bound, ReLU"
-LOST, FLOOR, GAIN = "memorised with rank < n <= P", "least error there", "log2 of the least P, product less twin"
 UNDER, POWERS, POWER = "lambda_min is below its bound", "slope in n over -2/(d-1)", "slope in n"
-APART, ROUNDING, AT = "slope in n less that of two layers", "lambda_min is rounding", "least P / n"
+APART, ROUNDING = "slope in n less that of two layers", "lambda_min is rounding"
 OURS = "asked of products by us"
 
 
@@ -46,7 +57,7 @@ def eigenvalue_claims(sizes: Sizes) -> list[Claim]:
         ours(f"So does that of products ({window})", partial(over, networks=PRODUCTS, others=TWINS), linear),
         paper(
             "In the paper's own shape, d-d-d-1, the slope in P nears 1 from above as P / N grows",
-            partial(windows, ratios=sizes.square_ratios),
+            partial(bent, ratios=sizes.square_ratios),
             Between(LAST, 0.9, 1.7) & Above(BENT, 1),
         ),
         ours(
@@ -122,30 +133,15 @@ def point_claims(sizes: Sizes) -> list[Claim]:
     ]
 
 
-def slopes(results: Results, network: str, **options: Any) -> list[float]:
-    """The slope of log lambda_min on log P, of each seed."""
-    seeds = results.of(smallest, network=network, **options).split("seed").values()
-    return [log_slope(of.values("parameters"), of.values("min")) for of in seeds]
-
-
 def growth(results: Results, networks: Sequence[str], others: Sequence[str], dim: int) -> Quantities:
     of, beside = ({name: slopes(results, name, dim=dim) for name in names} for names in (networks, others))
     return {SLOPE: {name: mean(each) for name, each in of.items()}, "each seed": of, "beside": beside}
 
 
-def windows(results: Results, ratios: Sequence[float]) -> Quantities:
-    made = {}
-    for low, high in itertools.pairwise(ratios):
-        parts = (results.of(smallest, network="mlp-sigmoid", dim=0, ratio=ratio) for ratio in (low, high))
-        pairs = zip(*(zip(of.values("parameters"), of.values("min"), strict=True) for of in parts), strict=True)
-        made[f"P / N = {low:g} to {high:g}"] = [log_slope(*zip(*pair, strict=True)) for pair in pairs]
+def bent(results: Results, ratios: Sequence[float]) -> Quantities:
+    made = windows(results, ratios)
     first, *_, last = made.values()
     return {LAST: last, BENT: mean(first) - mean(last), "all": made}
-
-
-def conditions(of: Results) -> list[float]:
-    """lambda_min / lambda_max of each cell."""
-    return [r.at("min") / r.at("max") for r in of]
 
 
 def conditioned(results: Results, dim: int, ratio: float) -> Quantities:
@@ -173,13 +169,6 @@ def edge(results: Results, sizes: Sizes) -> Quantities:
     return {STORED: few, ENOUGH: enough, "P = 2 N, or dead points": beside}
 
 
-def threshold(results: Results, network: str, labels: int) -> Quantities:
-    rows = runs(results.of(memorise, network=network))
-    at = {d: [row for row in rows if (row["d"], row["n"]) == (d, labels)] for d in sorted({row["d"] for row in rows})}
-    fewer = [row["memorised"] for row in rows if row["P"] < row["n"]]
-    return {BELOW: fewer, FIRST: labelled("d", {d: least(part) for d, part in at.items()})}
-
-
 def gain(results: Results, sizes: Sizes) -> Quantities:
     made = {}
     for network in (*sizes.tuned, "mlp-relu"):
@@ -201,27 +190,6 @@ def formulas(results: Results) -> Quantities:
             bounded += [seen <= predicted for seen, predicted in pairs]
             attained[network] = [seen == predicted for seen, predicted in pairs]
     return {EQUAL: exact, AT_MOST: bounded, "attained with ReLU": attained}
-
-
-def decided(results: Results, networks: Sequence[str]) -> Quantities:
-    of = {network: runs(results.of(memorise, network=network)) for network in networks}
-    rows = [row for part in of.values() for row in part]
-    lost = [row for row in rows if row["rank"] < row["n"] <= row["P"]]
-    held = [row["memorised"] for row in rows if row["P"] >= 2 * row["n"] and row["rank"] >= row["n"]]
-    right = {f"{key} >= n says": [r["memorised"] == (r[key] >= r["n"]) for r in rows] for key in ("rank", "P")}
-    shown = {LOST: [r["memorised"] for r in lost], FLOOR: min(r["error"] for r in lost), HELD: held, "right": right}
-    return {**shown, "errors": {network: errors(part) for network, part in of.items()}}
-
-
-def errors(rows: list[dict[str, Any]]) -> dict[str, list[float]]:
-    """Of the highest dimension and most points: the errors at the last rank below n and at the first P with n."""
-    made: dict[tuple[int, int], list[float]] = {}
-    top, n = max((row["d"], row["n"]) for row in rows)
-    for row in rows:
-        if (row["d"], row["n"]) == (top, n):
-            made.setdefault((row["P"], row["rank"]), []).append(row["error"])
-    last, first = max((k for k in made if k[1] < n), default=None), min((k for k in made if k[1] == n), default=None)
-    return {f"d = {top}, P = {P}, rank {rank}": made[P, rank] for P, rank in filter(None, (last, first))}
 
 
 def sphere(results: Results, networks: Sequence[str], beside: str) -> Quantities:

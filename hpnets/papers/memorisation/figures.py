@@ -1,15 +1,14 @@
 """Tables and pictures of the memorisation study."""
 
-import math
 from functools import partial
 from typing import Any
 
-from hpnets.papers.memorisation.cells import memorise, on_pixels, on_sphere, smallest
+from hpnets.papers.least_eigenvalues import eigenvalues, on_pixels, smallest
+from hpnets.papers.memorisation.cells import on_sphere
 from hpnets.papers.memorisation.sizes import Sizes
-from hpnets.papers.memory import MEMORISED
-from hpnets.papers.sized_networks import width_needed
-from hpnets.statistics import mean, spread
-from hpnets.study import Figure, Picture, Results, phase_map, spread_table
+from hpnets.papers.memory import draw_map, memorise
+from hpnets.statistics import mean
+from hpnets.study import Figure, Picture, Results, spread_table
 from hpnets.study.charts import categories, seeds_and_mean
 
 
@@ -37,16 +36,6 @@ def figures(results: Results, sizes: Sizes) -> list[Figure]:
     ]
 
 
-def eigenvalues(of: Results, by: str) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """The head and rows of a table."""
-    rows = []
-    for (network, value), part in of.split("network", by).items():
-        numbers = (spread(part.values(key), ".2g") for key in ("min", "max"))
-        zeros = f"{sum(part.values('noise'))} of {len(part)}"
-        rows.append((network, f"{value:g}", f"{part.items[0].at('parameters'):,}", *numbers, zeros))
-    return ("network", by, "P", "lambda_min", "lambda_max", "0 or rounding"), tuple(rows)
-
-
 def error_columns(sizes: Sizes) -> dict[str, tuple[str | int, ...]]:
     return {f"m = {width}": ("loss", i) for i, width in enumerate(sizes.widths)}
 
@@ -60,24 +49,9 @@ def draw_growth(wide: Results, sizes: Sizes, axes: list[Any]) -> None:
 
 
 def draw_maps(results: Results, sizes: Sizes, axes: list[Any]) -> None:
-    dim = sizes.trained_dims[0]
+    dim, labels = sizes.trained_dims[0], (*sizes.map_labels, sizes.labels)
     for a, network in zip(axes, sizes.mapped, strict=True):
-        labels = (*sizes.map_labels, sizes.labels)
-        cells = {
-            (float(n), float(width)): math.log10(max(*r.at("loss", i), 1e-12))
-            for n in labels
-            for r in results.of(memorise, network=network, dim=dim, samples=n, rate=1.0)
-            for i, width in enumerate(sizes.widths)
-        }
-        texts: dict[str, Any] = {
-            "xlabel": "n, labels to memorise",
-            "ylabel": "m, units of a hidden layer",
-            "value": "log10 error",
-        }
-        line = [(float(n), m) for n in labels if (m := width_needed(network, dim, n)) <= sizes.widths[-1]]
-        name = "P = n" if network.startswith("mlp") else "rank = n"
-        phase_map(a, cells, **texts, at_most=math.log10(MEMORISED), line=line, predicted=name)
-        a.set(title=network)
+        draw_map(results.of(memorise, network=network, dim=dim, rate=1.0), labels, a)
 
 
 def draw_sphere(results: Results, axes: list[Any]) -> None:

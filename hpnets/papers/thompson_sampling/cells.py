@@ -5,12 +5,12 @@ from typing import Any
 from hpnets.bandits import STOBNTS
 from hpnets.bandits.objectives import categorical
 from hpnets.papers.bandit_runs import objective_of, optimiser, played
+from hpnets.papers.data import check_images
 from hpnets.papers.drawn_networks import maker
 from hpnets.papers.posterior_draws import fixed_features, fresh_networks, prior
 from hpnets.papers.seeds import seed_for
-from hpnets.papers.thompson_sampling.sizes import LOUD, NOISE, Sizes
+from hpnets.papers.thompson_sampling.sizes import LOUD, NOISE, PEERS, Sizes
 from hpnets.study import Cell, grid
-from hpnets.tasks import create_task
 
 Measured = dict[str, Any]
 # Seeds of the objectives on which amplitudes are chosen.
@@ -18,17 +18,19 @@ VALIDATION = 1000
 
 
 def cells(sizes: Sizes) -> list[Cell]:
-    """The cells; ValueError for images that are none."""
-    if len(create_task(sizes.task).input_shape) != 3:
-        raise ValueError(f"task is {sizes.task!r}; allowed: digits, fashion_mnist, mnist, cifar10")
-    points = {"observed": sizes.observed, "unseen": sizes.unseen, "draws": sizes.draws}
-    few = tuple(range(sizes.exact_seeds))
-    made = grid(fixed_features, network=sizes.fixed, seed=few, width=sizes.width, **points)
-    made += grid(fresh_networks, network=sizes.fresh, seed=(0,), width=sizes.fresh_width, **points)
-    made += grid(prior, network=sizes.fixed[-1], seed=few, width=sizes.width, draws=sizes.draws, points=sizes.unseen)
-    seeds = tuple(range(sizes.seeds))
+    """The cells, first those that need another library; ValueError for images that are none and for its name."""
+    if sizes.peer not in PEERS:
+        raise ValueError(f"peer is {sizes.peer!r}; allowed: {', '.join(PEERS)}")
+    peers = (sizes.peer,) if sizes.peer != PEERS[0] else ()
+    check_images(sizes.task)
+    seeds, few = tuple(range(sizes.seeds)), tuple(range(sizes.exact_seeds))
     run: Measured = {"width": sizes.width, "noise": NOISE, "initial": sizes.initial, "images": sizes.task}
     run |= {"candidates": sizes.candidates, "evaluations": sizes.evaluations}
+    made = grid(regret, objective=("draw", *sizes.objectives), method=peers, batch=1, seed=seeds, **run)
+    points = {"observed": sizes.observed, "unseen": sizes.unseen, "draws": sizes.draws}
+    made += grid(fixed_features, network=sizes.fixed, seed=few, width=sizes.width, **points)
+    made += grid(fresh_networks, network=sizes.fresh, seed=few, width=sizes.fresh_width, **points)
+    made += grid(prior, network=sizes.fixed[-1], seed=few, width=sizes.width, draws=sizes.draws, points=sizes.unseen)
     made += grid(regret, objective="draw", method=("random", "gp-ts", "gp-ucb"), batch=1, seed=seeds, **run)
     made += grid(regret, objective="draw", method="linear", batch=(1, sizes.batch), seed=seeds, **run)
     pair = ("linear", "linear-quiet")

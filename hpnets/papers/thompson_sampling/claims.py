@@ -4,6 +4,7 @@ import itertools
 from functools import partial
 from typing import Any
 
+from hpnets.papers.bandit_runs import totals
 from hpnets.papers.thompson_sampling.cells import fixed_features, fresh_networks, interactions, prior, regret
 from hpnets.papers.thompson_sampling.sizes import LOUD, NOISE, Sizes
 from hpnets.statistics import estimate, mean
@@ -36,7 +37,7 @@ def exact_claims(sizes: Sizes) -> list[Claim]:
     drawn = partial(exact, formula="f = f_0 + T(x, X) (T + s^2)^-1 (y + s e - f_0(X)) ~ GP posterior")
     within = Below(MEAN, FLOORS, each=True) & Below(COVARIANCE, FLOORS, each=True)
     linear = "A linearised network that is drawn and then trained is a draw of its GP's posterior"
-    wide = f"So are networks drawn afresh, of the posterior of the limit kernel (width {sizes.fresh_width}; one seed)"
+    wide = f"So are networks drawn afresh, of the posterior of the limit kernel (width {sizes.fresh_width})"
     quiet = "Without noise on the targets draws have too little covariance, by as much as is predicted"
     start = "The prior of draws is the NTK T if theta_0' is zero in the read-out, and is not if it is kept"
     less = Above(QUIET, 0.3, each=True) & Below(OFF, 0.05, each=True)
@@ -112,13 +113,8 @@ def priors(results: Results) -> Quantities:
     return {ZEROED: zeroed, KEPT: of.values("kept")}
 
 
-def runs(results: Results, method: str, batch: int = 1, objective: str = "draw", noise: float = NOISE) -> Results:
-    return results.of(regret, method=method, batch=batch, objective=objective, noise=noise)
-
-
-def totals(of: Results) -> dict[int, float]:
-    """The regret of each seed."""
-    return {r.options["seed"]: r.at("total") for r in of}
+def runs(results: Results, method: str, batch: int = 1, noise: float = NOISE) -> Results:
+    return results.of(regret, objective="draw", method=method, batch=batch, noise=noise)
 
 
 def beside_random(results: Results, method: str, batch: int) -> Quantities:
@@ -138,7 +134,8 @@ def quarters(results: Results) -> Quantities:
 
 
 def gaussian(results: Results) -> Quantities:
-    of = {name: [*totals(runs(results, name)).values()] for name in ("linear", "gp-ts", "gp-ucb", "random")}
+    methods = results.of(regret, objective="draw", batch=1, noise=NOISE).split("method")
+    of = {name: [*totals(part).values()] for name, part in methods.items() if not name.startswith("network")}
     hits = {name: runs(results, name).values("hit") for name in of}
     return {TO_TS: mean(of["linear"]) / mean(of["gp-ts"]), "regret": of, "hit": hits}
 
@@ -149,12 +146,17 @@ def noise_matters(results: Results, noise: float) -> Quantities:
 
 
 def others(results: Results) -> Quantities:
-    ratios, hits = {}, {}
-    for name in [name for name in results.of(regret).split("objective") if name != "draw"]:
-        ours, rest = (runs(results, method, objective=name) for method in ("linear", "random"))
-        ratios[name] = mean(totals(ours).values()) / mean(totals(rest).values())
-        hits[name] = f"{sum(ours.values('hit'))} to {sum(rest.values('hit'))} of {len(ours)}"
-    return {LESS: ratios, "hits, its own to random's": hits}
+    ratios: dict[str, dict[str, float]] = {}
+    hits = {}
+    for name, of in results.of(regret).split("objective").items():
+        if name != "draw":
+            each = of.split("method")
+            for method in [method for method in each if method != "random"]:
+                ratio = mean(totals(each[method]).values()) / mean(totals(each["random"]).values())
+                ratios.setdefault(method, {})[name] = ratio
+            hits[name] = ", ".join(f"{sum(part.values('hit'))} ({method})" for method, part in each.items())
+    own = ratios.pop("linear")
+    return {LESS: own, **{f"that of {method}": of for method, of in ratios.items()}, "hits": hits}
 
 
 def paired(results: Results, product: str, share: float) -> PairedDifference:

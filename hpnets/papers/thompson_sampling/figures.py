@@ -1,15 +1,15 @@
 """Tables and pictures of the study of Thompson sampling."""
 
 import itertools
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from hpnets.papers.bandit_runs import draw_regret
 from hpnets.papers.thompson_sampling.cells import fixed_features, fresh_networks, interactions, regret
 from hpnets.papers.thompson_sampling.sizes import NOISE, Sizes
 from hpnets.statistics import mean
 from hpnets.study import Figure, Picture, Results, spread_table
-from hpnets.study.charts import band, categories, without_marker
+from hpnets.study.charts import categories
 
 ERRORS: dict[str, tuple[str, ...]] = {
     "mean": ("noise", "mean"),
@@ -60,18 +60,9 @@ def figures(results: Results, sizes: Sizes) -> list[Figure]:
     ]
 
 
-def curves(axes: Any, runs: Mapping[str, list[list[float]]], title: str) -> None:
-    """Regret so far over evaluations: the mean over seeds, and a band from the least to the greatest."""
-    for (name, gaps), style in zip(runs.items(), categories(list(runs)).values(), strict=True):
-        band(
-            axes, range(1, len(gaps[0]) + 1), [list(itertools.accumulate(g)) for g in gaps], name, without_marker(style)
-        )
-    axes.set(title=title, xlabel="evaluations", ylabel="regret so far")
-
-
 def draw_methods(draws: Results, axes: list[Any]) -> None:
     by = {f"{m}, batch {b}": of.values("regret") for (m, b), of in draws.split("method", "batch").items()}
-    curves(axes[0], by, "so far")
+    draw_regret(axes[0], by, "so far")
     for (name, gaps), style in zip(by.items(), categories(list(by)).values(), strict=True):
         best = [list(itertools.accumulate(g, min)) for g in gaps]
         axes[1].plot(range(1, len(gaps[0]) + 1), [mean(c) for c in zip(*best, strict=True)], label=name, **style)
@@ -80,16 +71,14 @@ def draw_methods(draws: Results, axes: list[Any]) -> None:
 
 def draw_objectives(results: Results, sizes: Sizes, axes: list[Any]) -> None:
     for a, name in zip(axes, sizes.objectives, strict=False):
-        curves(
-            a, {m: of.values("regret") for m, of in results.of(regret, objective=name).split("method").items()}, name
-        )
+        draw_regret(a, results.of(regret, objective=name).by("method", "regret"), name)
 
 
 def draw_products(results: Results, sizes: Sizes, axes: list[Any]) -> None:
     for a, share in zip(axes, (max(sizes.shares), min(sizes.shares)), strict=True):
         of = results.of(interactions, share=share)
         best = {network: chosen(part) for network, part in of.split("network").items()}
-        curves(a, {network: part.values("of regret") for network, part in best.items()}, f"interactions {share:g}")
+        draw_regret(a, {network: part.values("of regret") for network, part in best.items()}, f"interactions {share:g}")
 
 
 def chosen(runs: Results) -> Results:

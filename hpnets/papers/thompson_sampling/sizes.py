@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 # Deviations of the observations' noise: that of all runs, and one as large as half of the objective's.
 NOISE, LOUD = 0.1, 0.5
+# Other libraries whose optimiser can run beside: none, or one that must be installed.
+PEERS = ("none", "botorch")
 
 
 @dataclass(frozen=True)
@@ -12,6 +14,7 @@ class Sizes:
 
     seeds: int = 16
     task: str = "digits"
+    peer: str = PEERS[0]
     # Exactness: members, and networks of which one is fixed and the others drawn for each member.
     draws: int = 4000
     fixed: tuple[str, ...] = ("mlp", "pnn_skip", "ccp")

@@ -1,4 +1,4 @@
-"""Limits of the plain baseline and of the convolutional one."""
+"""Limits of the plain baselines and of the convolutional one."""
 
 from typing import Any
 
@@ -19,6 +19,19 @@ def mlp(net: Any, x: Points | Moments, laws: Laws) -> Moments:
     for W_l in net.W:
         h = activation(laws.dense(h, W_l, gain), net.act)
     return laws.dense(h, net.V)
+
+
+@register_limit("hpnets.models.resmlp.ResMLP")
+def resmlp(net: Any, x: Points | Moments, laws: Laws) -> Moments:
+    """h_0 = U x;   h_l = h_{l-1} + W_lk s(.. W_l1 s(h_{l-1}));   f = V s(h_L);   W's gain is 2 for ReLU, else 1."""
+    h = laws.dense(flat(x), net.U)
+    gain = 2.0 if isinstance(net.act, nn.ReLU) else 1.0
+    for block in net.blocks:
+        y = h
+        for W_k in block.W:
+            y = laws.dense(activation(y, net.act), W_k, gain)
+        h = h + y
+    return laws.dense(activation(h, net.act), net.V)
 
 
 @register_limit("hpnets.models.cnn.CNN")

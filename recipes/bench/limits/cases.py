@@ -67,6 +67,7 @@ LINEAR: dict[str, Any] = {"activation": "none"}
 CASES = {
     "mlp": Case("mlp", options={"depth": 2}),
     "mlp-gelu": Case("mlp", options={"depth": 2, "activation": "gelu"}),
+    "resmlp": Case("resmlp", options={"depth": 2}),
     "ccp": Case("ccp", options={"degree": 3}),
     "ccp-relu": Case("ccp", options={"degree": 3, "activation": "relu"}),
     "ccp-additive": Case("ccp", options={"degree": 3, "activation": "relu", "product": "sum"}),

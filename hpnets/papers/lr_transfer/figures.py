@@ -1,0 +1,101 @@
+"""Tables and pictures of the study of learning-rate transfer."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from hpnets.papers.lr_transfer.cells import best_rate, tracked
+from hpnets.papers.lr_transfer.claims import SCALED
+from hpnets.papers.lr_transfer.sizes import Sizes
+from hpnets.papers.transfer_measures import Way, best, late_of, spread
+from hpnets.statistics import mean
+from hpnets.statistics import spread as seeds_spread
+from hpnets.study import Figure, Picture, Results
+from hpnets.study.charts import band, categories, log_ticks, shades, without_marker
+
+LOSS, SHARP = "best rate, log2", "sharpness of D^1/2 H D^1/2"
+
+
+def figures(results: Results, sizes: Sizes) -> list[Figure]:
+    """All figures, in order."""
+    names = [name for name in sizes.wide if not name.endswith("-sum")]
+    curves = Picture("losses.svg", "Training loss over the rate", partial(draw_losses, results, sizes), 2)
+    width = Picture("width.svg", "Best rates over the width, SGD", partial(draw_width, results, names), 2)
+    depth = Picture("depth.svg", "Best rates over the branches, SGD", partial(draw_depth, results, sizes), len(SCALED))
+    time = Picture("time.svg", "Sharpness in training", partial(draw_time, results), 3)
+    return [
+        Figure("The loss over the rate", "MLP; the mean over seeds, cut where a seed diverged.", picture=curves),
+        Figure("Best rates over the width", "Twins are in the table.", picture=width),
+        Figure("Best rates over the branches", "Networks 64 wide.", picture=depth),
+        Figure("All best rates", "log2 of the rate, and the late loss there.", *rate_rows(results)),
+        Figure("Sharpness in training", "A line a size; the band holds all seeds.", picture=time),
+        Figure("Late sharpness", "Spreads over the sizes, in decades; shares of Gauss-Newton.", *sharp_rows(results)),
+    ]
+
+
+def ways(results: Results, function: Any) -> Mapping[Way, Results]:
+    """The results of a cell by network, parametrisation and optimiser."""
+    return results.of(function).split("network", "kind", "optimizer")
+
+
+def rate_rows(results: Results) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    rows = []
+    for way, of in ways(results, best_rate).items():
+        powers, by = best(results, way), of.split("size")
+        ends = {by[size].one("powers", i) for size in powers for i in (0, -1)}
+        shown = (f"{size}: {power:g}{' (end of the grid)' if power in ends else ''}" for size, power in powers.items())
+        least = (f"{size}: {min(map(mean, by[size].one('loss'))):.2g}" for size in powers)
+        rows.append((*way, "; ".join(shown), "; ".join(least)))
+    return ("network", "parametrisation", "optimiser", "size: log2 rate", "size: loss"), tuple(rows)
+
+
+def sharp_rows(results: Results) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    rows = []
+    for way, of in ways(results, tracked).items():
+        spreads = (seeds_spread(spread(results, way, key), ".2g") for key in ("hessian", "raw", "kernel"))
+        shares = [v for run in of for v in late_of(run.at("rows"), run.options, "share")]
+        starts = [run.at("rows", 0).get("share", float("inf")) for run in of]
+        rows.append((*way, *spreads, seeds_spread(starts, ".2g"), seeds_spread(shares, ".3g")))
+    head = ("network", "parametrisation", "optimiser", "sharpness", "raw", "kernel", "share at the start", "share late")
+    return head, tuple(rows)
+
+
+def draw_losses(results: Results, sizes: Sizes, axes: list[Any]) -> None:
+    for a, kind in zip(axes, ("mup", "ntk"), strict=True):
+        of = results.of(best_rate, network="mlp", kind=kind, optimizer="sgd").split("size")
+        for size, style in shades(sorted(of)).items():
+            losses = [mean(row) for row in of[size].one("loss")]
+            points = [(p, v) for p, v in zip(of[size].one("powers"), losses, strict=True) if v < 10]
+            a.plot(*zip(*points, strict=True), label=f"n = {size}", **style)
+        a.set(title=kind, xlabel="log2 of the rate", ylabel="late training loss", yscale="log")
+
+
+def draw_width(results: Results, names: list[str], axes: list[Any]) -> None:
+    for a, kind in zip(axes, ("mup", "ntk"), strict=True):
+        for name, style in categories(names).items():
+            powers = best(results, (name, kind, "sgd"))
+            log_ticks(a, list(powers))
+            a.plot(list(powers), list(powers.values()), label=name, **style)
+        a.set(title=kind, xlabel="width n", ylabel=LOSS)
+
+
+def draw_depth(results: Results, sizes: Sizes, axes: list[Any]) -> None:
+    for a, (title, kind) in zip(axes, SCALED.items(), strict=True):
+        for name, style in categories(sizes.deep).items():
+            if (name, kind, "sgd") in ways(results, best_rate):
+                powers = best(results, (name, kind, "sgd"))
+                log_ticks(a, list(powers))
+                a.plot(list(powers), list(powers.values()), label=name, **style)
+        a.set(title=title, xlabel="branches L", ylabel=LOSS)
+
+
+def draw_time(results: Results, axes: list[Any]) -> None:
+    names = {"mlp, mup": ("mlp", "mup"), "mlp, ntk": ("mlp", "ntk"), "ccp-2, mup": ("ccp-2", "mup")}
+    for a, (title, (name, kind)) in zip(axes, names.items(), strict=True):
+        of = results.of(tracked, network=name, kind=kind, optimizer="sgd").split("size")
+        for size, style in shades(sorted(of)).items():
+            rows = of[size].values("rows")
+            steps = [row["step"] for row in min(rows, key=len)]
+            tracks = [[row["hessian"] for row in each[: len(steps)]] for each in rows]
+            band(a, steps, tracks, f"n = {size}", without_marker(style))
+        a.set(title=title, xlabel="steps", ylabel=SHARP, yscale="log")

@@ -1,0 +1,82 @@
+"""A network's sharpness while it trains: of the Hessian, its Gauss-Newton part and the kernel, weighted by rates."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from hpnets.curvature import gauss_newton, hessian, network_loss, rate_weights, residual, share_of, sharpness
+from hpnets.options import OptimOptions
+from hpnets.training.lit import make_optimizer
+
+Row = dict[str, float]
+# An eigenvalue's error is about the residual squared; restarts bound the work where a network is about to diverge.
+EFFORT: dict[str, Any] = {"tol": 1e-2, "max_restarts": 3}
+
+
+def track(
+    net: nn.Module,
+    criterion: Callable[[Tensor, Tensor], Tensor],
+    data: tuple[Tensor, Tensor],
+    optim: OptimOptions,
+    times: Sequence[int],
+    split: bool = False,
+) -> list[Row]:
+    """One row at each of `times`, in steps of full-batch training; the rows end where a number is no longer finite.
+
+    split: measure the residual part's own eigenvalue too.
+    """
+    net, optimizer, rows = net.eval(), make_optimizer(net, optim), list[Row]()
+    for step in range(max(times) + 1):
+        optimizer.zero_grad()
+        loss = criterion(net(data[0]), data[1])
+        if not torch.isfinite(loss):
+            break
+        if step in times:
+            try:
+                rows.append({"step": step, "loss": loss.item(), **measured(net, criterion, data, optimizer, split)})
+            except ValueError:  # products that hold NaN or Inf, of a finite loss
+                break
+        loss.backward()
+        optimizer.step()
+    return rows
+
+
+def measured(
+    net: nn.Module,
+    criterion: Callable[[Tensor, Tensor], Tensor],
+    data: tuple[Tensor, Tensor],
+    optimizer: torch.optim.Optimizer,
+    split: bool,
+) -> Row:
+    r"""The largest eigenvalues of D^1/2 M D^1/2 for M = H, the kernel J^T J / n and R = H - G (`split`); H's raw one.
+
+    D holds the rates' factors, times Adam's preconditioner, which there is none of before a step: then what has it is
+    left out. share: v^T G v / lambda of H's top eigenvector, the part that is Gauss-Newton's.
+    """
+    loss = network_loss(net, criterion)
+    params = loss.params
+    raw = {"raw": float(sharpness(hessian(loss, params, data), **EFFORT).values)}
+    weights = rate_weights(params, optimizer)
+    if weights is None:
+        return raw
+    made: dict[str, Any] = {"weights": weights}
+    whole, part = hessian(loss, params, data, **made), gauss_newton(loss, params, data, **made)
+    top, kernel = sharpness(whole, **EFFORT), network_loss(net, half_square)
+    rest = {"residual": float(sharpness(residual(loss, params, data, **made), **EFFORT).values)} if split else {}
+    return (
+        raw
+        | rest
+        | {
+            "hessian": float(top.values),
+            "share": float(share_of(part, top)),
+            "kernel": float(sharpness(gauss_newton(kernel, params, data, **made), **EFFORT).values),
+        }
+    )
+
+
+def half_square(f: Tensor, y: Tensor) -> Tensor:
+    """1/2 |f|^2, the mean over samples, whose Gauss-Newton matrix is J^T J / n: the kernel's eigenvalues over n."""
+    return mse_loss(f, torch.zeros_like(f), reduction="sum") / (2 * len(f))
