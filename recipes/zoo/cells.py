@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 CONFIGS = "recipes/configs"
 SEEDS = (0, 1, 2)
 TWIN = "_sum"
-EMBEDDED = ("digits", "image_fit")  # the tasks whose data come with the packages
+EMBEDDED = ("digits", "image_fit", "table")  # the tasks whose data come with the packages
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Publish the runs on Fashion-MNIST: python -m recipes.zoo.fashion_publish --packed FOLDER"""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from hpnets.commands.parser import run_command
 from recipes.bench.choices import names
 from recipes.zoo.cells import CONFIGS, Cell
-from recipes.zoo.fashion_runs import NETS, RATES, TASK, TWINLESS, Side
+from recipes.zoo.fashion_runs import BATCH, IMAGES, NETS, RATES, TASK, TWINLESS, Side
 from recipes.zoo.packing import unpack
+from recipes.zoo.trials import has_ended
 
 if TYPE_CHECKING:
     from hpnets.training import RunFolder
@@ -38,13 +40,30 @@ def fashion_publish(
     """
     if packed:
         unpack(Path(packed), Path(runs))
+    sides = []
     for model in list(NETS) if models == "all" else names("model", models, tuple(NETS)):
         pair = [Side(model, twin, Path(runs), "cpu") for twin in (False, True)[: 1 if model in TWINLESS else 2]]
         if not all(run.summary.is_file() for side in pair for run in side.last()):
             print(f"{model}: some runs have not ended", flush=True)
             continue
+        sides += pair
         for entry in publish_pair(pair, Path(checkpoints), Path(results), Path(configs)):
             print(f"{entry.name}: {entry.metrics['test/accuracy']}, {entry.command}", flush=True)
+    if sides:
+        record_training(sides, Path(results))
+
+
+def record_training(sides: list[Side], results: Path) -> None:
+    """Write <results>/fashion.json: the command, where it ran, and how long runs were and took."""
+    from hpnets.atomic_files import write_json
+
+    runs = [run for side in sides for run in [*side.last(), *(side.trial(rate) for rate in RATES)] if has_ended(run)]
+    env = json.loads(runs[0].env.read_text())
+    epochs = {side.name: round(side.last()[0].read_summary()["steps"] * BATCH / IMAGES, 2) for side in sides}
+    seconds = sum(run.read_summary()["seconds"] for run in runs if run.summary.is_file())
+    record = {"command": env["command"], "runs": len(runs), "process_seconds": round(seconds), "epochs": epochs}
+    record |= {key: env[key] for key in ("started", "device", "cores", "commit")}
+    write_json(results / "fashion.json", {**record, "torch": env["versions"]["torch"]})
 
 
 def publish_pair(pair: list[Side], checkpoints: Path, results: Path, configs: Path) -> "list[Entry]":

@@ -22,7 +22,7 @@ def tune(
     results: str = "docs/results/zoo",
     configs: str = CONFIGS,
 ) -> None:
-    """Train every seed of each cell and twin at three rates, and enter the twin's record of published cells that have ended.
+    """Train every seed of each cell and twin at three rates, and enter the twins of published cells that have ended.
 
     The rates are 1/3, 1 and 3 times the config's; validation chooses, for the network and for its twin. Published
     weights stay as they are. Ended runs are kept, so the same command goes on. The exit status is 1 if runs are left.

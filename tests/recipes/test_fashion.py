@@ -17,6 +17,7 @@ from recipes.zoo.fashion import fashion
 from recipes.zoo.fashion_publish import fashion_publish
 from recipes.zoo.fashion_runs import NETS, RATES, Length, Side
 from recipes.zoo.packing import LARGEST, pack, parts, unpack
+from recipes.zoo.page import fashion_trained
 from tests.in_process import run_module
 from tests.recipes.work import Piece
 from tests.tasks.formats import write_files
@@ -70,6 +71,9 @@ def test_what_is_published_is_what_this_cpu_gives(here: Path) -> None:
     difference = entry.metrics["test/accuracy"]["mean"] - twin.metrics["test/accuracy"]["mean"]
     assert entry.twin["difference"]["test/accuracy"]["mean"] == pytest.approx(difference)
     assert twin.twin is None
+    text = fashion_trained(here / "docs" / "results" / "zoo" / "fashion.json")
+    assert "10 runs" in text
+    assert "0.4 to 0.4 epochs" in text
     net, task, _ = load_run(Path("unpacked/monet_sum/seed0"))
     measured = evaluate(net, task)["test/loss"]
     assert twin.metrics["test/loss"]["weights"] == pytest.approx(measured, abs=METRIC_TOLERANCE)
