@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from hpnets.commands.atlas import read_atlas, studies_of_checkout
-from hpnets.papers.atlas import Effect, atlas_rows, effect, families
+from hpnets.papers.atlas import Effect, OfStudy, atlas_rows, effect, families
+from hpnets.papers.effects import range_of_rates, robust_at_equal_accuracy
+from hpnets.study import Result, Results
 from hpnets.zoo.index import INDEX, checkpoints_folder
 from recipes.docs.atlas import render
 from tests.in_process import ROOT, run_module
@@ -77,6 +79,31 @@ def test_what_was_not_measured_is_empty(tmp_path: Path) -> None:
     assert not families(atlas_rows([tmp_path], ENTRIES), studied=True)
     assert effect([1.0], "curves", 1) is None
     assert effect([1.0, float("inf")], "curves", 1) is None
+
+
+def test_every_stored_study_has_an_effect_in_each_of_its_rows() -> None:
+    folders = studies_of_checkout()
+    stored = {folder.name for folder in folders if "--quick" not in (folder / "results.json").read_text()}
+    assert {"extrapolation", "complex_nets", "curves", "memorisation", "thompson_sampling"} <= stored
+    empty = [row.of for row in atlas_rows(folders, ENTRIES) if not row.effects]
+    assert not [of.unit for of in empty if isinstance(of, OfStudy) and of.study in stored]
+
+
+def test_measures_that_no_stored_study_needs_yet() -> None:
+    """Best rates over widths, by seed; robust accuracy at the first epoch with the lower of the best accuracies."""
+    made = []
+    for network, moves in (("skip-4", (0, 1)), ("skip-4-sum", (2, 2))):
+        for width, shift in ((32, 0), (64, 1)):
+            losses = [[abs(power - shift * move) for move in moves] for power in range(3)]
+            options = {"network": network, "kind": "mup", "optimizer": "sgd", "size": width}
+            made.append(Result("best_rate", options, {"powers": [0, 1, 2], "loss": losses}))
+    assert range_of_rates(Results(tuple(made)), "skip-4") == [-2, -1]
+    made = []
+    for network, accuracies, robust in (("pinet", [0.5, 0.9], [0.1, 0.7]), ("pinet-sum", [0.4, 0.8], [0.2, 0.3])):
+        value = {"validation": [1.0, 0.5], "validation accuracy": accuracies, "clean": accuracies, "robust": robust}
+        options = {"network": network, "lr": 0.1, "seed": 0}
+        made += [Result("trained", {**options, "data": data}, value) for data in ("digits 3-8", "digits 4-9")]
+    assert robust_at_equal_accuracy(Results(tuple(made)), "pinet") == pytest.approx([0.4])
 
 
 def test_signs_and_texts() -> None:
