@@ -23,30 +23,40 @@ BRANCHED = ("depth_mup", "completep")
 
 
 def cells(sizes: Sizes) -> list[Cell]:
-    """The cells, the longest first, so that processes that share them end together."""
-    seeds = tuple(range(sizes.seeds))
-    runs: dict[str, Any] = {"seeds": list(seeds), "steps": sizes.steps}
-    batches, images = {"batch": sizes.batch, **runs}, {"batch": sizes.image_batch, **runs}
-    wide, deep = sizes.widths[::-1], sizes.branches[::-1]
-    made = grid(best_rate, network=sizes.images, kind="mup", size=sizes.channels[::-1], optimizer="sgd", **images)
-    made += grid(best_rate, network=sizes.wide, kind=("mup", "ntk"), size=wide, optimizer="sgd", **batches)
-    made += grid(best_rate, network=sizes.adam, kind="mup", size=wide, optimizer="adam", **batches)
-    made += grid(best_rate, network=sizes.deep, kind=BRANCHED, size=deep, optimizer="sgd", **batches)
-    made += grid(best_rate, network=sizes.deep_adam, kind=BRANCHED, size=deep, optimizer="adam", **batches)
-    made += grid(best_rate, network=sizes.plain, kind="mup", size=deep, optimizer="sgd", **batches)
-    tracks: dict[str, Any] = {"times": list(sizes.times), "samples": sizes.samples, "seed": seeds}
+    """The cells, what the paper itself states before what is asked of products."""
+    track: dict[str, Any] = {"times": list(sizes.times), "seed": tuple(range(sizes.seeds))}
+    tracks, deep = {"samples": sizes.samples, **track}, sizes.branches[::-1]
+    settings = tuple(list(setting) for setting in sizes.swept)
+    made = grid(dense, seed=track["seed"])
+    made += grid(tracked, network="mlp", kind=("mup", "ntk"), size=sizes.followed, optimizer="sgd", **tracks)
+    made += grid(swept, kind=("mup", "ntk"), size=sizes.followed, setting=settings, **track)
+    made += grid(linear, kind=("mup", "ntk"), size=sizes.linear_widths, **tracks)
+    made += rate_cells(sizes)
     for optimizer, kind, networks in ((*way, networks) for way, networks in followed(sizes).items()):
-        made += grid(tracked, network=networks, kind=kind, size=sizes.followed[::-1], optimizer=optimizer, **tracks)
-    made += grid(tracked, network=sizes.images, kind="mup", size=sizes.channels[::-1], optimizer="sgd", **tracks)
+        made += grid(tracked, network=networks, kind=kind, size=sizes.followed, optimizer=optimizer, **tracks)
     made += grid(tracked, network=sizes.deep_followed, kind=BRANCHED, size=deep[::2], optimizer="sgd", **tracks)
-    made += grid(tracked, network=sizes.plain, kind="mup", size=deep[::2], optimizer="sgd", **tracks)
-    made += grid(linear, kind=("mup", "ntk"), size=sizes.linear_widths[::-1], **tracks)
-    return made + grid(dense, seed=seeds)
+    made += grid(tracked, network=sizes.plain[:1], kind="mup", size=deep[::2], optimizer="sgd", **tracks)
+    few = {"samples": sizes.image_samples, **track}
+    return made + grid(tracked, network=sizes.images, kind="mup", size=sizes.channels, optimizer="sgd", **few)
+
+
+def rate_cells(sizes: Sizes) -> list[Cell]:
+    """Those of the best rates; twins are trained under mup."""
+    runs: dict[str, Any] = {"seeds": list(range(sizes.seeds)), "steps": sizes.steps}
+    batches, images = {"batch": sizes.batch, **runs}, {"batch": sizes.image_batch, **runs}
+    products = tuple(name for name in sizes.wide if not name.endswith("-sum"))
+    made = grid(best_rate, network=sizes.wide, kind="mup", size=sizes.widths, optimizer="sgd", **batches)
+    made += grid(best_rate, network=products, kind="ntk", size=sizes.widths, optimizer="sgd", **batches)
+    made += grid(best_rate, network=sizes.plain, kind="mup", size=sizes.branches, optimizer="sgd", **batches)
+    made += grid(best_rate, network=sizes.deep, kind=BRANCHED, size=sizes.branches, optimizer="sgd", **batches)
+    made += grid(best_rate, network=sizes.adam, kind="mup", size=sizes.widths, optimizer="adam", **batches)
+    made += grid(best_rate, network=sizes.deep_adam, kind=BRANCHED, size=sizes.branches, optimizer="adam", **batches)
+    return made + grid(best_rate, network=sizes.images, kind="mup", size=sizes.channels, optimizer="sgd", **images)
 
 
 def followed(sizes: Sizes) -> dict[tuple[str, str], tuple[str, ...]]:
-    """The networks whose sharpness is followed over the width, by optimiser and parametrisation."""
-    of = {("sgd", "mup"): sizes.wide, ("sgd", "ntk"): sizes.wide, ("adam", "mup"): sizes.adam}
+    """The networks beside the MLP under SGD whose sharpness is followed over the width, by optimiser and kind."""
+    of = {("sgd", "mup"): sizes.wide[1:], ("sgd", "ntk"): sizes.wide[1:], ("adam", "mup"): sizes.adam}
     return {way: tuple(name for name in networks if name in BEST[way]) for way, networks in of.items()}
 
 
@@ -78,11 +88,31 @@ def best_rate(
 def tracked(
     network: str, kind: str, size: int, optimizer: str, times: list[int], samples: int, seed: int, device: str
 ) -> Measured:
+    """Sharpness over time at an eighth of the best rate of the first size."""
+    return follow(network, kind, size, optimizer, EIGHTH, times, samples, seed, device)
+
+
+def swept(kind: str, size: int, setting: list[int], times: list[int], seed: int, device: str) -> Measured:
+    """The same of the MLP at other settings: octaves below its best rate, and the number of samples."""
+    return follow("mlp", kind, size, "sgd", setting[0], times, setting[1], seed, device)
+
+
+def follow(
+    network: str,
+    kind: str,
+    size: int,
+    optimizer: str,
+    octaves: int,
+    times: list[int],
+    samples: int,
+    seed: int,
+    device: str,
+) -> Measured:
     """Sharpness over time at one rate for all sizes, on a fixed batch; fewer rows where the loss left the numbers."""
     x, y = (part.to(device) for part in images(samples))
     torch.manual_seed(seed_for("tracks", seed))
     net = rated(network, kind, size, IMAGE, CLASSES).to(device)
-    power = BEST[optimizer, kind if kind == "ntk" else "mup"][network] + EIGHTH
+    power = BEST[optimizer, kind if kind == "ntk" else "mup"][network] - octaves
     return {"power": power, "rows": track(net, cross_entropy, (x, y), OptimOptions(optimizer, 2.0**power), times)}
 
 
