@@ -3,23 +3,9 @@
 from functools import partial
 from typing import Any
 
+from hpnets.papers import transfer_statistics as q
 from hpnets.papers.lr_transfer.sizes import PRODUCTS, Sizes
 from hpnets.papers.transfer_measures import growth, late, means_by_setting, rates, residual_slope, rise, span, spread
-from hpnets.papers.transfer_statistics import (
-    FALL,
-    HALF,
-    ONE,
-    PART,
-    RANGE,
-    SCALED,
-    TWIN,
-    TWIN_ONE,
-    degrees,
-    over,
-    parts,
-    spreads,
-    two_layers,
-)
 from hpnets.statistics import mean
 from hpnets.study import Above, Below, Between, Claim, Paired, Results
 
@@ -39,7 +25,7 @@ def claims(sizes: Sizes) -> list[Claim]:
 
 def width_claims(sizes: Sizes) -> list[Claim]:
     """Of additive networks over the width, and of the measurement."""
-    paper, same = partial(Claim, where="its study of the width", seeds=sizes.seeds), Between(RANGE, 0, SAME)
+    paper, same = partial(Claim, where="its study of the width", seeds=sizes.seeds), Between(q.RANGE, 0, SAME)
     return [
         paper(
             "Late sharpness is the same at every width under mup, and is not under ntk, at every rate and number of "
@@ -50,13 +36,13 @@ def width_claims(sizes: Sizes) -> list[Claim]:
         ),
         paper(
             "The best rate is the same at every width under mup, and rises fourfold or more under ntk (MLP, SGD)",
-            lambda r: {RANGE: span(r, MUP), RISE: rise(r, PLAIN), **rates(r, MUP, PLAIN)},
+            lambda r: {q.RANGE: span(r, MUP), RISE: rise(r, PLAIN), **rates(r, MUP, PLAIN)},
             same & Above(RISE, 1.99),
             formula=ETA,
         ),
         paper(
             "Under Adam too, where the sharpness is that of the preconditioned Hessian (MLP, mup, cross-entropy)",
-            lambda r: {RANGE: span(r, ADAM), SPREAD: spread(r, ADAM), **rates(r, ADAM)},
+            lambda r: {q.RANGE: span(r, ADAM), SPREAD: spread(r, ADAM), **rates(r, ADAM)},
             same & Below(SPREAD, 0.08),
             formula=D,
         ),
@@ -84,7 +70,7 @@ def width_claims(sizes: Sizes) -> list[Claim]:
 def depth_claims(sizes: Sizes) -> list[Claim]:
     """Of residual MLPs over the depth."""
     paper = partial(Claim, where="its study of the depth", seeds=sizes.seeds)
-    plain, half = (("resmlp-1", SCALED[a], "sgd") for a in ("a = 0", "a = 1/2"))
+    plain, half = (("resmlp-1", q.SCALED[a], "sgd") for a in ("a = 0", "a = 1/2"))
     return [
         paper(
             "With branches times L^-1/2 late sharpness is the same at every depth; as they are, it explodes at once",
@@ -94,14 +80,14 @@ def depth_claims(sizes: Sizes) -> list[Claim]:
         ),
         paper(
             "With branches times L^-1/2 the best rate is the same at every depth; as they are, it falls (k = 1, SGD)",
-            lambda r: {FALL: span(r, plain), HALF: span(r, half), **rates(r, plain, half)},
-            Above(FALL, 3) & Between(HALF, 0, SAME),
+            lambda r: {q.FALL: span(r, plain), q.HALF: span(r, half), **rates(r, plain, half)},
+            Above(q.FALL, 3) & Between(q.HALF, 0, SAME),
             formula=ETA,
         ),
         paper(
             "With k = 2 layers a block the best rate moves over an octave at a = 1/2, and not at a = 1 (SGD, Adam)",
-            two_layers,
-            Above(HALF, SAME) & Between(ONE, 0, SAME, each=True),
+            q.two_layers,
+            Above(q.HALF, SAME) & Between(q.ONE, 0, SAME, each=True),
             formula=ETA,
         ),
     ]
@@ -110,15 +96,19 @@ def depth_claims(sizes: Sizes) -> list[Claim]:
 def product_claims(sizes: Sizes) -> list[Claim]:
     """Of products over width, asked by us."""
     dense, images = wide(sizes), [name for name in sizes.images if not name.endswith("-sum")]
-    products, same = dense + images, Between(RANGE, 0, SAME, each=True)
+    same = Between(q.RANGE, 0, SAME, each=True)
     adam = [name for name in sizes.adam if name in dense]
 
     def ours(says: str, statistic: Any, criterion: Any, formula: str = ETA) -> Claim:
         return Claim(says, statistic, criterion, "asked of products by us", formula, sizes.seeds)
 
     return [
-        ours("The best rate of products is the same at every width under mup (SGD)", over(products, "sgd"), same),
-        ours("So it is under Adam", over(adam, "adam"), same),
+        ours(
+            "The best rate of products is the same at every width under mup (SGD)",
+            q.over(dense + images, "sgd"),
+            same,
+        ),
+        ours("So it is under Adam", q.over(adam, "adam"), same),
         ours(
             "Under ntk the best rate of products rises less than the MLP's (SGD)",
             lambda r: {LESS: {n: rise(r, PLAIN) - rise(r, (n, "ntk", "sgd")) for n in dense}},
@@ -126,19 +116,22 @@ def product_claims(sizes: Sizes) -> list[Claim]:
         ),
         ours(
             "Late sharpness of products is as consistent over the width under mup as the MLP's must be (SGD)",
-            lambda r: {SPREAD: spreads(r, products), "of the twins": spreads(r, [f"{n}-sum" for n in products])},
+            lambda r: {
+                SPREAD: q.spreads(r, dense),
+                "of the twins": q.spreads(r, [f"{n}-sum" for n in dense]),
+            },
             Below(SPREAD, 0.08, each=True),
             D,
         ),
         ours(
             "At the start more of a product's top eigenvalue is residual than of its twin's (mup)",
-            lambda r: parts(r, products),
-            Paired(PART).contradicted_if_reversed(),
+            lambda r: q.parts(r, dense),
+            Paired(q.PART).contradicted_if_reversed(),
             "v^T R v / lambda, v the top eigenvector",
         ),
         ours(
             "Late it is Gauss-Newton's in all of them",
-            lambda r: {SHARE: {n: mean(late(r, (n, "mup", "sgd"), "share")) for n in products}},
+            lambda r: {SHARE: {n: mean(late(r, (n, "mup", "sgd"), "share")) for n in dense}},
             Between(SHARE, 0.95, 1.05, each=True),
             "v^T G v / lambda",
         ),
@@ -151,18 +144,18 @@ def degree_claims(sizes: Sizes) -> list[Claim]:
     deep = ours(
         "Degree is depth: a product of factors of mean 0 keeps its best rate at every degree with branches times "
         "L^-1/2, where its additive twin needs 1 / L",
-        degrees,
-        Above(FALL, 3) & Between(HALF, 0, SAME) & Above(TWIN, 2) & Between(TWIN_ONE, 0, SAME),
+        q.degrees,
+        Above(q.FALL, 3) & Between(q.HALF, 0, SAME) & Above(q.TWIN, 2) & Between(q.TWIN_ONE, 0, SAME),
         formula="(1 + L^-a)^L of the twin; E (1 + L^-a u)^(2L), E u = 0, of the product",
     )
-    half, one = (("deepskip", SCALED[a], "sgd") for a in ("a = 1/2", "a = 1"))
+    half, one = (("deepskip", q.SCALED[a], "sgd") for a in ("a = 1/2", "a = 1"))
     means = ours(
         "A product of factors with a mean (ReLU) needs 1 / L: at L^-1/2 its sharpness at the start grows with degree",
         lambda r: {MEAN_HALF: growth(r, half), MEAN_ONE: growth(r, one)},
         Above(MEAN_HALF, 0.5) & Between(MEAN_ONE, -0.3, 0.3),
         formula="(1 + L^-a E s)^L",
     )
-    return [deep, means] if "deepskip" in sizes.deep else [deep]
+    return [deep, means] if "deepskip" in sizes.deep_followed else [deep]
 
 
 def wide(sizes: Sizes) -> list[str]:
@@ -171,18 +164,18 @@ def wide(sizes: Sizes) -> list[str]:
 
 def abstract(results: Results, sizes: Sizes) -> list[str]:
     """Four sentences."""
-    widths, products, of = f"{sizes.widths[0]} to {sizes.widths[-1]}", wide(sizes), degrees(results)
-    ranges = [span(results, (name, "mup", "sgd")) for name in products]
+    widths, products, of = f"{sizes.widths[0]} to {sizes.widths[-1]}", wide(sizes), q.degrees(results)
+    spans = [span(results, (name, "mup", "sgd")) for name in products]
     late_spreads = [f"{mean(spread(results, way)):.2g}" for way in (MUP, PLAIN)]
     rises = [rise(results, (name, "ntk", "sgd")) for name in products]
     return [
         f"From width {widths} the best rate of an MLP under mup stays within {span(results, MUP):g} octaves, and rises "
         f"by {rise(results, PLAIN):g} under ntk, while its late sharpness spreads by "
         f"{' and '.join(late_spreads)} decades.",
-        f"Under mup that of networks that multiply stays within {max(ranges):g} octaves, and rises by {min(rises):g} "
+        f"Under mup that of networks that multiply stays within {max(spans):g} octaves, and rises by {min(rises):g} "
         f"to {max(rises):g} under ntk.",
-        f"Degree is a depth: with branches as they are the best rate of a product falls by {of[FALL]:g} octaves from "
-        f"L = {sizes.branches[0]} to {sizes.branches[-1]}, and moves by {of[HALF]:g} with branches times L^-1/2.",
-        f"Its additive twin, whose branches hold the stream itself, moves by {of[TWIN]:g} octaves there, and by "
-        f"{of[TWIN_ONE]:g} with branches times 1 / L.",
+        f"Degree is a depth: with branches as they are the best rate of a product falls by {of[q.FALL]:g} octaves from "
+        f"L = {sizes.branches[0]} to {sizes.branches[-1]}, and moves by {of[q.HALF]:g} with branches times L^-1/2.",
+        f"Its additive twin, whose branches hold the stream itself, moves by {of[q.TWIN]:g} octaves there, and by "
+        f"{of[q.TWIN_ONE]:g} with branches times 1 / L.",
     ]

@@ -6,10 +6,10 @@ from typing import Any
 
 from hpnets.papers.lr_transfer.cells import best_rate, tracked
 from hpnets.papers.lr_transfer.sizes import Sizes
-from hpnets.papers.transfer_measures import Way, best, has, late_of, spread
+from hpnets.papers.transfer_measures import best, has
 from hpnets.papers.transfer_statistics import SCALED
+from hpnets.papers.transfer_tables import rate_rows, sharp_rows
 from hpnets.statistics import mean
-from hpnets.statistics import spread as seeds_spread
 from hpnets.study import Figure, Picture, Results
 from hpnets.study.charts import band, categories, log_ticks, shades, without_marker
 
@@ -21,9 +21,8 @@ def figures(results: Results, sizes: Sizes) -> list[Figure]:
     """All figures, in order."""
     names = [name for name in sizes.wide if not name.endswith("-sum")]
     curves = Picture("losses.svg", "Training loss over the rate", partial(draw_losses, results), 2)
-    width = Picture(
-        "width.svg", "Best rates over the width, SGD", partial(draw_best, results, names, WIDE, "width n"), 2
-    )
+    by_width = partial(draw_best, results, names, WIDE, "width n")
+    width = Picture("width.svg", "Best rates over the width, SGD", by_width, 2)
     draw = partial(draw_best, results, sizes.deep, SCALED, "branches L")
     depth = Picture("depth.svg", "Best rates over the branches, SGD", draw, len(SCALED))
     time = Picture("time.svg", "Sharpness in training", partial(draw_time, results), 3)
@@ -35,33 +34,6 @@ def figures(results: Results, sizes: Sizes) -> list[Figure]:
         Figure("Sharpness in training", "A line a size; the band holds all seeds.", picture=time),
         Figure("Late sharpness", "Spreads over the sizes, in decades; shares of Gauss-Newton.", *sharp_rows(results)),
     ]
-
-
-def ways(results: Results, function: Any) -> Mapping[Way, Results]:
-    """The results of a cell by network, parametrisation and optimiser."""
-    return results.of(function).split("network", "kind", "optimizer")
-
-
-def rate_rows(results: Results) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    rows = []
-    for way, of in ways(results, best_rate).items():
-        powers, by = best(results, way), of.split("size")
-        ends = {by[size].one("powers", i) for size in powers for i in (0, -1)}
-        shown = (f"{size}: {power:g}{' (end of the grid)' if power in ends else ''}" for size, power in powers.items())
-        least = (f"{size}: {min(map(mean, by[size].one('loss'))):.2g}" for size in powers)
-        rows.append((*way, "; ".join(shown), "; ".join(least)))
-    return ("network", "parametrisation", "optimiser", "size: log2 rate", "size: loss"), tuple(rows)
-
-
-def sharp_rows(results: Results) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    rows = []
-    for way, of in ways(results, tracked).items():
-        spreads = (seeds_spread(spread(results, way, key), ".2g") for key in ("hessian", "raw", "kernel"))
-        shares = [v for run in of for v in late_of(run.at("rows"), run.options, "share")]
-        starts = [run.at("rows", 0).get("share", float("inf")) for run in of]
-        rows.append((*way, *spreads, seeds_spread(starts, ".2g"), seeds_spread(shares, ".3g")))
-    head = ("network", "parametrisation", "optimiser", "sharpness", "raw", "kernel", "share at the start", "share late")
-    return head, tuple(rows)
 
 
 def draw_losses(results: Results, axes: list[Any]) -> None:
