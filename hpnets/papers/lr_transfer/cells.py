@@ -32,12 +32,13 @@ def cells(sizes: Sizes) -> list[Cell]:
     made += grid(swept, kind=("mup", "ntk"), size=sizes.followed, setting=settings, **track)
     made += grid(linear, kind=("mup", "ntk"), size=sizes.linear_widths, **tracks)
     made += rate_cells(sizes)
-    ways = followed(sizes)
-    made += grid(tracked, network=ways.pop(("sgd", "mup")), kind="mup", size=sizes.followed, optimizer="sgd", **tracks)
-    made += grid(tracked, network=sizes.deep_followed, kind=BRANCHED, size=deep[::2], optimizer="sgd", **tracks)
-    made += grid(tracked, network=sizes.plain[:1], kind="mup", size=deep[::2], optimizer="sgd", **tracks)
-    for (optimizer, kind), networks in ways.items():
-        made += grid(tracked, network=networks, kind=kind, size=sizes.followed, optimizer=optimizer, **tracks)
+    wide: dict[str, Any] = {"size": sizes.followed, **tracks}
+    made += grid(tracked, network=sizes.wide[1:], kind="mup", optimizer="sgd", **wide)
+    ends: dict[str, Any] = {"size": deep[::2], "optimizer": "sgd", **tracks}
+    made += grid(tracked, network=sizes.deep_followed, kind="depth_mup", **ends)
+    made += grid(tracked, network=sizes.deep_followed[1:], kind="completep", **ends)
+    made += grid(tracked, network=sizes.plain[:1], kind="mup", **ends)
+    made += grid(tracked, network="mlp", kind="mup", optimizer="adam", **wide)
     return made
 
 
@@ -52,12 +53,6 @@ def rate_cells(sizes: Sizes) -> list[Cell]:
     made += grid(best_rate, network=sizes.adam, kind="mup", size=sizes.widths, optimizer="adam", **runs)
     made += grid(best_rate, network=sizes.images, kind="mup", size=sizes.channels, optimizer="sgd", **runs)
     return made + grid(best_rate, network=sizes.deep_adam, kind=BRANCHED, size=sizes.branches, optimizer="adam", **runs)
-
-
-def followed(sizes: Sizes) -> dict[tuple[str, str], tuple[str, ...]]:
-    """The networks beside the MLP under SGD whose sharpness is followed over the width, by optimiser and kind."""
-    of = {("sgd", "mup"): sizes.wide[1:], ("sgd", "ntk"): sizes.wide[1:], ("adam", "mup"): sizes.adam}
-    return {way: tuple(name for name in networks if name in BEST[way]) for way, networks in of.items()}
 
 
 def images(samples: int | None = None) -> tuple[Tensor, Tensor]:

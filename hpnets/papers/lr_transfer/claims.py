@@ -29,7 +29,7 @@ def width_claims(sizes: Sizes) -> list[Claim]:
     return [
         paper(
             "Late sharpness is the same at every width under mup, and is not under ntk, at every rate and number of "
-            "samples tried (MLP, cross-entropy, SGD)",
+            "samples tried (MLP, cross-entropy, SGD with momentum)",
             lambda r: {SPREAD: means_by_setting(r, "mup"), NTK: means_by_setting(r, "ntk")},
             Below(SPREAD, 0.08, each=True) & Above(NTK, 0.12, each=True),
             formula=D,

@@ -39,4 +39,4 @@ LESS = replace(FEW, deep=("resmlp-1", "resmlp-2", "deep", "deep-sum"), deep_adam
 SHORT = replace(LESS, deep_followed=("resmlp-1",), widths=(32, 128), followed=(32, 128), linear_widths=(32, 128, 512))
 QUICK = replace(SHORT, samples=64, swept=((2, 64), (4, 64), (3, 128)), times=(0, 50, 100))
 LEAST = replace(SHORT, widths=(32, 64), followed=(32, 64), linear_widths=(32, 64), branches=(2, 3, 4), deep_adam=())
-TINY = replace(LEAST, steps=2, batch=4, samples=8, swept=((2, 8),), times=(0, 1))
+TINY = replace(LEAST, steps=2, batch=4, samples=8, swept=((2, 8),), times=(1,))
