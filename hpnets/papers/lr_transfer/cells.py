@@ -32,13 +32,11 @@ def cells(sizes: Sizes) -> list[Cell]:
     made += grid(swept, kind=("mup", "ntk"), size=sizes.followed, setting=settings, **track)
     made += grid(linear, kind=("mup", "ntk"), size=sizes.linear_widths, **tracks)
     made += rate_cells(sizes)
-    wide: dict[str, Any] = {"size": sizes.followed, **tracks}
-    made += grid(tracked, network=sizes.wide[1:], kind="mup", optimizer="sgd", **wide)
-    ends: dict[str, Any] = {"size": deep[::2], "optimizer": "sgd", **tracks}
-    made += grid(tracked, network=sizes.deep_followed, kind="depth_mup", **ends)
-    made += grid(tracked, network=sizes.deep_followed[1:], kind="completep", **ends)
-    made += grid(tracked, network=sizes.plain[:1], kind="mup", **ends)
-    made += grid(tracked, network="mlp", kind="mup", optimizer="adam", **wide)
+    made += grid(tracked, network=sizes.wide[1:], kind="mup", size=sizes.followed, optimizer="sgd", **tracks)
+    made += grid(tracked, network=sizes.deep_followed, kind="depth_mup", size=deep[::2], optimizer="sgd", **tracks)
+    made += grid(tracked, network=sizes.deep_followed[1:], kind="completep", size=deep[::2], optimizer="sgd", **tracks)
+    made += grid(tracked, network=sizes.plain[:1], kind="mup", size=deep[::2], optimizer="sgd", **tracks)
+    made += grid(tracked, network="mlp", kind="mup", size=sizes.followed, optimizer="adam", **tracks)
     return made
 
 
