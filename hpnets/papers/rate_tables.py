@@ -12,18 +12,17 @@ GRIDS: dict[Way, dict[str, tuple[float, float]]] = {
     },
     ("sgd", "ntk"): {"mlp": (2, 8), "ccp-2": (2, 6), "ccp-4": (0.5, 5), "skip-2": (2.5, 7), "skip-4": (1.5, 6)},
     ("adam", "mup"): {"mlp": (-8, -4), "ccp-2": (-8.5, -5), "ccp-4": (-10, -6), "skip-4": (-7, -3)},
-    ("sgd", "depth"): {"resmlp-1": (-3.5, 0.5), "resmlp-2": (-4.5, 0.5), "deep": (-9.5, -1), "deepskip": (-3, 5)},
-    ("adam", "depth"): {"resmlp-1": (-9, -4.5), "resmlp-2": (-10, -5), "deep": (-10, -5)},
+    ("sgd", "depth"): {"resmlp-1": (-3.5, 0.5), "resmlp-2": (-4.5, 0.5), "deep": (-9.5, -1)},
+    ("adam", "depth"): {"resmlp-2": (-10, -5)},
 }
 # log2 of the best rate at the first size, in a first run; networks whose sharpness is followed train at an eighth.
 BEST: dict[Way, dict[str, float]] = {
     ("sgd", "mup"): {
         **{"mlp": -1, "ccp-2": -2, "ccp-2-sum": -3, "ccp-4": -3.5, "ccp-4-sum": -5, "skip-2": 4, "skip-2-sum": 3.5},
-        **{"skip-4": 3, "skip-4-sum": 1, "pinet": -0.5, "pinet-sum": -1, "resmlp-1": -1.5, "resmlp-2": -2},
-        **{"deep": -2.5, "deep-sum": -3, "deepskip": 3.5, "deepskip-sum": 2.5},
+        **{"skip-4": 3, "skip-4-sum": 1, "resmlp-1": -1.5, "deepskip": 3.5},
     },
-    ("sgd", "ntk"): {"mlp": 3.5, "ccp-2": 3.5, "ccp-4": 2},
-    ("adam", "mup"): {"mlp": -6, "ccp-2": -6.5, "ccp-4": -7.5},
+    ("sgd", "ntk"): {"mlp": 3.5},
+    ("adam", "mup"): {"mlp": -6},
 }
 
 

@@ -20,8 +20,8 @@ def over(networks: Sequence[str], optimizer: str) -> Callable[[Results], Quantit
     def measure(results: Results) -> Quantities:
         ways, twins = ({n: (n + end, "mup", optimizer) for n in networks} for end in ("", "-sum"))
         made: Quantities = {RANGE: {n: span(results, way) for n, way in ways.items()}}
-        made["of the twins"] = {n: span(results, way) for n, way in twins.items() if has(results, way)}
-        return made | rates(results, *ways.values())
+        kept = {n: span(results, way) for n, way in twins.items() if has(results, way)}
+        return made | ({"of the twins": kept} if kept else {}) | rates(results, *ways.values())
 
     return measure
 
