@@ -79,4 +79,19 @@ def measured(
 
 def half_square(f: Tensor, y: Tensor) -> Tensor:
     """1/2 |f|^2, the mean over samples, whose Gauss-Newton matrix is J^T J / n: the kernel's eigenvalues over n."""
-    return mse_loss(f, torch.zeros_like(f), reduction="sum") / (2 * len(f))
+    return half_error(f, torch.zeros_like(f))
+
+
+def half_error(f: Tensor, y: Tensor) -> Tensor:
+    """1/2 |f - y|^2, the mean over samples."""
+    return mse_loss(f, y, reduction="sum") / (2 * len(f))
+
+
+def lanczos_error(net: nn.Module, criterion: Callable[[Tensor, Tensor], Tensor], data: tuple[Tensor, Tensor]) -> float:
+    """The relative error of the Hessian's largest eigenvalue beside that of the dense matrix."""
+    loss = network_loss(net, criterion)
+    operator = hessian(loss, loss.params, data)
+    own = float(sharpness(operator, tol=1e-3).values)
+    whole = operator.matmat(torch.eye(operator.shape[0])).double()
+    exact = float(torch.linalg.eigvalsh((whole + whole.T) / 2)[-1])
+    return abs(own - exact) / abs(exact)

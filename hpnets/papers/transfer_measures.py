@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from hpnets.statistics import deviation, mean
+from hpnets.statistics import deviation, log_slope, mean
 from hpnets.study import Results
 
 Way = tuple[str, str, str]  # network, parametrisation, optimiser
@@ -60,8 +60,22 @@ def late_of(rows: list[dict[str, float]], options: dict[str, Any], key: str) -> 
 
 def spread(results: Results, way: Way, key: str = "hessian") -> list[float]:
     """The standard deviation over sizes of the mean log10 of late values, of each seed."""
-    seeds = of_way(results, "tracked", way).split("seed").values()
+    return spread_by_seed(of_way(results, "tracked", way), key)
+
+
+def spread_by_seed(tracks: Results, key: str = "hessian") -> list[float]:
+    """The same of the tracks of one network over the sizes."""
+    seeds = tracks.split("seed").values()
     return [spread_of([late_of(r.at("rows"), r.options, key) for r in runs]) for runs in seeds]
+
+
+def means_by_setting(results: Results, kind: str) -> dict[str, float]:
+    """The MLP's spread under SGD, the mean over seeds, at each setting that it was followed at."""
+    main = of_way(results, "tracked", ("mlp", kind, "sgd"))
+    made = {f"2^-3, {main.items[0].options['samples']} samples": mean(spread_by_seed(main))}
+    for (octaves, samples), tracks in results.of("swept", kind=kind).split("setting").items():
+        made[f"2^-{octaves}, {samples} samples"] = mean(spread_by_seed(tracks))
+    return made
 
 
 def spread_of(values: Sequence[Sequence[float]]) -> float:
@@ -80,7 +94,28 @@ def growth(results: Results, way: Way) -> float:
 
 def has(results: Results, way: Way) -> bool:
     """Whether there are best rates of it."""
-    return any(
-        r.function == "best_rate" and r.options["network"] == way[0] and r.options["optimizer"] == way[2]
-        for r in results
-    )
+    named = dict(zip(("network", "kind", "optimizer"), way, strict=True))
+    return any(r.function == "best_rate" and named.items() <= r.options.items() for r in results)
+
+
+def gaps_of_shares(results: Results, networks: Sequence[str]) -> dict[str, list[float]]:
+    """How much more of a product's top eigenvalue is residual than of its twin's, by network, of each seed.
+
+    Under mup and SGD, before the first step, the mean over sizes.
+    """
+    return {
+        name: [twin - net for net, twin in zip(*(shares(results, n) for n in (name, f"{name}-sum")), strict=True)]
+        for name in networks
+    }
+
+
+def shares(results: Results, network: str) -> list[float]:
+    """The Gauss-Newton share before the first step, the mean over sizes, of each seed."""
+    seeds = of_way(results, "tracked", (network, "mup", "sgd")).split("seed").values()
+    return [mean(runs.values("rows", 0, "share")) for runs in seeds]
+
+
+def residual_slope(results: Results, kind: str) -> float:
+    """The slope of log(residual part's eigenvalue before the first step) of linear networks over log(width)."""
+    of = results.of("linear", kind=kind).by("size", "rows", 0, "residual")
+    return log_slope(list(of), [mean(values) for values in of.values()])

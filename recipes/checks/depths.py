@@ -23,9 +23,11 @@ DEEPER: dict[str, Callable[[int], Any]] = {
     "blocks": lambda L: [L],
 }
 RESULTS, PAGE = "depths.json", "depths.md"
+# Models with residual branches that the page names when it does not hold them.
+BRANCHED = ("adain", "dpolynet", "film", "focalnet", "spade", "van")
 HEAD = """# How far a step moves the output, at several depths
 
-The coordinate check over the depth, of every family with residual branches: a network of L blocks a stage (one stage
+The coordinate check over the depth, of networks with residual branches: a network of L blocks a stage (one stage
 where there are several to choose from), or of degree L + 1, with the other options of its config, at the width of its
 config, which is the base width. Adam's learning rate is {adam:g}, sgd's {sgd:g}. Slopes of log(root mean square change
 of the output in a step) over log(L), mean +- standard deviation over seeds. 0: a step is of one size at every depth;
@@ -102,7 +104,9 @@ def page(rows: list[dict[str, Any]], out: str) -> str:
     command = f"python -m recipes.checks.depths --models '[{models}]' {flags} --out {out}"
     columns = ["model", "task", "optimiser", *KINDS]
     table = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}", *map(line, rows)]
-    return "\n".join([HEAD.format(**RATES), "```text", command, "```", "", *table, ""])
+    out_of = [name for name in BRANCHED if name not in {row["model"] for row in rows}]
+    missing = ["", f"Not measured here: {', '.join(out_of)}."] if out_of else []
+    return "\n".join([HEAD.format(**RATES), "```text", command, "```", "", *table, *missing, ""])
 
 
 def line(row: dict[str, Any]) -> str:

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from hpnets.curvature import hessian, network_loss, sharpness
 from hpnets.options import OptimOptions
 from hpnets.papers.data import task_parts
-from hpnets.papers.lr_transfer.sizes import BEST, EIGHTH, GRIDS, LINEAR, STEP, Sizes
+from hpnets.papers.lr_transfer.sizes import EIGHTH, LINEAR, Sizes
 from hpnets.papers.rate_grids import train_at_rates
+from hpnets.papers.rate_tables import BEST, powers_of
 from hpnets.papers.rated_networks import rated
 from hpnets.papers.seeds import seed_for
-from hpnets.papers.sharpness_tracks import track
+from hpnets.papers.sharpness_tracks import half_error, lanczos_error, track
 from hpnets.study import Cell, grid
 
 Measured = dict[str, Any]
@@ -23,38 +23,34 @@ BRANCHED = ("depth_mup", "completep")
 
 
 def cells(sizes: Sizes) -> list[Cell]:
-    """The cells, the longest first, so that processes that share them end together."""
-    seeds = tuple(range(sizes.seeds))
-    runs: dict[str, Any] = {"seeds": list(seeds), "steps": sizes.steps}
-    batches, images = {"batch": sizes.batch, **runs}, {"batch": sizes.image_batch, **runs}
-    wide, deep = sizes.widths[::-1], sizes.branches[::-1]
-    made = grid(best_rate, network=sizes.images, kind="mup", size=sizes.channels[::-1], optimizer="sgd", **images)
-    made += grid(best_rate, network=sizes.wide, kind=("mup", "ntk"), size=wide, optimizer="sgd", **batches)
-    made += grid(best_rate, network=sizes.adam, kind="mup", size=wide, optimizer="adam", **batches)
-    made += grid(best_rate, network=sizes.deep, kind=BRANCHED, size=deep, optimizer="sgd", **batches)
-    made += grid(best_rate, network=sizes.deep_adam, kind=BRANCHED, size=deep, optimizer="adam", **batches)
-    made += grid(best_rate, network=sizes.plain, kind="mup", size=deep, optimizer="sgd", **batches)
-    tracks: dict[str, Any] = {"times": list(sizes.times), "samples": sizes.samples, "seed": seeds}
-    for optimizer, kind, networks in ((*way, networks) for way, networks in followed(sizes).items()):
-        made += grid(tracked, network=networks, kind=kind, size=sizes.followed[::-1], optimizer=optimizer, **tracks)
-    made += grid(tracked, network=sizes.images, kind="mup", size=sizes.channels[::-1], optimizer="sgd", **tracks)
-    made += grid(tracked, network=sizes.deep_followed, kind=BRANCHED, size=deep[::2], optimizer="sgd", **tracks)
-    made += grid(tracked, network=sizes.plain, kind="mup", size=deep[::2], optimizer="sgd", **tracks)
-    made += grid(linear, kind=("mup", "ntk"), size=sizes.linear_widths[::-1], **tracks)
-    return made + grid(dense, seed=seeds)
+    """The cells, what the paper itself states before what is asked of products."""
+    track: dict[str, Any] = {"times": list(sizes.times), "seed": tuple(range(sizes.seeds))}
+    tracks, deep = {"samples": sizes.samples, **track}, sizes.branches[::-1]
+    settings = tuple(list(setting) for setting in sizes.swept)
+    made = grid(dense, seed=track["seed"])
+    made += grid(tracked, network="mlp", kind=("mup", "ntk"), size=sizes.followed, optimizer="sgd", **tracks)
+    made += grid(swept, kind=("mup", "ntk"), size=sizes.followed, setting=settings, **track)
+    made += grid(linear, kind=("mup", "ntk"), size=sizes.linear_widths, **tracks)
+    made += rate_cells(sizes)
+    made += grid(tracked, network=sizes.wide[1:], kind="mup", size=sizes.followed, optimizer="sgd", **tracks)
+    made += grid(tracked, network=sizes.deep_followed, kind="depth_mup", size=deep[::2], optimizer="sgd", **tracks)
+    made += grid(tracked, network=sizes.deep_followed[1:], kind="completep", size=deep[::2], optimizer="sgd", **tracks)
+    made += grid(tracked, network=sizes.plain[:1], kind="mup", size=deep[::2], optimizer="sgd", **tracks)
+    made += grid(tracked, network="mlp", kind="mup", size=sizes.followed, optimizer="adam", **tracks)
+    return made
 
 
-def followed(sizes: Sizes) -> dict[tuple[str, str], tuple[str, ...]]:
-    """The networks whose sharpness is followed over the width, by optimiser and parametrisation."""
-    of = {("sgd", "mup"): sizes.wide, ("sgd", "ntk"): sizes.wide, ("adam", "mup"): sizes.adam}
-    return {way: tuple(name for name in networks if name in BEST[way]) for way, networks in of.items()}
-
-
-def powers_of(network: str, kind: str, optimizer: str) -> list[float]:
-    """log2 of the rates that a network and its twin are trained at."""
-    way = optimizer, "depth" if kind in BRANCHED else kind
-    low, high = GRIDS[way][network.removesuffix("-sum")]
-    return [low + STEP * i for i in range(round((high - low) / STEP) + 1)]
+def rate_cells(sizes: Sizes) -> list[Cell]:
+    """Those of the best rates; twins are trained under mup."""
+    runs: dict[str, Any] = {"batch": sizes.batch, "seeds": list(range(sizes.seeds)), "steps": sizes.steps}
+    products = tuple(name for name in sizes.wide if not name.endswith("-sum"))
+    made = grid(best_rate, network=sizes.wide, kind="mup", size=sizes.widths, optimizer="sgd", **runs)
+    made += grid(best_rate, network=products, kind="ntk", size=sizes.widths, optimizer="sgd", **runs)
+    made += grid(best_rate, network=sizes.plain, kind="mup", size=sizes.branches, optimizer="sgd", **runs)
+    made += grid(best_rate, network=sizes.deep, kind=BRANCHED, size=sizes.branches, optimizer="sgd", **runs)
+    made += grid(best_rate, network=sizes.adam, kind="mup", size=sizes.widths, optimizer="adam", **runs)
+    made += grid(best_rate, network=sizes.images, kind="mup", size=sizes.channels, optimizer="sgd", **runs)
+    return made + grid(best_rate, network=sizes.deep_adam, kind=BRANCHED, size=sizes.branches, optimizer="adam", **runs)
 
 
 def images(samples: int | None = None) -> tuple[Tensor, Tensor]:
@@ -68,7 +64,7 @@ def best_rate(
 ) -> Measured:
     """The late training loss, by rate and seed, at every rate of the grid; log2 of the rates."""
     x, y = (part.to(device) for part in images())
-    powers = powers_of(network, kind, optimizer)
+    powers = powers_of(network, (optimizer, "depth" if kind in BRANCHED else kind))
     own = [seed_for("rates", seed) for seed in seeds]
     make = partial(rated, network, kind, size, IMAGE, CLASSES)
     losses = train_at_rates(make, x, y, [2.0**p for p in powers], own, steps, batch, optimizer)
@@ -78,12 +74,31 @@ def best_rate(
 def tracked(
     network: str, kind: str, size: int, optimizer: str, times: list[int], samples: int, seed: int, device: str
 ) -> Measured:
-    """Sharpness over time at one rate for all sizes, on a fixed batch; fewer rows where the loss left the numbers."""
+    """Sharpness over time at an eighth of the best rate of the first size."""
+    return follow(
+        network, kind, size, OptimOptions(optimizer, at(network, kind, optimizer)), times, samples, seed, device
+    )
+
+
+def swept(kind: str, size: int, setting: list[int], times: list[int], seed: int, device: str) -> Measured:
+    """The same of the MLP at other settings: octaves below its best rate, and the number of samples."""
+    octaves, samples = setting
+    return follow("mlp", kind, size, OptimOptions("sgd", at("mlp", kind, "sgd", octaves)), times, samples, seed, device)
+
+
+def at(network: str, kind: str, optimizer: str, octaves: int = EIGHTH) -> float:
+    """The rate that lies octaves below the best one, for all sizes."""
+    return float(2.0 ** (BEST[optimizer, kind if kind == "ntk" else "mup"][network] - octaves))
+
+
+def follow(
+    network: str, kind: str, size: int, optim: OptimOptions, times: list[int], samples: int, seed: int, device: str
+) -> Measured:
+    """Sharpness on a fixed batch; fewer rows where the loss left the numbers."""
     x, y = (part.to(device) for part in images(samples))
     torch.manual_seed(seed_for("tracks", seed))
     net = rated(network, kind, size, IMAGE, CLASSES).to(device)
-    power = BEST[optimizer, kind if kind == "ntk" else "mup"][network] + EIGHTH
-    return {"power": power, "rows": track(net, cross_entropy, (x, y), OptimOptions(optimizer, 2.0**power), times)}
+    return {"rows": track(net, cross_entropy, (x, y), optim, times)}
 
 
 def linear(kind: str, size: int, times: list[int], samples: int, seed: int, device: str) -> Measured:
@@ -96,20 +111,9 @@ def linear(kind: str, size: int, times: list[int], samples: int, seed: int, devi
     return {"rows": track(net, half_error, (x, y), OptimOptions("sgd", LINEAR[kind]), times, split=True)}
 
 
-def half_error(f: Tensor, y: Tensor) -> Tensor:
-    """1/2 (f - y)^2, the mean over samples."""
-    return (f - y).square().mean() / 2
-
-
 def dense(seed: int, device: str) -> Measured:
     """The relative error of the sharpness by Lanczos beside the dense Hessian's, of an MLP of some 200 parameters."""
     generator = torch.Generator().manual_seed(seed_for("dense", seed))
     x, y = torch.randn(20, 6, generator=generator), torch.randint(5, (20,), generator=generator)
     torch.manual_seed(seed_for("tracks", seed))
-    net = rated("mlp", "ntk", 10, (6,), 5)
-    loss = network_loss(net, cross_entropy)
-    operator = hessian(loss, loss.params, (x, y))
-    own = float(sharpness(operator, tol=1e-3).values)
-    whole = operator.matmat(torch.eye(operator.shape[0])).double()
-    exact = float(torch.linalg.eigvalsh((whole + whole.T) / 2)[-1])
-    return {"error": abs(own - exact) / abs(exact), "parameters": operator.shape[0]}
+    return {"error": lanczos_error(rated("mlp", "ntk", 10, (6,), 5), cross_entropy, (x, y))}

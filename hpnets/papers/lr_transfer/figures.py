@@ -1,27 +1,30 @@
 """Tables and pictures of the study of learning-rate transfer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from hpnets.papers.lr_transfer.cells import best_rate, tracked
-from hpnets.papers.lr_transfer.claims import SCALED
 from hpnets.papers.lr_transfer.sizes import Sizes
-from hpnets.papers.transfer_measures import Way, best, late_of, spread
+from hpnets.papers.transfer_measures import best, has
+from hpnets.papers.transfer_statistics import SCALED
+from hpnets.papers.transfer_tables import rate_rows, sharp_rows
 from hpnets.statistics import mean
-from hpnets.statistics import spread as seeds_spread
 from hpnets.study import Figure, Picture, Results
 from hpnets.study.charts import band, categories, log_ticks, shades, without_marker
 
 LOSS, SHARP = "best rate, log2", "sharpness of D^1/2 H D^1/2"
+WIDE = {"mup": "mup", "ntk": "ntk"}
 
 
 def figures(results: Results, sizes: Sizes) -> list[Figure]:
     """All figures, in order."""
     names = [name for name in sizes.wide if not name.endswith("-sum")]
-    curves = Picture("losses.svg", "Training loss over the rate", partial(draw_losses, results, sizes), 2)
-    width = Picture("width.svg", "Best rates over the width, SGD", partial(draw_width, results, names), 2)
-    depth = Picture("depth.svg", "Best rates over the branches, SGD", partial(draw_depth, results, sizes), len(SCALED))
+    curves = Picture("losses.svg", "Training loss over the rate", partial(draw_losses, results), 2)
+    by_width = partial(draw_best, results, names, WIDE, "width n")
+    width = Picture("width.svg", "Best rates over the width, SGD", by_width, 2)
+    draw = partial(draw_best, results, sizes.deep, SCALED, "branches L")
+    depth = Picture("depth.svg", "Best rates over the branches, SGD", draw, len(SCALED))
     time = Picture("time.svg", "Sharpness in training", partial(draw_time, results), 3)
     return [
         Figure("The loss over the rate", "MLP; the mean over seeds, cut where a seed diverged.", picture=curves),
@@ -33,35 +36,8 @@ def figures(results: Results, sizes: Sizes) -> list[Figure]:
     ]
 
 
-def ways(results: Results, function: Any) -> Mapping[Way, Results]:
-    """The results of a cell by network, parametrisation and optimiser."""
-    return results.of(function).split("network", "kind", "optimizer")
-
-
-def rate_rows(results: Results) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    rows = []
-    for way, of in ways(results, best_rate).items():
-        powers, by = best(results, way), of.split("size")
-        ends = {by[size].one("powers", i) for size in powers for i in (0, -1)}
-        shown = (f"{size}: {power:g}{' (end of the grid)' if power in ends else ''}" for size, power in powers.items())
-        least = (f"{size}: {min(map(mean, by[size].one('loss'))):.2g}" for size in powers)
-        rows.append((*way, "; ".join(shown), "; ".join(least)))
-    return ("network", "parametrisation", "optimiser", "size: log2 rate", "size: loss"), tuple(rows)
-
-
-def sharp_rows(results: Results) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    rows = []
-    for way, of in ways(results, tracked).items():
-        spreads = (seeds_spread(spread(results, way, key), ".2g") for key in ("hessian", "raw", "kernel"))
-        shares = [v for run in of for v in late_of(run.at("rows"), run.options, "share")]
-        starts = [run.at("rows", 0).get("share", float("inf")) for run in of]
-        rows.append((*way, *spreads, seeds_spread(starts, ".2g"), seeds_spread(shares, ".3g")))
-    head = ("network", "parametrisation", "optimiser", "sharpness", "raw", "kernel", "share at the start", "share late")
-    return head, tuple(rows)
-
-
-def draw_losses(results: Results, sizes: Sizes, axes: list[Any]) -> None:
-    for a, kind in zip(axes, ("mup", "ntk"), strict=True):
+def draw_losses(results: Results, axes: list[Any]) -> None:
+    for a, kind in zip(axes, WIDE, strict=True):
         of = results.of(best_rate, network="mlp", kind=kind, optimizer="sgd").split("size")
         for size, style in shades(sorted(of)).items():
             losses = [mean(row) for row in of[size].one("loss")]
@@ -70,23 +46,15 @@ def draw_losses(results: Results, sizes: Sizes, axes: list[Any]) -> None:
         a.set(title=kind, xlabel="log2 of the rate", ylabel="late training loss", yscale="log")
 
 
-def draw_width(results: Results, names: list[str], axes: list[Any]) -> None:
-    for a, kind in zip(axes, ("mup", "ntk"), strict=True):
+def draw_best(results: Results, names: Sequence[str], kinds: Mapping[str, str], size: str, axes: list[Any]) -> None:
+    """A panel a parametrisation, a line a network that was trained under it."""
+    for a, (title, kind) in zip(axes, kinds.items(), strict=True):
         for name, style in categories(names).items():
-            powers = best(results, (name, kind, "sgd"))
-            log_ticks(a, list(powers))
-            a.plot(list(powers), list(powers.values()), label=name, **style)
-        a.set(title=kind, xlabel="width n", ylabel=LOSS)
-
-
-def draw_depth(results: Results, sizes: Sizes, axes: list[Any]) -> None:
-    for a, (title, kind) in zip(axes, SCALED.items(), strict=True):
-        for name, style in categories(sizes.deep).items():
-            if (name, kind, "sgd") in ways(results, best_rate):
+            if has(results, (name, kind, "sgd")):
                 powers = best(results, (name, kind, "sgd"))
                 log_ticks(a, list(powers))
                 a.plot(list(powers), list(powers.values()), label=name, **style)
-        a.set(title=title, xlabel="branches L", ylabel=LOSS)
+        a.set(title=title, xlabel=size, ylabel=LOSS)
 
 
 def draw_time(results: Results, axes: list[Any]) -> None:
