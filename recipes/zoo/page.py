@@ -78,7 +78,8 @@ def text(goals: dict[str, list[dict[str, Any]]], folder: Path, page: Path) -> st
     parts = [ABOUT.format(shown=shown), trained_in(folder / "training.json")]
     for goal, entries in goals.items():
         table = zoo_table(entries, robust_cells(folder))
-        parts.append(f"## {goal}\n\n{table}\n\n![{goal}, networks beside their twins]({here}/{goal}.svg)\n")
+        trained = fashion_trained(folder / "fashion.json") if goal.startswith("fashion_mnist-") else ""
+        parts.append(f"## {goal}\n\n{trained}{table}\n\n![{goal}, networks beside their twins]({here}/{goal}.svg)\n")
     parts.append(f"""## Spectra beside the additive twins
 
 The eigenvalues of the trace kernel at the end of training, divided by their sum, a line a seed: with the product and
