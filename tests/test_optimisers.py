@@ -29,7 +29,7 @@ def wide() -> nn.Module:
 def test_a_new_one_gets_the_rates_that_it_asks_for(lamb: type[torch.optim.Optimizer]) -> None:
     rates = [{group["lr"] for group in parameter_groups(wide(), name, 0.1)} for name in ("lamb", "adam", "sgd")]
     assert rates[0] == rates[1] != rates[2]
-    with pytest.raises(ValueError, match=r"weight_decay is 0\.5 with lamb and parametrisation mup"):
+    with pytest.raises(ValueError, match=r"weight_decay is 0\.5 with lamb and rates that differ"):
         parameter_groups(wide(), "lamb", 0.1, weight_decay=0.5)
 
 

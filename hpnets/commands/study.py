@@ -25,7 +25,7 @@ def main(argv: list[str]) -> None:
 
 def listing() -> str:
     """One line for each paper: its name and its title."""
-    return "\n".join(f"  {name:<18}{load_paper(name).title}" for name in list_papers())
+    return "\n".join(f"  {name:<23}{load_paper(name).title}" for name in list_papers())
 
 
 def run(paper: Paper, words: list[str]) -> None:

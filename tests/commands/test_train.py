@@ -54,7 +54,7 @@ def options(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., RunOptio
 
     def options_of(*flags: str) -> RunOptions:
         seen: list[RunOptions] = []
-        monkeypatch.setattr(training_run, "run", lambda options, folder, resume: seen.append(options))
+        monkeypatch.setattr(training_run, "run", lambda options, folder, **_: seen.append(options))
         status, _, error = run(*flags)
         assert status == 0, error
         return seen[0]
@@ -170,7 +170,7 @@ def test_the_config_of_a_run_folder_can_be_fed_back(options: Callable[..., RunOp
 
 def test_resume_takes_what_may_change_from_flags(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[RunOptions] = []
-    monkeypatch.setattr(training_run, "run", lambda options, folder, resume: seen.append(options))
+    monkeypatch.setattr(training_run, "run", lambda options, folder, **_: seen.append(options))
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "config.yaml").write_text(yaml.safe_dump({**MEANT.to_dict(), "task": {"name": "mnist"}}))
     flags = "--trainer.max_epochs=40 --task.download --task.root 7 --resume old --trainer.max_time 2h"
@@ -435,7 +435,7 @@ def test_runs_of_one_second_take_folders_of_their_own(monkeypatch: pytest.Monkey
     """Each goes on to the next name if another run takes one, also between its check and its start."""
     tried: list[Path] = []
 
-    def run(options: RunOptions, folder: Path, resume: bool) -> None:
+    def run(options: RunOptions, folder: Path, resume: bool, report: bool) -> None:
         tried.append(folder)
         assert os.environ["HPNETS_OUT"] == str(folder)  # of the processes that Lightning starts
         if len(tried) < 3:

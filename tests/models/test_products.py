@@ -16,7 +16,7 @@ from hpnets.models.cost import cost
 from hpnets.models.linear_attention import Attention
 from tests.models.nets import IMAGE, open_gates, outputs, relative_difference, samples, scramble, small
 
-BASELINES = ["cnn", "complex_mlp", "fourier_features", "mlp", "resnet18", "siren"]
+BASELINES = ["cnn", "complex_mlp", "fourier_features", "mlp", "resmlp", "resnet18", "siren"]
 TWINS = list_models(option="product")
 SINUSOIDAL = ["mfn_fourier", "mfn_gabor", "bacon"]
 GATED = [

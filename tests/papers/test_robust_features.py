@@ -37,7 +37,7 @@ def test_a_pair_is_balanced_and_its_parts_are_apart() -> None:
     rows = [{tuple(x.flatten().tolist()) for x in part.x} for part in pair[:3]]
     assert not rows[0] & rows[2]
     assert not torch.equal(pair.train.x, pair_of("digits 3-8", 40, 20, 1).train.x)
-    with pytest.raises(ValueError, match=r"data is 'two_curves'; allowed: pairs of digits"):
+    with pytest.raises(ValueError, match=r"data is 'two_curves 0-1'; allowed: pairs of digits"):
         pair_of("two_curves 0-1", 10, 10, 0)
 
 

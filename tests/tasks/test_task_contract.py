@@ -141,7 +141,7 @@ def test_listing_and_options() -> None:
     assert {"digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "svhn", "line", "sphere", "image_fit"} <= set(
         ALL
     )
-    of_mnist = ["root", "download", "verify", "batch_size", "seed", "num_workers", "augment"]
+    of_mnist = ["root", "download", "verify", "batch_size", "seed", "num_workers", "augment", "validation"]
     assert list(task_options("mnist")) == of_mnist
     for name in ALL:
         options = task_options(name).values()
