@@ -15,6 +15,7 @@ from hpnets.tasks import generation
 from hpnets.training import RunFolder, train
 from hpnets.zoo import entries, list_pretrained, load_pretrained
 from tests.in_process import run_module, run_script
+from tests.published import bundled_first
 from tests.training.runs import small_options
 
 
@@ -27,7 +28,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-@pytest.mark.parametrize("name", list_pretrained())
+@pytest.mark.parametrize("name", bundled_first(list_pretrained()))
 def test_every_shipped_checkpoint_is_as_recorded(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_script("evaluate", "--checkpoint", name) == 0
     assert f"{name}: metrics and kernel fingerprint are as recorded" in capsys.readouterr().out

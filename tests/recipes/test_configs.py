@@ -10,6 +10,7 @@ from hpnets import list_models
 from hpnets.training.build import build
 from recipes.zoo.cells import CONFIGS, Cell, find_cells
 from tests.in_process import run_script
+from tests.published import bundled_first
 from tests.training.runs import ROOT
 
 CELLS = find_cells("*", ROOT / CONFIGS)
@@ -21,7 +22,7 @@ def test_every_model_has_a_config() -> None:
     assert {cell.config.parent.name for cell in CELLS} <= TASKS
 
 
-@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
+@pytest.mark.parametrize("cell", bundled_first(CELLS))
 def test_a_config_builds_what_its_path_says(cell: Cell) -> None:
     options = cell.options(seed=1)
     assert (options.model["name"], options.task["name"]) == (cell.model, cell.config.parent.name)
