@@ -12,7 +12,7 @@ from hpnets.option_sets import Option
 from hpnets.validate import shown
 
 DEFAULTS = {"model": "ccp", "task": "digits"}
-GROUPS = ("model", "task", "optim", "ntk", "trainer", "gan", "adversarial")
+GROUPS = ("model", "task", "optim", "ntk", "curvature", "trainer", "gan", "adversarial")
 
 
 def chosen_names(argv: list[str]) -> dict[str, str | None]:

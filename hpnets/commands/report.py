@@ -56,7 +56,7 @@ def report(folders: list[str], out: Path, title: str = "", atlas: bool = False) 
         title=title,
         index=zoo_index() if single else None,
         defaults=defaults_of(single) if single else {},
-        pictures=test_inputs,
+        pictures=inputs_of,
         atlas=read_atlas(studies, zoo_index()) if atlas else None,
         left_out=left_out,
         version=__version__,
@@ -119,11 +119,12 @@ def defaults_of(run: "RunRecord") -> dict[str, Any]:
     return flat(defaults)
 
 
-def test_inputs(run: "RunRecord", rows: list[int]) -> "np.ndarray[Any, Any] | None":
+def inputs_of(run: "RunRecord", rows: list[int]) -> "np.ndarray[Any, Any] | None":
     """The test inputs (n, C, H, W) of rows of the run's data; None where these are not pictures, or not here."""
     from hpnets.tasks import create_task
 
     options = {k.removeprefix("task."): v for k, v in run.options.items() if k.startswith("task.")}
+    options.pop("download", None)  # a report is made from what is here
     try:
         task = create_task(options.pop("name"), **options)
         task.setup("test")

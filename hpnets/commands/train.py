@@ -99,11 +99,21 @@ def typed_train(model_type: type, task_type: type) -> Callable[..., None]:
                 "resume, list_models and list_tasks are flags; allowed in a config file: the other options"
             )
         names = dataclasses.asdict(model), dataclasses.asdict(task)
-        groups: Any = {"optim": optim, "ntk": ntk, "curvature": curvature, "trainer": trainer, "gan": gan}
-        groups |= {"adversarial": adversarial, "wandb": wandb}
-        start: Any = {"seed": seed, "init_from": init_from, "freeze": freeze, "dynamics": dynamics}
-        parts = {"model": names[0], "task": names[1], **groups, **start, "imports": imports or {}}
-        options = RunOptions(**parts)
+        options = RunOptions(
+            *names,
+            optim,
+            ntk,
+            curvature,
+            trainer,
+            gan,
+            adversarial,
+            wandb,
+            seed,
+            init_from,
+            freeze,
+            dynamics,
+            imports or {},
+        )
         if dry_run:
             return training_run.try_run(options, out)
         training_run.start(options, out, report)

@@ -67,7 +67,6 @@ def try_run(options: RunOptions, out: str | None) -> None:
 
 def run(options: RunOptions, folder: Path, resume: bool, report: bool = False) -> None:
     """Train, draw the curves, print the results, and with `report` write report.html into the folder."""
-    from hpnets.commands.report import report as write_report
     from hpnets.report import draw_curves
     from hpnets.training import Interrupted, NonFiniteError, train
     from hpnets.zoo import features_for
@@ -91,6 +90,8 @@ def run(options: RunOptions, folder: Path, resume: bool, report: bool = False) -
         draw_curves(folder)
         print(describe(summary.results, folder))
     if summary.results and report:
+        from hpnets.commands.report import report as write_report
+
         write_report([str(folder)], folder / "report.html")
 
 

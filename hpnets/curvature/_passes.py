@@ -1,6 +1,6 @@
 """The graphs through which products are made: each is built by one gradient, and kept while products follow."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd.graph import Node
 
 from hpnets.curvature._loss import Loss, NetworkLoss
-from hpnets.ntk import Params
+from hpnets.ntk import Params, graph_nodes
 
 # Operations that have no second derivative somewhere: their graph's nodes, and what people call them.
 KINKS = {
@@ -178,7 +178,7 @@ def kinks(*values: Tensor) -> tuple[str, ...]:
     Raises ValueError for a batch norm in train mode, of whose module a loss that is any function shows nothing else,
     and for a reentrant checkpoint, which hides its parameters.
     """
-    nodes = list(_nodes(values))
+    nodes = list(graph_nodes(values))
     if any(node.name() == "CheckpointFunctionBackward" for node in nodes):
         raise ValueError("the loss has a reentrant checkpoint; allowed: checkpoint(..., use_reentrant=False)")
     if any(map(_couples_samples, nodes)):
@@ -192,15 +192,3 @@ def _couples_samples(node: Node) -> bool:
     if "BatchNorm" not in node.name() or not getattr(node, "_saved_training", False):
         return False
     return len(node._saved_input) > 1  # type: ignore[attr-defined]
-
-
-def _nodes(values: Sequence[Tensor]) -> Iterator[Node]:
-    """The nodes of the graphs."""
-    waiting, seen = [value.grad_fn for value in values], set[Node]()
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        yield node
-        waiting += [after for after, _ in node.next_functions]

@@ -16,6 +16,7 @@ from hpnets.ntk._operator import NTKOperator
 from hpnets.ntk._output_selection import Outputs, trace_kernel
 from hpnets.ntk._plan import ParameterPlan, Plan, StalePlanError
 from hpnets.ntk._planning import plan
+from hpnets.ntk._reach import graph_nodes
 from hpnets.ntk._rules import GainRule, OuterRule, Rule, register_rule
 from hpnets.ntk._singular_values import SingularValues, singular_values
 from hpnets.ntk._sketch import Sketch, sketch
@@ -45,6 +46,7 @@ __all__ = [
     "eager",
     "estimated_statistics",
     "fingerprint",
+    "graph_nodes",
     "lambda_min",
     "lambda_min_blocks",
     "linearize",

@@ -1,6 +1,6 @@
 """Parameters that an output depends on but net.parameters() does not show: the kernel would miss their share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from torch import Tensor, nn
 from torch.autograd.graph import Node
@@ -15,7 +15,7 @@ def check_reach(net: nn.Module, y: Tensor) -> None:
     a reentrant checkpoint are not in the graph, so that torch.autograd.grad takes them for unused.
     """
     known = {id(p) for p in net.parameters()}
-    for node in _nodes(y):
+    for node in graph_nodes([y]):
         if node.name() == "CheckpointFunctionBackward":
             raise RefusalError(
                 "net has a reentrant checkpoint, which torch.autograd.grad does not reach into; allowed: "
@@ -29,9 +29,9 @@ def check_reach(net: nn.Module, y: Tensor) -> None:
             )
 
 
-def _nodes(y: Tensor) -> Iterator[Node]:
-    """The nodes of y's graph."""
-    waiting, seen = [y.grad_fn], set[Node]()
+def graph_nodes(values: Sequence[Tensor]) -> Iterator[Node]:
+    """The nodes of the graphs that the values were computed by, each once."""
+    waiting, seen = [value.grad_fn for value in values], set[Node]()
     while waiting:
         node = waiting.pop()
         if node is None or node in seen:

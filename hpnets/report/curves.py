@@ -1,13 +1,12 @@
 """curves.svg, one picture of a run over time."""
 
-import csv
 import math
 from pathlib import Path
 from typing import Any
 
 from hpnets.atomic_files import read_tensors, write_whole
+from hpnets.report.run_record import Rows, read_rows
 
-Rows = list[dict[str, float]]
 METRICS = {"accuracy": "accuracy", "mse": "mse", "psnr": "PSNR in dB", "frechet": "Frechet distance"}
 
 SHARPNESS = [f"curvature/{name}" for name in ("sharpness", "sharpness_raw", "directional_sharpness", "threshold")]
@@ -46,8 +45,7 @@ def read_metrics(path: Path) -> Rows:
     """The rows of metrics.csv, each with the values that it has; raises ValueError if the file is missing."""
     if not path.is_file():
         raise ValueError(f"no such file: {path.absolute()}")
-    with path.open(newline="") as file:
-        return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+    return read_rows(path)
 
 
 def _keys(rows: Rows) -> set[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpnets.report.run_record import RunRecord, as_text
-from hpnets.statistics import mean, standard_error
+from hpnets.statistics import deviation, half_width, mean
 
 OWN = ("seed", "wandb.", "trainer.devices", "trainer.num_nodes", "trainer.accelerator", "trainer.strategy")
 PRODUCT, TWIN = "model.product", "sum"
@@ -54,10 +54,8 @@ class TwinDifference:
     @property
     def half_width(self) -> float | None:
         """Half the width of the 95% interval, or None of a single seed."""
-        from scipy.stats import t
-
         n = len(self.differences)
-        return float(t.ppf(0.975, n - 1)) * standard_error(self.differences) if n > 1 else None
+        return half_width(deviation(self.differences), n) if n > 1 else None
 
 
 def compared(run: RunRecord) -> dict[str, Any]:
