@@ -15,7 +15,8 @@ ABOUT = """# What a Hadamard product changes
 
 Each cell is the mean of the paired differences, a network with the product less its additive twin (the same network
 with a sum in the product's place), one for each seed or draw, with Student's 95% interval; it links to the study whose
-claim is behind it, or to the zoo. Effects whose interval holds 0 are in parentheses. An empty cell was not measured.
+claim is behind it, or to the zoo. Effects whose interval holds 0 are in parentheses. An empty cell was not measured, or
+with `--quick` alone.
 `python -m recipes.docs.atlas` writes this page from the studies' `results.json`, `checkpoints/index.json` and
 `docs/results/zoo/robust.json`; `hpnets report --atlas` shows the same beside the studies.
 

@@ -70,6 +70,7 @@ def test_what_was_not_measured_is_empty(tmp_path: Path) -> None:
         "of another version": {**page, "claims": []},
         "without cells": {**page, "cells": []},
         "of other sizes": {**page, "cells": [c for c in page["cells"] if c["options"].get("network") != "pnn-sum"]},
+        "of small sizes": {**page, "command": f"{page['command']} --quick"},
         "no study": {"name": "curves"},
     }.items():
         (tmp_path / "results.json").write_text(json.dumps(changed))
