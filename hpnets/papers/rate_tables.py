@@ -1,5 +1,7 @@
 """At which rates the networks of `rated_networks` are trained, and which were the best in a first run."""
 
+from hpnets.papers.rated_networks import COPIED
+
 Way = tuple[str, str]
 # Octaves between neighbouring rates.
 STEP = 0.5
@@ -27,6 +29,6 @@ BEST: dict[Way, dict[str, float]] = {
 
 
 def powers_of(network: str, way: Way) -> list[float]:
-    """log2 of the rates that a network and its twin are trained at."""
-    low, high = GRIDS[way][network.removesuffix("-sum")]
+    """log2 of the rates that a network and its twin, or its copies, are trained at."""
+    low, high = GRIDS[way][network.removesuffix("-sum").removesuffix(COPIED)]
     return [low + STEP * i for i in range(round((high - low) / STEP) + 1)]

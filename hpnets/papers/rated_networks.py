@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import nn
 
 from hpnets.models import create_model
@@ -9,6 +10,7 @@ from hpnets.models import create_model
 BASE, BASE_CHANNELS, DEEP_WIDTH = 32, 8, 64
 SKIP: dict[str, Any] = {"scale_inputs": True}
 DEEP = ("resmlp", "deep", "deepskip")
+COPIED = "-copied"
 
 
 def rated(name: str, kind: str, size: int, inputs: tuple[int, ...], outputs: int) -> nn.Module:
@@ -16,8 +18,11 @@ def rated(name: str, kind: str, size: int, inputs: tuple[int, ...], outputs: int
 
     mlp: two hidden ReLU layers. linear: one hidden layer without activation. ccp-N: no activation. skip-N: pnn_skip,
     ReLU. pinet: two blocks, GroupNorm. deep, deepskip: ccp, pnn_skip of degree size + 1. resmlp-k: blocks of k layers.
-    -sum: the additive twin. Base width 32, of pinet 8; deep ones are 64 wide. mlp, linear and resmlp-k have no biases.
+    -sum: the additive twin. -copied: units that are copies of those of a network of the base width. Base width 32, of
+    pinet 8; deep ones are 64 wide. mlp, linear and resmlp-k have no biases.
     """
+    if name.endswith(COPIED):
+        return copied(*(rated(name.removesuffix(COPIED), kind, width, inputs, outputs) for width in (BASE, size)))
     family, *rest = name.removesuffix("-sum").split("-")
     made: dict[str, Any] = {"input_shape": inputs, "output_dim": outputs, "parametrisation": kind}
     wide: dict[str, Any] = {"width": size, **based(kind, BASE)}
@@ -37,6 +42,21 @@ def rated(name: str, kind: str, size: int, inputs: tuple[int, ...], outputs: int
         return create_model("pinet", **product, **made, **options)
     own = SKIP if family == "skip" else {}
     return create_model({"skip": "pnn_skip"}.get(family, family), degree=int(rest[0]), **own, **product, **made, **wide)
+
+
+@torch.no_grad()
+def copied(narrow: nn.Module, wide: nn.Module) -> nn.Module:
+    """The wide network, each unit of the narrow one in it as often as the widths' ratio.
+
+    Where no layer multiplies units by units (pnn_skip) the two are the same function under mup, and stay so in
+    training: the read-out takes means over the units, and rates grow as the width.
+    """
+    for p, own in zip(wide.parameters(), narrow.parameters(), strict=True):
+        unit = own.data
+        for dim, (size, of) in enumerate(zip(p.shape, own.shape, strict=True)):
+            unit = unit.repeat_interleave(size // of, dim)
+        p.copy_(unit)
+    return wide
 
 
 def based(kind: str, width: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hpnets.papers.rated_networks import COPIED
 from hpnets.papers.transfer_measures import gaps_of_shares, has, rates, span, spread
 from hpnets.statistics import mean
 from hpnets.study import Results
@@ -10,6 +11,7 @@ from hpnets.study import Results
 Quantities = dict[str, Any]
 SCALED = {"a = 0": "mup", "a = 1/2": "depth_mup", "a = 1": "completep"}
 RANGE, PART = "range of the best rates", "residual share, product less twin"
+COPIES = "range where the units are copies"
 FALL, HALF, ONE = (f"range, {a}" for a in SCALED)
 TWIN, TWIN_ONE = "range of the twin, a = 1/2", "range of the twin, a = 1"
 
@@ -43,6 +45,12 @@ def degrees(results: Results) -> Quantities:
     ways |= {TWIN: ("deep-sum", "a = 1/2"), TWIN_ONE: ("deep-sum", "a = 1")}
     full = {key: (name, SCALED[a], "sgd") for key, (name, a) in ways.items()}
     return {**{key: span(results, way) for key, way in full.items()}, **rates(results, *full.values())}
+
+
+def copies(results: Results, name: str) -> Quantities:
+    """The ranges over the width of a network of copied units and of the one whose units are drawn, and their rates."""
+    way, drawn = ((n, "mup", "sgd") for n in (name, name.removesuffix(COPIED)))
+    return {COPIES: span(results, way), RANGE: span(results, drawn), **rates(results, way, drawn)}
 
 
 def spreads(results: Results, networks: Sequence[str]) -> dict[str, float]:
