@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from hpnets.options import OptimOptions
-from hpnets.papers import transfer_measures as measures
-from hpnets.papers.rate_grids import train_at_rates
-from hpnets.papers.rate_tables import STEP, powers_of
-from hpnets.papers.rated_networks import BASE, rated
-from hpnets.papers.sharpness_tracks import half_error, lanczos_error, track
+from hpnets.papers.parts import transfer_measures as measures
+from hpnets.papers.parts.rate_grids import train_at_rates
+from hpnets.papers.parts.rate_tables import STEP, powers_of
+from hpnets.papers.parts.rated_networks import BASE, rated
+from hpnets.papers.parts.sharpness_tracks import half_error, lanczos_error, track
 from hpnets.study import Results
 from hpnets.study.results import Result
 

@@ -8,13 +8,13 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from hpnets.options import OptimOptions
-from hpnets.papers.data import task_parts
 from hpnets.papers.lr_transfer.sizes import EIGHTH, LINEAR, Sizes
-from hpnets.papers.rate_grids import train_at_rates
-from hpnets.papers.rate_tables import BEST, powers_of
-from hpnets.papers.rated_networks import rated
-from hpnets.papers.seeds import seed_for
-from hpnets.papers.sharpness_tracks import half_error, lanczos_error, track
+from hpnets.papers.parts.data import task_parts
+from hpnets.papers.parts.rate_grids import train_at_rates
+from hpnets.papers.parts.rate_tables import BEST, powers_of
+from hpnets.papers.parts.rated_networks import rated
+from hpnets.papers.parts.seeds import seed_for
+from hpnets.papers.parts.sharpness_tracks import half_error, lanczos_error, track
 from hpnets.study import Cell, grid
 
 Measured = dict[str, Any]

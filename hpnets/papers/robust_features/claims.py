@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from hpnets.papers.equal_accuracy import at_best_rate, at_equal_accuracy
-from hpnets.papers.feature_tables import group_means
+from hpnets.papers.parts.equal_accuracy import at_best_rate, at_equal_accuracy
+from hpnets.papers.parts.feature_tables import group_means
 from hpnets.papers.robust_features.cells import agreement, by_kernels, machine, moved, trained
 from hpnets.papers.robust_features.sizes import Sizes, twin_of
 from hpnets.statistics import mean
