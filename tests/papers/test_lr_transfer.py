@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from hpnets.options import OptimOptions
-from hpnets.papers.parts import transfer_measures as measures
+from hpnets.papers.parts import rate_measures as measures
 from hpnets.papers.parts.rate_grids import train_at_rates
 from hpnets.papers.parts.rate_tables import STEP, powers_of
 from hpnets.papers.parts.rated_networks import BASE, rated

@@ -5,16 +5,7 @@ from typing import Any
 
 from hpnets.papers.lr_transfer.sizes import PRODUCTS, Sizes
 from hpnets.papers.parts import transfer_statistics as q
-from hpnets.papers.parts.transfer_measures import (
-    growth,
-    late,
-    means_by_setting,
-    rates,
-    residual_slope,
-    rise,
-    span,
-    spread,
-)
+from hpnets.papers.parts.rate_measures import growth, late, means_by_setting, rates, residual_slope, rise, span, spread
 from hpnets.statistics import mean
 from hpnets.study import Above, Below, Between, Claim, Paired, Results
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from hpnets.papers.lr_transfer.cells import best_rate, tracked
 from hpnets.papers.lr_transfer.sizes import Sizes
-from hpnets.papers.parts.transfer_measures import best, has
+from hpnets.papers.parts.rate_measures import best, has
 from hpnets.papers.parts.transfer_statistics import SCALED
 from hpnets.papers.parts.transfer_tables import rate_rows, sharp_rows
 from hpnets.statistics import mean

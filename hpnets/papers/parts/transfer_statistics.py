@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hpnets.papers.parts.rate_measures import gaps_of_shares, has, rates, span, spread
 from hpnets.papers.parts.rated_networks import COPIED
-from hpnets.papers.parts.transfer_measures import gaps_of_shares, has, rates, span, spread
 from hpnets.statistics import mean
 from hpnets.study import Results
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from hpnets.papers.parts.transfer_measures import Way, best, late_of, spread
+from hpnets.papers.parts.rate_measures import Way, best, late_of, spread
 from hpnets.statistics import mean
 from hpnets.statistics import spread as seeds_spread
 from hpnets.study import Results
