@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 # A loss that draws is called so often: few draws may be the same, as those of one mask for a whole batch.
 DRAWS = 20
-# The gradient, the product, and the vector that it is added to.
-VECTORS = 3
+# The product by parameter, and the vector that it is written to.
+VECTORS = 2
 MakePass = Callable[[Any, Params, Sequence[str], Any], Pass]
 
 
@@ -87,8 +87,7 @@ class CurvatureOperator:
         if v.ndim != 2 or v.shape[0] != self.shape[0]:
             raise ValueError(f"V has shape {tuple(v.shape)}; allowed: ({self.shape[0]}, k)")
         v = v.detach().to(self.device, self.dtype)
-
-        return self._mean([partial(_product, v=self._split(self._scaled(column))) for column in v.T])
+        return self._mean([partial(self._product, v=column) for column in v.T])
 
     def gradient(self) -> Tensor:
         """D^1/2 g (P,), g the gradient of the loss: the direction of steepest descent in the coordinates of A."""
@@ -110,16 +109,24 @@ class CurvatureOperator:
 
     def _mean(self, vectors: list[Callable[[Pass], list[Tensor]]]) -> Tensor:
         """D^1/2 times the weighted sum over the parts, and over the ranks, of each vector: (P, k)."""
-        total = torch.zeros(len(vectors), self.shape[0], dtype=self.dtype, device=self.device)
+        total: Tensor | None = None
         with undisturbed(self._net, self.device), torch.enable_grad():
             for part in self._parts:
                 made = self._pass(part.batch)
-                for row, vector in zip(total, vectors, strict=True):
-                    for sum_, term in zip(self._split(row), vector(made), strict=True):
+                for i, vector in enumerate(vectors):
+                    terms = vector(made)
+                    # Only now, so that the sum takes no memory while the first product is made, which needs most.
+                    total = self._zeros(len(vectors)) if total is None else total
+                    for sum_, term in zip(self._split(total[i]), terms, strict=True):
                         sum_.add_(term.detach(), alpha=part.weight)
+                    del terms
+        total = self._zeros(0) if total is None else total
         if self._group is not None:
             dist.all_reduce(total, group=self._group)
         return (total if self._root is None else total.mul_(self._root)).T
+
+    def _zeros(self, k: int) -> Tensor:
+        return torch.zeros(k, self.shape[0], dtype=self.dtype, device=self.device)
 
     def _pass(self, batch: Any) -> Pass:
         """The graph of a batch; that of a single batch is kept until a parameter is written to."""
@@ -151,12 +158,8 @@ class CurvatureOperator:
         shapes = [self._given[name].shape for name in self.names]
         return [t.view(shape) for t, shape in zip(v.split([s.numel() for s in shapes]), shapes, strict=True)]
 
-    def _scaled(self, v: Tensor) -> Tensor:
-        return v if self._root is None else self._root * v
-
-
-def _product(made: Pass, v: list[Tensor]) -> list[Tensor]:
-    return made.product(v)
+    def _product(self, made: Pass, v: Tensor) -> list[Tensor]:
+        return made.product(self._split(v if self._root is None else self._root * v))
 
 
 def _gradient(made: Pass) -> list[Tensor]:

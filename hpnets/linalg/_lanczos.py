@@ -12,12 +12,13 @@ from hpnets.linalg._operators import SymmetricOperator, finite_product
 # At infinite width K_full = K x I_O has every eigenvalue O times, and a single-vector iteration finds each only once.
 # A block of ten covers the usual ten classes, and ten products together cost less than ten one by one.
 BLOCK = 10
-# The basis is cut back at eight blocks more than the wanted pairs fill, or at three times these if that is more.
+# A basis is full at eight blocks more than the wanted pairs fill, or at three times these if that is more.
 BASIS_BLOCKS = 8
-# With small blocks the basis is cut back at this many vectors at the earliest: 2 * 32 doubles a row of K.
+# With small blocks it is full at this many vectors at the earliest: for each row of K 32 doubles, and 32 products.
 BASIS_VECTORS = 32
-# The best of a full basis that are kept: with fewer, eigenvalues close to each other take up to twice the products.
-KEPT = 1 / 3
+# A cut keeps one block more than the wanted pairs fill, or a third of the basis if that is more: with less, eigenvalues
+# close to each other take up to twice the products.
+KEPT = 3
 # To confirm convergence the basis grows by this many blocks from a random one, which finds what the start missed.
 CONFIRM_BLOCKS = 4
 
@@ -53,8 +54,10 @@ def lanczos(
     """
     rows = operator.shape[0]
     block = min(block, rows)
+    # Whole blocks, so that a full basis cuts none in two: the next would be as narrow as what is left of it.
     wanted = -(-k // block)
-    size = min(rows, max(block * max(wanted + BASIS_BLOCKS, 3 * wanted), BASIS_VECTORS))
+    blocks = max(wanted + BASIS_BLOCKS, 3 * wanted, -(-BASIS_VECTORS // block))
+    kept, size = block * max(wanted + 1, blocks // KEPT), min(rows, block * blocks)
     basis = Basis(rows, size, operator.device, torch.Generator().manual_seed(seed))
     start, before = basis.random(block), None
     for restart in range(max_restarts + 1):
@@ -66,7 +69,7 @@ def lanczos(
         before = pairs.values[:k] if pairs.converged else None
         # The next block is orthogonal to the whole basis, before the cut: else it would bring back what is cut.
         start = basis.random(block) if pairs.converged else following
-        basis.cut(pairs.s[:, : max(block * (wanted + 1), int(KEPT * size))])
+        basis.cut(pairs.s[:, :kept])
     certain = certain or basis.columns == rows
     vectors = basis.q @ pairs.s[:, :k]
     return Ritz(pairs.values[:k], vectors, pairs.residuals, pairs.converged and certain, basis.products)
@@ -74,7 +77,7 @@ def lanczos(
 
 @dataclass(frozen=True)
 class _Pairs:
-    """All Ritz values (m,) and their coefficient vectors (m, m); the residuals of the k largest, and if all are small."""
+    """All Ritz values (m,) and coefficient vectors (m, m); the residuals of the k largest, and whether all are small."""
 
     values: Tensor
     s: Tensor
