@@ -46,7 +46,7 @@ def lanczos(
     This differs from the textbook iteration in two ways. K Q is kept beside Q, in the products' dtype, so that the
     residuals come from the products themselves, not from the three-term recurrence, and show the rounding of float32
     products; the recurrence only says when to compute them. Once converged, the iteration is repeated with a random
-    block in place of the next Krylov block until that changes nothing: otherwise an eigenvalue that the start happened
+    block in place of the next Krylov block, until that changes nothing: otherwise an eigenvalue that the start happened
     to miss, such as one repeated more than `block` times, would silently be absent. A block of one takes the fewest
     products where no eigenvalue is repeated.
 
@@ -77,7 +77,7 @@ def lanczos(
 
 @dataclass(frozen=True)
 class _Pairs:
-    """All Ritz values (m,) and coefficient vectors (m, m); the residuals of the k largest, and whether all are small."""
+    """Ritz values (m,) and coefficient vectors (m, m); the residuals of the k largest, and whether all are small."""
 
     values: Tensor
     s: Tensor
