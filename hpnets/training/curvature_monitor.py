@@ -16,6 +16,7 @@ from hpnets.curvature import (
     NetworkLoss,
     Sharpness,
     Weights,
+    all_ones,
     directional_sharpness,
     gauss_newton,
     hessian,
@@ -128,7 +129,7 @@ class CurvatureMonitor(Scheduled):
         values = {"sharpness_raw": float(raw.values[0])}
         if optimizer is None or weights is None:
             return values
-        plain = all(not isinstance(weight, Tensor) and weight == 1 for weight in weights.values())
+        plain = all_ones(weights)
         A = self._hessian(loss, batch, None if plain else weights)
         top = raw if plain else self._sharpness(A)
         G = gauss_newton(loss, loss.params, batch, weights=weights, memory=self.memory, group=_all_ranks())
