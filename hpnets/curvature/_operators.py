@@ -1,5 +1,6 @@
 """Curvature as a symmetric linear operator that is never stored, in the protocol of hpnets.linalg."""
 
+import copy
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,7 @@ class CurvatureOperator:
         batches: tuple[Any, ...],
         weights: Weights | None,
         block: str | None,
-        memory: str | float,
+        memory: str | float | None,
         group: "dist.ProcessGroup | None",
         verify: bool = False,
     ) -> None:
@@ -53,17 +54,16 @@ class CurvatureOperator:
         self.names = tuple(params) if block is None else tuple(matching("block", block, params))
         self.dtype, self.device = _check_params(params)
         self._make, self._loss, self._given, self._group = make, loss, params, group
-        leaves = {name: params[name] for name in self.names}
-        rows = sum(p.numel() for p in leaves.values())
+        rows = sum(params[name].numel() for name in self.names)
         self.shape = (rows, rows)
-        self._root = None if weights is None else root_of(weights, leaves)
+        self._root = self._root_of(weights)
         self._parts = parts_of_batches(batches, group)
         self._kept: tuple[object, Pass] | None = None
-        budget = parse_bytes(memory)
+        budget = None if memory is None else parse_bytes(memory)
         with undisturbed(self._net, self.device), torch.enable_grad():
             if group is not None or len(batches) > 1:
                 check_mean(lambda batch: loss(params, batch), batches[0])
-            if isinstance(loss, NetworkLoss):
+            if isinstance(loss, NetworkLoss) and budget is not None:
                 vectors = VECTORS * rows * torch.finfo(self.dtype).bits // 8
                 check_fits(self._build, self._parts[0].batch, vectors, budget)
             before = rng_state(self.device)
@@ -75,6 +75,12 @@ class CurvatureOperator:
             if verify and isinstance(loss, NetworkLoss):
                 check_second_derivative(loss, params, self.names, self._parts[0].batch)
         self.kinks = first.kinks
+
+    def weighted(self, weights: Weights | None) -> "CurvatureOperator":
+        """The same M with other weights D, on the same graph, which is not made again."""
+        other = copy.copy(self)
+        other._root = self._root_of(weights)
+        return other
 
     def matvec(self, v: Tensor) -> Tensor:
         """A v (P,) for v (P,), in the operator's dtype."""
@@ -138,6 +144,9 @@ class CurvatureOperator:
             self._kept = now, self._build(batch)
         return self._kept[1]
 
+    def _root_of(self, weights: Weights | None) -> Tensor | None:
+        return None if weights is None else root_of(weights, {name: self._given[name] for name in self.names})
+
     def _build(self, batch: Any) -> Pass:
         values = {
             name: p if p.requires_grad and p.is_leaf else p.detach().clone().requires_grad_(name in self.names)
@@ -172,7 +181,7 @@ def hessian(
     *batches: Any,
     weights: Weights | None = None,
     block: str | None = None,
-    memory: str | float = "1GiB",
+    memory: str | float | None = "1GiB",
     group: "dist.ProcessGroup | None" = None,
     verify: bool = True,
 ) -> CurvatureOperator:
@@ -184,7 +193,8 @@ def hessian(
         batches: one batch, or several, over whose samples the loss is a mean.
         weights: D by parameter, a number or a tensor of the parameter's shape, as `rate_weights` gives them.
         block: a shell pattern of parameters or modules, such as "layers.0" or "*.bias": the block H_bb of those alone.
-        memory: the bytes that a product over one batch may take, of a `network_loss` (others are not foreseen).
+        memory: the bytes that a product over one batch may take, of a `network_loss` (others are not foreseen); None
+            foresees nothing, where it has been done before.
         group: a torch.distributed group: rank r works on the rows r::world of each batch, and every rank has the whole
             product. All ranks hold the same parameters, batches and vectors, and call together.
         verify: of a `network_loss`, check the second derivative against differences of the gradient, on four samples,
@@ -206,7 +216,7 @@ def gauss_newton(
     *batches: Any,
     weights: Weights | None = None,
     block: str | None = None,
-    memory: str | float = "1GiB",
+    memory: str | float | None = "1GiB",
     group: "dist.ProcessGroup | None" = None,
 ) -> CurvatureOperator:
     r"""G = J^T H_f J (P, P), J = df/dtheta and H_f the Hessian of the criterion in the outputs f; H = G + R.
@@ -224,7 +234,7 @@ def residual(
     *batches: Any,
     weights: Weights | None = None,
     block: str | None = None,
-    memory: str | float = "1GiB",
+    memory: str | float | None = "1GiB",
     group: "dist.ProcessGroup | None" = None,
     verify: bool = True,
 ) -> CurvatureOperator:

@@ -47,7 +47,7 @@ def rate_weights(params: Params, optimizer: Optimizer) -> dict[str, Tensor | flo
 
 
 def all_ones(weights: Weights) -> bool:
-    """Whether D is the identity, with which D^1/2 H D^1/2 is H; a tensor, which may change at each step, never counts."""
+    """Whether D is the identity, so that D^1/2 H D^1/2 is H; a tensor, which changes at each step, never counts."""
     return all(not isinstance(weight, Tensor) and weight == 1 for weight in weights.values())
 
 

@@ -54,21 +54,24 @@ def lanczos(
     """
     rows = operator.shape[0]
     block = min(block, rows)
-    # Whole blocks, so that a full basis cuts none in two: the next would be as narrow as what is left of it.
     wanted = -(-k // block)
     blocks = max(wanted + BASIS_BLOCKS, 3 * wanted, -(-BASIS_VECTORS // block))
     kept, size = block * max(wanted + 1, blocks // KEPT), min(rows, block * blocks)
     basis = Basis(rows, size, operator.device, torch.Generator().manual_seed(seed))
-    start, before = basis.random(block), None
+    start, before, left = basis.random(block), None, list[Tensor]()
     for restart in range(max_restarts + 1):
         limit = size if before is None else min(size, basis.columns + CONFIRM_BLOCKS * block)
         pairs, following = _grown(basis, operator, start, limit, k, tol, confirm=before is not None)
         certain = pairs.converged and before is not None and _agree(before, pairs.values[:k], tol)
         if certain or basis.columns == rows or restart == max_restarts:
             break
-        before = pairs.values[:k] if pairs.converged else None
         # The next block is orthogonal to the whole basis, before the cut: else it would bring back what is cut.
-        start = basis.random(block) if pairs.converged else following
+        if pairs.converged:
+            before, start = pairs.values[:k], basis.random(block)
+            left.append(following)
+        else:  # where a random block came in between, K leads out of Q along what it replaced, too
+            before, start = None, basis.orthonormal(torch.cat([following, *left], 1))[0] if left else following
+            left.clear()
         basis.cut(pairs.s[:, :kept])
     certain = certain or basis.columns == rows
     vectors = basis.q @ pairs.s[:, :k]
@@ -97,7 +100,9 @@ def _grown(
         following, left = basis.extend(start, finite_product(operator, start))
         values, s = (t.flip(-1) for t in torch.linalg.eigh(basis.t))
         scale = values.abs().max().clamp_min(torch.finfo(torch.float64).tiny)
-        full = basis.columns >= limit
+        # A block is never cut in two, unless that makes the basis complete: K would lead out of Q along the rest.
+        fits = basis.columns + following.shape[1] <= basis.size or basis.size == basis.rows
+        full = basis.columns >= limit or not fits
         # In the Krylov space K Q s leaves Q by what the last block does, which costs nothing to compute.
         seem = not (full or confirm) and len(values) >= k and _below(norms(left @ s[-left.shape[1] :, :k]) / scale, tol)
         if full or seem:

@@ -61,12 +61,14 @@ def measured(
     """
     loss, kernel = network_loss(net, criterion), network_loss(net, half_square)
     params = loss.params
-    raw = sharpness(hessian(loss, params, data, verify=verify), **EFFORT)
+    H = hessian(loss, params, data, verify=verify)
+    raw = sharpness(H, **EFFORT)
     row, weights = {"raw": float(raw.values)}, rate_weights(params, optimizer)
     if weights is None:
         return row
-    made: dict[str, Any] = {"weights": None if all_ones(weights) else weights}
-    top = sharpness(hessian(loss, params, data, verify=False, **made), **EFFORT) if made["weights"] else raw
+    top = raw if all_ones(weights) else sharpness(H.weighted(weights), **EFFORT)
+    # H, which takes most, was found to fit into memory.
+    made: dict[str, Any] = {"weights": weights, "memory": None}
     if split:
         row["residual"] = float(sharpness(residual(loss, params, data, verify=False, **made), **EFFORT).values)
     return row | {
