@@ -100,7 +100,7 @@ def test_only_a_finished_study_is_rendered(paper: Paper, tmp_path: Path) -> None
 
 
 # Studies whose full run has not been made: their pages say --quick, and a full run takes them off this list.
-QUICK = {"adversarial_evolution", "robust_features"}
+QUICK = {"adversarial_evolution"}
 
 
 @pytest.mark.parametrize("folder", sorted((ROOT / "docs" / "results" / "papers").glob("*")), ids=lambda path: path.name)
