@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from hpnets.curvature import gauss_newton, hessian, network_loss, rate_weights, residual, share_of, sharpness
+from hpnets.curvature import all_ones, gauss_newton, hessian, network_loss, rate_weights, residual, share_of, sharpness
 from hpnets.options import OptimOptions
 from hpnets.training.lit import make_optimizer
 
@@ -36,7 +36,9 @@ def track(
             break
         if step in times:
             try:
-                rows.append({"step": step, "loss": loss.item(), **measured(net, criterion, data, optimizer, split)})
+                # Second derivatives are proven once, at the first of the times.
+                values = measured(net, criterion, data, optimizer, split, verify=not rows)
+                rows.append({"step": step, "loss": loss.item(), **values})
             except ValueError:  # products that hold NaN or Inf, of a finite loss
                 break
         loss.backward()
@@ -50,31 +52,30 @@ def measured(
     data: tuple[Tensor, Tensor],
     optimizer: torch.optim.Optimizer,
     split: bool,
+    verify: bool,
 ) -> Row:
     r"""The largest eigenvalues of D^1/2 M D^1/2 for M = H, the kernel J^T J / n and R = H - G (`split`); H's raw one.
 
     D holds the rates' factors, times Adam's preconditioner, which there is none of before a step: then what has it is
     left out. share: v^T G v / lambda of H's top eigenvector, the part that is Gauss-Newton's.
     """
-    loss = network_loss(net, criterion)
+    loss, kernel = network_loss(net, criterion), network_loss(net, half_square)
     params = loss.params
-    raw = {"raw": float(sharpness(hessian(loss, params, data), **EFFORT).values)}
-    weights = rate_weights(params, optimizer)
+    H = hessian(loss, params, data, verify=verify)
+    raw = sharpness(H, **EFFORT)
+    row, weights = {"raw": float(raw.values)}, rate_weights(params, optimizer)
     if weights is None:
-        return raw
-    made: dict[str, Any] = {"weights": weights}
-    whole, part = hessian(loss, params, data, **made), gauss_newton(loss, params, data, **made)
-    top, kernel = sharpness(whole, **EFFORT), network_loss(net, half_square)
-    rest = {"residual": float(sharpness(residual(loss, params, data, **made), **EFFORT).values)} if split else {}
-    return (
-        raw
-        | rest
-        | {
-            "hessian": float(top.values),
-            "share": float(share_of(part, top)),
-            "kernel": float(sharpness(gauss_newton(kernel, params, data, **made), **EFFORT).values),
-        }
-    )
+        return row
+    top = raw if all_ones(weights) else sharpness(H.weighted(weights), **EFFORT)
+    # H, which takes most, was found to fit into memory.
+    made: dict[str, Any] = {"weights": weights, "memory": None}
+    if split:
+        row["residual"] = float(sharpness(residual(loss, params, data, verify=False, **made), **EFFORT).values)
+    return row | {
+        "hessian": float(top.values),
+        "share": float(share_of(gauss_newton(loss, params, data, **made), top)),
+        "kernel": float(sharpness(gauss_newton(kernel, params, data, **made), **EFFORT).values),
+    }
 
 
 def half_square(f: Tensor, y: Tensor) -> Tensor:
