@@ -7,7 +7,6 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
@@ -29,6 +28,7 @@ from hpnets.training.batch_statistics import BatchStatistics, Source
 from hpnets.training.errors import NonFiniteError
 from hpnets.training.log import log_now
 from hpnets.training.measured_network import FindNetwork, find_network
+from hpnets.training.ranks import all_ranks
 from hpnets.training.schedule import Every, Scheduled
 from hpnets.validate import at_least, require_shape
 
@@ -125,7 +125,7 @@ class CurvatureMonitor(Scheduled):
         loss, batch = self._loss_and_batch(net)
         weights = None if optimizer is None else rate_weights(loss.params, optimizer)
         # The batch fits into memory, and its second derivatives are proven, since the start of the fit.
-        known: dict[str, Any] = {"memory": None, "group": _all_ranks()}
+        known: dict[str, Any] = {"memory": None, "group": all_ranks()}
         H = hessian(loss, loss.params, batch, verify=False, **known)
         raw = self._sharpness(H)
         values = {"sharpness_raw": float(raw.values[0])}
@@ -182,7 +182,3 @@ def known_optimizer(trainer: pl.Trainer, net: nn.Module) -> Optimizer | None:
         if isinstance(optimizer, SGD | Adam | AdamW) and own <= trains:
             return optimizer
     return None
-
-
-def _all_ranks() -> dist.ProcessGroup | None:
-    return dist.group.WORLD if dist.is_available() and dist.is_initialized() else None

@@ -21,6 +21,7 @@ from hpnets.training.batch_statistics import BatchStatistics, Source
 from hpnets.training.errors import NonFiniteError
 from hpnets.training.log import log_now, log_spectrum
 from hpnets.training.measured_network import FindNetwork, find_network
+from hpnets.training.ranks import all_ranks
 from hpnets.training.schedule import Every, Scheduled
 from hpnets.training.track import KernelTrack
 from hpnets.validate import require_shape
@@ -144,7 +145,7 @@ class NTKMonitor(Scheduled):
         x = self.x.to(next(net.parameters()))
         if self.attacked is not None:
             x = self.attacked(net, x)
-            if _all_ranks() is not None:
+            if all_ranks() is not None:
                 dist.broadcast(x, 0)
         return x
 
@@ -179,7 +180,7 @@ class NTKMonitor(Scheduled):
     def _kernels(self, net: nn.Module, x: Tensor, step: int) -> dict[str | None, Tensor]:
         """The whole kernel, None, and that of each block, from the same passes where a plan can be split."""
         try:
-            split = self._split(net, x) if self.blocks and _all_ranks() is None else None
+            split = self._split(net, x) if self.blocks and all_ranks() is None else None
             if split is not None:
                 return dict([(None, split[0]), *split[1].items()])
             return {block: self._ntk(net, x, block) for block in (None, *self.blocks)}
@@ -207,8 +208,8 @@ class NTKMonitor(Scheduled):
         """The kernel; on one process all measurements follow one plan, made anew after a StalePlanError."""
         options = {"outputs": self.outputs, "algorithm": self.algorithm}
         params: Any = _parameters(net, block)
-        if _all_ranks() is not None:
-            return ntk(net, x, **options, params=params, group=_all_ranks())
+        if all_ranks() is not None:
+            return ntk(net, x, **options, params=params, group=all_ranks())
         if block not in self.plans:
             self.plans[block] = plan(net, x, **options, params=params)
         try:
@@ -238,7 +239,3 @@ def _rank_bound(net: nn.Module, x: Tensor, outputs: Any, block: dict[str, nn.Par
         return parameters
     with torch.no_grad():
         return parameters * net(x).shape[1]
-
-
-def _all_ranks() -> dist.ProcessGroup | None:
-    return dist.group.WORLD if dist.is_available() and dist.is_initialized() else None
