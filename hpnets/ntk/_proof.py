@@ -11,6 +11,7 @@ from hpnets.ntk._functional import Params, own_parameters, plain_call
 from hpnets.ntk._independence import check_same_outputs, regrouped, working_dtype
 from hpnets.ntk._layer import Layer
 from hpnets.ntk._output_selection import OutputSelection
+from hpnets.ntk._reach import check_reach
 from hpnets.ntk._rules.base import OuterRule, fold_channels, fold_positions
 from hpnets.ntk._tape import Tape, record
 from hpnets.ntk._terms.base import State, Term
@@ -100,7 +101,7 @@ class Prover:
         for rows, others in regrouped(len(x), x.device, most):
             seeds = u[rows] @ self.selection.cotangents.T
             seeds[:others] = 0
-            gradients, outputs = plain_gradients(self.net, self.params, x[rows], seeds)
+            gradients, outputs = plain_gradients(self.net, self.params, x[rows], seeds, reach=y is None)
             y = outputs.new_empty(len(x), outputs.shape[1]) if y is None else y
             y[rows[others:]] = outputs[others:]
             for name, g in gradients.items():
@@ -173,11 +174,16 @@ def _check_finite(gradients: dict[str, Tensor | None]) -> None:
 
 
 def plain_gradients(
-    net: nn.Module, params: Params, x: Tensor, seeds: Tensor
+    net: nn.Module, params: Params, x: Tensor, seeds: Tensor, reach: bool = False
 ) -> tuple[dict[str, Tensor | None], Tensor]:
-    """The gradient of sum(seeds * net(x)) by plain autograd, by parameter (None if unused); and net(x), detached."""
+    """The gradient of sum(seeds * net(x)) by plain autograd, by parameter (None if unused); and net(x), detached.
+
+    reach: whether parameters that cannot be differentiated are looked for, which raises RefusalError.
+    """
     with own_parameters(net, params) as own, torch.enable_grad():
         y = plain_call(net, x)
+        if reach:
+            check_reach(net, y)
         if not y.requires_grad:
             return dict.fromkeys(own), y
         grads = torch.autograd.grad(y, list(own.values()), seeds, allow_unused=True)
