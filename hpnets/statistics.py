@@ -29,9 +29,15 @@ def root_mean_square(values: Iterable[float]) -> float:
     return statistics.fmean(v * v for v in values) ** 0.5
 
 
+def number(value: float, form: str) -> str:
+    """The value in a format, but 10 in place of 1e+01 where it is below 100,000."""
+    text = f"{value:{form}}"
+    return f"{float(text):.0f}" if "e+" in text and abs(value) < 1e5 else text
+
+
 def plus_minus(middle: float, width: float, form: str = ".3g", width_form: str = ".1g") -> str:
     """ "middle +- width", each in its own number format."""
-    return f"{middle:{form}} +- {width:{width_form}}"
+    return f"{number(middle, form)} +- {number(width, width_form)}"
 
 
 def spread(values: Sequence[float], form: str = ".3g", width_form: str = ".1g") -> str:
@@ -83,7 +89,8 @@ def mean_std(values: Sequence[float | None]) -> dict[str, float] | None:
 
 def middle(values: Sequence[float], form: str = ".2g") -> str:
     """ "median (least - greatest)", for values that a mean and a standard deviation would not describe."""
-    return f"{median(values):{form}} ({min(values):{form}} - {max(values):{form}})"
+    least, greatest = (number(end(values), form) for end in (min, max))
+    return f"{number(median(values), form)} ({least} - {greatest})"
 
 
 def log_slope(x: Iterable[float], y: Iterable[float]) -> float:

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from hpnets.papers import list_papers
 from tests.imports import ROOT, cycles, graph, imports
 
 ALLOWED = {
@@ -60,6 +61,13 @@ def test_imports_point_one_way(path: Path) -> None:
     for name in ours(path):
         assert part in ANYTHING or name.split(".")[1] in ALLOWED[part] | {part}, f"{path} imports {name}"
     assert not {name for name in imports(path) if name.split(".")[0] in ("recipes", "tests")}, path
+
+
+def test_parts_of_papers_know_no_paper() -> None:
+    papers = {path.parent.name for path in (ROOT / "hpnets/papers").glob("*/sizes.py")}
+    assert papers == set(list_papers())
+    for path in (ROOT / "hpnets/papers/parts").glob("*.py"):
+        assert not {name for name in ours(path) if name.split(".")[1:2] == ["papers"] and name.split(".")[2] in papers}
 
 
 PACKAGES = sorted(path.parent for path in (ROOT / "hpnets").rglob("__init__.py"))

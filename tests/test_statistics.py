@@ -25,6 +25,7 @@ def test_spread_averages_what_is_finite_and_counts_the_rest() -> None:
     assert spread([1.0, math.inf, 3.0]) == "2 +- 1 (1 of 3 diverged)"
     assert spread([math.nan] * 3) == "diverged"
     assert spread([1.0, 2.0], "+.2f", ".2f") == "+1.50 +- 0.71"
+    assert (plus_minus(31.3, 12.0), plus_minus(2e6, 2e5)) == ("31.3 +- 10", "2e+06 +- 2e+05")
     assert spread([2.0]) == plus_minus(2.0, 0.0) == "2 +- 0"
 
 
@@ -40,7 +41,7 @@ def test_a_number_that_a_run_lacks_has_no_spread() -> None:
 
 
 def test_the_middle_is_shown_with_its_range() -> None:
-    assert middle([1.0, 100.0, 3.0]) == "3 (1 - 1e+02)"
+    assert middle([1.0, 100.0, 3.0]) == "3 (1 - 100)"
     assert middle([1.0, 2000.0], ",.4g") == "1,000 (1 - 2,000)"
 
 

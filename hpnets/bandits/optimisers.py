@@ -89,6 +89,7 @@ class GPUCB(AskAndTell):
     beta: a number, or None for `confidence_width`, beta_t = bound + s sqrt(2 (gamma + 1 + log(1 / delta))), with the
     information gain gamma of the observations: the paper's beta_t, which scales the draws of Thompson sampling in its
     theorems too. Values within a batch are taken to be their means, so the mean stays and the deviation falls.
+    Raises ValueError for beta None with noise 0, where gamma is infinite.
 
     Source: Chowdhury and Gopalan 2017 (arXiv 1704.00445), theorem 2; Desautels et al. 2014 for batches.
     """
@@ -107,6 +108,10 @@ class GPUCB(AskAndTell):
         super().__init__(noise, seed, repeats)
         self.kernel, self.bound, self.delta = kernel, positive("bound", bound), positive("delta", delta)
         self.beta = None if beta is None else finite("beta", beta, minimum=0)
+        if beta is None and noise == 0:
+            raise ValueError(
+                "beta is None with noise 0, which leaves beta_t undefined; allowed: a number, or noise > 0"
+            )
 
     def scores(self, candidates: Tensor, batch: int) -> Tensor:
         """The bound at each candidate, once for each point of the batch."""

@@ -3,7 +3,7 @@
 from hpnets.curvature._loss import Loss, NetworkLoss, network_loss
 from hpnets.curvature._operators import CurvatureOperator, directional_sharpness, gauss_newton, hessian, residual
 from hpnets.curvature._sharpness import Sharpness, share_of, sharpness
-from hpnets.curvature._weights import Weights, learning_rate, rate_weights, stability_threshold
+from hpnets.curvature._weights import Weights, all_ones, learning_rate, rate_weights, stability_threshold
 from hpnets.linalg import Density, Trace, density, trace
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Sharpness",
     "Trace",
     "Weights",
+    "all_ones",
     "density",
     "directional_sharpness",
     "gauss_newton",

@@ -1,5 +1,6 @@
 """Curvature as a symmetric linear operator that is never stored, in the protocol of hpnets.linalg."""
 
+import copy
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 # A loss that draws is called so often: few draws may be the same, as those of one mask for a whole batch.
 DRAWS = 20
-# The gradient, the product, and the vector that it is added to.
-VECTORS = 3
+# The product by parameter, and the vector that it is written to.
+VECTORS = 2
 MakePass = Callable[[Any, Params, Sequence[str], Any], Pass]
 
 
@@ -44,7 +45,7 @@ class CurvatureOperator:
         batches: tuple[Any, ...],
         weights: Weights | None,
         block: str | None,
-        memory: str | float,
+        memory: str | float | None,
         group: "dist.ProcessGroup | None",
         verify: bool = False,
     ) -> None:
@@ -53,17 +54,16 @@ class CurvatureOperator:
         self.names = tuple(params) if block is None else tuple(matching("block", block, params))
         self.dtype, self.device = _check_params(params)
         self._make, self._loss, self._given, self._group = make, loss, params, group
-        leaves = {name: params[name] for name in self.names}
-        rows = sum(p.numel() for p in leaves.values())
+        rows = sum(params[name].numel() for name in self.names)
         self.shape = (rows, rows)
-        self._root = None if weights is None else root_of(weights, leaves)
+        self._root = self._root_of(weights)
         self._parts = parts_of_batches(batches, group)
         self._kept: tuple[object, Pass] | None = None
-        budget = parse_bytes(memory)
+        budget = None if memory is None else parse_bytes(memory)
         with undisturbed(self._net, self.device), torch.enable_grad():
             if group is not None or len(batches) > 1:
                 check_mean(lambda batch: loss(params, batch), batches[0])
-            if isinstance(loss, NetworkLoss):
+            if isinstance(loss, NetworkLoss) and budget is not None:
                 vectors = VECTORS * rows * torch.finfo(self.dtype).bits // 8
                 check_fits(self._build, self._parts[0].batch, vectors, budget)
             before = rng_state(self.device)
@@ -76,6 +76,12 @@ class CurvatureOperator:
                 check_second_derivative(loss, params, self.names, self._parts[0].batch)
         self.kinks = first.kinks
 
+    def weighted(self, weights: Weights | None) -> "CurvatureOperator":
+        """The same M with other weights D, on the same graph, which is not made again."""
+        other = copy.copy(self)
+        other._root = self._root_of(weights)
+        return other
+
     def matvec(self, v: Tensor) -> Tensor:
         """A v (P,) for v (P,), in the operator's dtype."""
         if v.shape != self.shape[:1]:
@@ -87,8 +93,7 @@ class CurvatureOperator:
         if v.ndim != 2 or v.shape[0] != self.shape[0]:
             raise ValueError(f"V has shape {tuple(v.shape)}; allowed: ({self.shape[0]}, k)")
         v = v.detach().to(self.device, self.dtype)
-
-        return self._mean([partial(_product, v=self._split(self._scaled(column))) for column in v.T])
+        return self._mean([partial(self._product, v=column) for column in v.T])
 
     def gradient(self) -> Tensor:
         """D^1/2 g (P,), g the gradient of the loss: the direction of steepest descent in the coordinates of A."""
@@ -110,16 +115,24 @@ class CurvatureOperator:
 
     def _mean(self, vectors: list[Callable[[Pass], list[Tensor]]]) -> Tensor:
         """D^1/2 times the weighted sum over the parts, and over the ranks, of each vector: (P, k)."""
-        total = torch.zeros(len(vectors), self.shape[0], dtype=self.dtype, device=self.device)
+        total: Tensor | None = None
         with undisturbed(self._net, self.device), torch.enable_grad():
             for part in self._parts:
                 made = self._pass(part.batch)
-                for row, vector in zip(total, vectors, strict=True):
-                    for sum_, term in zip(self._split(row), vector(made), strict=True):
+                for i, vector in enumerate(vectors):
+                    terms = vector(made)
+                    # Only now, so that the sum takes no memory while the first product is made, which needs most.
+                    total = self._zeros(len(vectors)) if total is None else total
+                    for sum_, term in zip(self._split(total[i]), terms, strict=True):
                         sum_.add_(term.detach(), alpha=part.weight)
+                    del terms
+        total = self._zeros(0) if total is None else total
         if self._group is not None:
             dist.all_reduce(total, group=self._group)
         return (total if self._root is None else total.mul_(self._root)).T
+
+    def _zeros(self, k: int) -> Tensor:
+        return torch.zeros(k, self.shape[0], dtype=self.dtype, device=self.device)
 
     def _pass(self, batch: Any) -> Pass:
         """The graph of a batch; that of a single batch is kept until a parameter is written to."""
@@ -130,6 +143,9 @@ class CurvatureOperator:
             self._kept = None  # frees the memory first
             self._kept = now, self._build(batch)
         return self._kept[1]
+
+    def _root_of(self, weights: Weights | None) -> Tensor | None:
+        return None if weights is None else root_of(weights, {name: self._given[name] for name in self.names})
 
     def _build(self, batch: Any) -> Pass:
         values = {
@@ -151,12 +167,8 @@ class CurvatureOperator:
         shapes = [self._given[name].shape for name in self.names]
         return [t.view(shape) for t, shape in zip(v.split([s.numel() for s in shapes]), shapes, strict=True)]
 
-    def _scaled(self, v: Tensor) -> Tensor:
-        return v if self._root is None else self._root * v
-
-
-def _product(made: Pass, v: list[Tensor]) -> list[Tensor]:
-    return made.product(v)
+    def _product(self, made: Pass, v: Tensor) -> list[Tensor]:
+        return made.product(self._split(v if self._root is None else self._root * v))
 
 
 def _gradient(made: Pass) -> list[Tensor]:
@@ -169,7 +181,7 @@ def hessian(
     *batches: Any,
     weights: Weights | None = None,
     block: str | None = None,
-    memory: str | float = "1GiB",
+    memory: str | float | None = "1GiB",
     group: "dist.ProcessGroup | None" = None,
     verify: bool = True,
 ) -> CurvatureOperator:
@@ -181,7 +193,8 @@ def hessian(
         batches: one batch, or several, over whose samples the loss is a mean.
         weights: D by parameter, a number or a tensor of the parameter's shape, as `rate_weights` gives them.
         block: a shell pattern of parameters or modules, such as "layers.0" or "*.bias": the block H_bb of those alone.
-        memory: the bytes that a product over one batch may take, of a `network_loss` (others are not foreseen).
+        memory: the bytes that a product over one batch may take, of a `network_loss` (others are not foreseen); None
+            foresees nothing, where it has been done before.
         group: a torch.distributed group: rank r works on the rows r::world of each batch, and every rank has the whole
             product. All ranks hold the same parameters, batches and vectors, and call together.
         verify: of a `network_loss`, check the second derivative against differences of the gradient, on four samples,
@@ -203,7 +216,7 @@ def gauss_newton(
     *batches: Any,
     weights: Weights | None = None,
     block: str | None = None,
-    memory: str | float = "1GiB",
+    memory: str | float | None = "1GiB",
     group: "dist.ProcessGroup | None" = None,
 ) -> CurvatureOperator:
     r"""G = J^T H_f J (P, P), J = df/dtheta and H_f the Hessian of the criterion in the outputs f; H = G + R.
@@ -221,7 +234,7 @@ def residual(
     *batches: Any,
     weights: Weights | None = None,
     block: str | None = None,
-    memory: str | float = "1GiB",
+    memory: str | float | None = "1GiB",
     group: "dist.ProcessGroup | None" = None,
     verify: bool = True,
 ) -> CurvatureOperator:

@@ -1,11 +1,11 @@
 """The graphs through which products are made: each is built by one gradient, and kept while products follow."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import Node
+from torch.autograd.graph import GradientEdge, Node, get_gradient_edge
 
 from hpnets.curvature._loss import Loss, NetworkLoss
 from hpnets.ntk import Params, graph_nodes
@@ -56,35 +56,49 @@ class Pass(Protocol):
 
 
 class HessianPass:
-    """H v of a scalar by a second backward pass through the graph of its gradient g: the derivative of <g, v>."""
+    """H v of a scalar by a second backward pass through the graph of its gradient g: the derivative of <g, v>.
+
+    Of g only its places in the graph are kept, not its numbers, of which there are as many as parameters.
+    """
 
     def __init__(self, loss: Loss, params: Params, block: Sequence[str], batch: Any) -> None:
         self._take(_scalar(loss(params, batch)), [params[name] for name in block])
 
     def _take(self, scalar: Tensor, leaves: list[Tensor]) -> None:
-        self.leaves, self.kinks = leaves, kinks(scalar)
-        self.grads = _differentiated(scalar, leaves)
-        self.moving = [i for i, g in enumerate(self.grads) if g.requires_grad]
+        self.scalar, self.leaves, self.kinks = scalar, leaves, kinks(scalar)
+        self.edges = {i: get_gradient_edge(g) for i, g in _differentiated(scalar, leaves).items() if g.requires_grad}
 
     @property
     def gradient(self) -> list[Tensor]:
-        return [g.detach() for g in self.grads]
+        return gradient_of(self.scalar, self.leaves)
 
     def product(self, v: Sequence[Tensor]) -> list[Tensor]:
-        if not self.moving:  # a loss that is linear in the parameters
+        return self.columns({i: v[i] for i in self.edges})
+
+    def columns(self, v: Mapping[int, Tensor]) -> list[Tensor]:
+        """H v for a v that is 0 in all leaves but those named by their number."""
+        if not v:  # a loss that is linear in the parameters
             return [torch.zeros_like(p) for p in self.leaves]
-        return _backward([self.grads[i] for i in self.moving], self.leaves, [v[i] for i in self.moving])
+        return _backward([self.edges[i] for i in v], self.leaves, list(v.values()))
 
 
 def check_curved(made: HessianPass) -> None:
-    """Raise ValueError if H v is 0 for a random v while the loss has kinks, which then have all of its curvature."""
+    """Raise ValueError if H v is 0 for a random v while the loss has kinks, which then have all of its curvature.
+
+    The leaves' parts of v take turns, the smallest first, which mostly says it without as much memory as a product.
+    """
+    if not made.kinks:
+        return
     generator = torch.Generator().manual_seed(0)
-    v = [torch.randn(p.shape, dtype=p.dtype, generator=generator).to(p.device) for p in made.leaves]
-    if made.kinks and not any(bool(t.any()) for t in made.product(v)):
-        raise ValueError(
-            "the loss is not twice differentiable where it matters: elsewhere its second derivative is 0, and what "
-            f"curvature it has is in the kinks of {', '.join(made.kinks)}; allowed: a smooth criterion or activation"
-        )
+    for i in sorted(made.edges, key=lambda i: made.leaves[i].numel()):
+        p = made.leaves[i]
+        v = torch.randn(p.shape, dtype=p.dtype, generator=generator).to(p.device)
+        if any(bool(t.any()) for t in made.columns({i: v})):
+            return
+    raise ValueError(
+        "the loss is not twice differentiable where it matters: elsewhere its second derivative is 0, and what "
+        f"curvature it has is in the kinks of {', '.join(made.kinks)}; allowed: a smooth criterion or activation"
+    )
 
 
 class ResidualPass(HessianPass):
@@ -116,8 +130,8 @@ class GaussNewtonPass:
         self.kinks = kinks(self.f, self.slope)
         self.w = torch.zeros_like(self.f, requires_grad=True)
         pulled = torch.autograd.grad(self.f, self.leaves, self.w, create_graph=True, allow_unused=True)
-        self.pulled = [(i, g) for i, g in enumerate(pulled) if g is not None and g.requires_grad]
-        if not self.pulled:
+        self.edges = {i: get_gradient_edge(g) for i, g in enumerate(pulled) if g is not None and g.requires_grad}
+        if not self.edges:
             raise _no_dependence()
 
     @property
@@ -127,7 +141,7 @@ class GaussNewtonPass:
     def product(self, v: Sequence[Tensor]) -> list[Tensor]:
         if not self.slope.requires_grad:  # a criterion that is linear in the outputs
             return [torch.zeros_like(p) for p in self.leaves]
-        moved = _backward([g for _, g in self.pulled], [self.w], [v[i] for i, _ in self.pulled])
+        moved = _backward(list(self.edges.values()), [self.w], [v[i] for i in self.edges])
         (bent,) = _backward([self.slope], [self.free], moved)
         return _backward([self.f], self.leaves, [bent])
 
@@ -135,8 +149,7 @@ class GaussNewtonPass:
 def _criterion_gradient(loss: NetworkLoss, f: Tensor, targets: Any) -> tuple[Tensor, Tensor]:
     """The outputs as a leaf, and the criterion's gradient there, in a graph."""
     free = f.detach().requires_grad_(True)
-    (slope,) = _differentiated(_scalar(loss.criterion(free, targets)), [free])
-    return free, slope
+    return free, _differentiated(_scalar(loss.criterion(free, targets)), [free])[0]
 
 
 def _scalar(value: object) -> Tensor:
@@ -154,15 +167,22 @@ def _no_dependence() -> ValueError:
     return ValueError("the loss does not depend on the parameters asked for; allowed: parameters that it uses")
 
 
-def _differentiated(scalar: Tensor, leaves: list[Tensor]) -> list[Tensor]:
-    """The gradient by parameter, in a graph; zeros without one for parameters that the scalar does not use."""
+def gradient_of(scalar: Tensor, leaves: Sequence[Tensor]) -> list[Tensor]:
+    """The gradient by parameter."""
+    return _backward([scalar], leaves, [torch.ones_like(scalar)])
+
+
+def _differentiated(scalar: Tensor, leaves: list[Tensor]) -> dict[int, Tensor]:
+    """The gradient in a graph, by the number of the leaf; without the leaves that the scalar does not use."""
     grads = torch.autograd.grad(scalar, leaves, create_graph=True, allow_unused=True)
     if all(g is None for g in grads):
         raise _no_dependence()
-    return [torch.zeros_like(p) if g is None else g for g, p in zip(grads, leaves, strict=True)]
+    return {i: g for i, g in enumerate(grads) if g is not None}
 
 
-def _backward(outputs: Sequence[Tensor], leaves: Sequence[Tensor], v: Sequence[Tensor]) -> list[Tensor]:
+def _backward(
+    outputs: Sequence[Tensor] | Sequence[GradientEdge], leaves: Sequence[Tensor], v: Sequence[Tensor]
+) -> list[Tensor]:
     """sum_i (d outputs_i / d leaf)^T v_i for each leaf; ValueError for a backward pass without a derivative."""
     try:
         return list(torch.autograd.grad(outputs, leaves, v, retain_graph=True, materialize_grads=True))

@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_map
 
 from hpnets.curvature._batches import rows_of_batch
 from hpnets.curvature._loss import NetworkLoss
-from hpnets.curvature._passes import HessianPass
+from hpnets.curvature._passes import HessianPass, gradient_of
 from hpnets.ntk import Params, UnprovenWarning
 
 # Samples of the check, the step in units of the parameters' norm, and what two equal derivatives differ by at most.
@@ -23,7 +23,7 @@ def check_second_derivative(loss: NetworkLoss, params: Params, block: Sequence[s
 
     They differ where an operation's second derivative is wrong, as torch's of `weight_norm` is, and where a value that
     depends on parameters is computed under no_grad: H has it constant. A loss with kinks, which a difference may cross,
-    is not checked, and neither is a network that cannot be copied. It costs three gradients of four samples.
+    is not checked, and neither is a network that cannot be copied. It costs about six gradients of four samples.
     """
     try:
         copied, batch = _in_float64(loss, params), tree_map(_double, rows_of_batch(batch, slice(ROWS)))
@@ -36,11 +36,11 @@ def check_second_derivative(loss: NetworkLoss, params: Params, block: Sequence[s
     generator = torch.Generator().manual_seed(0)
     v = [torch.randn(p.shape, dtype=p.dtype, generator=generator).to(p.device) for p in leaves]
     h = STEP * max(1.0, _norm(leaves)) / _norm(v)
-    exact = torch.cat([t.flatten() for t in made.product(v)])
+    exact, least = torch.cat([t.flatten() for t in made.product(v)]), 1e-6 * _norm(made.gradient)
     ahead, behind = (_gradient_at(copied, leaves, block, batch, v, s) for s in (h, -h))
     difference = (ahead - behind) / (2 * h)
     error = float((exact - difference).norm())
-    scale = max(float(difference.norm()), float(exact.norm()), 1e-6 * _norm(made.gradient))
+    scale = max(float(difference.norm()), float(exact.norm()), least)
     if error > TOLERANCE * scale:
         warnings.warn(
             f"the Hessian's products differ from differences of the gradient by {error / scale:.1%}: torch's second "
@@ -75,7 +75,7 @@ def _gradient_at(
     with torch.no_grad():
         for p, t in zip(leaves, v, strict=True):
             p += h * t
-    gradient = torch.cat([g.flatten() for g in HessianPass(loss, loss.params, block, batch).gradient])
+    gradient = torch.cat([g.flatten() for g in gradient_of(loss(loss.params, batch), leaves)])
     with torch.no_grad():
         for p, t in zip(leaves, before, strict=True):
             p.copy_(t)

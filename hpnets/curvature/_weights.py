@@ -46,6 +46,11 @@ def rate_weights(params: Params, optimizer: Optimizer) -> dict[str, Tensor | flo
     return weights
 
 
+def all_ones(weights: Weights) -> bool:
+    """Whether D is the identity, so that D^1/2 H D^1/2 is H; a tensor, which changes at each step, never counts."""
+    return all(not isinstance(weight, Tensor) and weight == 1 for weight in weights.values())
+
+
 def _preconditioner(group: dict[str, Any], state: dict[str, Any]) -> Tensor:
     """1 / (sqrt(v_hat) + eps) of one parameter, as the last step divided by it."""
     mean = state["max_exp_avg_sq"] if group["amsgrad"] else state["exp_avg_sq"]

@@ -5,16 +5,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hpnets.linalg._basis import Basis
 from hpnets.linalg._norms import norms
-from hpnets.linalg._operators import SymmetricOperator, product
+from hpnets.linalg._operators import SymmetricOperator, finite_product
 
 # At infinite width K_full = K x I_O has every eigenvalue O times, and a single-vector iteration finds each only once.
 # A block of ten covers the usual ten classes, and ten products together cost less than ten one by one.
 BLOCK = 10
-# The basis is cut back at eight blocks more than the wanted pairs fill, or at three times these if that is more.
+# A basis is full at eight blocks more than the wanted pairs fill, or at three times these if that is more.
 BASIS_BLOCKS = 8
-# With small blocks the basis is cut back at this many vectors at the earliest: 2 * 32 doubles a row of K.
+# With small blocks it is full at this many vectors at the earliest: for each row of K 32 doubles, and 32 products.
 BASIS_VECTORS = 32
+# A cut keeps one block more than the wanted pairs fill, or a third of the basis if that is more: with less, eigenvalues
+# close to each other take up to twice the products.
+KEPT = 3
 # To confirm convergence the basis grows by this many blocks from a random one, which finds what the start missed.
 CONFIRM_BLOCKS = 4
 
@@ -39,89 +43,79 @@ def lanczos(
 ) -> Ritz:
     r"""The k algebraically largest eigenpairs: Rayleigh-Ritz T = Q^T K Q on a block Krylov basis Q (rows, m), float64.
 
-    This differs from the textbook iteration in two ways. K Q is kept beside Q (2 rows m doubles in all), so that T and
-    the residuals come from the products themselves, not from the three-term recurrence, and show the rounding of
-    float32 products. Once converged, the iteration is repeated with a random block in place of the next Krylov block
-    until that changes nothing: otherwise an eigenvalue that the start happened to miss, such as one repeated more than
-    `block` times, would silently be absent. A block of one takes the fewest products where no eigenvalue is repeated.
+    This differs from the textbook iteration in two ways. K Q is kept beside Q, in the products' dtype, so that the
+    residuals come from the products themselves, not from the three-term recurrence, and show the rounding of float32
+    products; the recurrence only says when to compute them. Once converged, the iteration is repeated with a random
+    block in place of the next Krylov block, until that changes nothing: otherwise an eigenvalue that the start happened
+    to miss, such as one repeated more than `block` times, would silently be absent. A block of one takes the fewest
+    products where no eigenvalue is repeated.
 
     Source: Wu and Simon 2000, SIAM J. Matrix Anal. Appl. 22(2) (thick restart); Golub and Underwood 1977 (blocks).
     """
     rows = operator.shape[0]
     block = min(block, rows)
     wanted = -(-k // block)
-    size = min(rows, max(block * max(wanted + BASIS_BLOCKS, 3 * wanted), BASIS_VECTORS))
-    generator = torch.Generator().manual_seed(seed)
-    # Columns of Q and K Q are rows of these, so that a new one is written in place and no basis is copied.
-    store_q, store_kq = (torch.empty(size, rows, dtype=torch.float64, device=operator.device) for _ in range(2))
-    q, kq = store_q[:0].T, store_kq[:0].T
-    t, start, products = q.T @ kq, _random(q, block, generator), 0
-    before: Tensor | None = None
-    for _ in range(max_restarts + 1):
-        limit = size if before is None else min(size, q.shape[1] + CONFIRM_BLOCKS * block)
-        while True:
-            start = start[:, : size - q.shape[1]]
-            ks = product(operator, start)
-            below, products = start.T @ kq, products + start.shape[1]
-            q, kq = _appended(store_q, q, start), _appended(store_kq, kq, ks)
-            # Q^T K Q grows by its border: the whole product again would cost m^2 rows for each block.
-            t = torch.cat([torch.cat([t, below]), q.T @ ks], 1)
-            ritz, rotation = _rayleigh_ritz(q, kq, t, k, tol, products)
-            if q.shape[1] >= limit or (ritz.converged and before is None):
-                break
-            start = _orthonormal(ks, q, generator)
-        if q.shape[1] == rows or (ritz.converged and before is not None and _agree(before, ritz.values, tol)):
-            return ritz
-        # The next block is made orthogonal to the whole basis, before the cut: else it would bring back what is cut.
-        following = _random(q, block, generator) if ritz.converged else _orthonormal(ks, q, generator)
-        kept = rotation[:, : block * (wanted + 1)]
-        q, kq, start = _appended(store_q, q[:, :0], q @ kept), _appended(store_kq, kq[:, :0], kq @ kept), following
-        t = q.T @ kq
-        before = ritz.values if ritz.converged else None
-    return Ritz(ritz.values, ritz.vectors, ritz.residuals, False, products)
+    blocks = max(wanted + BASIS_BLOCKS, 3 * wanted, -(-BASIS_VECTORS // block))
+    kept, size = block * max(wanted + 1, blocks // KEPT), min(rows, block * blocks)
+    basis = Basis(rows, size, operator.device, torch.Generator().manual_seed(seed))
+    start, before, left = basis.random(block), None, list[Tensor]()
+    for restart in range(max_restarts + 1):
+        limit = size if before is None else min(size, basis.columns + CONFIRM_BLOCKS * block)
+        pairs, following = _grown(basis, operator, start, limit, k, tol, confirm=before is not None)
+        certain = pairs.converged and before is not None and _agree(before, pairs.values[:k], tol)
+        if certain or basis.columns == rows or restart == max_restarts:
+            break
+        # The next block is orthogonal to the whole basis, before the cut: else it would bring back what is cut.
+        if pairs.converged:
+            before, start = pairs.values[:k], basis.random(block)
+            left.append(following)
+        else:  # where a random block came in between, K leads out of Q along what it replaced, too
+            before, start = None, basis.orthonormal(torch.cat([following, *left], 1))[0] if left else following
+            left.clear()
+        basis.cut(pairs.s[:, :kept])
+    certain = certain or basis.columns == rows
+    vectors = basis.q @ pairs.s[:, :k]
+    return Ritz(pairs.values[:k], vectors, pairs.residuals, pairs.converged and certain, basis.products)
 
 
-def _appended(store: Tensor, basis: Tensor, block: Tensor) -> Tensor:
-    """[basis, block] (rows, m + b), whose columns are the first rows of `store`; `basis` is there already."""
-    m = basis.shape[1]
-    store[m : m + block.shape[1]] = block.T
-    return store[: m + block.shape[1]].T
+@dataclass(frozen=True)
+class _Pairs:
+    """Ritz values (m,) and coefficient vectors (m, m); the residuals of the k largest, and whether all are small."""
+
+    values: Tensor
+    s: Tensor
+    residuals: Tensor
+    converged: bool
 
 
-def _rayleigh_ritz(q: Tensor, kq: Tensor, t: Tensor, k: int, tol: float, products: int) -> tuple[Ritz, Tensor]:
-    """The k best pairs in the span of Q (not converged if it has m < k columns), and all coefficient vectors (m, m)."""
-    values, s = torch.linalg.eigh((t + t.T) / 2)
-    values, s = values.flip(0), s.flip(1)
-    scale = values.abs().max().clamp_min(torch.finfo(torch.float64).tiny)
-    vectors = q @ s[:, :k]
-    residuals = norms(kq @ s[:, :k] - vectors * values[:k]) / scale
-    converged = len(values) >= k and bool((residuals < tol).all())
-    return Ritz(values[:k], vectors, residuals, converged, products), s
+def _grown(
+    basis: Basis, operator: SymmetricOperator, start: Tensor, limit: int, k: int, tol: float, confirm: bool
+) -> tuple[_Pairs, Tensor]:
+    """Multiply from `start` on until there are `limit` columns or, unless to confirm, the k largest pairs converged.
+
+    It gives the pairs, and the next Krylov block.
+    """
+    while True:
+        start = start[:, : basis.size - basis.columns]
+        following, left = basis.extend(start, finite_product(operator, start))
+        values, s = (t.flip(-1) for t in torch.linalg.eigh(basis.t))
+        scale = values.abs().max().clamp_min(torch.finfo(torch.float64).tiny)
+        # A block is never cut in two, unless that makes the basis complete: K would lead out of Q along the rest.
+        fits = basis.columns + following.shape[1] <= basis.size or basis.size == basis.rows
+        full = basis.columns >= limit or not fits
+        # In the Krylov space K Q s leaves Q by what the last block does, which costs nothing to compute.
+        seem = not (full or confirm) and len(values) >= k and _below(norms(left @ s[-left.shape[1] :, :k]) / scale, tol)
+        if full or seem:
+            residuals = basis.residuals(s[:, :k], values[:k]) / scale
+            converged = len(values) >= k and _below(residuals, tol)
+            if full or converged:
+                return _Pairs(values, s, residuals, converged), following
+        start = following
+
+
+def _below(residuals: Tensor, tol: float) -> bool:
+    return bool((residuals < tol).all())
 
 
 def _agree(a: Tensor, b: Tensor, tol: float) -> bool:
     return bool((a - b).abs().max() <= tol * b.abs().max())
-
-
-def _random(q: Tensor, block: int, generator: torch.Generator) -> Tensor:
-    """A random orthonormal block (rows, b), orthogonal to Q, drawn on the CPU so that all devices and ranks agree."""
-    draw = torch.randn(len(q), block, dtype=torch.float64, generator=generator).to(q.device)
-    return _orthonormal(draw, q, generator)
-
-
-def _orthonormal(v: Tensor, q: Tensor, generator: torch.Generator) -> Tensor:
-    """Orthonormal columns that span the part of V orthogonal to Q; a column without such a part is drawn at random."""
-    width = min(v.shape[1], len(q) - q.shape[1])
-    v = v[:, :width]
-    while True:
-        v = v / norms(v).clamp_min(torch.finfo(v.dtype).tiny)
-        # Two passes are enough (Kahan and Parlett): the second removes what rounding leaves in the first.
-        for _ in range(2):
-            v = v - q @ (q.T @ v)
-        v, r = torch.linalg.qr(v)
-        # A unit column of which less than this is left is rounding, whose direction means nothing.
-        lost = r.diagonal().abs() < 1e-10
-        if not lost.any():
-            return v - q @ (q.T @ v)
-        fresh = torch.randn(len(q), int(lost.sum()), dtype=v.dtype, generator=generator).to(v.device)
-        v[:, lost] = fresh

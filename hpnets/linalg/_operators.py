@@ -68,7 +68,12 @@ def rows_of(kernel: Tensor | SymmetricOperator) -> int:
 
 def product(operator: SymmetricOperator, v: Tensor) -> Tensor:
     """K V in float64, whatever dtype the operator computes in; raises ValueError if it is not finite."""
-    result = operator.matmat(v).double()
+    return finite_product(operator, v).double()
+
+
+def finite_product(operator: SymmetricOperator, v: Tensor) -> Tensor:
+    """K V in the dtype that the operator computes in; raises ValueError if it is not finite."""
+    result = operator.matmat(v)
     if not torch.isfinite(result).all():
         raise ValueError("a product with the kernel holds NaN or Inf")
     return result

@@ -1,4 +1,4 @@
-"""Papers as studies, one folder a paper, and the parts that they share; `hpnets study NAME` runs one."""
+"""Papers as studies, one folder a paper, and the parts that they are made of; `hpnets study NAME` runs one."""
 
 import pkgutil
 from importlib import import_module
@@ -10,8 +10,8 @@ __all__ = ["list_papers", "load_paper"]
 
 
 def list_papers() -> list[str]:
-    """The names of all papers: the folders beside this file."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
+    """The names of all papers: the folders beside this file, but for that of their parts."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg and module.name != "parts")
 
 
 def load_paper(name: str) -> Paper:

@@ -10,11 +10,11 @@ from hpnets.papers import load_paper
 from hpnets.papers.adversarial_evolution import claims as adversarial
 from hpnets.papers.complex_nets.cells import witness
 from hpnets.papers.curves import claims as curves
-from hpnets.papers.equal_accuracy import at_equal_accuracy
 from hpnets.papers.extrapolation.cells import fit_lines, fit_sums
 from hpnets.papers.label_aware import claims as label_aware
 from hpnets.papers.lr_transfer.cells import best_rate
 from hpnets.papers.memorisation import claims as memorisation
+from hpnets.papers.parts.equal_accuracy import at_equal_accuracy
 from hpnets.papers.robust_features import cells as robust_features
 from hpnets.papers.thompson_sampling import claims as thompson
 from hpnets.statistics import mean

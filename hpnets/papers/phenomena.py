@@ -86,8 +86,8 @@ PHENOMENA: tuple[OfStudy | OfZoo, ...] = (
     OfStudy(
         *("kernel motion", "1 - cosine, centred kernel, attacked training (fashion_mnist)"),
         *("makes it turn further under attack", "makes it turn less under attack", "adversarial_evolution", TUNED),
-        of_each(effects.moved_under_attack, ccp="ccp", pinet="pinet"),
-        _same("The kernel of {} moves further than its twin's (fashion_mnist, attacked", "ccp", "pinet"),
+        of_each(effects.moved_under_attack, ccp="ccp", pinet="pinet", starnet="starnet"),
+        _same("The kernel of {} moves further than its twin's (fashion_mnist, attacked", "ccp", "pinet", "starnet"),
     ),
     OfStudy(
         *("learning-rate transfer", "range of the best rate over widths under mup, octaves"),
@@ -130,8 +130,8 @@ PHENOMENA: tuple[OfStudy | OfZoo, ...] = (
     OfStudy(
         *("robustness", "accuracy under attack after attacked training (fashion_mnist)", *ATTACKED),
         *("adversarial_evolution", TUNED),
-        of_each(effects.robust_under_attack, ccp="ccp", pinet="pinet"),
-        _same("{} ends more robust than its additive twin after attacked training (fashion", "ccp", "pinet"),
+        of_each(effects.robust_under_attack, ccp="ccp", pinet="pinet", starnet="starnet"),
+        _same("{} ends more robust than its additive twin after attacked training (fashion", "ccp", "pinet", "starnet"),
     ),
     OfStudy(
         *("robustness", "accuracy under attack at equal clean accuracy", *EQUAL, "robust_features", TUNED),

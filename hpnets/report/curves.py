@@ -4,8 +4,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from hpnets.atomic_files import read_tensors, write_whole
+from hpnets.atomic_files import read_tensors
 from hpnets.report.run_record import Rows, read_rows
+from hpnets.study.charts import save_svg
 
 METRICS = {"accuracy": "accuracy", "mse": "mse", "psnr": "PSNR in dB", "frechet": "Frechet distance"}
 
@@ -37,7 +38,7 @@ def draw_curves(folder: Path) -> Path:
         _curves(share, rows, ["curvature/gauss_newton_share"], "Gauss-Newton share of the sharpness", log=False)
     figure.suptitle(folder.name, parse_math=False)
     path = folder / "curves.svg"
-    write_whole(path, lambda temporary: figure.savefig(temporary, format="svg", metadata={"Date": None}))
+    save_svg(figure, path)
     return path
 
 

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hpnets.atomic_files import write_whole
 from hpnets.report.zoo import Entry, metric_of
 from hpnets.statistics import half_width
+from hpnets.study.charts import save_svg
 
 OURS, TWIN, PLAIN = "tab:blue", "tab:orange", "tab:gray"
 
@@ -37,7 +37,7 @@ def draw_metric(entries: list[Entry], path: Path) -> None:
         axes.set_ylim(0.3, len(entries) + 0.7)
         axes.grid(alpha=0.3)
     figure.legend(*_handles(shown, "o"), frameon=False, loc="outside upper center", ncols=3, fontsize=8)
-    _save(figure, path)
+    save_svg(figure, path)
 
 
 def _bar(axes: Any, value: dict[str, float], row: float, colour: str, half: float) -> None:
@@ -62,7 +62,7 @@ def draw_spectra(spectra: dict[str, Any], path: Path, columns: int = 5) -> None:
     grid[0].legend(*_handles({"product": OURS, "sum": TWIN}), frameon=False, fontsize=7, loc="lower left")
     figure.supxlabel("rank k", fontsize=8)
     figure.supylabel("eigenvalue / trace", fontsize=8)
-    _save(figure, path)
+    save_svg(figure, path)
 
 
 def draw_width(file: Path, path: Path) -> None:
@@ -78,7 +78,7 @@ def draw_width(file: Path, path: Path) -> None:
     axes.set(xlabel="width", ylabel="|K_T - K_0| / |K_0|, mean and std over the seeds")
     axes.legend(frameon=False)
     axes.grid(alpha=0.3, which="both")
-    _save(figure, path)
+    save_svg(figure, path)
 
 
 def _handles(colours: dict[str, str], marker: str = "") -> tuple[list[Any], list[str]]:
@@ -97,11 +97,3 @@ def _figure(size: tuple[float, float], rows: int = 0, columns: int = 0, share: b
     if not rows:
         return figure, figure.subplots()
     return figure, list(figure.subplots(rows, columns, sharex=share, sharey=share, squeeze=False).flat)
-
-
-def _save(figure: Any, path: Path) -> None:
-    """Write the svg file atomically, with text as text, and with ids that depend on the content alone."""
-    import matplotlib
-
-    with matplotlib.rc_context({"svg.hashsalt": "hpnets", "svg.fonttype": "none"}):
-        write_whole(path, lambda temporary: figure.savefig(temporary, format="svg", metadata={"Date": None}))

@@ -24,7 +24,6 @@ def chart(path: Path, columns: int, title: str, rows: int = 1) -> Iterator[list[
     Legends go below their axes, and axes without data are left out. Raises ValueError for axes without a label of x or
     of y.
     """
-    import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
@@ -35,7 +34,14 @@ def chart(path: Path, columns: int, title: str, rows: int = 1) -> Iterator[list[
     for a in axes:
         _finish(a, path)
     figure.suptitle(title, parse_math=False)
-    with matplotlib.rc_context({"svg.hashsalt": "hpnets"}):
+    save_svg(figure, path)
+
+
+def save_svg(figure: Any, path: Path) -> None:
+    """Write a figure's svg whole, with text as text, and ids that depend on the content alone."""
+    import matplotlib
+
+    with matplotlib.rc_context({"svg.hashsalt": "hpnets", "svg.fonttype": "none"}):
         write_whole(path, lambda temporary: figure.savefig(temporary, format="svg", metadata={"Date": None}))
 
 

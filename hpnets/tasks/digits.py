@@ -1,8 +1,8 @@
 """The 8x8 handwritten digits that scikit-learn brings along: the embedded default, nothing to fetch."""
 
 import math
-from functools import cached_property
-from typing import NamedTuple
+from functools import cache, cached_property
+from typing import Any, NamedTuple
 
 import torch
 from sklearn.datasets import load_digits
@@ -27,6 +27,12 @@ class Table(NamedTuple):
     test: Tensor
 
 
+@cache
+def _read() -> tuple[Any, Any]:
+    """The images (1797, 64) and labels (1797,) as numpy has them; scikit-learn parses its file at each call."""
+    return load_digits(return_X_y=True)
+
+
 @register_task("digits")
 class DigitsTask(ClassificationTask):
     """1797 digits of 8x8 pixels in 0..16, split by class and seed into 1197 / 300 / 300 for train, val, test.
@@ -46,9 +52,8 @@ class DigitsTask(ClassificationTask):
 
     @cached_property
     def _table(self) -> Table:
-        source = load_digits()
-        x = torch.as_tensor(source.images, dtype=torch.uint8).unsqueeze(1)
-        y = torch.as_tensor(source.target, dtype=torch.int64)
+        x, y = (torch.tensor(part) for part in _read())
+        x = x.to(torch.uint8).reshape(-1, *self.input_shape)
         generator = torch.Generator().manual_seed(self.seed)
         rest, test = stratified_split(y, TEST_SIZE, generator)
         train, val = stratified_split(y[rest], VAL_SIZE, generator)

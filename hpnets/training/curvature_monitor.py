@@ -15,7 +15,7 @@ from hpnets.curvature import (
     CurvatureOperator,
     NetworkLoss,
     Sharpness,
-    Weights,
+    all_ones,
     directional_sharpness,
     gauss_newton,
     hessian,
@@ -124,14 +124,16 @@ class CurvatureMonitor(Scheduled):
     def _measure(self, net: nn.Module, optimizer: Optimizer | None) -> dict[str, float]:
         loss, batch = self._loss_and_batch(net)
         weights = None if optimizer is None else rate_weights(loss.params, optimizer)
-        raw = self._sharpness(self._hessian(loss, batch, None))
+        # The batch fits into memory, and its second derivatives are proven, since the start of the fit.
+        known: dict[str, Any] = {"memory": None, "group": _all_ranks()}
+        H = hessian(loss, loss.params, batch, verify=False, **known)
+        raw = self._sharpness(H)
         values = {"sharpness_raw": float(raw.values[0])}
         if optimizer is None or weights is None:
             return values
-        plain = all(not isinstance(weight, Tensor) and weight == 1 for weight in weights.values())
-        A = self._hessian(loss, batch, None if plain else weights)
-        top = raw if plain else self._sharpness(A)
-        G = gauss_newton(loss, loss.params, batch, weights=weights, memory=self.memory, group=_all_ranks())
+        A = H if all_ones(weights) else H.weighted(weights)
+        top = raw if A is H else self._sharpness(A)
+        G = gauss_newton(loss, loss.params, batch, weights=weights, **known)
         return values | {
             "sharpness": float(top.values[0]),
             **{f"sharpness_{i}": float(value) for i, value in enumerate(top.values[1:], 2)},
@@ -140,10 +142,6 @@ class CurvatureMonitor(Scheduled):
             "directional_sharpness": directional_sharpness(A),
             "residual": float(top.residuals.max()),
         }
-
-    def _hessian(self, loss: NetworkLoss, batch: Any, weights: Weights | None) -> CurvatureOperator:
-        group = _all_ranks()
-        return hessian(loss, loss.params, batch, weights=weights, memory=self.memory, group=group, verify=False)
 
     def _sharpness(self, operator: CurvatureOperator) -> Sharpness:
         return sharpness(operator, self.k, tol=TOLERANCE)

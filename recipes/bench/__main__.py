@@ -120,11 +120,11 @@ def curvature(
         cases: some of mlp, ccp, conv, resnet18, parted by commas
         peers: some of curvlinops, hessian-eigenthings, parted by commas, or none
         venvs: folder of the peers' virtual environments
-        repeats: rounds of every contender
+        repeats: the most rounds of every contender
         threads: how many cores a process is bound to
         quick: try the command with few samples and without the runs of the monitor; another --out must be given
     """
-    from recipes.bench.curvature import ABOUT, PEERS, curvature_table, run_curvature
+    from recipes.bench.curvature import ABOUT, BUDGET, PEERS, curvature_table, run_curvature
     from recipes.bench.pages import write_page
 
     if quick and Path(out) == Path("docs/results/curvature"):
@@ -135,7 +135,8 @@ def curvature(
         raise ValueError(f"repeats is {repeats}, threads is {threads}; allowed: 1 and more")
     with tempfile.TemporaryDirectory() as folder:
         measured = run_curvature(Path(folder), Path(venvs), nets, chosen, repeats, threads, quick)
-    write_page(Path(out), "Sharpness, its cost, and its peers", ABOUT, curvature_table(measured), measured, threads)
+    about = ABOUT.format(budget=BUDGET)
+    write_page(Path(out), "Sharpness, its cost, and its peers", about, curvature_table(measured), measured, threads)
 
 
 def throughput(

@@ -4,7 +4,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from hpnets.atomic_files import write_whole
+from hpnets.study.charts import save_svg
 
 
 def draw(results: dict[str, Any], path: Path) -> None:
@@ -30,8 +30,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
     handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     order = [name for name in [*names, "bound"] if name in handles]
     figure.legend([handles[name] for name in order], order, loc="outside right upper", frameon=False)
-    with matplotlib.rc_context({"svg.hashsalt": "hpnets"}):
-        write_whole(path, lambda temporary: figure.savefig(temporary, format="svg", metadata={"Date": None}))
+    save_svg(figure, path)
 
 
 def bars(axes: Any, group: int, measured: dict[str, dict[str, Any]], colours: dict[str, Any]) -> None:

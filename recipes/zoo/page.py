@@ -7,6 +7,7 @@ from typing import Any
 from hpnets.commands.parser import run_command
 
 MARKER = "pretrained"
+POLYNEXT_LOSS = 22.3
 ABOUT = """# The zoo
 
 {shown}
@@ -79,7 +80,10 @@ def text(goals: dict[str, list[dict[str, Any]]], folder: Path, page: Path) -> st
     for goal, entries in goals.items():
         table = zoo_table(entries, robust_cells(folder))
         trained = fashion_trained(folder / "fashion.json") if goal.startswith("fashion_mnist-") else ""
-        parts.append(f"## {goal}\n\n{trained}{table}\n\n![{goal}, networks beside their twins]({here}/{goal}.svg)\n")
+        claims = "".join(polynext_claim(e) for e in entries if trained and e["model"]["name"] == "polynext")
+        parts.append(
+            f"## {goal}\n\n{trained}{claims}{table}\n\n![{goal}, networks beside their twins]({here}/{goal}.svg)\n"
+        )
     parts.append(f"""## Spectra beside the additive twins
 
 The eigenvalues of the trace kernel at the end of training, divided by their sum, a line a seed: with the product and
@@ -137,6 +141,22 @@ python -m recipes.zoo.fashion{options}
 ```
 
 """
+
+
+def polynext_claim(entry: dict[str, Any]) -> str:
+    """The statement of the network's authors on its product, beside what the twin, tuned alike, loses here."""
+    from hpnets.statistics import half_width
+
+    value, n = entry["twin"]["difference"]["test/accuracy"], len(entry["twin"]["seeds"])
+    mean, half = (100 * part for part in (value["mean"], half_width(value["std"], n)))
+    sign = "reproduced" if mean > half else "contradicted" if mean < -half else "not reproduced"
+    size = "reproduced" if abs(mean - POLYNEXT_LOSS) <= half else "not reproduced"
+    return (
+        f"PolyNeXt's authors say that a sum in place of its product costs {POLYNEXT_LOSS} points of accuracy (Wang, "
+        f"Gregory and Chrysos 2026, arXiv 2605.20839, on ImageNet). Here it costs {mean:.1f} ({mean - half:.1f} to "
+        f"{mean + half:.1f}), other images and a shorter training: that it costs accuracy is **{sign}**, how much is "
+        f"**{size}**.\n\n"
+    )
 
 
 def width_section(file: Path, here: Path) -> str:

@@ -45,6 +45,13 @@ def test_beta_of_the_theorem() -> None:
     assert torch.equal(by_itself.propose(POINTS, 3), told.propose(POINTS, 3))
 
 
+def test_without_noise_the_bound_needs_a_width() -> None:
+    with pytest.raises(ValueError, match=r"beta is None with noise 0, .* allowed: a number, or noise > 0"):
+        GPUCB(rbf, 0.0)
+    x = observed(GPUCB(rbf, 0.0, beta=10.0)).propose(POINTS, 3)
+    assert len(torch.cat([x, POINTS[:5]]).unique(dim=0)) == 8  # what is known exactly is not proposed again
+
+
 def test_thompson_sampling_proposes_by_the_chance_to_be_best() -> None:
     opt = observed(GPThompson(rbf, 0.1))
     draws = GaussianProcess(rbf, POINTS[:5].sum(1, keepdim=True), POINTS[:5], noise=0.1).predict(POINTS).samples(4000)

@@ -11,7 +11,7 @@ from hpnets.bandits import BoTorch, RandomSearch
 from hpnets.bandits.objectives import branin, on_box
 from hpnets.kernels import GaussianProcess
 from hpnets.papers import load_paper
-from hpnets.papers.bandit_runs import played
+from hpnets.papers.parts.bandit_runs import played
 from hpnets.papers.thompson_sampling.cells import cells
 from hpnets.papers.thompson_sampling.sizes import Sizes
 from tests.kernels.test_gaussian_process import NEW, X, Y, limit

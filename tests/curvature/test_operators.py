@@ -109,6 +109,10 @@ def test_weights_stand_on_both_sides_and_blocks_on_the_diagonal() -> None:
     inside = (root[:, None] * exact * root)[rows][:, rows]
     torch.testing.assert_close(block.matmat(identity(len(inside))), inside, rtol=0, atol=1e-12)
     assert block.names == ("2.weight", "2.bias")
+    plain = hessian(loss, loss.params, batch, memory=None)
+    torch.testing.assert_close(plain.weighted(weights).matmat(identity(len(exact))), A.matmat(identity(len(exact))))
+    torch.testing.assert_close(A.weighted(None).matvec(root), exact @ root, rtol=0, atol=1e-12)
+    assert torch.equal(plain.matvec(root), A.weighted(None).matvec(root))
 
 
 def test_several_batches_are_one_and_a_step_between_products_counts() -> None:

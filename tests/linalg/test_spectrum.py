@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from hpnets.linalg import density, low_rank, spectrum
 from hpnets.linalg._spectrum import as_matrix
@@ -174,3 +175,45 @@ def test_what_is_no_kernel_is_named(kernel: Any) -> None:
     for function in (spectrum, density, lambda k: low_rank(k, 1)):
         with pytest.raises(ValueError, match=r"the kernel (is a list|has dtype .*); allowed: "):
             function(kernel)
+
+
+@pytest.mark.parametrize("block", [3, 7])
+def test_a_block_that_does_not_divide_the_basis_converges(block: int) -> None:
+    """A basis that cut a block in two would go on with what is left of it, and never find close eigenvalues."""
+    for name in ("flat", "each ten times", "steep, down to rounding"):
+        values = SPECTRA[name].sort(descending=True).values
+        result = spectrum(with_eigenvalues(values), 4, "lanczos", block=block)
+        assert result.converged
+        torch.testing.assert_close(result.eigenvalues, values[:4], rtol=1e-9, atol=1e-12)
+
+
+class Diagonal:
+    """A diagonal operator, whose products take no multiplications that are counted."""
+
+    dtype, device = torch.float32, torch.device("cpu")
+
+    def __init__(self, values: Tensor) -> None:
+        self.values, self.shape = values, (len(values), len(values))
+
+    def matmat(self, v: Tensor) -> Tensor:
+        return self.values[:, None] * v.float()
+
+
+def test_the_algebra_of_lanczos_is_little_beside_its_products() -> None:
+    """Each product is made orthogonal in two passes, each of 4 operations a row and column of the basis."""
+    operator = Diagonal(power_law(3000, 0.5).float())
+    with FlopCounterMode(display=False) as counter:
+        result = spectrum(operator, 5, tol=1e-5, block=1)
+    assert result.converged
+    assert result.products > 20
+    assert counter.get_total_flops() < result.products * 3000 * 32 * 6
+
+
+@pytest.mark.parametrize(("block", "k"), [(1, 1), (3, 4)])
+def test_a_search_goes_on_after_a_confirmation_that_failed(block: int, k: int) -> None:
+    """A loose tolerance is often met too early, and the random block that shows it is no Krylov block of the rest."""
+    values = SPECTRA["indefinite"].sort(descending=True).values
+    for seed in range(8):
+        result = spectrum(with_eigenvalues(values, seed), k, "lanczos", tol=1e-2, block=block, seed=seed)
+        assert result.converged
+        assert result.products < 200

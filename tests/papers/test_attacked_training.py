@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hpnets.ntk import linearize
-from hpnets.papers.attacked_training import (
+from hpnets.papers.parts.attacked_training import (
     ATTACKED,
     BATCH,
     CLEAN,
@@ -35,7 +35,7 @@ def test_images_are_drawn_by_the_seed_in_the_box_of_their_data() -> None:
 def test_an_attacked_batch_follows_its_clean_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twice as many steps, of which each second one has inputs of the other's labels, moved within eps."""
     data, seen = images("digits", 8, BATCH + 10, 10, 0, "cpu"), list[tuple[torch.Tensor, torch.Tensor]]()
-    monkeypatch.setattr("hpnets.papers.attacked_training._step", lambda net, optimizer, x, y: seen.append((x, y)))
+    monkeypatch.setattr("hpnets.papers.parts.attacked_training._step", lambda net, optimizer, x, y: seen.append((x, y)))
     counts = {}
     for on in (CLEAN, ATTACKED):
         seen.clear()

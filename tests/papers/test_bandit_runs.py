@@ -1,7 +1,7 @@
 """Runs of optimisers on objectives."""
 
-from hpnets.papers.bandit_runs import objective_of, optimiser, played
-from hpnets.papers.seeds import seed_for
+from hpnets.papers.parts.bandit_runs import objective_of, optimiser, played
+from hpnets.papers.parts.seeds import seed_for
 
 
 def test_a_sampling_optimiser_does_not_draw_the_objective() -> None:

@@ -4,10 +4,10 @@ from functools import partial
 
 import torch
 
-from hpnets.papers.boxes import box_data, fit_boxes, nearest_polynomial
 from hpnets.papers.extrapolation.figures import degree_text
-from hpnets.papers.networks import build
-from hpnets.papers.sectors import fit_ring
+from hpnets.papers.parts.boxes import box_data, fit_boxes, nearest_polynomial
+from hpnets.papers.parts.networks import build
+from hpnets.papers.parts.sectors import fit_ring
 
 
 def test_data_is_in_units_of_the_training_box() -> None:

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from hpnets.kernels import KernelPredictor
-from hpnets.papers.complex_learning import CONJUGATE, HOLOMORPHIC, MODULUS, learnt, taught
 from hpnets.papers.complex_nets.cells import cells, distance, gap_of_limits
 from hpnets.papers.complex_nets.sizes import Sizes
-from hpnets.papers.complex_pairs import kernel, limit, make_net, points
-from hpnets.papers.complex_witness import witness, witness_of_limit
-from hpnets.papers.shifted_images import drawn_images, nearest_pair, shift_curve, shifted_images
+from hpnets.papers.parts.complex_learning import CONJUGATE, HOLOMORPHIC, MODULUS, learnt, taught
+from hpnets.papers.parts.complex_pairs import kernel, limit, make_net, points
+from hpnets.papers.parts.complex_witness import witness, witness_of_limit
+from hpnets.papers.parts.shifted_images import drawn_images, nearest_pair, shift_curve, shifted_images
 from hpnets.tasks.curves import least_angle
 
 

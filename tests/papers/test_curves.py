@@ -7,10 +7,10 @@ import torch
 from scipy.optimize import brentq
 from torch import Tensor
 
-from hpnets.papers.curve_kernels import even, irregular
 from hpnets.papers.curves import cells
-from hpnets.papers.labelled_curves import curves_of, points_of, wrong
-from hpnets.papers.sphere_kernels import limit
+from hpnets.papers.parts.curve_kernels import even, irregular
+from hpnets.papers.parts.labelled_curves import curves_of, points_of, wrong
+from hpnets.papers.parts.sphere_kernels import limit
 from hpnets.theory import angles
 
 

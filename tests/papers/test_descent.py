@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from hpnets.papers.descent import descend_from_start
+from hpnets.papers.parts.descent import descend_from_start
 
 
 def test_descent_from_the_start_is_descent_of_what_is_added_to_it() -> None:

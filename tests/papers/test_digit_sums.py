@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hpnets.papers.digit_sums import FOLDS, metrics, pair_data
+from hpnets.papers.parts.digit_sums import FOLDS, metrics, pair_data
 from tests.tasks.formats import write_files
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from hpnets.papers.ensembles import Ensemble, far_degree, fit, make_ensemble, relative_error
-from hpnets.papers.networks import build, degree_outside
+from hpnets.papers.parts.ensembles import Ensemble, far_degree, fit, make_ensemble, relative_error
+from hpnets.papers.parts.networks import build, degree_outside
 
 
 def test_an_ensemble_trains_each_member_as_it_would_be_alone() -> None:

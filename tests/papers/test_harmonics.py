@@ -5,8 +5,8 @@ import torch
 from scipy.special import eval_gegenbauer
 
 from hpnets.ntk import ntk
-from hpnets.papers import harmonics
-from hpnets.papers.harmonics import generalising
+from hpnets.papers.parts import harmonics
+from hpnets.papers.parts.harmonics import generalising
 from hpnets.papers.spectral_bias import cells
 from hpnets.study import Result, Results
 

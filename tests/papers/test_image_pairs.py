@@ -7,9 +7,9 @@ import torch
 
 from hpnets.ntk import ntk
 from hpnets.ntk.metrics import elasticity
-from hpnets.papers.elastic_nets import drawn, elasticities, scores, shown, train
-from hpnets.papers.hierarchy_runs import flow
-from hpnets.papers.image_pairs import Part, image_pair
+from hpnets.papers.parts.elastic_nets import drawn, elasticities, scores, shown, train
+from hpnets.papers.parts.hierarchy_runs import flow
+from hpnets.papers.parts.image_pairs import Part, image_pair
 from hpnets.tasks import create_task
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from hpnets.options import OptimOptions
-from hpnets.papers import transfer_measures as measures
-from hpnets.papers.rate_grids import train_at_rates
-from hpnets.papers.rate_tables import STEP, powers_of
-from hpnets.papers.sharpness_tracks import half_error, lanczos_error, track
+from hpnets.papers.parts import rate_measures as measures
+from hpnets.papers.parts.rate_grids import train_at_rates
+from hpnets.papers.parts.rate_tables import STEP, powers_of
+from hpnets.papers.parts.rated_networks import BASE, rated
+from hpnets.papers.parts.sharpness_tracks import half_error, lanczos_error, track
 from hpnets.study import Results
 from hpnets.study.results import Result
 
@@ -89,6 +91,18 @@ def test_a_twin_has_its_nets_grid() -> None:
     powers = powers_of("ccp-2-sum", ("sgd", "mup"))
     assert powers == powers_of("ccp-2", ("sgd", "mup"))
     assert {b - a for a, b in itertools.pairwise(powers)} == {STEP}
+
+
+def test_a_network_of_copied_units_trains_as_the_narrow_one_and_one_of_drawn_units_does_not() -> None:
+    x, y = torch.randn(12, 1, 2, 3, generator=torch.Generator().manual_seed(0)), torch.arange(12) % 4
+
+    def losses(name: str, width: int) -> Tensor:
+        make = partial(rated, name, "mup", width, (1, 2, 3), 4)
+        return train_at_rates(make, x, y, [1.0, 4.0], [0, 1], 10, 6)
+
+    narrow = losses("skip-4", BASE)
+    assert torch.allclose(losses("skip-4-copied", 4 * BASE), narrow, rtol=1e-4)
+    assert not torch.allclose(losses("skip-4", 4 * BASE), narrow, rtol=1e-1)
 
 
 def results() -> Results:

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from hpnets.papers.ensembles import fit
-from hpnets.papers.least_eigenvalues import smallest
 from hpnets.papers.memorisation import cells
 from hpnets.papers.memorisation.sizes import Sizes
-from hpnets.papers.memory import least, memorise, padded
-from hpnets.papers.sized_networks import (
+from hpnets.papers.parts.ensembles import fit
+from hpnets.papers.parts.least_eigenvalues import smallest
+from hpnets.papers.parts.memory import least, memorise, padded
+from hpnets.papers.parts.sized_networks import (
     build,
     drawn,
     expected_dead,

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from hpnets.papers.jacot import BETA, JacotNet
 from hpnets.papers.ntk_convergence import cells
 from hpnets.papers.ntk_convergence.claims import order, rates
-from hpnets.papers.wide import relative, trained
+from hpnets.papers.parts.jacot import BETA, JacotNet
+from hpnets.papers.parts.wide import relative, trained
 from hpnets.study import Result, Results
 from hpnets.theory import limit_kernel
 

@@ -7,9 +7,9 @@ from hpnets.bandits import RandomSearch
 from hpnets.bandits.objectives import sphere_points, standardised
 from hpnets.kernels import GaussianProcess
 from hpnets.ntk import ntk
-from hpnets.papers.bandit_runs import lifted, objective_of, optimiser, played
-from hpnets.papers.drawn_networks import kernel, maker
-from hpnets.papers.posterior_draws import distances, lost
+from hpnets.papers.parts.bandit_runs import lifted, objective_of, optimiser, played
+from hpnets.papers.parts.drawn_networks import kernel, maker
+from hpnets.papers.parts.posterior_draws import distances, lost
 
 X = sphere_points(12, 4, 0)
 

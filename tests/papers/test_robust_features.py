@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from hpnets.papers.boxed_pairs import pair_of
-from hpnets.papers.equal_accuracy import at_best_rate, at_equal_accuracy
-from hpnets.papers.feature_agreement import overlap
-from hpnets.papers.feature_machines import Kernel, centred, chosen, slope_error, sum_error
+from hpnets.papers.parts.boxed_pairs import pair_of
+from hpnets.papers.parts.equal_accuracy import at_best_rate, at_equal_accuracy
+from hpnets.papers.parts.feature_agreement import overlap
+from hpnets.papers.parts.feature_machines import Kernel, centred, chosen, slope_error, sum_error
 from hpnets.study import Result, Results
 
 

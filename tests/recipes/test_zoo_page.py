@@ -1,12 +1,13 @@
 """recipes/zoo/page.py and recipes/zoo/drift_width.py, run as their users run them; the shipped page is of the index."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from hpnets.report import by_goal, check_markers
-from recipes.zoo.page import text
+from recipes.zoo.page import polynext_claim, text
 from tests.in_process import run_module
 from tests.report.test_zoo_report import ENTRIES, points
 from tests.training.runs import ROOT
@@ -37,6 +38,22 @@ def test_every_shipped_picture_has_its_points() -> None:
         legend = 2 * bool(twins) + (len(twins) < len(entries))
         picture = ROOT / "docs" / "results" / "zoo" / f"{goal}.svg"
         assert points(picture) == 3 * (len(entries) + 2 * len(twins)) + legend, goal
+
+
+@pytest.mark.parametrize(
+    ("mean", "said"),
+    [
+        (0.2, "costs 20.0 (17.5 to 22.5), .* accuracy is **reproduced**, how much is **reproduced**"),
+        (0.1, "costs 10.0 (7.5 to 12.5), .* accuracy is **reproduced**, how much is **not reproduced**"),
+        (0.01, "costs 1.0 (-1.5 to 3.5), .* accuracy is **not reproduced**"),
+        (-0.1, "costs -10.0 (-12.5 to -7.5), .* accuracy is **contradicted**"),
+    ],
+)
+def test_the_verdict_on_what_polynexts_product_is_worth(mean: float, said: str) -> None:
+    """With a deviation of .01 of 3 seeds, the half width is 4.303 / 3^.5 = 2.48 points."""
+    twin = {"difference": {"test/accuracy": {"mean": mean, "std": 0.01}}, "seeds": [0, 1, 2]}
+    pattern = re.escape(said).replace(re.escape(" .* "), " .* ")
+    assert re.search(pattern, polynext_claim({"twin": twin}))
 
 
 def test_page_pictures_and_readme_are_written(zoo: Path) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from hpnets.papers.adversarial_evolution.sizes import Sizes
-from hpnets.papers.attacked_evolution import evolve
+from hpnets.papers.parts.attacked_evolution import evolve
 from hpnets.study import Cell, grid
 
 Measured = dict[str, Any]

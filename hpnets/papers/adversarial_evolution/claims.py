@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any
 
 from hpnets.papers.adversarial_evolution.sizes import Sizes
-from hpnets.papers.attacked_evolution import CENTRED, evolve, frozen
-from hpnets.papers.attacked_training import ATTACKED, CLEAN
+from hpnets.papers.parts.attacked_evolution import CENTRED, evolve, frozen
+from hpnets.papers.parts.attacked_training import ATTACKED, CLEAN
 from hpnets.statistics import mean, spread
 from hpnets.study import Above, Below, Claim, Paired, Results, paired_difference
 

@@ -3,8 +3,8 @@
 from functools import partial
 
 from hpnets.papers.adversarial_evolution.sizes import Sizes
-from hpnets.papers.attacked_evolution import OVER, draw_epochs, draw_frozen, evolve
-from hpnets.papers.attacked_training import ATTACKED, CLEAN, DYNAMICS
+from hpnets.papers.parts.attacked_evolution import OVER, draw_epochs, draw_frozen, evolve
+from hpnets.papers.parts.attacked_training import ATTACKED, CLEAN, DYNAMICS
 from hpnets.study import Figure, Picture, Results, spread_table
 
 NAMES = ("clean", "robust", "distance", "c-distance", "rank", "c-rank", "alignment")

@@ -5,14 +5,14 @@ from typing import Any
 import torch
 
 from hpnets.kernels import KernelPredictor
-from hpnets.papers.complex_learning import BOTH, TARGETS, learnt, taught, trained
 from hpnets.papers.complex_nets.sizes import PAIRED, POLYNOMIALS, Sizes
-from hpnets.papers.complex_pairs import drawn, kernel, limit, points
-from hpnets.papers.complex_witness import witness, witness_of_limit
-from hpnets.papers.data import check_images
-from hpnets.papers.descent import descend
-from hpnets.papers.shifted_images import shifted
-from hpnets.papers.wide import relative
+from hpnets.papers.parts.complex_learning import BOTH, TARGETS, learnt, taught, trained
+from hpnets.papers.parts.complex_pairs import drawn, kernel, limit, points
+from hpnets.papers.parts.complex_witness import witness, witness_of_limit
+from hpnets.papers.parts.data import check_images
+from hpnets.papers.parts.descent import descend
+from hpnets.papers.parts.shifted_images import shifted
+from hpnets.papers.parts.wide import relative
 from hpnets.study import Cell, grid
 
 Measured = dict[str, Any]

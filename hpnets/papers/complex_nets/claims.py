@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from hpnets.papers.complex_learning import BOTH, CONJUGATE, HOLOMORPHIC, MODULUS, by_samples, trained
 from hpnets.papers.complex_nets.cells import distance, gap, gap_of_limits, shifted
 from hpnets.papers.complex_nets.sizes import HEAVY, OTHERS, PAIRED, REDUCING, Sizes
-from hpnets.papers.complex_witness import OFF, RISE, SPREAD, rise, sees, spreads
+from hpnets.papers.parts.complex_learning import BOTH, CONJUGATE, HOLOMORPHIC, MODULUS, by_samples, trained
+from hpnets.papers.parts.complex_witness import OFF, RISE, SPREAD, rise, sees, spreads
 from hpnets.statistics import mean, mean_slope, median
 from hpnets.study import Above, Below, Between, Claim, Falls, Less, Paired, Results, paired_difference
 

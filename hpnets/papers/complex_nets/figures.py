@@ -3,10 +3,10 @@
 from functools import partial
 from typing import Any
 
-from hpnets.papers.complex_learning import draw_learnt, learnt_table, trained
 from hpnets.papers.complex_nets.cells import distance, gap, shifted
 from hpnets.papers.complex_nets.sizes import Sizes
-from hpnets.papers.complex_witness import S, draw_witness, witness
+from hpnets.papers.parts.complex_learning import draw_learnt, learnt_table, trained
+from hpnets.papers.parts.complex_witness import S, draw_witness, witness
 from hpnets.statistics import median
 from hpnets.study import Figure, Picture, Results, spread_table
 from hpnets.study.charts import categories

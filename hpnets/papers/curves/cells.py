@@ -7,12 +7,12 @@ import torch
 from scipy.optimize import brentq
 
 from hpnets.ntk import ntk
-from hpnets.papers.curve_kernels import even, irregular
 from hpnets.papers.curves.sizes import Sizes
-from hpnets.papers.data import check_images
-from hpnets.papers.descent import descend
-from hpnets.papers.labelled_curves import PLAIN, curves_of, points_of, wrong
-from hpnets.papers.sphere_kernels import limit, make_net
+from hpnets.papers.parts.curve_kernels import even, irregular
+from hpnets.papers.parts.data import check_images
+from hpnets.papers.parts.descent import descend
+from hpnets.papers.parts.labelled_curves import PLAIN, curves_of, points_of, wrong
+from hpnets.papers.parts.sphere_kernels import limit, make_net
 from hpnets.study import Cell, grid
 
 Measured = dict[str, Any]

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from hpnets.papers.curve_kernels import MEAN, SURE, Network, even, evens, gaps
 from hpnets.papers.curves.cells import decay, shape, trained
 from hpnets.papers.curves.sizes import Sizes
-from hpnets.papers.labelled_curves import PLAIN
+from hpnets.papers.parts.curve_kernels import MEAN, SURE, Network, even, evens, gaps
+from hpnets.papers.parts.labelled_curves import PLAIN
 from hpnets.statistics import mean, mean_slope
 from hpnets.study import Above, Below, Between, Claim, Falls, Less, Paired, Results, paired_difference
 

@@ -5,10 +5,10 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from hpnets.papers.curve_kernels import NAMES, even, irregular, rows
 from hpnets.papers.curves.cells import decay, trained
 from hpnets.papers.curves.sizes import Sizes
-from hpnets.papers.labelled_curves import PLAIN
+from hpnets.papers.parts.curve_kernels import NAMES, even, irregular, rows
+from hpnets.papers.parts.labelled_curves import PLAIN
 from hpnets.statistics import mean
 from hpnets.study import Figure, Picture, Results, spread_table
 from hpnets.study.charts import categories, log_ticks, shades, without_marker

@@ -3,13 +3,13 @@
 from functools import partial
 from typing import Any
 
-from hpnets.papers.boxes import box_data, errors, fit_boxes, polynomials
-from hpnets.papers.data import stacked
-from hpnets.papers.digit_sums import fit_pairs, pair_data
-from hpnets.papers.ensembles import Make, fit, make_ensemble
 from hpnets.papers.extrapolation.sizes import Sizes
-from hpnets.papers.networks import build
-from hpnets.papers.sectors import fit_ring
+from hpnets.papers.parts.boxes import box_data, errors, fit_boxes, polynomials
+from hpnets.papers.parts.data import stacked
+from hpnets.papers.parts.digit_sums import fit_pairs, pair_data
+from hpnets.papers.parts.ensembles import Make, fit, make_ensemble
+from hpnets.papers.parts.networks import build
+from hpnets.papers.parts.sectors import fit_ring
 from hpnets.study import Cell, grid
 
 Measured = dict[str, Any]

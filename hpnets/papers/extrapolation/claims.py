@@ -5,11 +5,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from hpnets.papers.boxes import fits, mean_errors, polynomials
 from hpnets.papers.extrapolation import cells
 from hpnets.papers.extrapolation.cells import FASTER_LR, SCALAR, STATED_BATCH, STATED_LR, STATED_POINTS, fit_lines
 from hpnets.papers.extrapolation.sizes import Sizes
-from hpnets.papers.networks import degree_outside, is_twin
+from hpnets.papers.parts.boxes import fits, mean_errors, polynomials
+from hpnets.papers.parts.networks import degree_outside, is_twin
 from hpnets.statistics import estimate, mean, middle, spread
 from hpnets.study import Above, Below, Claim, Less, Paired, Results, labelled
 

@@ -4,12 +4,12 @@ import math
 from functools import partial
 from typing import Any
 
-from hpnets.papers.boxes import DEGREES, draw_fits, error_table, mean_errors, polynomials
-from hpnets.papers.digit_sums import sum_figure
 from hpnets.papers.extrapolation.cells import SCALAR, fit_lines, fit_sums, missing_sector, paper_setting
 from hpnets.papers.extrapolation.sizes import Sizes
-from hpnets.papers.networks import degree_outside
-from hpnets.papers.sectors import ring_figure
+from hpnets.papers.parts.boxes import DEGREES, draw_fits, error_table, mean_errors, polynomials
+from hpnets.papers.parts.digit_sums import sum_figure
+from hpnets.papers.parts.networks import degree_outside
+from hpnets.papers.parts.sectors import ring_figure
 from hpnets.statistics import deviation, mean, spread
 from hpnets.study import Figure, Picture, Results, spread_table
 from hpnets.study.charts import categories

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from hpnets.papers.elastic_nets import drawn, trained
-from hpnets.papers.hierarchy_runs import compare
-from hpnets.papers.image_pairs import image_pair
 from hpnets.papers.label_aware.sizes import PRODUCTS, STRENGTHS, Sizes
-from hpnets.papers.labelled_kernels import regression
+from hpnets.papers.parts.elastic_nets import drawn, trained
+from hpnets.papers.parts.hierarchy_runs import compare
+from hpnets.papers.parts.image_pairs import image_pair
+from hpnets.papers.parts.labelled_kernels import regression
 from hpnets.study import Cell, grid
 
 Measured = dict[str, Any]

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from hpnets.papers.elastic_nets import trained
 from hpnets.papers.label_aware.cells import hierarchy
 from hpnets.papers.label_aware.sizes import PRODUCTS, STRENGTHS, Sizes
-from hpnets.papers.labelled_kernels import regression
+from hpnets.papers.parts.elastic_nets import trained
+from hpnets.papers.parts.labelled_kernels import regression
 from hpnets.statistics import estimate, mean, standard_error
 from hpnets.study import (
     Above,

@@ -3,10 +3,10 @@
 from functools import partial
 from typing import Any
 
-from hpnets.papers.elastic_nets import trained
 from hpnets.papers.label_aware.cells import hierarchy
 from hpnets.papers.label_aware.claims import at_best, by_r
 from hpnets.papers.label_aware.sizes import STRENGTHS, Sizes
+from hpnets.papers.parts.elastic_nets import trained
 from hpnets.statistics import mean, spread
 from hpnets.study import Figure, Picture, Results, spread_table
 from hpnets.study.charts import categories, seeds_and_mean

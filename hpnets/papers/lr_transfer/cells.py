@@ -8,13 +8,13 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from hpnets.options import OptimOptions
-from hpnets.papers.data import task_parts
 from hpnets.papers.lr_transfer.sizes import EIGHTH, LINEAR, Sizes
-from hpnets.papers.rate_grids import train_at_rates
-from hpnets.papers.rate_tables import BEST, powers_of
-from hpnets.papers.rated_networks import rated
-from hpnets.papers.seeds import seed_for
-from hpnets.papers.sharpness_tracks import half_error, lanczos_error, track
+from hpnets.papers.parts.data import task_parts
+from hpnets.papers.parts.rate_grids import train_at_rates
+from hpnets.papers.parts.rate_tables import BEST, powers_of
+from hpnets.papers.parts.rated_networks import rated
+from hpnets.papers.parts.seeds import seed_for
+from hpnets.papers.parts.sharpness_tracks import half_error, lanczos_error, track
 from hpnets.study import Cell, grid
 
 Measured = dict[str, Any]
@@ -44,7 +44,7 @@ def rate_cells(sizes: Sizes) -> list[Cell]:
     """Those of the best rates; twins are trained under mup."""
     runs: dict[str, Any] = {"batch": sizes.batch, "seeds": list(range(sizes.seeds)), "steps": sizes.steps}
     products = tuple(name for name in sizes.wide if not name.endswith("-sum"))
-    made = grid(best_rate, network=sizes.wide, kind="mup", size=sizes.widths, optimizer="sgd", **runs)
+    made = grid(best_rate, network=sizes.wide + sizes.copied, kind="mup", size=sizes.widths, optimizer="sgd", **runs)
     made += grid(best_rate, network=products, kind="ntk", size=sizes.widths, optimizer="sgd", **runs)
     made += grid(best_rate, network=sizes.plain, kind="mup", size=sizes.branches, optimizer="sgd", **runs)
     made += grid(best_rate, network=sizes.deep, kind=BRANCHED, size=sizes.branches, optimizer="sgd", **runs)
@@ -75,15 +75,18 @@ def tracked(
     network: str, kind: str, size: int, optimizer: str, times: list[int], samples: int, seed: int, device: str
 ) -> Measured:
     """Sharpness over time at an eighth of the best rate of the first size."""
-    return follow(
-        network, kind, size, OptimOptions(optimizer, at(network, kind, optimizer)), times, samples, seed, device
-    )
+    return follow(network, kind, size, plain(optimizer, at(network, kind, optimizer)), times, samples, seed, device)
 
 
 def swept(kind: str, size: int, setting: list[int], times: list[int], seed: int, device: str) -> Measured:
     """The same of the MLP at other settings: octaves below its best rate, and the number of samples."""
     octaves, samples = setting
-    return follow("mlp", kind, size, OptimOptions("sgd", at("mlp", kind, "sgd", octaves)), times, samples, seed, device)
+    return follow("mlp", kind, size, plain("sgd", at("mlp", kind, "sgd", octaves)), times, samples, seed, device)
+
+
+def plain(optimizer: str, lr: float) -> OptimOptions:
+    """Adam, or SGD without momentum: the best rates are of plain SGD too, and momentum multiplies a rate in effect."""
+    return OptimOptions(optimizer, lr, momentum=0.0)
 
 
 def at(network: str, kind: str, optimizer: str, octaves: int = EIGHTH) -> float:
@@ -108,7 +111,7 @@ def linear(kind: str, size: int, times: list[int], samples: int, seed: int, devi
     torch.manual_seed(seed_for("tracks", seed))
     net = rated("linear", kind, size, (FEATURES,), 1).to(device)
     y = x @ w.T / FEATURES**0.5
-    return {"rows": track(net, half_error, (x, y), OptimOptions("sgd", LINEAR[kind]), times, split=True)}
+    return {"rows": track(net, half_error, (x, y), plain("sgd", LINEAR[kind]), times, split=True)}
 
 
 def dense(seed: int, device: str) -> Measured:

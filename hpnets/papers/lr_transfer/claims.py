@@ -3,9 +3,9 @@
 from functools import partial
 from typing import Any
 
-from hpnets.papers import transfer_statistics as q
 from hpnets.papers.lr_transfer.sizes import PRODUCTS, Sizes
-from hpnets.papers.transfer_measures import growth, late, means_by_setting, rates, residual_slope, rise, span, spread
+from hpnets.papers.parts import transfer_statistics as q
+from hpnets.papers.parts.rate_measures import growth, late, means_by_setting, rates, residual_slope, rise, span, spread
 from hpnets.statistics import mean
 from hpnets.study import Above, Below, Between, Claim, Paired, Results
 
@@ -29,7 +29,7 @@ def width_claims(sizes: Sizes) -> list[Claim]:
     return [
         paper(
             "Late sharpness is the same at every width under mup, and is not under ntk, at every rate and number of "
-            "samples tried (MLP, cross-entropy, SGD with momentum)",
+            "samples tried (MLP, cross-entropy, SGD)",
             lambda r: {SPREAD: means_by_setting(r, "mup"), NTK: means_by_setting(r, "ntk")},
             Below(SPREAD, 0.08, each=True) & Above(NTK, 0.12, each=True),
             formula=D,
@@ -155,7 +155,13 @@ def degree_claims(sizes: Sizes) -> list[Claim]:
         Above(MEAN_HALF, 0.5) & Between(MEAN_ONE, -0.3, 0.3),
         formula="(1 + L^-a E s)^L",
     )
-    return [deep, means] if "deepskip" in sizes.deep_followed else [deep]
+    says = (
+        "The draw of its units moves the best rate of degree 4, not a factor of the width: it stays where they are "
+        "copies of the least network's, which the wide network follows exactly (mup, SGD)"
+    )
+    stays = Between(q.COPIES, 0, 0) & Above(q.RANGE, SAME)
+    drawn = [ours(says, partial(q.copies, name=name), stays, formula=ETA) for name in sizes.copied]
+    return [deep, *drawn, means] if "deepskip" in sizes.deep_followed else [deep, *drawn]
 
 
 def wide(sizes: Sizes) -> list[str]:

@@ -6,9 +6,9 @@ from typing import Any
 
 from hpnets.papers.lr_transfer.cells import best_rate, tracked
 from hpnets.papers.lr_transfer.sizes import Sizes
-from hpnets.papers.transfer_measures import best, has
-from hpnets.papers.transfer_statistics import SCALED
-from hpnets.papers.transfer_tables import rate_rows, sharp_rows
+from hpnets.papers.parts.rate_measures import best, has
+from hpnets.papers.parts.transfer_statistics import SCALED
+from hpnets.papers.parts.transfer_tables import rate_rows, sharp_rows
 from hpnets.statistics import mean
 from hpnets.study import Figure, Picture, Results
 from hpnets.study.charts import band, categories, log_ticks, shades, without_marker

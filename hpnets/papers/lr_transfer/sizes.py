@@ -15,7 +15,8 @@ class Sizes:
 
     seeds: int = 5
     wide: tuple[str, ...] = WIDE
-    widths: tuple[int, ...] = (32, 128, 256)
+    widths: tuple[int, ...] = (32, 128, 512)
+    copied: tuple[str, ...] = ("skip-4-copied",)
     images: tuple[str, ...] = ("pinet", "pinet-sum")
     channels: tuple[int, ...] = (8, 16)
     adam: tuple[str, ...] = ("mlp", "ccp-2", "ccp-4", "skip-4")
@@ -23,20 +24,19 @@ class Sizes:
     deep_adam: tuple[str, ...] = ("resmlp-2",)
     deep_followed: tuple[str, ...] = ("resmlp-1", "deepskip")
     plain: tuple[str, ...] = ("resmlp-1", "deep")
-    branches: tuple[int, ...] = (3, 8, 16)
-    steps: int = 40
-    batch: int = 32
-    followed: tuple[int, ...] = (32, 128, 256)
+    branches: tuple[int, ...] = (3, 8, 24)
+    steps: int = 100
+    batch: int = 128
+    followed: tuple[int, ...] = (32, 128, 512)
     samples: int = 256
     # Octaves below the best rate, and samples, of an MLP that is followed beside; 3 and `samples` are those of all.
     swept: tuple[tuple[int, int], ...] = ((2, 256), (4, 256), (3, 512))
-    times: tuple[int, ...] = (0, 40, 140, 200)
+    times: tuple[int, ...] = (0, 50, 210, 300)
     linear_widths: tuple[int, ...] = (32, 128, 512)
 
 
-FEW = replace(Sizes(), seeds=3, wide=("mlp", "ccp-2", "ccp-2-sum"), images=(), adam=("mlp", "ccp-2"))
-LESS = replace(FEW, deep=("resmlp-1", "resmlp-2", "deep", "deep-sum"), deep_adam=("resmlp-2",), branches=(3, 6, 12))
-SHORT = replace(LESS, deep_followed=("resmlp-1",), widths=(32, 128), followed=(32, 128), linear_widths=(32, 128, 512))
-QUICK = replace(SHORT, samples=64, swept=((2, 64), (4, 64), (3, 128)), times=(0, 50, 100))
+FEW = replace(Sizes(), seeds=3, wide=("mlp", "ccp-2", "ccp-2-sum"), copied=(), images=(), adam=("mlp", "ccp-2"))
+SHORT = replace(FEW, steps=40, batch=32, branches=(3, 6, 12), deep_followed=("resmlp-1",), widths=(32, 128))
+QUICK = replace(SHORT, followed=(32, 128), samples=64, swept=((2, 64), (4, 64), (3, 128)), times=(0, 50, 100))
 LEAST = replace(SHORT, widths=(32, 64), followed=(32, 64), linear_widths=(32, 64), branches=(2, 3, 4), deep_adam=())
 TINY = replace(LEAST, steps=2, batch=4, samples=8, swept=((2, 8),), times=(1,))

@@ -6,11 +6,11 @@ import torch
 
 from hpnets.linalg import spectrum
 from hpnets.ntk import singular_values
-from hpnets.papers.data import check_images
-from hpnets.papers.least_eigenvalues import on_pixels, smallest
 from hpnets.papers.memorisation.sizes import Sizes
-from hpnets.papers.memory import memorise
-from hpnets.papers.sized_networks import drawn, noise_points, rank_bound
+from hpnets.papers.parts.data import check_images
+from hpnets.papers.parts.least_eigenvalues import on_pixels, smallest
+from hpnets.papers.parts.memory import memorise
+from hpnets.papers.parts.sized_networks import drawn, noise_points, rank_bound
 from hpnets.study import Cell, grid
 from hpnets.theory import limit_kernel
 

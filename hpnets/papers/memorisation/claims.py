@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from hpnets.papers.least_eigenvalues import conditions, on_pixels, slopes, smallest, windows
 from hpnets.papers.memorisation.cells import on_sphere, ranks
 from hpnets.papers.memorisation.sizes import PRODUCTS, TWINS, Sizes
-from hpnets.papers.memory import (
+from hpnets.papers.parts.least_eigenvalues import conditions, on_pixels, slopes, smallest, windows
+from hpnets.papers.parts.memory import (
     AT,
     BELOW,
     FIRST,
@@ -22,7 +22,7 @@ from hpnets.papers.memory import (
     runs,
     threshold,
 )
-from hpnets.papers.sized_networks import expected_dead
+from hpnets.papers.parts.sized_networks import expected_dead
 from hpnets.statistics import log_slope, mean
 from hpnets.study import Above, Always, Below, Between, Claim, Never, Paired, Results
 

@@ -3,10 +3,10 @@
 from functools import partial
 from typing import Any
 
-from hpnets.papers.least_eigenvalues import eigenvalues, on_pixels, smallest
 from hpnets.papers.memorisation.cells import on_sphere
 from hpnets.papers.memorisation.sizes import Sizes
-from hpnets.papers.memory import draw_map, memorise
+from hpnets.papers.parts.least_eigenvalues import eigenvalues, on_pixels, smallest
+from hpnets.papers.parts.memory import draw_map, memorise
 from hpnets.statistics import mean
 from hpnets.study import Figure, Picture, Results, spread_table
 from hpnets.study.charts import categories, seeds_and_mean

@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hpnets.papers.components import along_components
-from hpnets.papers.data import task_parts
-from hpnets.papers.descent import descend
-from hpnets.papers.jacot import JacotNet
 from hpnets.papers.ntk_convergence.sizes import Sizes
-from hpnets.papers.wide import beside_limit, limit_process, trained
+from hpnets.papers.parts.components import along_components
+from hpnets.papers.parts.data import task_parts
+from hpnets.papers.parts.descent import descend
+from hpnets.papers.parts.jacot import JacotNet
+from hpnets.papers.parts.wide import beside_limit, limit_process, trained
 from hpnets.study import Cell, grid
 
 Measured = dict[str, Any]

@@ -6,9 +6,9 @@ from functools import partial
 from statistics import NormalDist
 from typing import Any
 
-from hpnets.papers.components import GONE, ratios
 from hpnets.papers.ntk_convergence.cells import components, four_limit, four_points, initial_kernel, trained_kernel
 from hpnets.papers.ntk_convergence.sizes import Sizes
+from hpnets.papers.parts.components import GONE, ratios
 from hpnets.statistics import estimate, log_slope, mean, mean_slope, root_mean_square
 from hpnets.study import Above, Always, Below, Between, Claim, Falls, Results, labelled
 

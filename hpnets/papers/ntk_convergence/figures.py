@@ -4,11 +4,11 @@ import math
 from functools import partial
 from typing import Any
 
-from hpnets.papers.components import HEAD, component_rows, draw_rests
 from hpnets.papers.ntk_convergence import cells
 from hpnets.papers.ntk_convergence.cells import ANGLES, FOUR, FOUR_TARGETS, components, initial_kernel, trained_kernel
 from hpnets.papers.ntk_convergence.claims import TENTH
 from hpnets.papers.ntk_convergence.sizes import Sizes
+from hpnets.papers.parts.components import HEAD, component_rows, draw_rests
 from hpnets.study import Figure, Picture, Results, spread_table
 from hpnets.study.charts import band, over_widths, shades, without_marker
 

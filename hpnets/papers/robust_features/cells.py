@@ -5,12 +5,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from hpnets.papers.boxed_pairs import BoxedPair, pair_of
-from hpnets.papers.feature_agreement import compared
-from hpnets.papers.feature_machines import CONV, Kernel, accuracies, by_rank, make_net, maps_of, numbers_of
+from hpnets.papers.parts.boxed_pairs import BoxedPair, pair_of
+from hpnets.papers.parts.feature_agreement import compared
+from hpnets.papers.parts.feature_machines import CONV, Kernel, accuracies, by_rank, make_net, maps_of, numbers_of
+from hpnets.papers.parts.robust_training import Track, attacked_by, train_and_attack, train_epoch
+from hpnets.papers.parts.seeds import seed_for
 from hpnets.papers.robust_features.sizes import NEAR, Sizes, radius_of, twin_of
-from hpnets.papers.robust_training import Track, attacked_by, train_and_attack, train_epoch
-from hpnets.papers.seeds import seed_for
 from hpnets.study import Cell, grid
 
 Measured = dict[str, Any]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from hpnets.papers.equal_accuracy import at_best_rate, at_equal_accuracy
-from hpnets.papers.feature_tables import group_means
+from hpnets.papers.parts.equal_accuracy import at_best_rate, at_equal_accuracy
+from hpnets.papers.parts.feature_tables import group_means
 from hpnets.papers.robust_features.cells import agreement, by_kernels, machine, moved, trained
 from hpnets.papers.robust_features.sizes import Sizes, twin_of
 from hpnets.statistics import mean
@@ -115,12 +115,12 @@ def ranked(results: Results, networks: Sequence[str], limits: bool) -> Quantitie
 
 
 def truncated(results: Results, networks: Sequence[str]) -> Quantities:
-    made: dict[str, dict[str, list[float]]] = {GAINED: {}, PAID: {}, "robust, top 20": {}, "robust, all": {}}
+    made: dict[str, dict[str, Any]] = {GAINED: {}, PAID: {}, "robust, top 20": {}, "robust, all": {}}
     for name in networks:
         for data, of in results.of(machine, network=name, width=0).split("data").items():
             top, all_ = ({key: of.values(part, key) for key in ("robust", "clean")} for part in ("top", "whole"))
-            made[GAINED][data] = [mean(top["robust"]) - mean(all_["robust"])]
-            made[PAID][data] = [mean(all_["clean"]) - mean(top["clean"])]
+            made[GAINED][data] = mean(top["robust"]) - mean(all_["robust"])
+            made[PAID][data] = mean(all_["clean"]) - mean(top["clean"])
             made["robust, top 20"][data], made["robust, all"][data] = top["robust"], all_["robust"]
     return made
 
@@ -145,7 +145,7 @@ def shared(results: Results) -> Quantities:
 
 def fooled(results: Results, network: str) -> Quantities:
     of = results.of(by_kernels, network=network).split("data")
-    gaps = {data: [mean(part.values("noise")) - mean(part.values("ntk"))] for data, part in of.items()}
+    gaps = {data: mean(part.values("noise")) - mean(part.values("ntk")) for data, part in of.items()}
     return {
         GAP: gaps,
         **{key: {data: part.values(key) for data, part in of.items()} for key in ("clean", "ntk", "white")},
@@ -179,7 +179,7 @@ def abstract(results: Results, sizes: Sizes) -> list[str]:
     mlp, one = sizes.limits[:1], sizes.first
     high, low = ranked(results, mlp, True)["robust accuracy"][f"{mlp[0]}, {one}"].split(" and ")
     top = truncated(results, mlp)
-    gaps = [value for (value,) in fooled(results, sizes.attacked[0])[GAP].values()]
+    gaps = fooled(results, sizes.attacked[0])[GAP].values()
     over = [mean(values) for values in shared(results)[SHARED].values()]
     signs = {}
     for product in sizes.products:
@@ -189,7 +189,7 @@ def abstract(results: Results, sizes: Sizes) -> list[str]:
         f"The features of the five largest eigenvalues of a kernel are robust where others are not: on {one} accuracy "
         f"under attack is {high} on average, that of ranks 20 to 59 {low}.",
         f"The top 20 features alone keep {mean(top['robust, top 20'][one]):.2f} accuracy under attack, the whole "
-        f"machine {mean(top['robust, all'][one]):.2f}, for {top[PAID][one][0]:.2f} of clean accuracy.",
+        f"machine {mean(top['robust, all'][one]):.2f}, for {top[PAID][one]:.2f} of clean accuracy.",
         f"Architectures share these features, {min(over):.1f} to {max(over):.1f} times as much as by chance, and an "
         f"attack that knows the limit kernel alone costs a trained network {min(gaps):.2f} to {max(gaps):.2f}.",
         "At equal clean accuracy a product's accuracy under attack differs from its additive twin's by "

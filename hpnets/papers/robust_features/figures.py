@@ -2,12 +2,12 @@
 
 from functools import partial
 
-from hpnets.papers.equal_accuracy import draw_sides
-from hpnets.papers.feature_agreement import shared_rows
-from hpnets.papers.feature_tables import draw_maps, draw_ranks, feature_rows
+from hpnets.papers.parts.equal_accuracy import draw_sides
+from hpnets.papers.parts.feature_agreement import shared_rows
+from hpnets.papers.parts.feature_tables import draw_maps, draw_ranks, feature_rows
+from hpnets.papers.parts.robust_training import draw_kernels
 from hpnets.papers.robust_features.cells import agreement, by_kernels, machine, maps, moved, trained
 from hpnets.papers.robust_features.sizes import Sizes, twin_of
-from hpnets.papers.robust_training import draw_kernels
 from hpnets.study import Figure, Picture, Results, spread_table
 
 Columns = dict[str, tuple[str | int, ...]]

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from hpnets.models import create_model
-from hpnets.papers.harmonics import sphere_data, train_linearised, train_network
-from hpnets.papers.noisy_labels import fit_noise
-from hpnets.papers.spectra import limit_spectrum
+from hpnets.papers.parts.harmonics import sphere_data, train_linearised, train_network
+from hpnets.papers.parts.noisy_labels import fit_noise
+from hpnets.papers.parts.spectra import limit_spectrum
 from hpnets.papers.spectral_bias.sizes import Sizes
 from hpnets.study import Cell, grid
 from hpnets.tasks.label_noise import noisy_parity

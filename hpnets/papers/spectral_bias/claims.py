@@ -4,9 +4,9 @@ import math
 from functools import partial
 from typing import Any
 
-from hpnets.papers.harmonics import HARMONICS, few, generalising, halves, in_order, off_linear, over_predicted
-from hpnets.papers.noisy_labels import fitted_noise
-from hpnets.papers.spectra import above, exponent, exponents
+from hpnets.papers.parts.harmonics import HARMONICS, few, generalising, halves, in_order, off_linear, over_predicted
+from hpnets.papers.parts.noisy_labels import fitted_noise
+from hpnets.papers.parts.spectra import above, exponent, exponents
 from hpnets.papers.spectral_bias.cells import label_noise, network_training
 from hpnets.papers.spectral_bias.measures import LR, linearised, spectra, steps_to_learn
 from hpnets.papers.spectral_bias.sizes import Sizes

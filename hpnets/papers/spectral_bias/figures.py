@@ -3,9 +3,9 @@
 from functools import partial
 from typing import Any
 
-from hpnets.papers.harmonics import HARMONICS, draw_left, few, generalising, halves, over_predicted
-from hpnets.papers.noisy_labels import noise_figure
-from hpnets.papers.spectra import TEXT, draw_spectra, spectrum_table
+from hpnets.papers.parts.harmonics import HARMONICS, draw_left, few, generalising, halves, over_predicted
+from hpnets.papers.parts.noisy_labels import noise_figure
+from hpnets.papers.parts.spectra import TEXT, draw_spectra, spectrum_table
 from hpnets.papers.spectral_bias.cells import label_noise, linear_training
 from hpnets.papers.spectral_bias.measures import LR, REFERENCE, STEPS, linearised, spectra, steps_a_unit, steps_to_learn
 from hpnets.papers.spectral_bias.sizes import Sizes

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hpnets.papers.harmonics import ByHarmonic, halves
+from hpnets.papers.parts.harmonics import ByHarmonic, halves
 from hpnets.papers.spectral_bias.cells import eigenvalues, linear_training
 from hpnets.study import Results
 

@@ -4,11 +4,11 @@ from typing import Any
 
 from hpnets.bandits import STOBNTS
 from hpnets.bandits.objectives import categorical
-from hpnets.papers.bandit_runs import objective_of, optimiser, played
-from hpnets.papers.data import check_images
-from hpnets.papers.drawn_networks import maker
-from hpnets.papers.posterior_draws import fixed_features, fresh_networks, prior
-from hpnets.papers.seeds import seed_for
+from hpnets.papers.parts.bandit_runs import objective_of, optimiser, played
+from hpnets.papers.parts.data import check_images
+from hpnets.papers.parts.drawn_networks import maker
+from hpnets.papers.parts.posterior_draws import fixed_features, fresh_networks, prior
+from hpnets.papers.parts.seeds import seed_for
 from hpnets.papers.thompson_sampling.sizes import LOUD, NOISE, PEERS, Sizes
 from hpnets.study import Cell, grid
 

@@ -4,7 +4,7 @@ import itertools
 from functools import partial
 from typing import Any
 
-from hpnets.papers.bandit_runs import draw_regret
+from hpnets.papers.parts.bandit_runs import draw_regret
 from hpnets.papers.thompson_sampling.cells import fixed_features, fresh_networks, interactions, regret
 from hpnets.papers.thompson_sampling.sizes import NOISE, Sizes
 from hpnets.statistics import mean

@@ -1,0 +1,1 @@
+"""What papers are made of: their networks, data, training loops and measures, each a module; none imports a paper."""
