@@ -45,7 +45,7 @@ class _Asking(torch.autograd.Function):
 
 class Asking(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return _Asking.apply(x)  # type: ignore[no-any-return]
+        return _Asking.apply(x)
 
 
 def test_passes_that_cannot_be_vectorised_are_made_one_by_one() -> None:
