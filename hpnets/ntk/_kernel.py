@@ -3,11 +3,12 @@
 import warnings
 from dataclasses import replace
 
+import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from hpnets.ntk._budget import parse_bytes
-from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_output, check_types
+from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_types
 from hpnets.ntk._cost_model import Distrust
 from hpnets.ntk._failures import CrashError, DisprovenError, RefusalError, UnprovenWarning
 from hpnets.ntk._functional import Params, single_output_function
@@ -133,19 +134,22 @@ def _compute(request: Request, group: "dist.ProcessGroup | None") -> Tensor:
 def _recalled(request: Request) -> Tensor | None:
     """The kernel by the plan of an earlier call, proven here like any other; None if there is no plan that holds.
 
-    Every failure is dropped: the new plan that follows either succeeds or raises a message of its own.
+    Every failure, and a kernel with NaN or Inf, is dropped: the new plan that follows either succeeds or raises a
+    message of its own.
     """
     made = recall(request)
     if made is None:
         return None
     check_inputs(request.net, request.theta, request.x1, request.x2)
     check_eval_mode(request.net)
-    check_output(request.net, request.theta, request.x1)
     try:
-        return run(made, request)
+        kernel = run(made, request)
+        if torch.isfinite(kernel.sum()):
+            return kernel
     except (RefusalError, DisprovenError, CrashError):
-        forget(request)
-        return None
+        pass
+    forget(request)
+    return None
 
 
 def _attempt(request: Request, distrust: Distrust, crashed: frozenset[str]) -> Tensor:

@@ -11,6 +11,7 @@ from hpnets.ntk._functional import Params, own_parameters, plain_call
 from hpnets.ntk._independence import check_same_outputs, regrouped, working_dtype
 from hpnets.ntk._layer import Layer
 from hpnets.ntk._output_selection import OutputSelection
+from hpnets.ntk._reach import check_reach
 from hpnets.ntk._rules.base import OuterRule, fold_channels, fold_positions
 from hpnets.ntk._tape import Tape, record
 from hpnets.ntk._terms.base import State, Term
@@ -100,7 +101,7 @@ class Prover:
         for rows, others in regrouped(len(x), x.device, most):
             seeds = u[rows] @ self.selection.cotangents.T
             seeds[:others] = 0
-            gradients, outputs = plain_gradients(self.net, self.params, x[rows], seeds)
+            gradients, outputs = plain_gradients(self.net, self.params, x[rows], seeds, reach=y is None)
             y = outputs.new_empty(len(x), outputs.shape[1]) if y is None else y
             y[rows[others:]] = outputs[others:]
             for name, g in gradients.items():
@@ -138,26 +139,31 @@ class Prover:
     def prove_entry(self, left: list[State], right: list[State], entries: list[Tensor]) -> None:
         """Raise DisprovenError if K of two samples a and b is not <J_a, J_b>.
 
-        left, right: the factors of a alone and of b alone. entries: the kernel's values for (a, b), each (C, C) with
-        rows for a, or () for a trace. A block K (C, C) is contracted anew; u^T K w is compared with <J_a^T u, J_b^T w>
-        by the factors, whose gradients are proven, for random u and w; and each entry is compared with the block, so
-        that a trace is proven along two vectors too.
+        left, right: the factors of a alone and of b alone. entries: the kernel's values for (a, b), each K (C, C) with
+        rows for a, or () for a trace. u^T K w is compared with <J_a^T u, J_b^T w> by the factors, whose gradients are
+        proven, for random u and w. For a trace K is contracted anew and proven so, and its trace compared.
         """
         # The factors are proven, so only faults of the contraction remain, and those are large.
         C, tolerance = self.selection.columns, ROUNDING[torch.float32]
+        like = self.selection.cotangents
+        u, w = torch.randn(2, 1, C, dtype=like.dtype, device=like.device)
+        g, h = self._pulled(left, u), self._pulled(right, w)
+        size, product = float(g.norm() * h.norm()), float(g @ h)
+        blocks = [entry for entry in entries if entry.ndim] or [self._block(left, right)]
+        wrong = any(abs(float(u[0] @ K @ w[0]) - product) > tolerance * size for K in blocks)
+        for trace in (entry for entry in entries if not entry.ndim):
+            (K,) = blocks
+            wrong = wrong or abs(float(K.trace() - trace)) > tolerance * max(size, float(K.norm()))
+        if wrong:
+            raise DisprovenError(self._contractions)
+
+    def _block(self, left: list[State], right: list[State]) -> Tensor:
+        """K (C, C) of two samples, from the factors of each alone."""
+        C = self.selection.columns
         block = self.selection.cotangents.new_zeros(C, 1, C, 1)
         for term, l, r in zip(self.terms, left, right, strict=True):
             term.contract(block, l, r, False)
-        K = block[:, 0, :, 0]
-        u, w = torch.randn(2, 1, C, dtype=K.dtype, device=K.device)
-        g, h = self._pulled(left, u), self._pulled(right, w)
-        size = float(g.norm() * h.norm())
-        wrong = abs(float(u[0] @ K @ w[0]) - float(g @ h)) > tolerance * size
-        bound = tolerance * max(size, float(K.norm()))
-        for entry in entries:
-            wrong = wrong or float(((K.trace() if entry.ndim == 0 else K) - entry).abs().max()) > bound
-        if wrong:
-            raise DisprovenError(self._contractions)
+        return block[:, 0, :, 0]
 
     def _pulled(self, states: list[State], u: Tensor) -> Tensor:
         """J^T u (P,) by the factors, over all parameters that have a term."""
@@ -173,11 +179,16 @@ def _check_finite(gradients: dict[str, Tensor | None]) -> None:
 
 
 def plain_gradients(
-    net: nn.Module, params: Params, x: Tensor, seeds: Tensor
+    net: nn.Module, params: Params, x: Tensor, seeds: Tensor, reach: bool = False
 ) -> tuple[dict[str, Tensor | None], Tensor]:
-    """The gradient of sum(seeds * net(x)) by plain autograd, by parameter (None if unused); and net(x), detached."""
+    """The gradient of sum(seeds * net(x)) by plain autograd, by parameter (None if unused); and net(x), detached.
+
+    reach: whether parameters that cannot be differentiated are looked for, which raises RefusalError.
+    """
     with own_parameters(net, params) as own, torch.enable_grad():
         y = plain_call(net, x)
+        if reach:
+            check_reach(net, y)
         if not y.requires_grad:
             return dict.fromkeys(own), y
         grads = torch.autograd.grad(y, list(own.values()), seeds, allow_unused=True)

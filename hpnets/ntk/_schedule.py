@@ -17,6 +17,8 @@ LEAST = 8
 # One vectorised pass over all outputs saves the overhead of C passes; it pays while the gradients of all outputs at a
 # layer are at most this many scalars on average, and so stay in the caches.
 BATCHED_NUMEL = 2**21
+# It does not pay either where the gradient of one tensor, as of attention's weights, has more scalars than this.
+LARGEST_NUMEL = 2**24
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def choose_schedule(terms: tuple[Term, ...], survey: Survey, problem: Problem, b
         tile = max(least, -(-problem.longest // count))
         for batched in (True, False):
             schedule, needs = _largest_chunk(terms, survey, problem, budget, tile, batched)
-            if needs.peak <= budget and (not batched or _pays(terms, problem, schedule)):
+            if needs.peak <= budget and (not batched or _pays(terms, survey, problem, schedule)):
                 return schedule, needs
         if tile == least:
             raise ValueError(
@@ -101,8 +103,9 @@ def _largest_chunk(
     return Schedule(tile, chunk, batched, proof), taken
 
 
-def _pays(terms: tuple[Term, ...], problem: Problem, schedule: Schedule) -> bool:
+def _pays(terms: tuple[Term, ...], survey: Survey, problem: Problem, schedule: Schedule) -> bool:
     """Whether one vectorised pass is quicker than a pass for each output."""
     outputs = [layer.outputs for term in terms for layer in term.layers]
-    at_a_layer = schedule.chunk * sum(outputs) * problem.C / max(1, len(outputs))
-    return problem.C > 1 and at_a_layer <= BATCHED_NUMEL
+    rows = schedule.chunk * problem.C
+    at_a_layer = rows * sum(outputs) / max(1, len(outputs))
+    return problem.C > 1 and at_a_layer <= BATCHED_NUMEL and rows * survey.largest <= LARGEST_NUMEL

@@ -46,6 +46,8 @@ class SiteRecorder(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if func in _NO_TENSOR:
+            return func(*args, **kwargs)
         origins = [_origin(t) for t in _tensors((args, kwargs))]
         leaves = {name: p for origin in origins if origin for name, p in origin.items()}
         if not origins:
@@ -101,6 +103,13 @@ class SiteRecorder(TorchFunctionMode):
         for name in site.leaves:
             self.calls[name].append(call)
 
+
+# Questions that a network asks of tensors most often, and whose answer is no tensor.
+_NO_TENSOR = {
+    Tensor.size,
+    Tensor.dim,
+    *(getattr(Tensor, name).__get__ for name in ("shape", "ndim", "dtype", "device", "requires_grad")),
+}
 
 # Functions written in Python that are followed inside, call by call.
 _COMPOSITE = {"multi_head_attention_forward", "einsum", "__rsub__", "__rdiv__", "__rpow__"}

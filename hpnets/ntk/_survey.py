@@ -28,6 +28,7 @@ class Survey:
     layers: the layers that rules cover. rest: names of the parameters that no rule covers. readout: the index of the
     dense layer whose output is the net's. separable: the indices of layers whose unit h reaches only the read-out's
     input h. saved: scalars that autograd keeps for one sample. unused: names of parameters that no output depends on.
+    largest: scalars for one sample of the largest tensor that autograd keeps.
     """
 
     layers: tuple[Layer, ...]
@@ -36,6 +37,7 @@ class Survey:
     separable: tuple[int, ...]
     saved: int
     unused: tuple[str, ...]
+    largest: int = 0
 
     @property
     def widest(self) -> int:
@@ -52,7 +54,7 @@ def survey(net: nn.Module, theta: Params, x: Tensor, selection: OutputSelection)
     leaves = {name: p.detach().requires_grad_() for name, p in theta.items()}
     covered = {name for parameters in owners.values() for _, name in parameters}
     uncovered = [name for name in theta if name not in covered]
-    tape, saved = _watched_pass(net, leaves, x, owners, uncovered)
+    tape, kept = _watched_pass(net, leaves, x, owners, uncovered)
     edges = list({id(call): call.edge for calls in tape.calls.values() for call in calls}.values())
     truth, gradients = random_gradients(tape, leaves, edges, selection)
     at = dict(zip(map(id, edges), gradients, strict=True))
@@ -68,25 +70,25 @@ def survey(net: nn.Module, theta: Params, x: Tensor, selection: OutputSelection)
     watched = wanted == uncovered and {PREFIX + name for name in wanted} <= tape.calls.keys()
     others = _from_sites(look, tape if watched else None, truth, at, seen)
     rest = tuple(name for name in rest if not any(name in layer.names for layer in others))
-    return Survey((*layers, *others), rest, readout, separable, saved // len(x), unused)
+    return Survey((*layers, *others), rest, readout, separable, kept.scalars // len(x), unused, kept.largest // len(x))
 
 
 def _watched_pass(
     net: nn.Module, leaves: Params, x: Tensor, owners: dict[str, Parameters], others: list[str]
-) -> tuple[Tape, int]:
-    """A pass in which modules with rules are watched, and the scalars that autograd kept of it.
+) -> "tuple[Tape, _Counter]":
+    """A pass in which modules with rules are watched, and the count of what autograd kept of it.
 
     The sites of the parameters `others` are watched too, where the net allows it.
     """
     sites = [PREFIX + name for name in others]
     try:
         with _counted(leaves) as saved:
-            return record(net, leaves, x, [*owners, *sites]), saved.scalars
+            return record(net, leaves, x, [*owners, *sites]), saved
     except Exception:  # a net may fail on followed tensors in any way; a fault of its own is raised again below
         if not sites:
             raise
     with _counted(leaves) as saved:
-        return record(net, leaves, x, owners), saved.scalars
+        return record(net, leaves, x, owners), saved
 
 
 def _from_sites(
@@ -102,19 +104,23 @@ def _from_sites(
 
 
 class _Counter:
-    """Counts the distinct scalars that autograd saves, without the parameters."""
+    """Counts the distinct scalars that autograd saves, in all and of the largest tensor, without the parameters."""
 
     def __init__(self, known: set[int]) -> None:
-        self.known, self.scalars = known, 0
+        self.known, self.scalars, self.largest = known, 0, 0
 
     def pack(self, t: Tensor) -> Tensor:
         if t.layout is not torch.strided:
-            self.scalars += t.numel()
+            self._add(t.numel())
         elif t.data_ptr() not in self.known:
             self.known.add(t.data_ptr())
             # An expanded tensor holds fewer scalars than it shows, a slice fewer than its storage.
-            self.scalars += min(t.numel(), t.untyped_storage().nbytes() // t.element_size())
+            self._add(min(t.numel(), t.untyped_storage().nbytes() // t.element_size()))
         return t
+
+    def _add(self, scalars: int) -> None:
+        self.scalars += scalars
+        self.largest = max(self.largest, scalars)
 
 
 @contextmanager

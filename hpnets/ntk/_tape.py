@@ -1,12 +1,15 @@
 """The tape: a forward pass with hooks on layers, and backward passes that give the gradient at each layer's output."""
 
 from collections.abc import Collection, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
+from torch.func import vmap
 
+from hpnets.ntk._affine_norm import AffineBatchNorm, has_batch_norm
 from hpnets.ntk._call import Call
 from hpnets.ntk._functional import Params, call
 from hpnets.ntk._sites import PREFIX, SiteRecorder
@@ -38,12 +41,12 @@ def record(net: nn.Module, params: Params, x: Tensor, watched: Collection[str]) 
     try:
         for name in calls:
             handles.append(net.get_submodule(name).register_forward_hook(_watcher(calls[name]), with_kwargs=True))
-        with torch.enable_grad():
+        with torch.enable_grad(), AffineBatchNorm() if has_batch_norm(net) else nullcontext():
             if not names:
                 return Tape(call(net, params, x), calls)
             recorder = SiteRecorder(params, names, len(x))
             x = recorder.begin(x)
-            with recorder:
+            with recorder:  # it is the inner mode, so that it sees a functional BatchNorm first
                 y = call(net, params, x)
     finally:
         for handle in handles:
@@ -67,7 +70,8 @@ def output_gradients(
 ) -> Iterator[tuple[slice, list[Tensor | None]]]:
     """Yield slices of the columns of V (O, C) with the gradients (c, rows, ...) of V^T y at each edge, None if unused.
 
-    batched: make one vectorised pass for all C columns; else make one pass a column, and hand on STACK at a time.
+    batched: make one vectorised pass for all C columns; else, and where torch cannot vectorise the pass, make one pass
+    a column, and hand on STACK at a time.
     """
     n, columns = len(tape.y), V.shape[1]
     if not tape.y.requires_grad:
@@ -75,13 +79,12 @@ def output_gradients(
         return
     if not edges:
         return
-    if batched:
-        seeds = V.T[:, None].expand(-1, n, -1)
-        yield slice(0, columns), list(_grad(tape.y, edges, seeds, retain_graph=True, is_grads_batched=True))
+    if batched and (gradients := _vectorised(tape.y, edges, V.T[:, None].expand(-1, n, -1))) is not None:
+        yield slice(0, columns), gradients
         return
     for start in range(0, columns, STACK):
         stop = min(start + STACK, columns)
-        passes = [_grad(tape.y, edges, V[:, c].expand(n, -1), retain_graph=True) for c in range(start, stop)]
+        passes = [_grad(tape.y, edges, V[:, c].expand(n, -1)) for c in range(start, stop)]
         # The stack is sample-major in memory, as the product with a sample's patches needs it.
         yield (
             slice(start, stop),
@@ -89,5 +92,24 @@ def output_gradients(
         )
 
 
-def _grad(y: Tensor, edges: list[GradientEdge], seed: Tensor, **options: bool) -> tuple[Tensor | None, ...]:
-    return torch.autograd.grad(y, edges, seed, allow_unused=True, **options)
+def _vectorised(y: Tensor, edges: list[GradientEdge], seeds: Tensor) -> list[Tensor | None] | None:
+    """The gradients (C, rows, ...) for all seeds (C, n, O) in one pass; None if torch cannot vectorise it.
+
+    torch.func.vmap has more batching rules than the prototype behind is_grads_batched, which loops over most layers.
+    """
+    used: list[bool] = []
+
+    def pull(seed: Tensor) -> tuple[Tensor, ...]:
+        gradients = _grad(y, edges, seed)
+        used[:] = [g is not None for g in gradients]
+        return tuple(g for g in gradients if g is not None)
+
+    try:
+        made = iter(vmap(pull, randomness="different")(seeds))
+    except Exception:  # a backward formula of a foreign net may do under vmap whatever it likes
+        return None
+    return [next(made) if is_used else None for is_used in used]
+
+
+def _grad(y: Tensor, edges: list[GradientEdge], seed: Tensor) -> tuple[Tensor | None, ...]:
+    return torch.autograd.grad(y, edges, seed, allow_unused=True, retain_graph=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from recipes.bench.contenders import ALGORITHM, OURS, PASSES, PEERS, UNPROVEN
-from recipes.bench.foreign import SELECTIONS
+from recipes.bench.foreign import IN_TURN, SELECTIONS
 from recipes.bench.table import number, table
 
 Results = dict[str, Any]
@@ -31,6 +31,7 @@ of more than 4 s is timed by its first call alone; after {limit:g} s a call is g
 - passes alone: a forward pass and a backward pass for each of the outputs, to the layers' outputs and not to weights,
   the faster of one by one and all in one. Whatever goes through autograd makes them, so that a kernel can be at most
   "the most" times faster than the best peer.
+- trace over full: of our two kernels without the proof, called in turn after everything else.
 """
 
 
@@ -62,8 +63,9 @@ def most(record: Results, selection: str) -> float:
 
 
 def trace_over_full(record: Results) -> float:
-    """Our time for the trace kernel over that for the full one, without the proof."""
-    return ours(record, "trace", False) / ours(record, "full", False)
+    """Our time for the trace kernel over that for the full one, without the proof, from calls in turn."""
+    times = record.get(IN_TURN)
+    return statistics.median(times["trace"]) / statistics.median(times["full"]) if times else float("nan")
 
 
 def regret(record: Results, selection: str) -> float:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from recipes.bench import foreign
 from recipes.bench.calibrate import measure
 from recipes.bench.contenders import LOOP, OURS, PASSES, UNPROVEN, algorithm_names
-from recipes.bench.foreign import NETS, Race, patience, run_selection, time_passes
+from recipes.bench.foreign import IN_TURN, NETS, SELECTIONS, Race, patience, run_selection, time_in_turn, time_passes
 from recipes.bench.foreign_page import page, regret, slowness, targets
 from recipes.bench.peers.torch_func_jacobian import JacobianKernel, Way
 from recipes.bench.rates import RATES, Rate
@@ -62,6 +62,11 @@ def test_the_passes_alone_are_timed_on_a_copy(net: nn.Module, x: Tensor) -> None
     assert all(p.requires_grad for p in net.parameters())
 
 
+def test_full_and_trace_are_timed_in_turn(net: nn.Module, x: Tensor) -> None:
+    times = time_in_turn(net, x, RACE)
+    assert [len(times[selection]) for selection in SELECTIONS] == [RACE.repeats] * 2
+
+
 def fake(seconds: float, factor: float = 1.0) -> Callable[..., Callable[[], Tensor]]:
     """A contender whose kernel is the identity times a factor."""
 
@@ -99,6 +104,7 @@ def test_the_page_holds_the_targets_against_the_ratios() -> None:
     full = timed(ours=1.1, unproven=1.0, loop=8.0, jacrev=4.0, structured=0.5, jacobian=2.0)
     trace = timed(ours=3.0, unproven=2.0, loop=1.0) | {"TorchJD": {"failed": "ValueError: a|b. More"}}
     record = {"full": full, "trace": trace, PASSES: {"median": 0.5}, "parameters": 2_500_000, "commit": "c"}
+    record[IN_TURN] = {"full": [0.5, 0.4, 0.6], "trace": [1.0, 0.9, 3.0]}
     assert slowness(record, "full", proven=False) == 0.25
     assert slowness(record, "trace", proven=True) == 3.0
     assert regret(record, "full") == 2.0

@@ -103,7 +103,9 @@ def _rows(t: Tensor, axis: int | None, rows: slice) -> Tensor:
 
 
 def sum_of_rows(J: Tensor, u: Tensor) -> Tensor:
-    """sum_{i, c} u[i, c] J[c, i] (P,) for J (C, n, P), output by output: one product over both axes would copy J."""
+    """sum_{i, c} u[i, c] J[c, i] (P,) for J (C, n, P); output by output where one product over both would copy J."""
+    if J.is_contiguous() or J.shape[1] == 1:
+        return u.T.reshape(-1) @ J.flatten(0, 1)
     total = J.new_zeros(J.shape[2])
     for c in range(len(J)):
         total.addmv_(J[c].T, u[:, c])

@@ -16,7 +16,7 @@ from hpnets.ntk._layer import Geometry, Layer
 from hpnets.ntk._problem import Problem
 from hpnets.ntk._rules.base import fold_channels, fold_positions
 from hpnets.ntk._tape import Tape
-from hpnets.ntk._terms.base import State, Term, add_products, block_numel
+from hpnets.ntk._terms.base import BLOCK, State, Term, add_products, block_numel
 
 # In "sandwich" T is written and read once for each pair of samples, so fewer positions than this take as long as this
 # many.
@@ -65,8 +65,10 @@ class Positions(Term):
             at += G.shape[4]
 
     def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
-        Gu = torch.einsum("nc,nqchs->nqhs", u, state["G"])
-        weight = torch.einsum("nqhs,nqsi->qhi", Gu, state["P"])
+        G, P = state["G"], state["P"]
+        n, q, _, H, S = G.shape
+        Gu = (u[:, None, None] @ G.flatten(3)).view(n, q, H, S)
+        weight = Gu.permute(1, 2, 0, 3).flatten(2) @ P.transpose(0, 1).flatten(1, 2)
         return dict.fromkeys(self.names, self.layers[0].outer[0].weight(weight[None, None]).flatten())
 
     def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
@@ -131,14 +133,22 @@ def _sandwich(k: Tensor, P1: Tensor, G1: Tensor, P2: Tensor, G2: Tensor, symmetr
 def _chunks(k: Tensor, P1: Tensor, G1: Tensor, P2: Tensor, G2: Tensor, symmetric: bool) -> None:
     C, H = G1.shape[2:4]
     step = max(1, CHUNK // (C * max(len(P1), len(P2)) * P1.shape[1] * P1.shape[3]))
+    # Gradients come out with the samples first; they are put into k's order, which copies them, only where k is large.
+    outputs_first = k.ndim == 4 and len(P1) * C > BLOCK
     for h in range(0, H, step):
-        J1 = _gradients(P1, G1[:, :, :, h : h + step])
-        J2 = J1 if symmetric else _gradients(P2, G2[:, :, :, h : h + step])
-        add_products(k, J1, J2, None, symmetric)
+        J1 = _gradients(P1, G1[:, :, :, h : h + step], outputs_first)
+        J2 = J1 if symmetric else _gradients(P2, G2[:, :, :, h : h + step], outputs_first)
+        if k.ndim == 2:
+            add_products(k, J1.flatten(1)[None], J2.flatten(1)[None], None, symmetric)
+        elif outputs_first:
+            add_products(k, J1, J2, None, symmetric)
+        else:
+            products = J1.flatten(0, 1) @ J2.flatten(0, 1).T
+            k += products.view(len(J1), C, len(J2), C).permute(1, 0, 3, 2)
 
 
-def _gradients(P: Tensor, G: Tensor) -> Tensor:
-    """dW (C, n, q h I) of the h units in G (n, q, C, h, S)."""
+def _gradients(P: Tensor, G: Tensor, outputs_first: bool) -> Tensor:
+    """dW of the h units in G (n, q, C, h, S): (C, n, q h I), or else (n, C, q h I)."""
     n, q, C, h, _ = G.shape
-    J = (G.flatten(2, 3) @ P).view(n, q, C, h, -1)
-    return J.permute(2, 0, 1, 3, 4).reshape(C, n, -1)
+    J = (G.flatten(2, 3) @ P).view(n, q, C, h, -1).transpose(1, 2)
+    return J.transpose(0, 1).reshape(C, n, -1) if outputs_first else J.reshape(n, C, -1)

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import vmap
 
 from recipes.bench.cases import load
 from recipes.bench.worker import Job, serve
@@ -33,7 +34,7 @@ def bare_passes(net: nn.Module, x: Tensor, batched: bool = False) -> Callable[[]
         seeds = torch.eye(y.shape[1])[:, None].expand(-1, len(y), -1)
         options: dict[str, Any] = {"retain_graph": True, "allow_unused": True}
         if batched:
-            torch.autograd.grad(y, outputs, seeds, is_grads_batched=True, **options)
+            vmap(lambda seed: [g for g in torch.autograd.grad(y, outputs, seed, **options) if g is not None])(seeds)
         else:
             for seed in seeds:
                 torch.autograd.grad(y, outputs, seed, **options)
