@@ -30,7 +30,7 @@ class Sizes:
     candidates: int = 200
     batch: int = 4
     objectives: tuple[str, ...] = ("branin", "hartmann6", "svm", "images", "categorical")
-    network_seeds: int = 5
+    network_seeds: int = 16
     steps: int = 50
     # Products and their twins; the amplitude is chosen on objectives of other seeds.
     products: tuple[str, ...] = ("pnn_skip", "ccp")
