@@ -30,5 +30,5 @@ def test_the_shipped_page_is_that_of_its_results_and_lacks_none() -> None:
     rows = json.loads((SHIPPED / RESULTS).read_text())
     text = page(rows, "docs/results/parametrisation")
     assert (SHIPPED / PAGE).read_text() == text
-    assert {row["model"] for row in rows} == set(BRANCHED)
+    assert set(BRANCHED) <= {row["model"] for row in rows}
     assert page(rows[2:], "out").endswith(f"Not measured here: {rows[0]['model']}.\n")
