@@ -13,7 +13,8 @@ from hpnets.statistics import mean
 # Eight colours after Okabe and Ito, which people with any colour vision can tell apart.
 CATEGORIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+# More than colours, so that the ninth line does not look like the first.
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", "h", "p")
 Style = dict[str, Any]
 
 

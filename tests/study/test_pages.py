@@ -156,3 +156,8 @@ def test_a_table_gathers_seeds_of_one_cell_and_of_several() -> None:
 def test_the_command_is_recorded_as_a_user_types_it(first: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", [first, "extrapolation"])
     assert command() == shown
+
+
+def test_twenty_names_have_twenty_looks_of_points_alone() -> None:
+    styles = categories([str(i) for i in range(20)]).values()
+    assert len({(style["color"], style["marker"]) for style in styles}) == 20
