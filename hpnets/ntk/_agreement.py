@@ -8,7 +8,7 @@ from hpnets.ntk._call import Call
 from hpnets.ntk._functional import Params
 from hpnets.ntk._layer import Geometry, Layer
 from hpnets.ntk._output_selection import OutputSelection
-from hpnets.ntk._rules.base import OuterRule, Rule, fold_channels, fold_positions, fold_rows
+from hpnets.ntk._rules.base import OuterRule, Rule, fold_channels, fold_positions
 from hpnets.ntk._tape import Tape
 
 # A rule is not trusted with a parameter whose gradient differs from autograd's by more than this, relatively.
@@ -45,9 +45,9 @@ def row_gradients(
         g = at[id(call.edge)]
         if g is None:
             continue
-        parts = rule.gradients(call.module, rule.prepare(call.module, call.A), g.unsqueeze(0))
+        parts = rule.sample_gradients(call.module, rule.prepare(call.module, call.A), g.unsqueeze(0), n)
         for local, J in parts.items():
-            row = fold_rows(J, n)[0, sample]
+            row = J[0, sample]
             total[local] = total[local] + row if local in total else row
     return total
 

@@ -10,8 +10,9 @@ from hpnets.ntk._problem import Problem
 from hpnets.ntk._rules.base import BiasRule, OuterRule
 from hpnets.ntk._survey import Survey
 from hpnets.ntk._terms import Explicit, Functional, Gram, Pooled, Positions, Readout, Separable, Term
+from hpnets.ntk._terms.chunks import chunks_flops
 from hpnets.ntk._terms.gram import flags
-from hpnets.ntk._terms.positions import chunks_flops, sandwich_cost
+from hpnets.ntk._terms.sandwich import sandwich_cost
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +80,7 @@ def _add_positions(layer: Layer, problem: Problem, terms: list[Term], explicit: 
     if contraction == "gradient":
         explicit.append(layer)
         return
-    terms.append(Positions((layer.only("weight"),), contraction))
+    terms.append(Positions((layer.only("weight"),), contraction, problem.flat))
     explicit += [_bias(layer)] if "bias" in layer.locals else []
 
 

@@ -100,10 +100,16 @@ class TermWork:
 
     def _backward(self, tape: Tape, states: list[State], rows: slice) -> None:
         edges = list({id(edge): edge for term in self.terms for edge in term.edges(tape)}.values())
+        # What no later term takes is freed, so that the next factors can use its memory.
+        last = {id(edge): id(term) for term in self.terms for edge in term.edges(tape)}
+        done = {id(term): [edge for edge, at in last.items() if at == id(term)] for term in self.terms}
         for columns, gradients in output_gradients(tape, edges, self.selection.cotangents, self.schedule.batched):
             grads = {id(edge): g for edge, g in zip(edges, gradients, strict=True) if g is not None}
+            gradients.clear()
             for term, state in zip(self.terms, states, strict=True):
                 term.take(tape, state, rows, columns, grads)
+                for edge in done[id(term)]:
+                    grads.pop(edge, None)
 
     def contract(self, k: Tensor, left: Factors, right: Factors, symmetric: bool) -> None:
         """Write the sum over the terms into k; of the first tile, the entry of two random samples is proven."""

@@ -35,6 +35,10 @@ class Rule(ABC):
     def gradients(self, module: Module, P: Tensor, g: Tensor) -> dict[str, Tensor]:
         """The gradients by local name, each (C, rows, numel) in the order of the parameter; P is from `prepare`."""
 
+    def sample_gradients(self, module: Module, P: Tensor, g: Tensor, n: int) -> dict[str, Tensor]:
+        """The gradients of n samples, (C, n, numel): each is the sum over the sample's rows."""
+        return {name: fold_rows(J, n) for name, J in self.gradients(module, P, g).items()}
+
 
 class OuterRule(Rule):
     r"""A layer whose weight gradient is a sum of outer products over positions: dW[h, i] = sum_s G[h, s] P[s, i].
@@ -64,13 +68,21 @@ class OuterRule(Rule):
         return b
 
     def gradients(self, module: Module, P: Tensor, g: Tensor) -> dict[str, Tensor]:
-        return {"weight": self.weight(outer(self.channels(module, g), P)), "bias": self.bias(module, g)}
+        return self.sample_gradients(module, P, g, len(P))
+
+    def sample_gradients(self, module: Module, P: Tensor, g: Tensor, n: int) -> dict[str, Tensor]:
+        # A sample's rows become positions before the product: a gradient for each row would take more memory.
+        G, P = fold_channels(self.channels(module, g), n), fold_positions(P, n)
+        return {"weight": self.weight(outer(G, P)), "bias": fold_rows(self.bias(module, g), n)}
 
 
 def outer(G: Tensor, P: Tensor) -> Tensor:
     """sum_s G[..., h, s] P[..., s, i], (C, rows, q, H, I), by one product a sample for all outputs together."""
     C, n, q, H, S = G.shape
-    stacked = G.permute(1, 2, 0, 3, 4).reshape(n * q, C * H, S)
+    if G.stride(3) < G.stride(4):  # as after a Linear layer: copied so that units stay next to each other
+        stacked = G.permute(1, 2, 4, 0, 3).reshape(n * q, S, C * H).transpose(1, 2)
+    else:
+        stacked = G.permute(1, 2, 0, 3, 4).reshape(n * q, C * H, S)
     return torch.bmm(stacked, P.flatten(0, 1)).view(n, q, C, H, -1).permute(2, 0, 1, 3, 4)
 
 

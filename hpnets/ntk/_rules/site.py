@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hpnets.ntk._rules.base import Rule, fold_rows
+from hpnets.ntk._rules.base import Rule
 
 # This many scalars of gradients are pulled through a weight's own graph at a time.
 BLOCK = 2**22
@@ -82,10 +82,10 @@ class SiteRule(Rule):
         return module.rule.prepare(module, A)
 
     def gradients(self, module: Site, P: Tensor, g: Tensor) -> dict[str, Tensor]:
-        own = module.rule.gradients(module, P, g)
+        own = module.rule.sample_gradients(module, P, g, module.samples)
         total: dict[str, Tensor] = {}
         for local, weight in module.weights.items():
-            for name, J in weight.pull(fold_rows(own[local], module.samples)).items():
+            for name, J in weight.pull(own[local]).items():
                 total[name] = total[name] + J if name in total else J
         zero = g.new_zeros(1, 1, 1)
         return {

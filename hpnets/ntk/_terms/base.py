@@ -19,6 +19,8 @@ from hpnets.ntk._tiling import empty
 State = dict[str, Tensor]
 # One product has this many rows: large enough for the GEMM's rate, small enough that the product stays in cache.
 BLOCK = 256
+# A symmetric product of fewer rows is made in so many shares, of which those below the diagonal are left out.
+SHARES = 3
 # This many rows are transposed at a time, so that their cache lines stay in cache.
 STRIP = 32
 
@@ -128,7 +130,7 @@ def row_blocks(n: int, symmetric: bool) -> Iterator[tuple[slice, slice]]:
 
 def upper_blocks(C: int, n: int, symmetric: bool) -> Iterator[tuple[slice, slice, slice]]:
     """Blocks (outputs o, samples of the rows, outputs p) that cover k (C, n, C, :); if symmetric, only p >= o."""
-    group = max(1, BLOCK // n)
+    group = max(1, min(BLOCK // n, -(-C // SHARES) if symmetric else C))
     for o in range(0, C, group):
         for i in range(0, n, BLOCK):
             yield slice(o, min(o + group, C)), slice(i, min(i + BLOCK, n)), slice(o if symmetric else 0, C)

@@ -9,7 +9,6 @@ from torch.autograd.graph import GradientEdge
 from hpnets.ntk._functional import Params
 from hpnets.ntk._layer import Layer
 from hpnets.ntk._problem import Problem
-from hpnets.ntk._rules.base import fold_rows
 from hpnets.ntk._tape import Tape
 from hpnets.ntk._terms.base import State, Term, add_products, sum_of_rows
 
@@ -49,8 +48,9 @@ class Explicit(Term):
                 own.zero_()
             for i, call in enumerate(seen):
                 prepared = tape.prepared[id(call), id(layer.rule)]
-                own_gradients = layer.rule.gradients(call.module, prepared, grads[id(call.edge)])
-                parts = [fold_rows(own_gradients[name], J.shape[1]) for name in layer.locals]
+                g = grads[id(call.edge)]
+                gradients = layer.rule.sample_gradients(call.module, prepared, g, J.shape[1])
+                parts = [gradients[name] for name in layer.locals]
                 for part, place in zip(parts, own.split([part.shape[2] for part in parts], dim=2), strict=True):
                     place.copy_(part) if i == 0 else place.add_(part)
             start += width

@@ -1,0 +1,74 @@
+"""The contractions of a weight with positions are the inner products of its gradients."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from hpnets.ntk._layer import Geometry
+from hpnets.ntk._output_selection import select_outputs
+from hpnets.ntk._problem import Problem
+from hpnets.ntk._terms import chunks, sandwich
+from tests.ntk.oracle import relative
+
+# Groups, positions, inputs and units: few positions and many, and one group and three.
+SHAPES = [(1, 1, 4, 3), (1, 5, 2, 3), (3, 4, 2, 2), (1, 14, 3, 5), (2, 13, 2, 3)]
+OUTPUTS = 4
+
+
+def factors(n: int, shape: tuple[int, ...], seed: int) -> tuple[Tensor, Tensor]:
+    q, S, I, H = shape
+    generator = torch.Generator().manual_seed(seed)
+    P = torch.randn(n, q, S, I, dtype=torch.float64, generator=generator)
+    return P, torch.randn(n, q, OUTPUTS, H, S, dtype=torch.float64, generator=generator)
+
+
+def expected(left: tuple[Tensor, Tensor], right: tuple[Tensor, Tensor]) -> Tensor:
+    """K (C, n1, C, n2) from the gradients themselves."""
+    J1, J2 = (torch.einsum("nqchs,nqsi->cnqhi", G, P).flatten(2) for P, G in (left, right))
+    return torch.einsum("cnp,dmp->cndm", J1, J2)
+
+
+def upper(k: Tensor) -> Tensor:
+    """The blocks of outputs o <= p, which is all that a symmetric contraction fills."""
+    return torch.stack([k[o, :, p] for o in range(len(k)) for p in range(o, len(k))])
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("name", ["sandwich", "short sandwich", "chunks"])
+@pytest.mark.parametrize("block", [1, 200, 2**18])
+def test_contractions(name: str, shape: tuple[int, ...], block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandwich, "BLOCK", block)
+    monkeypatch.setattr(chunks, "CHUNK", block)
+    add = {
+        "sandwich": sandwich.add_sandwich,
+        "short sandwich": sandwich.add_short_sandwich,
+        "chunks": chunks.add_chunks,
+    }
+    left, right = factors(7, shape, 0), factors(5, shape, 1)
+    for other, symmetric in ((right, False), (left, True)):
+        k = torch.ones(OUTPUTS, 7, OUTPUTS, len(other[0]), dtype=torch.float64)
+        (P1, G1), (P2, G2) = ((P, G.mT if name == "short sandwich" else G) for P, G in (left, other))
+        add[name](k, P1, G1, P2, G2, symmetric)
+        k, true = k - 1, expected(left, other)
+        assert relative(upper(k), upper(true)) < 1e-12 if symmetric else relative(k, true) < 1e-12
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("block", [1, 200, 2**18])
+def test_trace_contractions(shape: tuple[int, ...], block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandwich, "BLOCK", block)
+    left, right = factors(7, shape, 0), factors(5, shape, 1)
+    for other, symmetric in ((right, False), (left, True)):
+        true = torch.einsum("cncm->nm", expected(left, other))
+        k, again = torch.zeros_like(true), torch.zeros_like(true)
+        sandwich.add_trace_sandwich(k, left[0], left[1].mT, other[0], other[1].mT, symmetric)
+        chunks.add_chunks(again, *left, *other, symmetric)
+        assert relative(k, true) < 1e-12
+        assert relative(again, true) < 1e-12
+
+
+@pytest.mark.parametrize("outputs", ["full", "trace"])
+def test_a_block_of_columns_takes_no_more_than_predicted(outputs: str) -> None:
+    """The scratch memory of a few samples is that of all their pairs, not of a whole block."""
+    problem = Problem(3, 3, True, select_outputs(outputs, 2, torch.zeros(3, 1)), 4)
+    assert sandwich.sandwich_numel(Geometry(1, 2, 3, 4), problem, True) < 2000
