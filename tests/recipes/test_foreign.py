@@ -94,6 +94,20 @@ def test_what_is_not_timed_says_why(net: nn.Module, x: Tensor, monkeypatch: pyte
     assert patience(OURS, {LOOP: {"first": 0.5}}, 60.0) == 60.0
 
 
+def test_a_kernel_as_near_to_float64_as_the_loop_is_timed(
+    net: nn.Module, x: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loop(_: nn.Module, x: Tensor, trace: bool) -> Callable[[], Tensor]:
+        return lambda: torch.eye(3) if x.dtype == torch.float64 else 1.001 * torch.eye(3)
+
+    field = {LOOP: loop, OURS: fake(0.01, 0.9985), "other": fake(0.01, 0.99)}
+    monkeypatch.setattr(foreign, "contenders", lambda: field)
+    results = run_selection(net, x, False, RACE)
+    assert results[OURS]["error"] == pytest.approx(1.5e-3, rel=1e-3)
+    assert results[OURS]["median"] > 0
+    assert results["other"]["failed"] == "computes another kernel, off by 1e-02"
+
+
 def timed(**seconds: float) -> dict[str, Any]:
     names = {"ours": OURS, "unproven": UNPROVEN, "loop": LOOP, "jacrev": "vmap(jacrev)"}
     names |= {"structured": "algorithm structured", "jacobian": "algorithm jacobian"}
