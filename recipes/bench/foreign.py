@@ -56,8 +56,8 @@ NETS = (
 )
 SELECTIONS = ("full", "trace")
 IN_TURN = "full and trace in turn"
-# A contender computes another kernel if its relative error against the float32 loop is above this. Where it is, both are
-# held against the loop in float64, and the contender may be off by so many times the float32 loop's own error.
+# A contender computes another kernel if its relative error against the float32 loop is above this. Where it is,
+# both are held against the loop in float64, and the contender may be off by so many times the float32 loop's own error.
 AGREES, ROUNDING = 1e-4, 2.0
 # A call shorter than SHORT seconds comes after an untimed one, since a call after another contender's pays for memory
 # that the other gave back; one longer than ONCE is timed by its first call alone.
