@@ -29,7 +29,8 @@ from `checkpoints/index.json` by `python -m recipes.zoo.page` (`--sort` orders t
   kernel that drift is measured from is degenerate, and the row says so. BatchNorm's statistics are
   [estimated](../concepts/tracking.md#batchnorm-before-data) while they remember their start.
 - Robust is the accuracy on the test samples at the worst points that pgd tries within 0.05 and 0.1 of the pixels' range
-  (l_inf, 20 steps, one random start; `python -m recipes.zoo.robust`), mean over the seeds. It is an upper bound.
+  (l_inf, 20 steps, one random start; `python -m recipes.zoo.robust`), mean over the seeds. It is an upper bound. It is
+  of the runs at the rates that validation chose, for the network and for its twin.
 - The decay exponent is fitted on the ranks of `decay_window` in the index; read R^2 first. It is that of the raw and of
   the trace-normalised spectrum alike. Kernels of different scale, probe size or task are not to be compared by drift.
 """
@@ -105,7 +106,10 @@ def robust_cells(folder: Path) -> dict[str, str]:
         return {}
     cells = {"": f"robust at {' / '.join(f'{eps:g}' for eps in RADII)} (twin)"}
     for name, sides in json.loads(file.read_text())["cells"].items():
-        net, twin = (" / ".join(f"{mean(of[f'{eps:g}']):.2f}" for eps in RADII) if of else "" for of in sides.values())
+        net, twin = (
+            " / ".join(f"{mean(of[f'{eps:g}']):.2f}" for eps in RADII) if of else ""
+            for of in (sides["net"], sides["twin"])
+        )
         cells[name] = f"{net} ({twin})" if twin else net
     return cells
 

@@ -8,6 +8,7 @@ from recipes.command_line import command_of
 from recipes.zoo.cells import CONFIGS, find_cells
 from recipes.zoo.runs import CellRuns
 from recipes.zoo.train import trained
+from recipes.zoo.tuned import pairs
 
 if TYPE_CHECKING:
     from hpnets.training import RunFolder
@@ -20,18 +21,21 @@ def measure_robust(
     cells: str = "*-digits",
     jobs: int = 2,
     out: str = "runs/zoo",
+    tuning: str = "runs/tuning",
     results: str = "docs/results/zoo",
     configs: str = CONFIGS,
 ) -> None:
-    """Attack the test samples of each run of the cells and of their additive twins, and record it by cell.
+    """Attack the test samples of each run of the cells, and record it by cell.
 
-    Runs that recipes.zoo.train left are taken as they are; missing ones are trained first, and not published. A cell
-    that the record has already is not measured again.
+    Of a cell with an additive twin both are attacked, in the runs of recipes.zoo.tune at the rates that validation
+    chose; cells whose rates are not all trained are left out. Runs of other cells are those that recipes.zoo.train
+    left; missing ones are trained first, and not published. What the record has already is not measured again.
 
     Args:
         cells: names or patterns parted by commas; those that generate pictures are left out
         jobs: training processes side by side; 0 trains in this process
         out: the folder of the run folders
+        tuning: the folder of the run folders of recipes.zoo.tune
         results: the folder where robust.json is written
         configs: the folder with <task>/<model>.yaml for every cell
     """
@@ -39,19 +43,31 @@ def measure_robust(
 
     file = Path(results) / FILE
     record: dict[str, Any] = read_json(file) if file.is_file() else {"cells": {}}
-    chosen = [CellRuns(cell, Path(out)) for cell in find_cells(cells, Path(configs)) if not cell.makes_pictures()]
-    for runs, status in trained([of for of in chosen if of.cell.name not in record["cells"]], jobs):
+
+    def enter(name: str, made: dict[str, Any]) -> None:
+        record["cells"][name] = made
+        record.update({"command": command_of("recipes.zoo.robust"), "attack": words(), "radii": list(RADII)})
+        write_json(file, {**record, "cells": dict(sorted(record["cells"].items()))})
+        print(f"{name}: {made}", flush=True)
+
+    chosen = [cell for cell in find_cells(cells, Path(configs)) if not cell.makes_pictures()]
+    for net, twin in pairs(chosen, Path(tuning)):
+        if not (net.has_ended() and twin.has_ended()):
+            print(f"{net.cell.name}: not every rate is trained in {tuning}", flush=True)
+            continue
+        rates = {"net": net.choice().rate, "twin": twin.choice().rate}
+        if record["cells"].get(net.cell.name, {}).get("rates") != rates:
+            enter(net.cell.name, {"rates": rates, "net": attacked(net.best()), "twin": attacked(twin.best())})
+    alone = [CellRuns(cell, Path(out)) for cell in chosen if not cell.has_twin()]
+    for runs, status in trained([of for of in alone if of.cell.name not in record["cells"]], jobs):
         if status:
             print(f"{runs.cell.name}: failed with status {status}, see {runs.log}", flush=True)
-            continue
-        record["cells"][runs.cell.name] = {"net": attacked(runs.runs()), "twin": attacked(runs.twins())}
-        record |= {"command": command_of("recipes.zoo.robust"), "attack": words(), "radii": list(RADII)}
-        write_json(file, {**record, "cells": dict(sorted(record["cells"].items()))})
-        print(f"{runs.cell.name}: {record['cells'][runs.cell.name]}", flush=True)
+        else:
+            enter(runs.cell.name, {"net": attacked(runs.runs()), "twin": None})
 
 
-def attacked(runs: "list[RunFolder]") -> Measured | None:
-    """The accuracy of each run, "clean" and by radius; None without runs."""
+def attacked(runs: "list[RunFolder]") -> Measured:
+    """The accuracy of each run, "clean" and by radius."""
     from hpnets.options import AttackOptions
     from hpnets.training import evaluate_attacked, load_run
 
@@ -62,7 +78,7 @@ def attacked(runs: "list[RunFolder]") -> Measured | None:
             values = evaluate_attacked(net, task, AttackOptions(eps))
             made.setdefault(f"{eps:g}", []).append(round(values["test/robust_accuracy"], 6))
         made.setdefault("clean", []).append(round(values["test/accuracy"], 6))
-    return made or None
+    return made
 
 
 def words() -> str:
