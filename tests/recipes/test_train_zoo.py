@@ -184,6 +184,19 @@ def test_a_twin_is_tuned_as_its_network_and_the_weights_stay(
     capsys.readouterr()
     assert run_module("recipes.zoo.tune", *tune) == 0
     assert "1 cells with a twin, 0 rates to train" in capsys.readouterr().out
+    attack = [*flags(zoo)[:2], *flags(zoo)[4:], "--jobs", "0"]
+    assert run_module("recipes.zoo.robust", *attack, "--tuning", str(zoo / "none")) == 0
+    assert "ccp-digits: not every rate is trained" in capsys.readouterr().out
+    assert run_module("recipes.zoo.robust", *attack, "--tuning", str(zoo / "tuning")) == 0
+    cells = json.loads((zoo / "results" / "robust.json").read_text())["cells"]
+    assert cells["ccp-digits"]["rates"] == {"net": 0.01, "twin": 0.01}
+    accuracy = cells["ccp-digits"]["twin"]["clean"]
+    assert sum(accuracy) / 3 == pytest.approx(after.twin["metrics"]["test/accuracy"]["mean"])
+    assert max(cells["ccp-digits"]["net"]["0.1"]) <= max(cells["ccp-digits"]["net"]["clean"])
+    assert cells["mlp-digits"]["twin"] is None
+    capsys.readouterr()
+    assert run_module("recipes.zoo.robust", *attack, "--tuning", str(zoo / "tuning")) == 0
+    assert "clean" not in capsys.readouterr().out  # nothing is measured twice
 
 
 def test_the_choice_is_by_the_last_validation_and_never_a_rate_that_diverged(tmp_path: Path) -> None:
