@@ -220,7 +220,8 @@ def test_throughput_is_measured_beside_timms_networks(tmp_path: Path, capsys: py
     row = {"model": "resnet18", "ours": {}, "timm": {}, "timm, out of place": {}}
     for i, of in enumerate(("ours", "timm", "timm, out of place")):
         row[of] = {"inference": [1.0 + i], "training": [4.0]}
-    assert "resnet18; ours never do" in in_place([row])[0]
+    (said,) = in_place([row])
+    assert "resnet18; ours never do" in said
     assert "is 0.50 to 1.00 (median 0.75); with timm's activations out of place it is 0.33 to 1.00" in said
     assert out_of_place(timms("gmlp", 32)) is None
     apart = out_of_place(timms("resnet18", 32))
