@@ -28,7 +28,8 @@ class Entry:
     twin: the additive twin, {"model", "seeds", "metrics", "kernel", "difference": name -> {"mean", "std"} of ours minus
     the twin's, seed by seed, "tuning"}; None for a network without a product. Its "tuning" is {"rates": those that both
     were tried at, "net", "twin": what validation chose for each, "at_edge": which of them is an end of the grid,
-    "net_metrics": our metrics at our rate, which the difference is of}; None or missing where the twin was not tuned.
+    "net_metrics": our metrics at our rate, which the difference is of, "seconds": what all these runs took}; None or
+    missing where the twin was not tuned.
     fingerprint: the size "probe" of the probe set, and the kernel's "trace" and largest "eigenvalues" on it.
     """
 

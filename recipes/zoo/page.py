@@ -1,6 +1,7 @@
 """Write the zoo's results page, its pictures and the README's best rows: python -m recipes.zoo.page --sort metric"""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,11 @@ def text(goals: dict[str, list[dict[str, Any]]], folder: Path, page: Path) -> st
 
     here = folder.relative_to(page.parent)
     shown = "\n\n".join(summary(goal, entries) for goal, entries in goals.items())
-    parts = [ABOUT.format(shown=shown), trained_in(folder / "training.json")]
+    parts = [
+        ABOUT.format(shown=shown),
+        trained_in(folder / "training.json"),
+        tuned_in(e for of in goals.values() for e in of),
+    ]
     for goal, entries in goals.items():
         table = zoo_table(entries, robust_cells(folder))
         trained = fashion_trained(folder / "fashion.json") if goal.startswith("fashion_mnist-") else ""
@@ -124,6 +129,18 @@ def trained_in(file: Path) -> str:
     return (
         f"Trained in {record['seconds'] / 60:.1f} minutes of wall time ({record['runs']} runs, {e['cores']} cores, "
         f"torch {e['versions']['torch']}):\n\n```text\n{calls}\n```\n"
+    )
+
+
+def tuned_in(entries: Iterable[dict[str, Any]]) -> str:
+    """A sentence on how long the rates of the embedded tasks' networks and twins took; "" if none is recorded."""
+    tunings = [(e["twin"] or {}).get("tuning") or {} for e in entries]
+    seconds = [tuning["seconds"] for tuning in tunings if "seconds" in tuning]
+    if not seconds:
+        return ""
+    return (
+        f"The rates of {len(seconds)} networks and their twins were tried by `python -m recipes.zoo.tune`, every seed "
+        f"at every rate, in {sum(seconds) / 3600:.1f} hours of one core.\n"
     )
 
 

@@ -67,7 +67,7 @@ def record(net: Tuned, twin: Tuned, checkpoints: Path, results: Path) -> str:
     from recipes.zoo.spectra import read_spectra, write_spectra
     from recipes.zoo.trials import tuning
 
-    chosen = tuning(net.choice(), twin.choice(), net.rates())
+    chosen = tuning(net.choice(), twin.choice(), net.rates()) | {"seconds": net.seconds() + twin.seconds()}
     entry = pretrained_entry(net.cell.name, checkpoints)
     made = twin_of(net.best(), twin.best(), chosen)
     add_entry(replace(entry, twin=made), checkpoints)

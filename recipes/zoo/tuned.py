@@ -41,6 +41,11 @@ class Tuned:
         """The runs at that rate."""
         return self.runs(self.choice().rate)
 
+    def seconds(self) -> float:
+        """What the runs that did not diverge took together, each with one thread."""
+        runs = [run for rate in self.rates() for run in self.runs(rate) if run.summary.is_file()]
+        return sum(run.read_summary()["seconds"] for run in runs)
+
     def has_ended(self) -> bool:
         """Whether all runs have ended."""
         return all(has_ended(run) for rate in self.rates() for run in self.runs(rate))

@@ -175,6 +175,7 @@ def test_a_twin_is_tuned_as_its_network_and_the_weights_stay(
     tuning = after.twin["tuning"]
     assert (tuning["rates"], tuning["net"], tuning["twin"]) == ([1e-5, 0.01], 0.01, 0.01)
     assert tuning["at_edge"] == ["net", "twin"]
+    assert tuning["seconds"] > 0
     for name, metric in tuning["net_metrics"].items():
         assert metric == pytest.approx(before.metrics[name])  # the same run as that of the config
         difference = metric["mean"] - after.twin["metrics"][name]["mean"]
