@@ -44,7 +44,8 @@ class OuterRule(Rule):
     r"""A layer whose weight gradient is a sum of outer products over positions: dW[h, i] = sum_s G[h, s] P[s, i].
 
     P (rows, q, S, I) are the positions' inputs, G (C, rows, q, H, S) their output gradients, q the groups. So
-    <dW, dW'> = sum_st (P_s . P'_t) (G_s . G'_t), and the gradient itself need not be formed.
+    <dW, dW'> = sum_st (P_s . P'_t) (G_s . G'_t), and the gradient itself need not be formed. A rule whose gradient is
+    not weight(dW) beside the bias's overrides `sample_gradients`, which `gradients` follows.
     """
 
     @abstractmethod
