@@ -1,6 +1,7 @@
 """Times hpnets and three peers on other people's networks, full and trace kernels, A B A B in one process."""
 
 import copy
+import functools
 import signal
 import statistics
 import time
@@ -127,6 +128,11 @@ def run_selection(net: nn.Module, x: Tensor, trace: bool, race: Race) -> Record:
     results: Record = {}
     ready: dict[str, Compute] = {}
     right = None
+
+    @functools.cache
+    def exact() -> Tensor:
+        return contenders()[LOOP](copy.deepcopy(net).double(), x.double(), trace)()
+
     for name, setup in contenders().items():
         compute, kernel, results[name] = first_call(setup, net, x, trace, patience(name, results, race.limit))
         if name == LOOP:
@@ -134,7 +140,7 @@ def run_selection(net: nn.Module, x: Tensor, trace: bool, race: Race) -> Record:
         if kernel is None or right is None:
             continue
         results[name]["error"] = relative(kernel, right)
-        if results[name]["error"] < AGREES or is_rounding(kernel, right, net, x, trace, results[name]):
+        if results[name]["error"] < AGREES or is_rounding(kernel, right, exact, results[name]):
             ready[name] = compute
         else:
             results[name]["failed"] = f"computes another kernel, off by {results[name]['error']:.0e}"
@@ -155,11 +161,13 @@ def relative(kernel: Tensor, truth: Tensor) -> float:
     return float((kernel - truth).norm() / truth.norm())
 
 
-def is_rounding(kernel: Tensor, right: Tensor, net: nn.Module, x: Tensor, trace: bool, result: Record) -> bool:
-    """Whether the kernel is as near to the loop's in float64 as the loop's in float32, `right`, is; notes its error."""
-    exact = contenders()[LOOP](copy.deepcopy(net).double(), x.double(), trace)()
-    result["error"] = relative(kernel, exact)
-    return result["error"] < max(AGREES, ROUNDING * relative(right, exact))
+def is_rounding(kernel: Tensor, right: Tensor, exact: Callable[[], Tensor], result: Record) -> bool:
+    """Whether the kernel is as near to `exact` as the float32 loop's, `right`, is; notes its error.
+
+    exact: gives the loop's kernel in float64, and computes it once.
+    """
+    result["error"] = relative(kernel, exact())
+    return result["error"] < max(AGREES, ROUNDING * relative(right, exact()))
 
 
 def first_call(

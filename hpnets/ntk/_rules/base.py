@@ -74,7 +74,8 @@ class OuterRule(Rule):
     def sample_gradients(self, module: Module, P: Tensor, g: Tensor, n: int) -> dict[str, Tensor]:
         # A sample's rows become positions before the product: a gradient for each row would take more memory.
         G, P = fold_channels(self.channels(module, g), n), fold_positions(P, n)
-        return {"weight": self.weight(outer(G, P)), "bias": fold_rows(self.bias(module, g), n)}
+        gradients = {"weight": self.weight(outer(G, P))}
+        return gradients | ({"bias": fold_rows(self.bias(module, g), n)} if "bias" in self.parameters else {})
 
 
 def outer(G: Tensor, P: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpnets.ntk._rules.base import Module, OuterRule, fold_channels, fold_positions, outer, register_rule
+from hpnets.ntk._rules.base import Module, OuterRule, register_rule
 
 
 @register_rule(nn.Embedding)
@@ -29,6 +29,3 @@ class EmbeddingRule(OuterRule):
 
     def weight(self, W: Tensor) -> Tensor:
         return W.transpose(-1, -2).flatten(2)
-
-    def sample_gradients(self, module: Module, P: Tensor, g: Tensor, n: int) -> dict[str, Tensor]:
-        return {"weight": self.weight(outer(fold_channels(self.channels(module, g), n), fold_positions(P, n)))}
