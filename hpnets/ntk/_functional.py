@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._state import kept_state
@@ -29,30 +28,46 @@ def trainable_parameters(net: nn.Module) -> Params:
 def call(net: nn.Module, params: Params, x: Tensor) -> Tensor:
     """net(x) with the values `params`, other parameters constant; what forward writes to the net is undone.
 
-    This differs from functional_call alone, which leaves a plain tensor in a network that holds one module under two
-    names: here each place of a parameter is named once, and tied places get the same value.
+    torch.func.functional_call takes longer, and leaves a plain tensor in a network that holds one module under two
+    names.
     """
-    first = {id(p): name for name, p in net.named_parameters()}
-    state = _copied_buffers(net)
-    for prefix, module in net.named_modules():
-        for key, p in module.named_parameters(recurse=False, remove_duplicate=False):
-            name = first[id(p)]
-            state[f"{prefix}.{key}" if prefix else key] = params[name] if name in params else p.detach()
+    modules = list(net.modules())
+    if _any_scripted(modules):
+        raise TypeError("the network holds a torch.jit module, whose parameters are read where Python does not reach")
+    values = {id(p): params[name] if name in params else p.detach() for name, p in net.named_parameters()}
     with kept_state(net):
-        return functional_call(net, state, (x.clone(),), tie_weights=False)
+        _exchange(modules, "_parameters", values)
+        _exchange(modules, "_buffers", _copied_buffers(modules))
+        return net(x.clone())
 
 
 def plain_call(net: nn.Module, x: Tensor) -> Tensor:
     """net(x) as a user calls it, in the graph of its own parameters; what forward writes, to x too, is undone."""
+    modules = list(net.modules())
     with kept_state(net):
-        if any(isinstance(module, torch.jit.ScriptModule) for module in net.modules()):
+        if _any_scripted(modules):
             return _scripted_call(net, x.clone())
-        buffers = _copied_buffers(net)
-        return functional_call(net, buffers, (x.clone(),), tie_weights=False) if buffers else net(x.clone())
+        _exchange(modules, "_buffers", _copied_buffers(modules))
+        return net(x.clone())
+
+
+def _any_scripted(modules: list[nn.Module]) -> bool:
+    return any(isinstance(module, torch.jit.ScriptModule) for module in modules)
+
+
+def _copied_buffers(modules: list[nn.Module]) -> dict[int, Tensor]:
+    return {id(b): b.clone() for module in modules for b in module._buffers.values() if b is not None}
+
+
+def _exchange(modules: list[nn.Module], kind: str, values: dict[int, Tensor]) -> None:
+    """Put values, by id of a parameter or buffer, in all its places; `kept_state` puts the dictionaries back."""
+    for module in modules:
+        if own := vars(module)[kind]:
+            vars(module)[kind] = {key: None if t is None else values[id(t)] for key, t in own.items()}
 
 
 def _scripted_call(net: nn.Module, x: Tensor) -> Tensor:
-    """net(x) of a torch.jit module, whose buffers functional_call cannot exchange: their values are put back."""
+    """net(x) of a torch.jit module, whose buffers cannot be exchanged: their values are put back."""
     before = [(b, b.clone()) for b in net.buffers()]
     try:
         return net(x)
@@ -62,15 +77,11 @@ def _scripted_call(net: nn.Module, x: Tensor) -> Tensor:
                 buffer.copy_(value)
 
 
-def _copied_buffers(net: nn.Module) -> Params:
-    return {name: b.clone() for name, b in net.named_buffers()}
-
-
 @contextmanager
 def own_parameters(net: nn.Module, params: Params) -> Iterator[Params]:
     """The network's own parameters of these names; within the block they hold `params` and require gradients.
 
-    Kernels are proven against plain autograd in them. It needs neither functional_call nor hooks, so it also sees what
+    Kernels are proven against plain autograd in them. It exchanges no tensors and needs no hooks, so it also sees what
     these cannot reach, such as the weights that a checkpoint's recomputation reads.
     """
     own: Params = {name: p for name, p in net.named_parameters() if name in params}

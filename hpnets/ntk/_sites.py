@@ -4,15 +4,15 @@ Parameters that no module's rule covers are followed from function to function. 
 a weight again. A call in which a weight meets samples is a site; the rule of the module that does the same covers it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from types import FunctionType
 from typing import Any
 
 from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
-from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten
 
+from hpnets.ntk._affine_norm import AffineBatchNorm
 from hpnets.ntk._call import Call
 from hpnets.ntk._functions import REPEATS, Met, site_of
 from hpnets.ntk._recurrent import CELLS, RECURRENT, written_out
@@ -26,7 +26,7 @@ ORIGIN = "_hpnets_origin"
 _Origin = dict[str, Tensor] | None
 
 
-class SiteRecorder(TorchFunctionMode):
+class SiteRecorder(AffineBatchNorm):
     """Collects the sites of the parameters `names` in one pass over samples, in `calls`, by parameter and in order."""
 
     def __init__(self, params: dict[str, Tensor], names: set[str], samples: int) -> None:
@@ -48,20 +48,23 @@ class SiteRecorder(TorchFunctionMode):
         kwargs = kwargs or {}
         if func in _NO_TENSOR:
             return func(*args, **kwargs)
-        origins = [_origin(t) for t in _tensors((args, kwargs))]
-        leaves = {name: p for origin in origins if origin for name, p in origin.items()}
+        origins = [_origin(t) for t in _tensors((*args, *kwargs.values()))]
         if not origins:
             return func(*args, **kwargs)
-        if any(origin is None for origin in origins):
-            result = self._met(func, args, kwargs) if leaves else func(*args, **kwargs)
+        leaves = {name: p for origin in origins if origin for name, p in origin.items()}
+        if None in origins:
+            result = self._met(func, args, kwargs) if leaves else self._run(func, args, kwargs)
             return _marked(result, func, args, None)
-        result = func(*args, **kwargs)
+        result = self._run(func, args, kwargs)
         if not self._is_repeated(func, args, result):
             return _marked(result, func, args, leaves)
         if leaves and result.requires_grad:
             weight = Weight(args[0], leaves)
             self._keep(Site(SumRule(), self.samples, {"weight": weight}, {"shape": args[0].shape}), result, result)
         return _marked(result, func, args, None)
+
+    def _run(self, func: Any, args: Any, kwargs: Any) -> Any:
+        return super().__torch_function__(func, (), args, kwargs)
 
     def _is_repeated(self, func: Any, args: Any, result: Any) -> bool:
         """Whether a tensor without samples was repeated for each sample, which makes a site of a weight."""
@@ -84,7 +87,7 @@ class SiteRecorder(TorchFunctionMode):
         kinds = [_origin(a) if isinstance(a, Tensor) else {} for a in arguments]
         met = Met(func, _name(func), args, kwargs, arguments, tree, kinds, self.samples)
         site, A = site_of(met)
-        result = func(*args, **kwargs)
+        result = self._run(func, args, kwargs)
         if site is not None and isinstance(result, Tensor) and result.requires_grad:
             self._keep(site, result if A is None else A, result)
         return result
@@ -128,22 +131,28 @@ def _name(func: Any) -> str:
     return getattr(func, "__name__", "")
 
 
-def _tensors(arguments: Any) -> Iterator[Tensor]:
-    for a in arguments.values() if isinstance(arguments, dict) else arguments:
+def _tensors(arguments: Iterable[Any]) -> list[Tensor]:
+    """The tensors among the arguments, and in tuples, lists and dictionaries of them."""
+    tensors = []
+    for a in arguments:
         if isinstance(a, Tensor):
-            yield a
-        elif isinstance(a, tuple | list | dict):
-            yield from _tensors(a)
+            tensors.append(a)
+        elif isinstance(a, tuple | list):
+            tensors += _tensors(a)
+        elif isinstance(a, dict):
+            tensors += _tensors(a.values())
+    return tensors
 
 
 def _origin(t: Tensor) -> _Origin:
     """The origin of a tensor; an unmarked tensor with a graph may depend on samples, so it counts as such."""
-    unknown: _Origin = None if t.requires_grad else {}
-    return t.__dict__.get(ORIGIN, unknown)
+    if ORIGIN in (marks := t.__dict__):
+        return marks[ORIGIN]
+    return None if t.requires_grad else {}
 
 
 def _mark(t: Tensor, origin: _Origin) -> None:
-    setattr(t, ORIGIN, origin)
+    t.__dict__[ORIGIN] = origin
 
 
 def _marked(result: Any, func: Any, args: Any, origin: _Origin) -> Any:
@@ -151,6 +160,6 @@ def _marked(result: Any, func: Any, args: Any, origin: _Origin) -> Any:
     if _name(func) == "__setitem__":
         result, changed = None, args[0]
         _mark(changed, origin)
-    for t in _tensors((result,)):
+    for t in (result,) if isinstance(result, Tensor) else _tensors((result,)):
         _mark(t, origin if origin is None or t.requires_grad else {})
     return result

@@ -4,17 +4,16 @@ import random
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from operator import is_not
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-# A forward pass may add entries to these of nn.Module's own attributes; the others hold hooks.
-_REGISTERED = {"_parameters", "_buffers", "_modules"}
-_HOOKS = vars(nn.Module()).keys() - _REGISTERED
-# For each attribute: its value, and a copy of what may change inside the value, or None.
-_Saved = dict[str, tuple[Any, Any]]
+# nn.Module's own attributes that hold hooks: a forward pass keeps nothing there.
+_HOOKS = vars(nn.Module()).keys() - {"_parameters", "_buffers", "_modules"}
+_CHANGING = (dict, list, set, Tensor)
 
 
 @contextmanager
@@ -24,41 +23,39 @@ def kept_state(net: nn.Module) -> Iterator[None]:
     Attributes get their values back, containers their entries, and plain tensors, which forward may write to in place,
     their contents. Buffers are not copied here, since `call` and `plain_call` run on copies of them.
     """
-    before = [(vars(m), _saved(vars(m))) for m in net.modules() if not isinstance(m, torch.jit.ScriptModule)]
+    every = [vars(m) for m in net.modules() if not isinstance(m, torch.jit.ScriptModule)]
+    before = [(attributes, attributes.copy(), _contents(attributes)) for attributes in every]
     try:
         yield
     finally:
-        for attributes, saved in before:
-            _restore(attributes, saved)
+        for attributes, values, contents in before:
+            for name in attributes.keys() - values.keys() if len(attributes) > len(values) else ():
+                del attributes[name]
+            attributes.update(values)
+            for value, copy in contents:
+                _refill(value, copy)
 
 
-def _saved(attributes: dict[str, Any]) -> _Saved:
-    return {name: (value, _copy(value)) for name, value in attributes.items() if name not in _HOOKS}
+def _contents(attributes: dict[str, Any]) -> list[tuple[Any, Any]]:
+    """Each value that may change inside, with a copy of it."""
+    kept = [v for name, v in attributes.items() if name not in _HOOKS and isinstance(v, _CHANGING)]
+    tensors = [v for v in kept if type(v) is Tensor and not v.requires_grad]
+    return [(v, v.copy()) for v in kept if not isinstance(v, Tensor)] + [(v, v.detach().clone()) for v in tensors]
 
 
-def _copy(value: Any) -> Any:
-    if isinstance(value, dict | list | set):
-        return value.copy()
-    return value.detach().clone() if type(value) is Tensor and not value.requires_grad else None
-
-
-def _restore(attributes: dict[str, Any], saved: _Saved) -> None:
-    if len(attributes) > len(saved) + len(_HOOKS):
-        for name in attributes.keys() - saved.keys() - _HOOKS:
-            del attributes[name]
-    for name, (value, copy) in saved.items():
-        attributes[name] = value
-        if isinstance(value, dict):
-            if len(value) != len(copy) or any(value.get(key) is not entry for key, entry in copy.items()):
-                value.clear()
-                value.update(copy)
-        elif isinstance(value, list):
-            value[:] = copy
-        elif isinstance(value, set):
+def _refill(value: Any, copy: Any) -> None:
+    """Give a container its entries back, a tensor its contents."""
+    if isinstance(value, dict):
+        if value.keys() != copy.keys() or any(map(is_not, value.values(), copy.values())):
             value.clear()
             value.update(copy)
-        elif copy is not None and not torch.equal(value, copy):
-            value.copy_(copy)
+    elif isinstance(value, list):
+        value[:] = copy
+    elif isinstance(value, set):
+        value.clear()
+        value.update(copy)
+    elif not torch.equal(value, copy):
+        value.copy_(copy)
 
 
 @contextmanager

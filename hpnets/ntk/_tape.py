@@ -41,12 +41,13 @@ def record(net: nn.Module, params: Params, x: Tensor, watched: Collection[str]) 
     try:
         for name in calls:
             handles.append(net.get_submodule(name).register_forward_hook(_watcher(calls[name]), with_kwargs=True))
-        with torch.enable_grad(), AffineBatchNorm() if has_batch_norm(net) else nullcontext():
+        with torch.enable_grad():
             if not names:
-                return Tape(call(net, params, x), calls)
+                with AffineBatchNorm() if has_batch_norm(net) else nullcontext():
+                    return Tape(call(net, params, x), calls)
             recorder = SiteRecorder(params, names, len(x))
             x = recorder.begin(x)
-            with recorder:  # it is the inner mode, so that it sees a functional BatchNorm first
+            with recorder:
                 y = call(net, params, x)
     finally:
         for handle in handles:
@@ -56,6 +57,11 @@ def record(net: nn.Module, params: Params, x: Tensor, watched: Collection[str]) 
 
 def _watcher(calls: list[Call]):  # type: ignore[no-untyped-def]  # torch types the hook itself
     def hook(module: nn.Module, args: tuple[object, ...], kwargs: dict[str, object], output: object) -> None:
+        # The modes would see each question that is asked of a tensor here.
+        with torch._C.DisableTorchFunction():
+            watch(module, args, kwargs, output)
+
+    def watch(module: nn.Module, args: tuple[object, ...], kwargs: dict[str, object], output: object) -> None:
         A = next((a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)), None)
         if A is None or not isinstance(output, Tensor) or not output.requires_grad:
             return

@@ -116,21 +116,3 @@ def test_forward_mode_does_not_know_no_grad() -> None:
     forward = jvp(f, (w,), (w,))[1]
     assert relative(reverse, (w @ x) ** 2) < 1e-10
     assert relative(forward, reverse) > 0.5, is_mended("jvp through no_grad", "the check of J v by J^T u")
-
-
-def test_functional_call_leaves_a_tensor_in_a_module_of_two_names() -> None:
-    layer = nn.Linear(2, 2)
-    net = nn.Sequential(layer, layer)
-    values = {f"{i}.{key}": p.detach() for i in range(2) for key, p in layer.named_parameters()}
-    functional_call(net, values, (torch.ones(1, 2),), tie_weights=False)
-    left = [type(layer._parameters[key]) for key in ("weight", "bias")]
-    assert left != [nn.Parameter] * 2, is_mended(
-        "functional_call of shared modules", "naming each place once in `call`"
-    )
-
-
-def test_functional_call_leaves_detached_weights_in_recurrent_layers() -> None:
-    layer = nn.LSTM(2, 3, batch_first=True)
-    functional_call(layer, {key: p.detach() for key, p in layer.named_parameters()}, (torch.ones(1, 2, 2),))
-    left = [isinstance(w, nn.Parameter) for w in layer._flat_weights]
-    assert not any(left), is_mended("functional_call of LSTM", "putting back what lies in a module's __dict__")
