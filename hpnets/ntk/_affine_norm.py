@@ -1,5 +1,7 @@
 """BatchNorm in eval mode in the graph as y = x * scale + shift, whose backward pass vectorises over outputs."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -39,32 +41,61 @@ def _affine(
     given = [t for t in (running_mean, running_var, weight, bias) if t is not None]
     if training or running_mean is None or running_var is None or any(t.dtype != input.dtype for t in given):
         return None
-    return _Affine.apply(input, running_mean, running_var, weight, bias, eps)
+    with torch.no_grad():
+        shape = (1, -1, *[1] * (input.ndim - 2))
+        deviation = torch.sqrt(running_var + eps).view(shape)
+        scale = deviation.reciprocal() if weight is None else weight.view(shape) / deviation
+    share = None
+    if any(t is not None and t.requires_grad for t in (weight, bias)):
+        share = _Share.apply(input.detach(), running_mean.view(shape), deviation, weight, bias)
+    values = partial(
+        F.batch_norm, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias, eps=eps
+    )
+    return _Affine.apply(input, share, scale, values)
 
 
 class _Affine(torch.autograd.Function):
-    """y = (x - mean) * (var + eps)^-1/2 * weight + bias in torch's own rounding, so that ReLUs open the same gates."""
+    """values(x), in the graph of x * scale + share.
+
+    They are torch's own, since ReLUs would open other gates in other rounding. The gradients of weight and bias
+    are those of `share`: autograd asks a function for all its gradients, but leaves out a function of which it needs
+    none.
+    """
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
-    ) -> Tensor:
-        ctx.eps, ctx.shape = eps, (1, -1, *[1] * (x.ndim - 2))
-        ctx.save_for_backward(x if ctx.needs_input_grad[3] else None, mean, var, weight)
-        return F.batch_norm(x, mean, var, weight, bias, eps=eps)
+    def forward(ctx: Any, x: Tensor, share: Tensor | None, scale: Tensor, values: Callable[[Tensor], Tensor]) -> Tensor:
+        ctx.scale = scale
+        return values(x)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
-        x, mean, var, weight = ctx.saved_tensors
         (g,) = gradients
-        scale = torch.rsqrt(var + ctx.eps)
-        own = scale if weight is None else scale * weight
+        to_x, to_share, _, _ = ctx.needs_input_grad
+        return g * ctx.scale if to_x else None, g if to_share else None, None, None
+
+
+class _Share(torch.autograd.Function):
+    """What weight and bias give to y; its values are left out, so that it takes no memory."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, mean: Tensor, deviation: Tensor, weight: Tensor | None, bias: Tensor | None
+    ) -> Tensor:
+        ctx.mean, ctx.deviation = mean, deviation
+        ctx.save_for_backward(x)
+        return x.new_zeros(()).expand(x.shape)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        (g,) = gradients
+        (x,) = ctx.saved_tensors
+        _, _, _, to_weight, to_bias = ctx.needs_input_grad
         others = [i for i in range(g.ndim) if i != 1]
+        normalised = (x - ctx.mean) / ctx.deviation if to_weight else None
         return (
-            g * own.view(ctx.shape) if ctx.needs_input_grad[0] else None,
             None,
             None,
-            (g * (x - mean.view(ctx.shape)) * scale.view(ctx.shape)).sum(others) if ctx.needs_input_grad[3] else None,
-            g.sum(others) if ctx.needs_input_grad[4] else None,
             None,
+            None if normalised is None else (g * normalised).sum(others),
+            g.sum(others) if to_bias else None,
         )
