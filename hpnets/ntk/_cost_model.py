@@ -80,7 +80,7 @@ def _add_positions(layer: Layer, problem: Problem, terms: list[Term], explicit: 
     if contraction == "gradient":
         explicit.append(layer)
         return
-    terms.append(Positions((layer.only("weight"),), contraction, problem.flat))
+    terms.append(Positions((layer.only("weight"),), contraction))
     explicit += [_bias(layer)] if "bias" in layer.locals else []
 
 

@@ -14,26 +14,15 @@ from hpnets.ntk._rules.base import fold_channels, fold_positions
 from hpnets.ntk._tape import Tape
 from hpnets.ntk._terms.base import State, Term
 from hpnets.ntk._terms.chunks import add_chunks, chunks_flops, chunks_numel
-from hpnets.ntk._terms.sandwich import (
-    FEW,
-    add_sandwich,
-    add_short_sandwich,
-    add_trace_sandwich,
-    sandwich_flops,
-    sandwich_numel,
-)
+from hpnets.ntk._terms.sandwich import add_sandwich, add_trace_sandwich, sandwich_flops, sandwich_numel
 
 
 @dataclass(frozen=True)
 class Positions(Term):
-    """The term of one layer's weight, with P (n, q, S, I) and G (n, q, C, H, S), or (n, q, C, S, H) if `units_last`.
-
-    flat: whether K has no output axes.
-    """
+    """The term of one layer's weight, with P (n, q, S, I) and G (n, q, C, H, S), or (n, q, C, S, H) if `units_last`."""
 
     layers: tuple[Layer]
     contraction: str  # "sandwich" or "chunks"
-    flat: bool
     watches = True
     axes: ClassVar[dict[str, int | None]] = {"P": 0, "G": 0}
 
@@ -43,8 +32,8 @@ class Positions(Term):
 
     @property
     def units_last(self) -> bool:
-        """Whether units are the last axis of G, as a sandwich needs it for a trace or for few positions."""
-        return self.contraction == "sandwich" and (self.flat or self.shape.S < FEW)
+        """Whether units are the last axis of G, as a sandwich needs it."""
+        return self.contraction == "sandwich"
 
     def shapes(self, n: int, C: int) -> dict[str, tuple[int, ...]]:
         q, S, I, H = self.shape
@@ -85,12 +74,8 @@ class Positions(Term):
         return dict.fromkeys(self.names, self.layers[0].outer[0].weight(weight[None, None]).flatten())
 
     def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
-        if self.contraction == "chunks":
-            add = add_chunks
-        elif k.ndim == 2:
-            add = add_trace_sandwich
-        else:
-            add = add_short_sandwich if self.units_last else add_sandwich
+        sandwich = add_trace_sandwich if k.ndim == 2 else add_sandwich
+        add = add_chunks if self.contraction == "chunks" else sandwich
         add(k, left["P"], left["G"], right["P"], right["G"], symmetric)
 
     def begin_numel(self) -> int:
@@ -100,6 +85,4 @@ class Positions(Term):
         return (sandwich_flops if self.contraction == "sandwich" else chunks_flops)(self.shape, problem)
 
     def scratch_numel(self, problem: Problem) -> int:
-        if self.contraction == "chunks":
-            return chunks_numel(self.shape, problem)
-        return sandwich_numel(self.shape, problem, self.units_last)
+        return (sandwich_numel if self.contraction == "sandwich" else chunks_numel)(self.shape, problem)

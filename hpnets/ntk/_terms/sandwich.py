@@ -1,49 +1,68 @@
 """The contraction "sandwich", sum_st G[o, s] (P_s . P'_t) G'[p, t]: no gradient is formed."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
+from hpnets.linalg import tiles
 from hpnets.ntk._layer import Geometry
 from hpnets.ntk._problem import Problem
-from hpnets.ntk._terms.base import block_numel
+from hpnets.ntk._terms.base import SHARES
 
-# T is written and read once for each pair of samples, so fewer positions than this take as long as this many.
-LEAST_POSITIONS = 40
 # For a trace, two Gram matrices are multiplied entry by entry, which takes as long as so many operations an entry.
 ENTRY = 32
-# From so few positions on, products of one pair of samples are too small: several samples are taken at a time.
-FEW = 12
-# Then what is between two products has about this many scalars, so that it stays in the caches.
-BLOCK = 2**18
+# Each entry of T takes as long as so many operations of a large product, and each of its small products as so many.
+MOVED = 30
+PRODUCT = 8000
+# A block of columns of these Gram matrices has about so many scalars.
+COLUMNS = 2**18
+# What is between two products has about this many scalars: so few that it stays in the caches.
+BLOCK = 2**20
+# So many rows of samples are enough for a product to be fast, so that a block has more columns rather than more rows.
+ROWS = 4
+
+
+class Blocks(NamedTuple):
+    """The rows and the columns, which are samples, of a block of pairs."""
+
+    rows: int
+    columns: int
 
 
 def add_sandwich(k: Tensor, P1: Tensor, G1: Tensor, P2: Tensor, G2: Tensor, symmetric: bool) -> None:
-    """Add sum_st G1[i, o, :, s] (P1_is . P2_jt) G2[j, p, :, t] to k (C, n1, C, n2), sample by sample.
+    """Add sum_st G1[i, o, s] (P1_is . P2_jt) G2[j, p, t] to k (C, n1, C, n2), in blocks of pairs (i, j).
 
-    P (n, q, S, I), G (n, q, C, H, S); if symmetric, both sides are the same, and pairs i < j are made once.
+    P (n, q, S, I), G (n, q, C, S, H); if symmetric, both sides are the same, and pairs i < j are made once.
     """
-    n, q, C, H, S = G1.shape
-    for j in range(len(G2)):
-        m = j + 1 if symmetric else n
-        # gram (m, q, S, S) is that of the positions; T (m, q, C, H S) is G1 gram.
-        gram = P1[:m] @ P2[j].transpose(-1, -2)
-        T = (G1[:m].flatten(2, 3) @ gram).view(m, q, C, H * S)
-        block = (T.transpose(1, 2).reshape(m * C, -1) @ G2[j].transpose(0, 1).reshape(C, -1).T).view(m, C, C)
-        _add(k, block[None], slice(j, j + 1), symmetric)
-
-
-def add_short_sandwich(k: Tensor, P1: Tensor, G1: Tensor, P2: Tensor, G2: Tensor, symmetric: bool) -> None:
-    """`add_sandwich` with units last, G (n, q, C, S, H), for some samples j at a time."""
     n, q, C, S, H = G1.shape
-    for js, m in _columns(n, len(G2), q * C * S * max(S, H), symmetric):
+    size = block_size(G1.shape, len(G2), symmetric)
+    # All products use one buffer: fresh memory would cost a page fault every 4 KiB.
+    buffer = G1.new_empty(size.rows * size.columns * q * C * S * H)
+    for js in tiles(len(G2), size.columns):
         b = js.stop - js.start
-        gram = _grams(P2[js].transpose(0, 1).flatten(1, 2), P1[:m].transpose(0, 1).flatten(1, 2))
-        # T (m, q, C, b S, H): units are last, so that its rows (i, o) and columns (t, h) are a matrix for each j.
-        T = gram.view(q, b * S, m, S).permute(2, 0, 1, 3).unsqueeze(2) @ G1[:m]
-        rows = T.view(m, q, C, b, S, H).permute(3, 0, 2, 1, 4, 5).reshape(b, m * C, -1)
-        block = rows @ G2[js].transpose(1, 2).reshape(b, C, -1).transpose(1, 2)
-        _add(k, block.view(b, m, C, C), js, symmetric)
+        right, P = G2[js].transpose(1, 2).reshape(b, C, -1), P2[js].transpose(0, 1).flatten(1, 2)
+        for i in tiles(js.stop if symmetric else n, size.rows):
+            m = i.stop - i.start
+            grams = _grams(P, P1[i].transpose(0, 1).flatten(1, 2)).view(q, b * S, m, S).permute(2, 0, 1, 3)
+            # T (m, q, C, b, S, H) is the Gram matrix of positions with G1; a product for each (i, o) leaves H last.
+            each = grams.unsqueeze(2).expand(-1, -1, C, -1, -1).reshape(-1, b * S, S)
+            T = torch.bmm(each, G1[i].flatten(0, 2), out=buffer[: len(each) * b * S * H].view(-1, b * S, H))
+            left = T.view(m, q, C, b, S * H).permute(3, 0, 2, 1, 4).reshape(b, m * C, -1)
+            # A product of few rows and many columns is twice as fast as one of many rows and few columns.
+            block = (right @ left.transpose(1, 2)).view(b, C, m, C)
+            k[:, i, :, js] += block.permute(3, 2, 1, 0)
+            if symmetric and i.start < js.start:
+                k[:, js, :, i.start : min(i.stop, js.start)] += block[:, :, : js.start - i.start].permute(1, 0, 3, 2)
+
+
+def block_size(shape: tuple[int, ...], n2: int, symmetric: bool) -> Blocks:
+    """The samples of a block: T (rows, q, C, columns, S, H) has at most BLOCK scalars, but a pair of samples."""
+    n1, q, C, S, H = shape
+    pairs = max(1, BLOCK // (q * C * S * max(S, H)))
+    columns = max(1, min(pairs // min(n1, ROWS), -(-n2 // SHARES) if symmetric else n2))
+    return Blocks(min(n1, max(1, pairs // columns)), columns)
 
 
 def add_trace_sandwich(k: Tensor, P1: Tensor, G1: Tensor, P2: Tensor, G2: Tensor, symmetric: bool) -> None:
@@ -62,17 +81,10 @@ def add_trace_sandwich(k: Tensor, P1: Tensor, G1: Tensor, P2: Tensor, G2: Tensor
 
 def _columns(n: int, count: int, unit: int, symmetric: bool) -> Iterator[tuple[slice, int]]:
     """Slices of the columns, and how many rows each needs; unit: the scalars of a pair of samples."""
-    step = max(1, BLOCK // (unit * n))
+    step = max(1, COLUMNS // (unit * n))
     for start in range(0, count, step):
         stop = min(start + step, count)
         yield slice(start, stop), stop if symmetric else n
-
-
-def _add(k: Tensor, block: Tensor, js: slice, symmetric: bool) -> None:
-    """Add block (b, m, C, C), of the samples js and the first m, to k (C, n1, C, n2)."""
-    k[:, : block.shape[1], :, js] += block.permute(2, 1, 3, 0)
-    if symmetric:
-        k[:, js, :, : js.start] += block[:, : js.start].permute(3, 0, 2, 1)
 
 
 def _rows(P: Tensor, G: Tensor) -> tuple[Tensor, Tensor]:
@@ -94,21 +106,26 @@ def sandwich_flops(shape: Geometry, problem: Problem) -> float:
 def sandwich_cost(shape: Geometry, problem: Problem) -> float:
     """The operations of large products that take as long as "sandwich", for comparison with `chunks_flops`."""
     q, S, _, H = shape
-    moved = S * ENTRY if problem.flat else 2 * problem.C * H * max(0, LEAST_POSITIONS - S)
-    return sandwich_flops(shape, problem) + float(problem.n1 * problem.n2 * q * S * moved)
+    moved = S * S * ENTRY if problem.flat else problem.C * (S * H * MOVED + PRODUCT)
+    return sandwich_flops(shape, problem) + float(problem.n1 * problem.n2 * q * moved)
 
 
-def sandwich_numel(shape: Geometry, problem: Problem, units_last: bool) -> int:
+def sandwich_numel(shape: Geometry, problem: Problem) -> int:
     """The scalars that the contraction needs beside k and the factors."""
     q, S, I, H = shape
     n1, n2, C = problem.n1, problem.n2, problem.C
     if problem.flat:
-        return (n1 + n2) * q * S * (I + C * H) + 3 * _block_numel(n1, n2, q * S * S)
-    if units_last:
-        return n1 * q * S * I + 4 * _block_numel(n1, n2, q * C * S * max(S, H)) + block_numel(n1, 1, C, False)
-    return n1 * q * S * (S + 2 * C * H)
+        return (n1 + n2) * q * S * (I + C * H) + 3 * _columns_numel(n1, n2, q * S * S)
+    size = block_size((n1, q, C, S, H), n2, problem.symmetric)
+    pairs = size.rows * size.columns
+    copies = 1 if q == 1 else 2
+    return (
+        pairs * (q * C * S * (copies * H + S) + q * S * S + C * C)
+        + size.columns * q * S * (C * H + I)
+        + size.rows * q * S * I
+    )
 
 
-def _block_numel(n1: int, n2: int, unit: int) -> int:
+def _columns_numel(n1: int, n2: int, unit: int) -> int:
     """The scalars of a block of `_columns`."""
-    return max(unit * n1, min(BLOCK, unit * n1 * n2))
+    return max(unit * n1, min(COLUMNS, unit * n1 * n2))
