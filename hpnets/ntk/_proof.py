@@ -1,5 +1,6 @@
 """The proof of a kernel on its own samples: rules and shortcuts are compared with plain autograd of the net itself."""
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -77,22 +78,25 @@ class Prover:
         x = passes.x
         u = torch.randn(len(x), self.selection.columns, dtype=x.dtype, device=x.device)
         truth, other = self._truth(x, u, most)
+        norms = _finite_norms(truth)
         for rows, y, drawn in passes.made:
             check_same_outputs(self.net, self.params, x[rows], y, other[rows], drawn)
         pulled: Params = {}
         for term, state in zip(self.terms, states, strict=True):
             pulled |= term.pull(state, u)
-        wrong = self._disagreeing(pulled, truth)
+        floor = FLOOR[u.dtype] / TOLERANCE[u.dtype] * math.hypot(*norms.values())
+        wrong = _disagreeing(pulled, truth, {name: max(norms.get(name, 0.0), floor) for name in truth})
         if wrong:
-            sizes = self._sizes(passes, u, wrong, states)
-            wrong = [name for name in wrong if not _agree(pulled.get(name), truth[name], sizes.get(name, 0.0))]
+            summed = self._sizes(passes, u, wrong, states)
+            sizes = {name: max(norms.get(name, 0.0), summed.get(name, 0.0)) for name in wrong}
+            wrong = _disagreeing(pulled, truth, sizes)
         if wrong:
             again, _ = self._truth(x, u, most)
             dtype = working_dtype(self.net, self.params, x[passes.made[0][0]])
             wrong = [name for name in wrong if not _is_rounding(pulled.get(name), truth[name], again[name], dtype)]
         if wrong:
             raise DisprovenError({name: self._contractions.get(name, "unused") for name in wrong})
-        self.known |= {name for name, g in truth.items() if g is not None and bool(g.any())}
+        self.known |= {name for name, norm in norms.items() if norm > 0}
 
     def _truth(self, x: Tensor, u: Tensor, most: int) -> tuple[dict[str, Tensor | None], Tensor]:
         """By parameter the gradient of sum_i u_i . V^T f(x_i) by plain autograd, None where none; and f (n, O)."""
@@ -110,14 +114,7 @@ class Prover:
                     before = total[name]
                     total[name] = g if before is None else before + g
         assert y is not None
-        _check_finite(total)
         return total, y
-
-    def _disagreeing(self, pulled: dict[str, Tensor], truth: dict[str, Tensor | None]) -> list[str]:
-        squares = [float(g.square().sum()) for g in truth.values() if g is not None]
-        floor = FLOOR[self.selection.cotangents.dtype] * sum(squares) ** 0.5
-        tolerance = TOLERANCE[self.selection.cotangents.dtype]
-        return [name for name, g in truth.items() if not _agree(pulled.get(name), g, floor / tolerance)]
 
     def _sizes(self, passes: Passes, u: Tensor, names: list[str], states: list[State]) -> dict[str, float]:
         """For each parameter the root of the summed squares of the terms (samples, positions) that its gradient sums.
@@ -171,11 +168,14 @@ class Prover:
         return torch.cat([u.new_zeros(0), *(g for part in parts for g in part.values())])
 
 
-def _check_finite(gradients: dict[str, Tensor | None]) -> None:
-    """Raise RefusalError for gradients that hold NaN or Inf, since nothing can be proven of them."""
-    wrong = next((name for name, g in gradients.items() if g is not None and not torch.isfinite(g).all()), None)
-    if wrong is not None:
-        raise RefusalError(f"the gradient of {wrong} holds NaN or Inf: so would the kernel")
+def _finite_norms(gradients: dict[str, Tensor | None]) -> dict[str, float]:
+    """The norm of each gradient; RefusalError if one holds NaN or Inf, since nothing can be proven of it."""
+    present = {name: g for name, g in gradients.items() if g is not None}
+    norms = _norms(present)
+    for name, norm in norms.items():
+        if not math.isfinite(norm) and not torch.isfinite(present[name]).all():
+            raise RefusalError(f"the gradient of {name} holds NaN or Inf: so would the kernel")
+    return norms
 
 
 def plain_gradients(
@@ -195,17 +195,25 @@ def plain_gradients(
     return dict(zip(own, grads, strict=True)), y.detach()
 
 
-def _agree(pulled: Tensor | None, truth: Tensor | None, size: float) -> bool:
-    """Whether the gradients agree within TOLERANCE, relative to the larger of |truth| and `size`."""
-    if truth is None:
-        return pulled is None or float(pulled.norm()) <= TOLERANCE[pulled.dtype] * size
-    tolerance = TOLERANCE[truth.dtype]
-    if pulled is None:
-        return float(truth.norm()) <= tolerance * size
-    if pulled.numel() != truth.numel():
-        return False
-    norm = float(truth.norm())
-    return float((pulled - truth.flatten()).norm()) <= tolerance * max(norm, size)
+def _norms(tensors: dict[str, Tensor]) -> dict[str, float]:
+    """The norm of each tensor; an accelerator is waited for once."""
+    norms = [torch.linalg.vector_norm(t) for t in tensors.values()]
+    return dict(zip(tensors, torch.stack(norms).tolist(), strict=True)) if norms else {}
+
+
+def _disagreeing(pulled: dict[str, Tensor], truth: dict[str, Tensor | None], sizes: dict[str, float]) -> list[str]:
+    """Those of the names in `sizes` whose gradients differ by more than TOLERANCE, relative to their size."""
+    pairs = {name: _difference(pulled.get(name), truth[name]) for name in sizes}
+    differences = {name: d for name, d in pairs.items() if d is not None}
+    errors = _norms(differences)
+    return [name for name, error in errors.items() if not error <= TOLERANCE[differences[name].dtype] * sizes[name]]
+
+
+def _difference(pulled: Tensor | None, truth: Tensor | None) -> Tensor | None:
+    """pulled - truth, where None is 0; Inf if their sizes differ, None if both are None."""
+    if pulled is None or truth is None:
+        return truth if pulled is None else pulled
+    return pulled - truth.flatten() if pulled.numel() == truth.numel() else truth.new_tensor(torch.inf)
 
 
 def _is_rounding(pulled: Tensor | None, truth: Tensor | None, again: Tensor | None, dtype: torch.dtype) -> bool:

@@ -1,6 +1,5 @@
 """The contraction "sandwich", sum_st G[o, s] (P_s . P'_t) G'[p, t]: no gradient is formed."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -16,8 +15,8 @@ ENTRY = 32
 # Each entry of T takes as long as so many operations of a large product, and each of its small products as so many.
 MOVED = 30
 PRODUCT = 8000
-# A block of columns of these Gram matrices has about so many scalars.
-COLUMNS = 2**18
+# A block of columns of these Gram matrices has about so many scalars, and is at least so wide.
+COLUMNS, WIDTH = 2**18, 64
 # What is between two products has about this many scalars: so few that it stays in the caches.
 BLOCK = 2**20
 # So many rows of samples are enough for a product to be fast, so that a block has more columns rather than more rows.
@@ -70,7 +69,8 @@ def add_trace_sandwich(k: Tensor, P1: Tensor, G1: Tensor, P2: Tensor, G2: Tensor
     n, q, _, S, _ = G1.shape
     A1, B1 = _rows(P1, G1)
     A2, B2 = (A1, B1) if symmetric else _rows(P2, G2)
-    for js, m in _columns(n, len(G2), q * S * S, symmetric):
+    for js in tiles(len(G2), _columns(n, len(G2), q, S, symmetric)):
+        m = js.stop if symmetric else n
         i, j = slice(0, m * S), slice(js.start * S, js.stop * S)
         gram = _grams(A1[:, i], A2[:, j]).mul_(_grams(B1[:, i], B2[:, j]))
         block = gram.view(q, m, S, -1, S).sum((0, 2, 4))
@@ -79,12 +79,10 @@ def add_trace_sandwich(k: Tensor, P1: Tensor, G1: Tensor, P2: Tensor, G2: Tensor
             k[js, : js.start] += block[: js.start].T
 
 
-def _columns(n: int, count: int, unit: int, symmetric: bool) -> Iterator[tuple[slice, int]]:
-    """Slices of the columns, and how many rows each needs; unit: the scalars of a pair of samples."""
-    step = max(1, COLUMNS // (unit * n))
-    for start in range(0, count, step):
-        stop = min(start + step, count)
-        yield slice(start, stop), stop if symmetric else n
+def _columns(n1: int, n2: int, q: int, S: int, symmetric: bool) -> int:
+    """The samples of a block of columns; if symmetric, few enough that the blocks leave out half of the pairs."""
+    columns = max(1, COLUMNS // (q * S * S * n1))
+    return min(columns, max(-(-n2 // SHARES), -(-WIDTH // S))) if symmetric else columns
 
 
 def _rows(P: Tensor, G: Tensor) -> tuple[Tensor, Tensor]:
