@@ -75,7 +75,9 @@ class OuterRule(Rule):
         # A sample's rows become positions before the product: a gradient for each row would take more memory.
         G, P = fold_channels(self.channels(module, g), n), fold_positions(P, n)
         gradients = {"weight": self.weight(outer(G, P))}
-        return gradients | ({"bias": fold_rows(self.bias(module, g), n)} if "bias" in self.parameters else {})
+        if "bias" in self.parameters and getattr(module, "bias", None) is not None:
+            gradients["bias"] = fold_rows(self.bias(module, g), n)
+        return gradients
 
 
 def outer(G: Tensor, P: Tensor) -> Tensor:

@@ -64,6 +64,11 @@ class Site:
             raise AttributeError(name) from None
 
     @property
+    def bias(self) -> Weight | None:
+        """The weight that is added, as a module has it."""
+        return self.weights.get("bias")
+
+    @property
     def leaves(self) -> tuple[str, ...]:
         """The names of the parameters that the weights are made of."""
         return tuple(dict.fromkeys(name for weight in self.weights.values() for name in weight.leaves))
