@@ -114,14 +114,6 @@ def sum_of_rows(J: Tensor, u: Tensor) -> Tensor:
     return total
 
 
-def mixed_outputs(G: Tensor, u: Tensor) -> Tensor:
-    """sum_c u[i, c] G[c, i] (n, ...) for G (C, n, ...)."""
-    total = torch.zeros_like(G[0])
-    for c in range(len(G)):
-        total.addcmul_(G[c], u[:, c].view(-1, *[1] * (G.ndim - 2)))
-    return total
-
-
 def row_blocks(n: int, symmetric: bool) -> Iterator[tuple[slice, slice]]:
     """Blocks of rows, each with the columns that it needs: if symmetric, only those from its start on."""
     for i in range(0, n, BLOCK):

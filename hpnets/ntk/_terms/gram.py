@@ -12,7 +12,7 @@ from hpnets.ntk._layer import Layer
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._problem import Problem
 from hpnets.ntk._tape import Tape
-from hpnets.ntk._terms.base import State, Term, add_products, block_numel, mixed_outputs, row_blocks
+from hpnets.ntk._terms.base import State, Term, add_products, block_numel, row_blocks
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Gram(Dense):
             start = stop
 
     def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
-        return self.pulled(state, mixed_outputs(state["G"], u))
+        return self.pulled(state, (u[:, None] @ state["G"].transpose(0, 1))[:, 0])
 
     def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         add_products(k, left["G"], right["G"], self.input_gram(left, right), symmetric)
