@@ -2,7 +2,7 @@
 
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from operator import is_not
 from typing import Any
@@ -25,24 +25,35 @@ def kept_state(net: nn.Module) -> Iterator[None]:
     Attributes get their values back, containers their entries, and plain tensors, which forward may write to in place,
     their contents. Buffers are not copied here, since `call` and `plain_call` run on copies of them.
     """
-    every = [vars(m) for m in net.modules() if not isinstance(m, torch.jit.ScriptModule)]
-    before = [(attributes, attributes.copy(), _contents(attributes)) for attributes in every]
+    before = _attributes_of(net, _HOOKS)
     try:
         yield
     finally:
-        for attributes, values, contents in before:
-            for name in attributes.keys() - values.keys() if len(attributes) > len(values) else ():
-                del attributes[name]
-            attributes.update(values)
-            for value, copy in contents:
-                _refill(value, copy)
+        _put_back(before)
 
 
-def _contents(attributes: dict[str, Any]) -> list[tuple[Any, Any]]:
-    """Each value that may change inside, with a copy of it."""
-    kept = [v for name, v in attributes.items() if name not in _HOOKS and isinstance(v, _CHANGING)]
+# The attributes of a module, a copy of them, and each value that may change inside, with a copy of it.
+_Attributes = tuple[dict[str, Any], dict[str, Any], list[tuple[Any, Any]]]
+
+
+def _attributes_of(net: nn.Module, left_out: Collection[str]) -> list[_Attributes]:
+    every = [vars(m) for m in net.modules() if not isinstance(m, torch.jit.ScriptModule)]
+    return [(attributes, attributes.copy(), _contents(attributes, left_out)) for attributes in every]
+
+
+def _contents(attributes: dict[str, Any], left_out: Collection[str]) -> list[tuple[Any, Any]]:
+    kept = [v for name, v in attributes.items() if name not in left_out and isinstance(v, _CHANGING)]
     tensors = [v for v in kept if type(v) is Tensor and not v.requires_grad]
     return [(v, v.copy()) for v in kept if not isinstance(v, Tensor)] + [(v, v.detach().clone()) for v in tensors]
+
+
+def _put_back(before: list[_Attributes]) -> None:
+    for attributes, values, contents in before:
+        for name in attributes.keys() - values.keys() if len(attributes) > len(values) else ():
+            del attributes[name]
+        attributes.update(values)
+        for value, copy in contents:
+            _refill(value, copy)
 
 
 def _refill(value: Any, copy: Any) -> None:
@@ -61,6 +72,28 @@ def _refill(value: Any, copy: Any) -> None:
 
 
 @contextmanager
+def _put_back_after_failure(net: nn.Module) -> Iterator[None]:
+    """After an exception put back the network's attributes, parameters and hooks, and torch's transforms and modes.
+
+    All that is run within puts back what it changes, but Ctrl-C may come between any two steps, so also between those.
+    """
+    transforms, modes = torch._C._functorch.get_dynamic_layer_stack_depth(), torch._C._len_torch_function_stack()
+    before = _attributes_of(net, ())
+    parameters = [(p, p.data, p.requires_grad) for p in net.parameters() if not nn.parameter.is_lazy(p)]
+    try:
+        yield
+    except BaseException:
+        torch._C._functorch.pop_dynamic_layer_stack_and_undo_to_depth(transforms)
+        for _ in range(torch._C._len_torch_function_stack() - modes):
+            torch._C._pop_torch_function_stack()
+        _put_back(before)
+        for p, data, requires_grad in parameters:
+            p.data = data
+            p.requires_grad_(requires_grad)
+        raise
+
+
+@contextmanager
 def undisturbed(net: nn.Module, device: torch.device) -> Iterator[None]:
     """Turn off autocast, TF32 and compiled code, and restore them and the RNGs at the end.
 
@@ -76,6 +109,7 @@ def undisturbed(net: nn.Module, device: torch.device) -> Iterator[None]:
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         with ExitStack() as stack:
+            stack.enter_context(_put_back_after_failure(net))
             stack.enter_context(torch.inference_mode(False))
             stack.enter_context(torch.no_grad())
             stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))

@@ -222,3 +222,5 @@ def limited(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        # A call that is stopped while it leaves a level of torch.func leaves it on the stack.
+        torch._C._functorch.pop_dynamic_layer_stack_and_undo_to_depth(0)

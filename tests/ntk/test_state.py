@@ -1,16 +1,19 @@
 """What the kernel refuses, and that it leaves a network as it found it, even when it is interrupted."""
 
+import sys
+from types import FrameType
 from typing import Any
 
 import pytest
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch._functorch import eager_transforms, vmap
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
 from hpnets.models import create_model
-from hpnets.ntk import ntk, ntk_blocks, plan, sketch
+from hpnets.ntk import _functional, _proof, _tape, ntk, ntk_blocks, plan, sketch
 from tests.ntk.oracle import dense_kernel, relative
 from tests.ntk.snapshot import same, snapshot
 
@@ -87,6 +90,53 @@ def test_nothing_changes_when_interrupted(name: str, allowed: int) -> None:
         # A plan gets over a survey that raises: the ways without hooks are left.
         assert fuse.calls < allowed or name == "plan"
     assert same(before, snapshot(net))
+
+
+class Alarm:
+    """Raises KeyboardInterrupt at the n-th line that runs in some files, as Ctrl-C does between any two lines."""
+
+    FILES = tuple(module.__file__ for module in (_functional, _tape, _proof, vmap, eager_transforms))
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+
+    def __enter__(self) -> None:
+        sys.settrace(self._called)
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+
+    def _called(self, frame: FrameType, event: str, value: object) -> Any:
+        return self._stepped if frame.f_code.co_filename in self.FILES else None
+
+    def _stepped(self, frame: FrameType, event: str, value: object) -> Any:
+        self.left -= 1
+        if self.left == 0:
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return self._stepped
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("algorithm", ["structured", "jacobian"])
+def test_nothing_changes_when_interrupted_at_any_line(algorithm: str) -> None:
+    """Also while something is being put back: a hook, a parameter, a level of torch.func."""
+    net, x, _ = prepared()
+    before, kernel = snapshot(net), ntk(net, x, outputs="full", algorithm=algorithm)
+    at, interrupted = 1, True
+    while interrupted:
+        alarm = Alarm(at)
+        try:
+            with alarm:
+                ntk(net, x, outputs="full", algorithm=algorithm)
+            interrupted = alarm.left <= 0
+        except (KeyboardInterrupt, RuntimeError):
+            pass
+        assert same(before, snapshot(net)), at
+        assert torch._C._functorch.get_dynamic_layer_stack_depth() == 0, at
+        at += 1 + at // 20
+    assert at > 100
+    assert torch.equal(ntk(net, x, outputs="full", algorithm=algorithm), kernel)
 
 
 def test_interrupted_in_a_backward_pass() -> None:
