@@ -57,7 +57,7 @@ def _affine(
 class _Affine(torch.autograd.Function):
     """values(x), in the graph of x * scale + share.
 
-    They are torch's own, since ReLUs would open other gates in other rounding. The gradients of weight and bias
+    The values are torch's own, since ReLUs would open other gates in other rounding. The gradients of weight and bias
     are those of `share`: autograd asks a function for all its gradients, but leaves out a function of which it needs
     none.
     """

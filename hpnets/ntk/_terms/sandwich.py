@@ -57,7 +57,7 @@ def add_sandwich(k: Tensor, P1: Tensor, G1: Tensor, P2: Tensor, G2: Tensor, symm
 
 
 def block_size(shape: tuple[int, ...], n2: int, symmetric: bool) -> Blocks:
-    """The samples of a block: T (rows, q, C, columns, S, H) has at most BLOCK scalars, but a pair of samples."""
+    """The samples of a block: T (rows, q, C, columns, S, H) has BLOCK scalars, or one pair."""
     n1, q, C, S, H = shape
     pairs = max(1, BLOCK // (q * C * S * max(S, H)))
     columns = max(1, min(pairs // min(n1, ROWS), -(-n2 // SHARES) if symmetric else n2))
