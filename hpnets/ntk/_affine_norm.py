@@ -1,4 +1,7 @@
-"""BatchNorm in eval mode in the graph as y = x * scale + shift, whose backward pass vectorises over outputs."""
+"""BatchNorm in eval mode in the graph as y = x * scale + shift, whose backward pass vectorises over outputs.
+
+torch's own formula of it is looped over the outputs, or copies the gradients into another layout.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,28 +9,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch import Tensor
+
+from hpnets.ntk._once import differentiated_once
 
 
-class AffineBatchNorm(TorchFunctionMode):
-    """Within it, F.batch_norm with running statistics has the backward formula of an elementwise product.
-
-    torch's own formula of it is looped over the outputs, or copies the gradients into another layout.
-    """
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        y = _affine(*args, **kwargs) if func is F.batch_norm and torch.is_grad_enabled() else None
-        return func(*args, **kwargs) if y is None else y
-
-
-def has_batch_norm(net: nn.Module) -> bool:
-    """Whether the network holds a BatchNorm module."""
-    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in net.modules())
-
-
-def _affine(
+def affine_batch_norm(
     input: Tensor,
     running_mean: Tensor | None,
     running_var: Tensor | None,
@@ -68,6 +55,7 @@ class _Affine(torch.autograd.Function):
         return values(x)
 
     @staticmethod
+    @differentiated_once
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         (g,) = gradients
         to_x, to_share, _, _ = ctx.needs_input_grad
@@ -86,6 +74,7 @@ class _Share(torch.autograd.Function):
         return x.new_zeros(()).expand(x.shape)
 
     @staticmethod
+    @differentiated_once
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         (g,) = gradients
         (x,) = ctx.saved_tensors

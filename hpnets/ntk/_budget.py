@@ -12,7 +12,7 @@ _UNITS |= {"K": 10**3, "M": 10**6, "G": 10**9}
 # Allocators and libraries take this factor more: rounded sizes, buffers of products, remainders of freed blocks.
 SLACK = 1.2
 # Repeated passes leave freed blocks of about this size in all, which the C library keeps instead of returning them.
-HOLES = 24 * 2**20
+HOLES = 32 * 2**20
 # Blocks of at least this size get pages of their own from the system, so nothing is added to them.
 LARGE = 32 * 2**20
 

@@ -233,7 +233,7 @@ def _row_sizes(term: Term, state: State, u: Tensor) -> dict[str, float]:
 def _layer_sizes(net: nn.Module, params: Params, x: Tensor, seeds: Tensor, layers: list[Layer]) -> dict[str, float]:
     """The sizes for layers: the root of sum_s |g_s|^2 |P_s|^2 over samples and positions s, |P_s| = 1 for a bias."""
     leaves = {name: p.detach().requires_grad_() for name, p in params.items()}
-    tape = record(net, leaves, x, {name for layer in layers for name in layer.modules})
+    tape = record(net, leaves, x, {name for layer in layers for name in layer.modules}, quick=False)
     sizes: dict[str, float] = {}
     for layer in layers:
         for local, name in layer.parameters:

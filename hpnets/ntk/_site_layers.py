@@ -31,6 +31,7 @@ class SecondLook:
     x: Tensor
     selection: OutputSelection
     floor: float
+    quick: bool
 
 
 def site_layers(
@@ -43,7 +44,7 @@ def site_layers(
     """
     leaves, n = look.leaves, len(look.x)
     first = None if tape is None else (truth, at)
-    tape = tape or record(look.net, leaves, look.x, [PREFIX + name for name in look.names])
+    tape = tape or record(look.net, leaves, look.x, [PREFIX + name for name in look.names], look.quick)
     calls = {name: tape.calls[PREFIX + name] for name in look.names}
     edges = list({id(call): call.edge for group in calls.values() for call in group}.values())
     # Every sample is asked: where only a few rows have a gradient, the first sample alone does not show the layout.

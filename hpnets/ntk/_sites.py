@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 from torch.utils._pytree import tree_flatten
 
-from hpnets.ntk._affine_norm import AffineBatchNorm
+from hpnets.ntk._backward_forms import BackwardForms
 from hpnets.ntk._call import Call
 from hpnets.ntk._functions import REPEATS, Met, site_of
 from hpnets.ntk._recurrent import CELLS, RECURRENT, written_out
@@ -26,11 +26,11 @@ ORIGIN = "_hpnets_origin"
 _Origin = dict[str, Tensor] | None
 
 
-class SiteRecorder(AffineBatchNorm):
+class SiteRecorder(BackwardForms):
     """Collects the sites of the parameters `names` in one pass over samples, in `calls`, by parameter and in order."""
 
-    def __init__(self, params: dict[str, Tensor], names: set[str], samples: int) -> None:
-        super().__init__()
+    def __init__(self, params: dict[str, Tensor], names: set[str], samples: int, quick: bool) -> None:
+        super().__init__(quick)
         self.samples = samples
         self.calls: dict[str, list[Call]] = {name: [] for name in names}
         self.params = params

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from hpnets.ntk._allocator import keep_freed_memory
+
 # nn.Module's own attributes that hold hooks: a forward pass keeps nothing there.
 _HOOKS = vars(nn.Module()).keys() - {"_parameters", "_buffers", "_modules"}
 _CHANGING = (dict, list, set, Tensor)
@@ -101,6 +103,7 @@ def undisturbed(net: nn.Module, device: torch.device) -> Iterator[None]:
     matmul, conv = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]
     before = matmul.fp32_precision, conv.fp32_precision
     fast_attention = torch.backends.mha.get_fastpath_enabled()
+    keep_freed_memory()
     compiled = any(m._compiled_call_impl is not None or hasattr(m, "_orig_mod") for m in net.modules())
     matmul.fp32_precision = conv.fp32_precision = "ieee"
     torch.backends.mha.set_fastpath_enabled(False)

@@ -26,12 +26,14 @@ class Schedule:
     """The numbers of samples of a tile and of a chunk, and whether one vectorised pass serves all outputs.
 
     proof: the number of samples of a plain pass of the proof that takes no more memory than the passes of a chunk.
+    quick: whether the passes take functions in their quick backward forms.
     """
 
     tile: int
     chunk: int
     batched: bool
     proof: int = 0
+    quick: bool = True
 
 
 class Factors(NamedTuple):
@@ -92,7 +94,7 @@ class TermWork:
             return None
         wanted = {name for layer in layers for name in layer.names}
         leaves = {name: p.detach().requires_grad_(name in wanted) for name, p in self.params.items()}
-        tape = record(self.net, leaves, x, {name for layer in layers for name in layer.modules})
+        tape = record(self.net, leaves, x, {name for layer in layers for name in layer.modules}, self.schedule.quick)
         for term, state in zip(self.terms, states, strict=True):
             term.begin(self.params, tape, state, rows)
         self._backward(tape, states, rows)

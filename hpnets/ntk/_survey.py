@@ -28,7 +28,8 @@ class Survey:
     layers: the layers that rules cover. rest: names of the parameters that no rule covers. readout: the index of the
     dense layer whose output is the net's. separable: the indices of layers whose unit h reaches only the read-out's
     input h. saved: scalars that autograd keeps for one sample. unused: names of parameters that no output depends on.
-    largest: scalars for one sample of the largest tensor that autograd keeps.
+    largest: scalars for one sample of the largest tensor that autograd keeps. quick: whether the net runs with its
+    functions in quick backward forms.
     """
 
     layers: tuple[Layer, ...]
@@ -38,6 +39,7 @@ class Survey:
     saved: int
     unused: tuple[str, ...]
     largest: int = 0
+    quick: bool = True
 
     @property
     def widest(self) -> int:
@@ -47,14 +49,20 @@ class Survey:
 
 def survey(net: nn.Module, theta: Params, x: Tensor, selection: OutputSelection) -> Survey:
     """Find the layers of `net` that rules may cover, on two samples of x."""
-    x = pair(x)
+    try:
+        return _survey(net, theta, pair(x), selection, quick=True)
+    except RuntimeError:  # a foreign net may need torch's own functions, or the layout in which they leave memory
+        return _survey(net, theta, pair(x), selection, quick=False)
+
+
+def _survey(net: nn.Module, theta: Params, x: Tensor, selection: OutputSelection, quick: bool) -> Survey:
     names = {id(p): name for name, p in net.named_parameters()}
     owners = {name: _covered(module, names, theta) for name, module in net.named_modules()}
     owners = {name: parameters for name, parameters in owners.items() if parameters}
     leaves = {name: p.detach().requires_grad_() for name, p in theta.items()}
     covered = {name for parameters in owners.values() for _, name in parameters}
     uncovered = [name for name in theta if name not in covered]
-    tape, kept = _watched_pass(net, leaves, x, owners, uncovered)
+    tape, kept = _watched_pass(net, leaves, x, owners, uncovered, quick)
     edges = list({id(call): call.edge for calls in tape.calls.values() for call in calls}.values())
     truth, gradients = random_gradients(tape, leaves, edges, selection)
     at = dict(zip(map(id, edges), gradients, strict=True))
@@ -66,15 +74,16 @@ def survey(net: nn.Module, theta: Params, x: Tensor, selection: OutputSelection)
     )
     unused = tuple(name for name, gradient in truth.items() if gradient is None)
     wanted = [name for name in rest if name not in unused]
-    look = SecondLook(net, leaves, wanted, x, selection, noise(truth))
+    look = SecondLook(net, leaves, wanted, x, selection, noise(truth), quick)
     watched = wanted == uncovered and {PREFIX + name for name in wanted} <= tape.calls.keys()
     others = _from_sites(look, tape if watched else None, truth, at, seen)
     rest = tuple(name for name in rest if not any(name in layer.names for layer in others))
-    return Survey((*layers, *others), rest, readout, separable, kept.scalars // len(x), unused, kept.largest // len(x))
+    saved, largest = kept.scalars // len(x), kept.largest // len(x)
+    return Survey((*layers, *others), rest, readout, separable, saved, unused, largest, quick)
 
 
 def _watched_pass(
-    net: nn.Module, leaves: Params, x: Tensor, owners: dict[str, Parameters], others: list[str]
+    net: nn.Module, leaves: Params, x: Tensor, owners: dict[str, Parameters], others: list[str], quick: bool
 ) -> "tuple[Tape, _Counter]":
     """A pass in which modules with rules are watched, and the count of what autograd kept of it.
 
@@ -83,12 +92,12 @@ def _watched_pass(
     sites = [PREFIX + name for name in others]
     try:
         with _counted(leaves) as saved:
-            return record(net, leaves, x, [*owners, *sites]), saved
+            return record(net, leaves, x, [*owners, *sites], quick), saved
     except Exception:  # a net may fail on followed tensors in any way; a fault of its own is raised again below
         if not sites:
             raise
     with _counted(leaves) as saved:
-        return record(net, leaves, x, owners), saved
+        return record(net, leaves, x, owners, quick), saved
 
 
 def _from_sites(

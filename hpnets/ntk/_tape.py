@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.func import vmap
 
-from hpnets.ntk._affine_norm import AffineBatchNorm, has_batch_norm
+from hpnets.ntk._backward_forms import BackwardForms, has_forms
 from hpnets.ntk._call import Call
 from hpnets.ntk._functional import Params, call
 from hpnets.ntk._sites import PREFIX, SiteRecorder
@@ -30,10 +30,11 @@ class Tape:
     prepared: dict[tuple[int, int], Tensor] = field(default_factory=dict)
 
 
-def record(net: nn.Module, params: Params, x: Tensor, watched: Collection[str]) -> Tape:
+def record(net: nn.Module, params: Params, x: Tensor, watched: Collection[str], quick: bool) -> Tape:
     """Run `net` on x with `params` and watch modules and sites; parameters that require gradients make the graph.
 
-    watched: names of modules, and names of parameters whose sites are watched, with PREFIX in front.
+    watched: names of modules, and names of parameters whose sites are watched, with PREFIX in front. quick: whether
+    functions have their quick backward forms.
     """
     names = {name.removeprefix(PREFIX) for name in watched if name.startswith(PREFIX)}
     calls: dict[str, list[Call]] = {name: [] for name in watched if not name.startswith(PREFIX)}
@@ -43,9 +44,9 @@ def record(net: nn.Module, params: Params, x: Tensor, watched: Collection[str]) 
             handles.append(net.get_submodule(name).register_forward_hook(_watcher(calls[name]), with_kwargs=True))
         with torch.enable_grad():
             if not names:
-                with AffineBatchNorm() if has_batch_norm(net) else nullcontext():
+                with BackwardForms(quick) if quick and has_forms(net) else nullcontext():
                     return Tape(call(net, params, x), calls)
-            recorder = SiteRecorder(params, names, len(x))
+            recorder = SiteRecorder(params, names, len(x), quick)
             x = recorder.begin(x)
             with recorder:
                 y = call(net, params, x)

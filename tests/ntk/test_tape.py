@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hpnets.ntk import ntk, plan
-from hpnets.ntk._affine_norm import AffineBatchNorm
+from hpnets.ntk._backward_forms import BackwardForms
 from tests.ntk.oracle import dense_kernel, relative
 
 
@@ -20,7 +20,7 @@ def test_batch_norm_as_a_product_has_its_values_and_gradients(affine: bool) -> N
     x.requires_grad_()
     wanted = [t for t in (x, weight, bias) if t is not None]
     y = F.batch_norm(x, mean, var, weight, bias)
-    with AffineBatchNorm():
+    with BackwardForms(True):
         product = F.batch_norm(x, mean, var, weight, bias)
         trained = F.batch_norm(x, mean.clone(), var.clone(), weight, bias, training=True)
     assert torch.equal(product, y)

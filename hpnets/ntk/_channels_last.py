@@ -1,0 +1,187 @@
+"""Convolutions and pooling in the graph with channels last in memory, where a CPU runs them twice as fast.
+
+torch's own backward pass over all outputs takes them in the other layout, which it copies to and from each time.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hpnets.ntk._once import differentiated_once
+
+_Pair = tuple[int, int]
+
+
+class _Geometry(NamedTuple):
+    stride: _Pair
+    padding: _Pair
+    dilation: _Pair
+    groups: int
+
+    def outputs(self, axis: int, inputs: int, kernel: int) -> int:
+        """The number of outputs along a spatial axis."""
+        return (inputs + 2 * self.padding[axis] - self.dilation[axis] * (kernel - 1) - 1) // self.stride[axis] + 1
+
+    def unread(self, axis: int, inputs: int, kernel: int) -> int:
+        """How many of the last inputs no output reads."""
+        read = (self.outputs(axis, inputs, kernel) - 1) * self.stride[axis] + self.dilation[axis] * (kernel - 1) + 1
+        return inputs + 2 * self.padding[axis] - read
+
+
+def is_quicker(x: Tensor) -> bool:
+    """Whether channels last is the quicker layout for images x: in single precision on a CPU, by oneDNN."""
+    return x.ndim == 4 and x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available()
+
+
+def convolution(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | tuple[int, ...] = 1,
+    padding: int | tuple[int, ...] | str = 0,
+    dilation: int | tuple[int, ...] = 1,
+    groups: int = 1,
+) -> Tensor | None:
+    """F.conv2d of these arguments, with channels last; None for a padding that is given by name."""
+    if isinstance(padding, str):
+        return None
+    geometry = _Geometry(_pair(stride), _pair(padding), _pair(dilation), groups)
+    share = None
+    if any(t is not None and t.requires_grad for t in (weight, bias)):
+        share = _Share.apply(input.detach(), weight, bias, geometry)
+    kernel = _channels_last(weight.detach())
+    values = partial(
+        torch.conv2d, weight=kernel, bias=bias, stride=stride, padding=padding, dilation=dilation, groups=groups
+    )
+    return _Convolution.apply(input, share, values, kernel, geometry)
+
+
+def mean_pool(
+    input: Tensor,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+    padding: int | tuple[int, ...] = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor | None:
+    """F.avg_pool2d of these arguments, with channels last; None if it does not divide all sums by the kernel's size."""
+    if divisor_override is not None or not (count_include_pad or _pair(padding) == (0, 0)):
+        return None
+    kernel, channels = _pair(kernel_size), input.shape[1]
+    geometry = _Geometry(_pair(stride or kernel), _pair(padding), (1, 1), channels)
+    values = partial(F.avg_pool2d, kernel_size=kernel_size, stride=stride, padding=padding)
+    if ceil_mode and any(geometry.unread(i, input.shape[2 + i], kernel[i]) for i in range(2)):
+        return None
+    weight = input.new_full((1, 1, 1, 1), 1 / (kernel[0] * kernel[1])).expand(channels, 1, *kernel)
+    return _Convolution.apply(input, None, values, weight, geometry)
+
+
+def _pair(value: int | tuple[int, ...]) -> _Pair:
+    values = (value,) if isinstance(value, int) else tuple(value)
+    return values[0], values[-1]
+
+
+def _channels_last(weight: Tensor) -> Tensor:
+    """The weight (O, I, h, w) with I last in memory; torch leaves the strides of a 1 x 1 kernel as they are."""
+    _, I, *kernel = weight.shape
+    if kernel == [1, 1]:
+        return weight.contiguous().as_strided(weight.shape, (I, 1, I, I))
+    return weight.contiguous(memory_format=torch.channels_last)
+
+
+class _Convolution(torch.autograd.Function):
+    """values(x), in the graph of conv2d(x, weight) + share.
+
+    `share` has the gradients of weight and bias, since autograd asks a Python function for all its gradients but leaves
+    out a function of which it needs none.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        share: Tensor | None,
+        values: Callable[[Tensor], Tensor],
+        weight: Tensor,
+        geometry: _Geometry,
+    ) -> Tensor:
+        ctx.weight, ctx.geometry, ctx.space = weight, geometry, x.shape[2:]
+        return values(x)
+
+    @staticmethod
+    @differentiated_once
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        (g,) = gradients
+        to_x, to_share, *_ = ctx.needs_input_grad
+        return (
+            _transposed(g, ctx.weight, ctx.geometry, ctx.space) if to_x else None,
+            g if to_share else None,
+            *[None] * 3,
+        )
+
+
+def _transposed(g: Tensor, weight: Tensor, geometry: _Geometry, space: torch.Size) -> Tensor:
+    """The gradient at the inputs, which have the spatial axes `space`."""
+    unread = [geometry.unread(i, space[i], weight.shape[2 + i]) for i in range(2)]
+    stride, padding, dilation, groups = geometry
+    return F.conv_transpose2d(g, weight, None, stride, padding, unread, groups, dilation)
+
+
+class _Share(torch.autograd.Function):
+    """What weight and bias give to a convolution; its values are left out, so that it takes no memory."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: _Geometry) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.geometry = geometry
+        space = [geometry.outputs(i, x.shape[2 + i], weight.shape[2 + i]) for i in range(2)]
+        return x.new_zeros(()).expand(len(x), len(weight), *space)
+
+    @staticmethod
+    @differentiated_once
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        (g,), (x, weight) = gradients, ctx.saved_tensors
+        stride, padding, dilation, groups = ctx.geometry
+        _, to_weight, to_bias, _ = ctx.needs_input_grad
+        conf = ([len(weight)], stride, padding, dilation, False, [0, 0], groups, [False, to_weight, to_bias])
+        return None, *torch.ops.aten.convolution_backward(g, x, weight, *conf)[1:], None
+
+
+def max_pool(
+    input: Tensor,
+    kernel_size: int | tuple[int, ...],
+    stride: int | tuple[int, ...] | None = None,
+    padding: int | tuple[int, ...] = 0,
+    dilation: int | tuple[int, ...] = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor | None:
+    """F.max_pool2d of these arguments, with channels last; None if indices are asked for."""
+    if return_indices:
+        return None
+    with torch.no_grad():
+        y, at = F.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices=True)
+    return _Chosen.apply(input, y, at)
+
+
+class _Chosen(torch.autograd.Function):
+    """y (n, c, h', w'), which are the inputs x (n, c, h, w) at the places `at` in h w."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor, at: Tensor) -> Tensor:
+        ctx.save_for_backward(at)
+        ctx.space = x.shape[2:]
+        return y.view_as(y)
+
+    @staticmethod
+    @differentiated_once
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        g, at = (t.permute(0, 2, 3, 1).flatten(1, 2) for t in (*gradients, *ctx.saved_tensors))
+        n, _, c = g.shape
+        summed = g.new_zeros(n, ctx.space.numel(), c).scatter_add(1, at, g)
+        return summed.unflatten(1, ctx.space).permute(0, 3, 1, 2), None, None
