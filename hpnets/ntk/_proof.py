@@ -2,12 +2,14 @@
 
 import math
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from hpnets.ntk._failures import DisprovenError, RefusalError
+from hpnets.ntk._forms import channels_last, is_quicker
 from hpnets.ntk._functional import Params, own_parameters, plain_call
 from hpnets.ntk._independence import check_same_outputs, regrouped, working_dtype
 from hpnets.ntk._layer import Layer
@@ -68,16 +70,25 @@ class Prover:
         with own_parameters(self.net, self.params):
             return plain_call(self.net, x)
 
-    def prove_factors(self, passes: Passes, states: list[State], most: int) -> None:
+    def prove_factors(self, passes: Passes, states: list[State], laid_out: Params, most: int) -> None:
         """DisprovenError with the parameters whose J^T u by the factors is not autograd's, u (n, C) random.
 
         Each sample has a cotangent of its own, so that rows in another order show. The net's outputs must be those of
         `passes`, in which the factors were made, in other company too (RefusalError): the passes that give the truth
-        are made over other batches, of `most` samples or one more.
+        are made over other batches, of `most` samples or one more. laid_out: the parameters in the layout of `passes`.
         """
+        if laid_out is not self.params:
+            try:
+                # Another layout than that of `passes` rounds otherwise, and opens other gates.
+                return self._prove_factors(passes, states, laid_out, most)
+            except (RuntimeError, DisprovenError, RefusalError):
+                pass  # a network that views memory may need its own
+        self._prove_factors(passes, states, self.params, most)
+
+    def _prove_factors(self, passes: Passes, states: list[State], params: Params, most: int) -> None:
         x = passes.x
         u = torch.randn(len(x), self.selection.columns, dtype=x.dtype, device=x.device)
-        truth, other = self._truth(x, u, most)
+        truth, other = self._truth(params, x, u, most)
         norms = _finite_norms(truth)
         for rows, y, drawn in passes.made:
             check_same_outputs(self.net, self.params, x[rows], y, other[rows], drawn)
@@ -91,24 +102,27 @@ class Prover:
             sizes = {name: max(norms.get(name, 0.0), summed.get(name, 0.0)) for name in wrong}
             wrong = _disagreeing(pulled, truth, sizes)
         if wrong:
-            again, _ = self._truth(x, u, most)
+            again, _ = self._truth(params, x, u, most)
             dtype = working_dtype(self.net, self.params, x[passes.made[0][0]])
             wrong = [name for name in wrong if not _is_rounding(pulled.get(name), truth[name], again[name], dtype)]
         if wrong:
             raise DisprovenError({name: self._contractions.get(name, "unused") for name in wrong})
         self.known |= {name for name, norm in norms.items() if norm > 0}
 
-    def _truth(self, x: Tensor, u: Tensor, most: int) -> tuple[dict[str, Tensor | None], Tensor]:
+    def _truth(self, params: Params, x: Tensor, u: Tensor, most: int) -> tuple[dict[str, Tensor | None], Tensor]:
         """By parameter the gradient of sum_i u_i . V^T f(x_i) by plain autograd, None where none; and f (n, O)."""
         total: dict[str, Tensor | None] = dict.fromkeys(self.params)
         y: Tensor | None = None
+        if params is not self.params and is_quicker(x):
+            x = channels_last(x)
         for rows, others in regrouped(len(x), x.device, most):
             seeds = u[rows] @ self.selection.cotangents.T
             seeds[:others] = 0
-            gradients, outputs = plain_gradients(self.net, self.params, x[rows], seeds, reach=y is None)
+            gradients, outputs = plain_gradients(self.net, params, x[rows], seeds, reach=y is None)
             y = outputs.new_empty(len(x), outputs.shape[1]) if y is None else y
             y[rows[others:]] = outputs[others:]
-            for name, g in gradients.items():
+            while gradients:  # each is freed as it is summed
+                name, g = gradients.popitem()
                 if g is not None:
                     # The sum is not in place, as autograd may give one tensor to two parameters, or an expanded one.
                     before = total[name]
@@ -144,8 +158,7 @@ class Prover:
         C, tolerance = self.selection.columns, ROUNDING[torch.float32]
         like = self.selection.cotangents
         u, w = torch.randn(2, 1, C, dtype=like.dtype, device=like.device)
-        g, h = self._pulled(left, u), self._pulled(right, w)
-        size, product = float(g.norm() * h.norm()), float(g @ h)
+        product, size = self._pulled_product(left, right, u, w)
         blocks = [entry for entry in entries if entry.ndim] or [self._block(left, right)]
         wrong = any(abs(float(u[0] @ K @ w[0]) - product) > tolerance * size for K in blocks)
         for trace in (entry for entry in entries if not entry.ndim):
@@ -162,16 +175,20 @@ class Prover:
             term.contract(block, l, r, False)
         return block[:, 0, :, 0]
 
-    def _pulled(self, states: list[State], u: Tensor) -> Tensor:
-        """J^T u (P,) by the factors, over all parameters that have a term."""
-        parts = [term.pull(state, u) for term, state in zip(self.terms, states, strict=True)]
-        return torch.cat([u.new_zeros(0), *(g for part in parts for g in part.values())])
+    def _pulled_product(self, left: list[State], right: list[State], u: Tensor, w: Tensor) -> tuple[float, float]:
+        """<J_a^T u, J_b^T w> by the factors, over all parameters that have a term, and the product of their norms."""
+        parts = [torch.zeros_like(u[0, :1]).expand(3)]
+        for term, l, r in zip(self.terms, left, right, strict=True):
+            g, h = (torch.cat([u.new_zeros(0), *term.pull(*of).values()]) for of in ((l, u), (r, w)))
+            parts.append(torch.stack([g @ h, g.norm(), h.norm()]))
+        products, left_norms, right_norms = torch.stack(parts, 1).tolist()
+        return sum(products), math.hypot(*left_norms) * math.hypot(*right_norms)
 
 
 def _finite_norms(gradients: dict[str, Tensor | None]) -> dict[str, float]:
     """The norm of each gradient; RefusalError if one holds NaN or Inf, since nothing can be proven of it."""
     present = {name: g for name, g in gradients.items() if g is not None}
-    norms = _norms(present)
+    norms = _norms(present.items())
     for name, norm in norms.items():
         if not math.isfinite(norm) and not torch.isfinite(present[name]).all():
             raise RefusalError(f"the gradient of {name} holds NaN or Inf: so would the kernel")
@@ -195,18 +212,18 @@ def plain_gradients(
     return dict(zip(own, grads, strict=True)), y.detach()
 
 
-def _norms(tensors: dict[str, Tensor]) -> dict[str, float]:
-    """The norm of each tensor; an accelerator is waited for once."""
-    norms = [torch.linalg.vector_norm(t) for t in tensors.values()]
-    return dict(zip(tensors, torch.stack(norms).tolist(), strict=True)) if norms else {}
+def _norms(tensors: Iterable[tuple[str, Tensor]]) -> dict[str, float]:
+    """The norm of each named tensor, which is freed after it; an accelerator is waited for once."""
+    norms = {name: torch.linalg.vector_norm(t) for name, t in tensors}
+    return dict(zip(norms, torch.stack([*norms.values()]).tolist(), strict=True)) if norms else {}
 
 
 def _disagreeing(pulled: dict[str, Tensor], truth: dict[str, Tensor | None], sizes: dict[str, float]) -> list[str]:
     """Those of the names in `sizes` whose gradients differ by more than TOLERANCE, relative to their size."""
-    pairs = {name: _difference(pulled.get(name), truth[name]) for name in sizes}
-    differences = {name: d for name, d in pairs.items() if d is not None}
-    errors = _norms(differences)
-    return [name for name, error in errors.items() if not error <= TOLERANCE[differences[name].dtype] * sizes[name]]
+    pairs = ((name, _difference(pulled.get(name), truth[name])) for name in sizes)
+    errors = _norms((name, d) for name, d in pairs if d is not None)
+    present = pulled | {name: g for name, g in truth.items() if g is not None}
+    return [name for name, error in errors.items() if not error <= TOLERANCE[present[name].dtype] * sizes[name]]
 
 
 def _difference(pulled: Tensor | None, truth: Tensor | None) -> Tensor | None:

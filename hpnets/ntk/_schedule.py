@@ -25,8 +25,8 @@ LARGEST_NUMEL = 2**24
 class Bytes:
     """The bytes that a schedule takes.
 
-    states: the factors of its tiles. large: the part of `states` in large blocks. passes: what a chunk's passes take.
-    scratch: what a contraction takes. recur: whether passes are made more than once.
+    states: the factors of its tiles, and copied parameters. large: the part of `states` in large blocks. passes: what a
+    chunk's passes take. scratch: what a contraction takes. recur: whether passes are made more than once.
     """
 
     states: int
@@ -48,7 +48,8 @@ def predict_bytes(terms: tuple[Term, ...], survey: Survey, problem: Problem, s: 
     blocks = [item * numel for t in held for term in terms for numel in term.state_numels(t, problem.C)]
     large = sum(block for block in blocks if block >= LARGE)
     passes = s.chunk * max(_hooked_numel(terms, survey, problem.C, s.batched), _functional_numel(terms, problem.C))
-    return Bytes(sum(blocks), large, item * passes, item * scratch, recur=s.chunk < sum(held))
+    copied = survey.copied if any(term.layers for term in terms) else 0
+    return Bytes(sum(blocks) + item * copied, large, item * passes, item * scratch, recur=s.chunk < sum(held))
 
 
 def _hooked_numel(terms: tuple[Term, ...], survey: Survey, C: int, batched: bool) -> int:

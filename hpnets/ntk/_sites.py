@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 from torch.utils._pytree import tree_flatten
 
-from hpnets.ntk._backward_forms import BackwardForms
 from hpnets.ntk._call import Call
+from hpnets.ntk._forms import BackwardForms
 from hpnets.ntk._functions import REPEATS, Met, site_of
 from hpnets.ntk._recurrent import CELLS, RECURRENT, written_out
 from hpnets.ntk._rules.broadcast import SumRule

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hpnets.ntk._forms import laid_out
 from hpnets.ntk._functional import Params
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._proof import Passes, Prover
@@ -45,7 +46,10 @@ class Factors(NamedTuple):
 
 @dataclass
 class TermWork:
-    """The work of a kernel that `terms` cover; nothing is proven if `prover` is None."""
+    """The work of a kernel that `terms` cover; nothing is proven if `prover` is None.
+
+    laid_out: the parameters in the layout in which watched passes are quickest.
+    """
 
     net: nn.Module
     params: Params
@@ -54,6 +58,11 @@ class TermWork:
     schedule: Schedule
     prover: Prover | None = None
     entry_proven: bool = field(default=False, init=False)
+    laid_out: Params = field(init=False)
+
+    def __post_init__(self) -> None:
+        watched = self.schedule.quick and any(term.layers for term in self.terms)
+        self.laid_out = laid_out(self.net, self.params) if watched else self.params
 
     @property
     def tile(self) -> int:
@@ -74,7 +83,7 @@ class TermWork:
                 y = prover.outputs(several[rows]) if y is None else y
                 passes.made.append((rows, y, before != rng_state(x.device)))
         if prover is not None:
-            prover.prove_factors(passes, states, max(self.schedule.chunk, self.schedule.proof))
+            prover.prove_factors(passes, states, self.laid_out, max(self.schedule.chunk, self.schedule.proof))
         if len(x) == 1:
             states = [term.part(state, slice(0, 1)) for term, state in zip(self.terms, states, strict=True)]
         return Factors(x, states)
@@ -93,10 +102,10 @@ class TermWork:
         if not layers:
             return None
         wanted = {name for layer in layers for name in layer.names}
-        leaves = {name: p.detach().requires_grad_(name in wanted) for name, p in self.params.items()}
+        leaves = {name: p.detach().requires_grad_(name in wanted) for name, p in self.laid_out.items()}
         tape = record(self.net, leaves, x, {name for layer in layers for name in layer.modules}, self.schedule.quick)
         for term, state in zip(self.terms, states, strict=True):
-            term.begin(self.params, tape, state, rows)
+            term.begin(self.laid_out, tape, state, rows)
         self._backward(tape, states, rows)
         return tape.y.detach()
 

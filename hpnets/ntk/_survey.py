@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from hpnets.ntk._agreement import Gradients, Parameters, Seen, good_parameters, make_layer, noise, random_gradients
 from hpnets.ntk._budget import numel
 from hpnets.ntk._chain import separable_layers
+from hpnets.ntk._forms import laid_out
 from hpnets.ntk._functional import Params, own_parameters, plain_call
 from hpnets.ntk._layer import Layer
 from hpnets.ntk._output_selection import OutputSelection
@@ -29,7 +30,7 @@ class Survey:
     dense layer whose output is the net's. separable: the indices of layers whose unit h reaches only the read-out's
     input h. saved: scalars that autograd keeps for one sample. unused: names of parameters that no output depends on.
     largest: scalars for one sample of the largest tensor that autograd keeps. quick: whether the net runs with its
-    functions in quick backward forms.
+    functions in quick backward forms. copied: scalars of the parameters that are laid out anew for these.
     """
 
     layers: tuple[Layer, ...]
@@ -40,6 +41,7 @@ class Survey:
     unused: tuple[str, ...]
     largest: int = 0
     quick: bool = True
+    copied: int = 0
 
     @property
     def widest(self) -> int:
@@ -59,7 +61,8 @@ def _survey(net: nn.Module, theta: Params, x: Tensor, selection: OutputSelection
     names = {id(p): name for name, p in net.named_parameters()}
     owners = {name: _covered(module, names, theta) for name, module in net.named_modules()}
     owners = {name: parameters for name, parameters in owners.items() if parameters}
-    leaves = {name: p.detach().requires_grad_() for name, p in theta.items()}
+    placed = laid_out(net, theta) if quick else theta
+    leaves = {name: p.detach().requires_grad_() for name, p in placed.items()}
     covered = {name for parameters in owners.values() for _, name in parameters}
     uncovered = [name for name in theta if name not in covered]
     tape, kept = _watched_pass(net, leaves, x, owners, uncovered, quick)
@@ -79,7 +82,8 @@ def _survey(net: nn.Module, theta: Params, x: Tensor, selection: OutputSelection
     others = _from_sites(look, tape if watched else None, truth, at, seen)
     rest = tuple(name for name in rest if not any(name in layer.names for layer in others))
     saved, largest = kept.scalars // len(x), kept.largest // len(x)
-    return Survey((*layers, *others), rest, readout, separable, saved, unused, largest, quick)
+    copied = sum(p.numel() for name, p in placed.items() if p.data_ptr() != theta[name].data_ptr())
+    return Survey((*layers, *others), rest, readout, separable, saved, unused, largest, quick, copied)
 
 
 def _watched_pass(

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.func import vmap
 
-from hpnets.ntk._backward_forms import BackwardForms, has_forms
 from hpnets.ntk._call import Call
+from hpnets.ntk._forms import BackwardForms, has_forms
 from hpnets.ntk._functional import Params, call
 from hpnets.ntk._sites import PREFIX, SiteRecorder
 

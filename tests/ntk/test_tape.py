@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hpnets.ntk import ntk, plan
-from hpnets.ntk._backward_forms import BackwardForms
+from hpnets.ntk._forms import BackwardForms
 from tests.ntk.oracle import dense_kernel, relative
 
 

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from hpnets.ntk import _backward_forms, ntk
-from hpnets.ntk._backward_forms import BackwardForms
+from hpnets.ntk import ntk
+from hpnets.ntk._forms import BackwardForms, mode
 from hpnets.ntk._output_selection import select_outputs
 from hpnets.ntk._survey import survey
 from tests.ntk.oracle import dense_kernel, relative
@@ -20,7 +20,7 @@ Function = Callable[[Tensor, Tensor, Tensor], Tensor]
 @pytest.fixture
 def _images_of_any_dtype(monkeypatch: pytest.MonkeyPatch) -> None:
     """Channels last in double precision too, in which it is slower but can be compared more closely."""
-    monkeypatch.setattr(_backward_forms, "is_quicker", lambda x: x.ndim == 4)
+    monkeypatch.setattr(mode, "is_quicker", lambda x: x.ndim == 4)
 
 
 FUNCTIONS: dict[str, tuple[tuple[int, ...], Function]] = {

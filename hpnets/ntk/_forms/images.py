@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from hpnets.ntk._once import differentiated_once
+from hpnets.ntk._forms.once import differentiated_once
+from hpnets.ntk._functional import Params
 
 _Pair = tuple[int, int]
 
@@ -33,8 +34,28 @@ class _Geometry(NamedTuple):
 
 
 def is_quicker(x: Tensor) -> bool:
-    """Whether channels last is the quicker layout for images x: in single precision on a CPU, by oneDNN."""
+    """Whether channels last is the quicker layout for images or kernels x: in single precision on a CPU, by oneDNN."""
     return x.ndim == 4 and x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available()
+
+
+def laid_out(net: nn.Module, params: Params) -> Params:
+    """The parameters with channels last if the network convolves images for which it is quicker; else `params`.
+
+    They are copied once, since a copy for each convolution, freed after it, would leave holes in memory.
+    """
+    if not any(isinstance(module, nn.Conv2d) for module in net.modules()) or not any(map(is_quicker, params.values())):
+        return params
+    return {name: channels_last(p) if is_quicker(p) else p for name, p in params.items()}
+
+
+def channels_last(t: Tensor) -> Tensor:
+    """Images (n, c, h, w), or kernels, with c last in memory.
+
+    torch leaves the strides of 1 x 1 kernels as they are, by which it takes them for the other layout.
+    """
+    if t.shape[2:] == (1, 1):
+        return t.contiguous().as_strided(t.shape, (t.shape[1], 1, t.shape[1], t.shape[1]))
+    return t.contiguous(memory_format=torch.channels_last)
 
 
 def convolution(
@@ -53,11 +74,11 @@ def convolution(
     share = None
     if any(t is not None and t.requires_grad for t in (weight, bias)):
         share = _Share.apply(input.detach(), weight, bias, geometry)
-    kernel = _channels_last(weight.detach())
-    values = partial(
-        torch.conv2d, weight=kernel, bias=bias, stride=stride, padding=padding, dilation=dilation, groups=groups
-    )
-    return _Convolution.apply(input, share, values, kernel, geometry)
+    return _Convolution.apply(input, share, partial(_convolved, bias=bias), weight.detach(), geometry)
+
+
+def _convolved(x: Tensor, weight: Tensor, geometry: _Geometry, bias: Tensor | None) -> Tensor:
+    return torch.conv2d(x, channels_last(weight), bias, *geometry)
 
 
 def mean_pool(
@@ -74,11 +95,14 @@ def mean_pool(
         return None
     kernel, channels = _pair(kernel_size), input.shape[1]
     geometry = _Geometry(_pair(stride or kernel), _pair(padding), (1, 1), channels)
-    values = partial(F.avg_pool2d, kernel_size=kernel_size, stride=stride, padding=padding)
     if ceil_mode and any(geometry.unread(i, input.shape[2 + i], kernel[i]) for i in range(2)):
         return None
     weight = input.new_full((1, 1, 1, 1), 1 / (kernel[0] * kernel[1])).expand(channels, 1, *kernel)
-    return _Convolution.apply(input, None, values, weight, geometry)
+    return _Convolution.apply(input, None, partial(_averaged, kernel=kernel), weight, geometry)
+
+
+def _averaged(x: Tensor, weight: Tensor, geometry: _Geometry, kernel: _Pair) -> Tensor:
+    return F.avg_pool2d(x, kernel, geometry.stride, geometry.padding)
 
 
 def _pair(value: int | tuple[int, ...]) -> _Pair:
@@ -86,16 +110,8 @@ def _pair(value: int | tuple[int, ...]) -> _Pair:
     return values[0], values[-1]
 
 
-def _channels_last(weight: Tensor) -> Tensor:
-    """The weight (O, I, h, w) with I last in memory; torch leaves the strides of a 1 x 1 kernel as they are."""
-    _, I, *kernel = weight.shape
-    if kernel == [1, 1]:
-        return weight.contiguous().as_strided(weight.shape, (I, 1, I, I))
-    return weight.contiguous(memory_format=torch.channels_last)
-
-
 class _Convolution(torch.autograd.Function):
-    """values(x), in the graph of conv2d(x, weight) + share.
+    """values(x, weight, geometry), in the graph of conv2d(x, weight) + share.
 
     `share` has the gradients of weight and bias, since autograd asks a Python function for all its gradients but leaves
     out a function of which it needs none.
@@ -106,12 +122,12 @@ class _Convolution(torch.autograd.Function):
         ctx: Any,
         x: Tensor,
         share: Tensor | None,
-        values: Callable[[Tensor], Tensor],
+        values: Callable[[Tensor, Tensor, _Geometry], Tensor],
         weight: Tensor,
         geometry: _Geometry,
     ) -> Tensor:
         ctx.weight, ctx.geometry, ctx.space = weight, geometry, x.shape[2:]
-        return values(x)
+        return values(x, weight, geometry)
 
     @staticmethod
     @differentiated_once
@@ -129,7 +145,7 @@ def _transposed(g: Tensor, weight: Tensor, geometry: _Geometry, space: torch.Siz
     """The gradient at the inputs, which have the spatial axes `space`."""
     unread = [geometry.unread(i, space[i], weight.shape[2 + i]) for i in range(2)]
     stride, padding, dilation, groups = geometry
-    return F.conv_transpose2d(g, weight, None, stride, padding, unread, groups, dilation)
+    return F.conv_transpose2d(g, channels_last(weight), None, stride, padding, unread, groups, dilation)
 
 
 class _Share(torch.autograd.Function):

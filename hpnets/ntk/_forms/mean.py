@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hpnets.ntk._once import differentiated_once
+from hpnets.ntk._forms.once import differentiated_once
 
 
 def image_mean(x: Tensor, axes: Any, values: Callable[[Tensor], Tensor]) -> Tensor | None:

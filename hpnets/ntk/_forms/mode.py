@@ -1,4 +1,4 @@
-"""Functions in forms whose backward passes over all outputs are quicker than torch's own."""
+"""The mode in which functions take their forms."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from hpnets.ntk._affine_norm import affine_batch_norm
-from hpnets.ntk._channels_last import convolution, is_quicker, max_pool, mean_pool
-from hpnets.ntk._mean import image_mean
+from hpnets.ntk._forms.batch_norm import affine_batch_norm
+from hpnets.ntk._forms.images import convolution, is_quicker, max_pool, mean_pool
+from hpnets.ntk._forms.mean import image_mean
 
 _KINDS = (nn.modules.batchnorm._BatchNorm, nn.Conv2d)
 
@@ -19,8 +19,8 @@ _KINDS = (nn.modules.batchnorm._BatchNorm, nn.Conv2d)
 class BackwardForms(TorchFunctionMode):
     """Within it, functions have the values of torch's own, in the graph of quicker forms if `quick`.
 
-    The forms can be differentiated once. Images may have channels last in memory, so that a network which reads memory
-    may fail in them, and checkpoints do: the survey finds out.
+    Images may have channels last in memory, so that a network which views memory may fail; the forms can be
+    differentiated once, so that one which needs more fails too. The survey finds out.
     """
 
     def __init__(self, quick: bool) -> None:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hpnets.ntk._once import differentiated_once
+from hpnets.ntk._forms.once import differentiated_once
 
 
 def affine_batch_norm(
