@@ -145,6 +145,16 @@ class TwiceNormed(Twice):
         self.conv.append(nn.BatchNorm2d(4))
 
 
+def test_results_of_forms_may_be_changed_in_place() -> None:
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.MaxPool2d(2), nn.AvgPool2d(2), nn.AdaptiveAvgPool2d(1)]
+    net = nn.Sequential(*(m for layer in layers for m in (layer, nn.ReLU(True))), nn.Flatten(), nn.Linear(4, 3)).eval()
+    x = torch.randn(5, 2, 10, 10)
+    assert survey(net, dict(net.named_parameters()), x, select_outputs("full", 3, x)).quick
+    k = ntk(net, x, outputs="full", algorithm="structured", verify="off")
+    assert relative(k, dense_kernel(net.double(), x.double())) < 1e-5
+
+
 @pytest.mark.parametrize("kind", [Flat, Strided, Checkpointed, Twice, TwiceNormed])
 def test_a_network_that_does_not_run_in_the_forms_runs_in_torchs_own_functions(kind: type[Flat]) -> None:
     torch.manual_seed(0)

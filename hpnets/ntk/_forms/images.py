@@ -39,13 +39,15 @@ def is_quicker(x: Tensor) -> bool:
 
 
 def laid_out(net: nn.Module, params: Params) -> Params:
-    """The parameters with channels last if the network convolves images for which it is quicker; else `params`.
+    """The parameters with channels last in the convolutions' weights for which it is quicker; `params` if in none.
 
     They are copied once, since a copy for each convolution, freed after it, would leave holes in memory.
     """
-    if not any(isinstance(module, nn.Conv2d) for module in net.modules()) or not any(map(is_quicker, params.values())):
-        return params
-    return {name: channels_last(p) if is_quicker(p) else p for name, p in params.items()}
+    own = {id(module._parameters.get("weight")) for module in net.modules() if isinstance(module, nn.Conv2d)}
+    weights = {
+        name for name, p in net.named_parameters() if id(p) in own and name in params and is_quicker(params[name])
+    }
+    return {name: channels_last(p) if name in weights else p for name, p in params.items()} if weights else params
 
 
 def channels_last(t: Tensor) -> Tensor:
@@ -180,19 +182,19 @@ def max_pool(
     """F.max_pool2d of these arguments, with channels last; None if indices are asked for."""
     if return_indices:
         return None
-    with torch.no_grad():
-        y, at = F.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices=True)
-    return _Chosen.apply(input, y, at)
+    pool = partial(F.max_pool2d, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
+    return _Chosen.apply(input, partial(pool, ceil_mode=ceil_mode, return_indices=True))
 
 
 class _Chosen(torch.autograd.Function):
-    """y (n, c, h', w'), which are the inputs x (n, c, h, w) at the places `at` in h w."""
+    """y (n, c, h', w'), which are the inputs x (n, c, h, w) at the places `at` in h w: (y, at) = values(x)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, y: Tensor, at: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, values: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Tensor:
+        y, at = values(x)
         ctx.save_for_backward(at)
         ctx.space = x.shape[2:]
-        return y.view_as(y)
+        return y
 
     @staticmethod
     @differentiated_once
@@ -200,4 +202,4 @@ class _Chosen(torch.autograd.Function):
         g, at = (t.permute(0, 2, 3, 1).flatten(1, 2) for t in (*gradients, *ctx.saved_tensors))
         n, _, c = g.shape
         summed = g.new_zeros(n, ctx.space.numel(), c).scatter_add(1, at, g)
-        return summed.unflatten(1, ctx.space).permute(0, 3, 1, 2), None, None
+        return summed.unflatten(1, ctx.space).permute(0, 3, 1, 2), None
