@@ -1,7 +1,7 @@
 """A network as a pure function of its parameters, and the network itself with other values in its parameters."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -25,26 +25,27 @@ def trainable_parameters(net: nn.Module) -> Params:
     return {name: p.detach() for name, p in net.named_parameters() if p.requires_grad}
 
 
-def call(net: nn.Module, params: Params, x: Tensor) -> Tensor:
+def call(net: nn.Module, params: Params, x: Tensor, within: AbstractContextManager[object] | None = None) -> Tensor:
     """net(x) with the values `params`, other parameters constant; what forward writes to the net is undone.
 
-    torch.func.functional_call takes longer, and leaves a plain tensor in a network that holds one module under two
-    names.
+    within: the context that forward runs in. torch.func.functional_call takes longer, and leaves a plain tensor in a
+    network that holds one module under two names.
     """
     modules = list(net.modules())
     if _any_scripted(modules):
         raise TypeError("the network holds a torch.jit module, whose parameters are read where Python does not reach")
     values = {id(p): params[name] if name in params else p.detach() for name, p in net.named_parameters()}
-    with kept_state(net):
+    with kept_state(modules):
         _exchange(modules, "_parameters", values)
         _exchange(modules, "_buffers", _copied_buffers(modules))
-        return net(x.clone())
+        with within or nullcontext():
+            return net(x.clone())
 
 
 def plain_call(net: nn.Module, x: Tensor) -> Tensor:
     """net(x) as a user calls it, in the graph of its own parameters; what forward writes, to x too, is undone."""
     modules = list(net.modules())
-    with kept_state(net):
+    with kept_state(modules):
         if _any_scripted(modules):
             return _scripted_call(net, x.clone())
         _exchange(modules, "_buffers", _copied_buffers(modules))

@@ -57,11 +57,11 @@ def _key(request: Request) -> Hashable:
 
 def _settings(module: nn.Module) -> Hashable:
     """The plain attributes of a module, its mode among them, and how many hooks and parameters it has."""
-    return tuple(
-        (name, len(value) if isinstance(value, dict) else value)
-        for name, value in vars(module).items()
-        if isinstance(value, bool | int | float | str | dict)
-    )
+    attributes = vars(module).items()
+    # A union of types would take five times as long.
+    plain = [(name, value) for name, value in attributes if isinstance(value, (bool, int, float, str))]
+    sizes = [len(value) for _, value in attributes if isinstance(value, dict)]
+    return *plain, *sizes
 
 
 def _selected(outputs: Outputs) -> Hashable:

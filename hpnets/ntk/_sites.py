@@ -29,8 +29,8 @@ _Origin = dict[str, Tensor] | None
 class SiteRecorder(BackwardForms):
     """Collects the sites of the parameters `names` in one pass over samples, in `calls`, by parameter and in order."""
 
-    def __init__(self, params: dict[str, Tensor], names: set[str], samples: int, quick: bool) -> None:
-        super().__init__(quick)
+    def __init__(self, params: dict[str, Tensor], names: set[str], samples: int, quick: bool, to_leaves: bool) -> None:
+        super().__init__(quick, to_leaves)
         self.samples = samples
         self.calls: dict[str, list[Call]] = {name: [] for name in names}
         self.params = params
@@ -118,6 +118,9 @@ _NO_TENSOR = {
 _COMPOSITE = {"multi_head_attention_forward", "einsum", "__rsub__", "__rdiv__", "__rpow__"}
 
 
+_NUMBERS = frozenset({bool, int, float, str, type(None)})
+
+
 def _unchecked(func: FunctionType) -> FunctionType:
     """A copy of `func` without its own override check, which would show the mode only the outermost function."""
     checks = {name: lambda *_: False for name in func.__globals__ if name.startswith("has_torch_function")}
@@ -135,9 +138,12 @@ def _tensors(arguments: Iterable[Any]) -> list[Tensor]:
     """The tensors among the arguments, and in tuples, lists and dictionaries of them."""
     tensors = []
     for a in arguments:
+        # Whether a number is a tensor takes long to ask, and every call of a network comes here.
+        if type(a) in _NUMBERS:
+            continue
         if isinstance(a, Tensor):
             tensors.append(a)
-        elif isinstance(a, tuple | list):
+        elif isinstance(a, (tuple, list)):
             tensors += _tensors(a)
         elif isinstance(a, dict):
             tensors += _tensors(a.values())

@@ -15,17 +15,18 @@ from hpnets.ntk._allocator import keep_freed_memory
 
 # nn.Module's own attributes that hold hooks: a forward pass keeps nothing there.
 _HOOKS = vars(nn.Module()).keys() - {"_parameters", "_buffers", "_modules"}
-_CHANGING = (dict, list, set, Tensor)
+_CONTAINERS = (dict, list, set)
+_FIXED = frozenset({type(None), bool, int, float, str, tuple})
 
 
 @contextmanager
-def kept_state(net: nn.Module) -> Iterator[None]:
-    """Undo at the end what forward stores on the modules of `net`: caches, counters, lazily made tensors.
+def kept_state(modules: list[nn.Module]) -> Iterator[None]:
+    """Undo at the end what forward stores on a network's modules: caches, counters, lazily made tensors.
 
     Attributes get their values back, containers their entries, and plain tensors, which forward may write to in place,
     their contents. Buffers are not copied here, since `call` and `plain_call` run on copies of them.
     """
-    before = _attributes_of(net, _HOOKS)
+    before = _attributes_of(modules, _HOOKS)
     try:
         yield
     finally:
@@ -36,15 +37,17 @@ def kept_state(net: nn.Module) -> Iterator[None]:
 _Attributes = tuple[dict[str, Any], dict[str, Any], list[tuple[Any, Any]]]
 
 
-def _attributes_of(net: nn.Module, left_out: Collection[str]) -> list[_Attributes]:
-    every = [vars(m) for m in net.modules() if not isinstance(m, torch.jit.ScriptModule)]
+def _attributes_of(modules: list[nn.Module], left_out: Collection[str]) -> list[_Attributes]:
+    every = [vars(m) for m in modules if not isinstance(m, torch.jit.ScriptModule)]
     return [(attributes, attributes.copy(), _contents(attributes, left_out)) for attributes in every]
 
 
 def _contents(attributes: dict[str, Any], left_out: Collection[str]) -> list[tuple[Any, Any]]:
-    kept = [v for name, v in attributes.items() if name not in left_out and isinstance(v, _CHANGING)]
+    kept = [v for name, v in attributes.items() if type(v) not in _FIXED and name not in left_out]
     tensors = [v for v in kept if type(v) is Tensor and not v.requires_grad]
-    return [(v, v.copy()) for v in kept if not isinstance(v, Tensor)] + [(v, v.detach().clone()) for v in tensors]
+    # Most containers are empty, of which no copy is made.
+    containers = [(v, v.copy() if v else None) for v in kept if isinstance(v, _CONTAINERS)]
+    return containers + [(v, v.detach().clone()) for v in tensors]
 
 
 def _put_back(before: list[_Attributes]) -> None:
@@ -53,12 +56,15 @@ def _put_back(before: list[_Attributes]) -> None:
             del attributes[name]
         attributes.update(values)
         for value, copy in contents:
-            _refill(value, copy)
+            if copy is not None or value:
+                _refill(value, copy)
 
 
 def _refill(value: Any, copy: Any) -> None:
-    """Give a container its entries back, a tensor its contents."""
-    if isinstance(value, dict):
+    """Give a container its entries back, none if `copy` is None, and a tensor its contents."""
+    if copy is None:
+        value.clear()
+    elif isinstance(value, dict):
         if value.keys() != copy.keys() or any(map(is_not, value.values(), copy.values())):
             value.clear()
             value.update(copy)
@@ -78,7 +84,7 @@ def _put_back_after_failure(net: nn.Module) -> Iterator[None]:
     All that is run within puts back what it changes, but Ctrl-C may come between any two steps, so also between those.
     """
     transforms, modes = torch._C._functorch.get_dynamic_layer_stack_depth(), torch._C._len_torch_function_stack()
-    before = _attributes_of(net, ())
+    before = _attributes_of(list(net.modules()), ())
     parameters = [(p, p.data, p.requires_grad) for p in net.parameters() if not nn.parameter.is_lazy(p)]
     try:
         yield

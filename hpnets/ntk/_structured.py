@@ -103,7 +103,8 @@ class TermWork:
             return None
         wanted = {name for layer in layers for name in layer.names}
         leaves = {name: p.detach().requires_grad_(name in wanted) for name, p in self.laid_out.items()}
-        tape = record(self.net, leaves, x, {name for layer in layers for name in layer.modules}, self.schedule.quick)
+        watched = {name for layer in layers for name in layer.modules}
+        tape = record(self.net, leaves, x, watched, self.schedule.quick, to_leaves=False)
         for term, state in zip(self.terms, states, strict=True):
             term.begin(self.laid_out, tape, state, rows)
         self._backward(tape, states, rows)

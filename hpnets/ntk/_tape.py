@@ -1,7 +1,6 @@
 """The tape: a forward pass with hooks on layers, and backward passes that give the gradient at each layer's output."""
 
 from collections.abc import Collection, Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -30,11 +29,13 @@ class Tape:
     prepared: dict[tuple[int, int], Tensor] = field(default_factory=dict)
 
 
-def record(net: nn.Module, params: Params, x: Tensor, watched: Collection[str], quick: bool) -> Tape:
+def record(
+    net: nn.Module, params: Params, x: Tensor, watched: Collection[str], quick: bool, to_leaves: bool = True
+) -> Tape:
     """Run `net` on x with `params` and watch modules and sites; parameters that require gradients make the graph.
 
     watched: names of modules, and names of parameters whose sites are watched, with PREFIX in front. quick: whether
-    functions have their quick backward forms.
+    functions have their quick backward forms. to_leaves: whether the gradients of `params` themselves will be taken.
     """
     names = {name.removeprefix(PREFIX) for name in watched if name.startswith(PREFIX)}
     calls: dict[str, list[Call]] = {name: [] for name in watched if not name.startswith(PREFIX)}
@@ -44,12 +45,10 @@ def record(net: nn.Module, params: Params, x: Tensor, watched: Collection[str], 
             handles.append(net.get_submodule(name).register_forward_hook(_watcher(calls[name]), with_kwargs=True))
         with torch.enable_grad():
             if not names:
-                with BackwardForms(quick) if quick and has_forms(net) else nullcontext():
-                    return Tape(call(net, params, x), calls)
-            recorder = SiteRecorder(params, names, len(x), quick)
-            x = recorder.begin(x)
-            with recorder:
-                y = call(net, params, x)
+                forms = BackwardForms(quick, to_leaves) if quick and has_forms(net) else None
+                return Tape(call(net, params, x, forms), calls)
+            recorder = SiteRecorder(params, names, len(x), quick, to_leaves)
+            y = call(net, params, recorder.begin(x), recorder)
     finally:
         for handle in handles:
             handle.remove()

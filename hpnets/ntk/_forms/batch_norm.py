@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hpnets.ntk._forms.once import differentiated_once
+from hpnets.ntk._forms.once import differentiated_once, needs_gradient
 
 
 def affine_batch_norm(
@@ -23,8 +23,12 @@ def affine_batch_norm(
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
+    to_leaves: bool = True,
 ) -> Tensor | None:
-    """F.batch_norm of these arguments; None if it takes the batch's statistics, or tensors of several dtypes."""
+    """F.batch_norm of these arguments; None if it takes the batch's statistics, or tensors of several dtypes.
+
+    to_leaves: whether the gradients of leaves will be taken.
+    """
     given = [t for t in (running_mean, running_var, weight, bias) if t is not None]
     if training or running_mean is None or running_var is None or any(t.dtype != input.dtype for t in given):
         return None
@@ -33,7 +37,8 @@ def affine_batch_norm(
         deviation = torch.sqrt(running_var + eps).view(shape)
         scale = deviation.reciprocal() if weight is None else weight.view(shape) / deviation
     share = None
-    if any(t is not None and t.requires_grad for t in (weight, bias)):
+    # Only the graph of an input or of a share shows that the result depends on parameters.
+    if needs_gradient((weight, bias), to_leaves or not input.requires_grad):
         share = _Share.apply(input.detach(), running_mean.view(shape), deviation, weight, bias)
     values = partial(
         F.batch_norm, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias, eps=eps

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpnets.ntk._forms.once import differentiated_once
+from hpnets.ntk._forms.once import differentiated_once, needs_gradient
 from hpnets.ntk._functional import Params
 
 _Pair = tuple[int, int]
@@ -68,13 +68,18 @@ def convolution(
     padding: int | tuple[int, ...] | str = 0,
     dilation: int | tuple[int, ...] = 1,
     groups: int = 1,
+    to_leaves: bool = True,
 ) -> Tensor | None:
-    """F.conv2d of these arguments, with channels last; None for a padding that is given by name."""
+    """F.conv2d of these arguments, with channels last; None for a padding that is given by name.
+
+    to_leaves: whether the gradients of leaves will be taken.
+    """
     if isinstance(padding, str):
         return None
     geometry = _Geometry(_pair(stride), _pair(padding), _pair(dilation), groups)
     share = None
-    if any(t is not None and t.requires_grad for t in (weight, bias)):
+    # Only the graph of an input or of a share shows that the result depends on parameters.
+    if needs_gradient((weight, bias), to_leaves or not input.requires_grad):
         share = _Share.apply(input.detach(), weight, bias, geometry)
     return _Convolution.apply(input, share, partial(_convolved, bias=bias), weight.detach(), geometry)
 

@@ -19,17 +19,21 @@ _KINDS = (nn.modules.batchnorm._BatchNorm, nn.Conv2d)
 class BackwardForms(TorchFunctionMode):
     """Within it, functions have the values of torch's own, in the graph of quicker forms if `quick`.
 
-    Images may have channels last in memory, so that a network which views memory may fail; the forms can be
-    differentiated once, so that one which needs more fails too. The survey finds out.
+    to_leaves: whether the gradients of leaves, such as parameters, will be taken; else weights that are leaves are given
+    none, which leaves out a part of the graph. Images may have channels last in memory, so that a network which views
+    memory may fail; the forms can be differentiated once, so that one which needs more fails too. The survey finds out.
     """
 
-    def __init__(self, quick: bool) -> None:
+    def __init__(self, quick: bool, to_leaves: bool = True) -> None:
         super().__init__()
-        self.quick = quick
+        forms = _FORMS if to_leaves else _FORMS | _NOT_TO_LEAVES
+        self._forms: dict[Any, Callable[..., Tensor | None]] = forms if quick else {}
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        form = _FORMS.get(func) if self.quick and torch.is_grad_enabled() else None
+        form = self._forms.get(func)
+        if form is not None and not torch.is_grad_enabled():
+            form = None
         y = None if form is None else form(*args, **kwargs)
         return func(*args, **kwargs) if y is None else y
 
@@ -74,4 +78,8 @@ _FORMS: dict[Any, Callable[..., Tensor | None]] = {
     F.adaptive_avg_pool2d: _pooled,
     Tensor.as_strided: _as_strided,
     torch.as_strided: _as_strided,
+}
+_NOT_TO_LEAVES: dict[Any, Callable[..., Tensor | None]] = {
+    F.batch_norm: partial(affine_batch_norm, to_leaves=False),
+    torch.conv2d: _images(partial(convolution, to_leaves=False)),
 }
