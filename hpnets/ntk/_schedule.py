@@ -10,8 +10,8 @@ from hpnets.ntk._tape import STACK
 from hpnets.ntk._terms import Functional, Term
 
 # A chunk's passes aim at this many bytes of activations: more leaves the caches, less makes the products too small. A
-# vectorised pass aims at more, since it holds the gradients of all outputs.
-CHUNK_BYTES, BATCHED_BYTES = 96 * 2**20, 256 * 2**20
+# vectorised pass aims at more, since it holds the gradients of all outputs, and has the overhead of a pass once.
+CHUNK_BYTES, BATCHED_BYTES = 96 * 2**20, 512 * 2**20
 # Chunks shrink by at most this factor to fit the budget; after that the tile shrinks.
 LEAST = 8
 # One vectorised pass over all outputs saves the overhead of C passes; it pays while the gradients of all outputs at a
@@ -93,9 +93,11 @@ def _largest_chunk(
         return predict_bytes(terms, survey, problem, Schedule(tile, chunk, batched))
 
     least, aim = min(2, problem.longest), BATCHED_BYTES if batched else CHUNK_BYTES
-    chunk = most = max(least, -(-tile // max(1, -(-tile * needs(1).passes // aim))))
+    count = max(1, -(-tile * needs(1).passes // aim))
+    chunk = most = max(least, -(-tile // count))
     while chunk > max(least, most // LEAST) and needs(chunk).peak > budget:
-        chunk = max(least, -(-chunk // 2))
+        count = max(count + 1, count * 5 // 4)
+        chunk = max(least, -(-tile // count))
     taken = needs(chunk)
     # Of a plain pass the activations are held, and one gradient on its way; layers may take as much again to work in,
     # which must not exceed the budget.
