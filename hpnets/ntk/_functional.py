@@ -19,10 +19,11 @@ def trainable_parameters(net: nn.Module) -> Params:
 
     Raises ValueError for a parameter that a lazy module has not made yet.
     """
-    lazy = next((name for name, p in net.named_parameters() if nn.parameter.is_lazy(p)), None)
+    own = dict(net.named_parameters())
+    lazy = next((name for name, p in own.items() if nn.parameter.is_lazy(p)), None)
     if lazy is not None:
         raise ValueError(f"parameter {lazy!r} is uninitialized, of a lazy module; run one forward pass first")
-    return {name: p.detach() for name, p in net.named_parameters() if p.requires_grad}
+    return {name: p.detach() for name, p in own.items() if p.requires_grad}
 
 
 def call(net: nn.Module, params: Params, x: Tensor, within: AbstractContextManager[object] | None = None) -> Tensor:

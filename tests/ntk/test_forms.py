@@ -163,3 +163,22 @@ def test_a_network_that_does_not_run_in_the_forms_runs_in_torchs_own_functions(k
     assert relative(k, dense_kernel(net.double(), x.double())) < 1e-5
     net, selection = net.float(), select_outputs("full", 3, x)
     assert survey(net, dict(net.named_parameters()), x, selection).quick == (kind is Checkpointed)
+
+
+@pytest.mark.parametrize("name", ["conv", "batch norm"])
+def test_only_weights_that_are_leaves_are_left_out_of_the_graph(name: str) -> None:
+    torch.manual_seed(0)
+    shape, _ = FUNCTIONS[name]
+    f: Function = F.conv2d if name == "conv" else lambda x, w, b: F.batch_norm(x, w.detach(), w.detach(), w, b)
+    x = torch.randn(5, 4, 11, 10, requires_grad=True)
+    w, b = torch.rand(shape, requires_grad=True), torch.randn(shape[0], requires_grad=True)
+    seed = torch.randn_like(f(x, w, b))
+    wanted = torch.autograd.grad(f(x, w, b), (x, w), seed)
+    with BackwardForms(True, to_leaves=False):
+        of_leaf, of_other, of_constant = f(x, w, b), f(x, w * 1, b), f(x.detach(), w, b)
+    to_x, to_w = torch.autograd.grad(of_leaf, (x, w), seed, allow_unused=True)
+    assert relative(to_x, wanted[0]) < 1e-5
+    assert to_w is None
+    for a, truth in zip(torch.autograd.grad(of_other, (x, w), seed), wanted, strict=True):
+        assert relative(a, truth) < 1e-5
+    assert of_constant.requires_grad

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from hpnets.ntk import ntk, plan, register_rule
 from hpnets.ntk._rules import GainRule
+from hpnets.ntk._rules.base import SEPARATE, outer
 from tests.ntk.oracle import dense_kernel, relative, select
 
 
@@ -147,3 +148,12 @@ def test_registered_rule_is_used_and_a_second_one_refused() -> None:
     assert relative(ntk(net, x, outputs="full"), dense_kernel(net, x)) < 1e-10
     with pytest.raises(ValueError, match="Scale has a rule already"):
         register_rule(Scale)(GainRule)
+
+
+@pytest.mark.parametrize("positions", [8, SEPARATE // 24])
+def test_outer_products_of_few_and_of_many_positions(positions: int) -> None:
+    torch.manual_seed(0)
+    P = torch.randn(4, 1, positions, 5, dtype=torch.float64)
+    for last in (3, 4):  # units next to each other, then positions
+        G = torch.randn(3, 4, 1, 6, positions, dtype=torch.float64).transpose(4, last).contiguous().transpose(4, last)
+        assert relative(outer(G, P), torch.einsum("cnqhs,nqsi->cnqhi", G, P)) < 1e-12

@@ -19,9 +19,9 @@ _KINDS = (nn.modules.batchnorm._BatchNorm, nn.Conv2d)
 class BackwardForms(TorchFunctionMode):
     """Within it, functions have the values of torch's own, in the graph of quicker forms if `quick`.
 
-    to_leaves: whether the gradients of leaves, such as parameters, will be taken; else weights that are leaves are given
-    none, which leaves out a part of the graph. Images may have channels last in memory, so that a network which views
-    memory may fail; the forms can be differentiated once, so that one which needs more fails too. The survey finds out.
+    to_leaves: whether the gradients of leaves, such as parameters, will be taken; else weights that are leaves have no
+    part in the graph. Images may have channels last in memory, so that a network which views memory may fail; the
+    forms can be differentiated once, so that one which needs more fails too. The survey finds out.
     """
 
     def __init__(self, quick: bool, to_leaves: bool = True) -> None:

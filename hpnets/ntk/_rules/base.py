@@ -10,6 +10,8 @@ from torch import Tensor, nn
 # A module of a class that a rule is registered for; each class has attributes of its own, hence Any.
 Module = Any
 _RULES: dict[type[nn.Module], "Rule"] = {}
+# From so many scalars of one output's gradients on, products output by output are quicker than one of a copy.
+SEPARATE = 2**16
 
 
 class Rule(ABC):
@@ -81,8 +83,16 @@ class OuterRule(Rule):
 
 
 def outer(G: Tensor, P: Tensor) -> Tensor:
-    """sum_s G[..., h, s] P[..., s, i], (C, rows, q, H, I), by one product a sample for all outputs together."""
+    """sum_s G[..., h, s] P[..., s, i], (C, rows, q, H, I), by one product a sample for all outputs together.
+
+    For the products of all outputs G is copied, which takes longer than products output by output if G is large.
+    """
     C, n, q, H, S = G.shape
+    if q == 1 and G.stride(3) == 1 == P.stride(3) and n * S * H >= SEPARATE:
+        J = G.new_empty(C, n, q, H, P.shape[3])
+        for c in range(C):
+            torch.bmm(G[c, :, 0], P[:, 0], out=J[c, :, 0])
+        return J
     if G.stride(3) < G.stride(4):  # as after a Linear layer: copied so that units stay next to each other
         stacked = G.permute(1, 2, 4, 0, 3).reshape(n * q, S, C * H).transpose(1, 2)
     else:
