@@ -59,7 +59,7 @@ def _settings(module: nn.Module) -> Hashable:
     """The plain attributes of a module, its mode among them, and how many hooks and parameters it has."""
     attributes = vars(module).items()
     # A union of types would take five times as long.
-    plain = [(name, value) for name, value in attributes if isinstance(value, (bool, int, float, str))]
+    plain = [(name, value) for name, value in attributes if isinstance(value, (int, float, str))]
     sizes = [len(value) for _, value in attributes if isinstance(value, dict)]
     return *plain, *sizes
 

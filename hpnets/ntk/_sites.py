@@ -114,11 +114,10 @@ _NO_TENSOR = {
     *(getattr(Tensor, name).__get__ for name in ("shape", "ndim", "dtype", "device", "requires_grad")),
 }
 
+# Kinds of arguments that hold no tensor. Whether any other is a tensor takes long to ask, and every call asks it.
+_PLAIN = frozenset({bool, int, float, str, type(None)})
 # Functions written in Python that are followed inside, call by call.
 _COMPOSITE = {"multi_head_attention_forward", "einsum", "__rsub__", "__rdiv__", "__rpow__"}
-
-
-_NUMBERS = frozenset({bool, int, float, str, type(None)})
 
 
 def _unchecked(func: FunctionType) -> FunctionType:
@@ -138,8 +137,7 @@ def _tensors(arguments: Iterable[Any]) -> list[Tensor]:
     """The tensors among the arguments, and in tuples, lists and dictionaries of them."""
     tensors = []
     for a in arguments:
-        # Whether a number is a tensor takes long to ask, and every call of a network comes here.
-        if type(a) in _NUMBERS:
+        if type(a) in _PLAIN:
             continue
         if isinstance(a, Tensor):
             tensors.append(a)

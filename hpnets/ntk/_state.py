@@ -16,6 +16,7 @@ from hpnets.ntk._allocator import keep_freed_memory
 # nn.Module's own attributes that hold hooks: a forward pass keeps nothing there.
 _HOOKS = vars(nn.Module()).keys() - {"_parameters", "_buffers", "_modules"}
 _CONTAINERS = (dict, list, set)
+# Kinds of values that nothing changes inside; most attributes are of these, and a look at the kind is quickest.
 _FIXED = frozenset({type(None), bool, int, float, str, tuple})
 
 

@@ -150,7 +150,7 @@ def test_registered_rule_is_used_and_a_second_one_refused() -> None:
         register_rule(Scale)(GainRule)
 
 
-@pytest.mark.parametrize("positions", [8, SEPARATE // 24])
+@pytest.mark.parametrize("positions", [8, SEPARATE // 24 + 1])
 def test_outer_products_of_few_and_of_many_positions(positions: int) -> None:
     torch.manual_seed(0)
     P = torch.randn(4, 1, positions, 5, dtype=torch.float64)

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hpnets.ntk._forms.once import differentiated_once, needs_gradient
+from hpnets.ntk._forms.once import differentiated_once
+from hpnets.ntk._forms.share import needs_share
 
 
 def affine_batch_norm(
@@ -37,8 +38,7 @@ def affine_batch_norm(
         deviation = torch.sqrt(running_var + eps).view(shape)
         scale = deviation.reciprocal() if weight is None else weight.view(shape) / deviation
     share = None
-    # Only the graph of an input or of a share shows that the result depends on parameters.
-    if needs_gradient((weight, bias), to_leaves or not input.requires_grad):
+    if needs_share(input, (weight, bias), to_leaves):
         share = _Share.apply(input.detach(), running_mean.view(shape), deviation, weight, bias)
     values = partial(
         F.batch_norm, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias, eps=eps

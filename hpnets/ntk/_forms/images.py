@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpnets.ntk._forms.once import differentiated_once, needs_gradient
+from hpnets.ntk._forms.once import differentiated_once
+from hpnets.ntk._forms.share import needs_share
 from hpnets.ntk._functional import Params
 
 _Pair = tuple[int, int]
@@ -78,8 +79,7 @@ def convolution(
         return None
     geometry = _Geometry(_pair(stride), _pair(padding), _pair(dilation), groups)
     share = None
-    # Only the graph of an input or of a share shows that the result depends on parameters.
-    if needs_gradient((weight, bias), to_leaves or not input.requires_grad):
+    if needs_share(input, (weight, bias), to_leaves):
         share = _Share.apply(input.detach(), weight, bias, geometry)
     return _Convolution.apply(input, share, partial(_convolved, bias=bias), weight.detach(), geometry)
 

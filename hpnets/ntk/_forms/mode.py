@@ -31,9 +31,7 @@ class BackwardForms(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        form = self._forms.get(func)
-        if form is not None and not torch.is_grad_enabled():
-            form = None
+        form = self._forms.get(func) if torch.is_grad_enabled() else None
         y = None if form is None else form(*args, **kwargs)
         return func(*args, **kwargs) if y is None else y
 

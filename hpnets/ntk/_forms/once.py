@@ -1,4 +1,4 @@
-"""What the backward formulas of all forms have in common: they hold for one derivative, and weights have a share."""
+"""Backward formulas that hold for one derivative."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -21,8 +21,3 @@ def differentiated_once(backward: Callable[..., Any]) -> Callable[..., Any]:
         return backward(ctx, *gradients)
 
     return once
-
-
-def needs_gradient(weights: tuple[torch.Tensor | None, ...], to_leaves: bool) -> bool:
-    """Whether the gradient of a weight may be asked for, which of leaves it is only if `to_leaves`."""
-    return any(w is not None and w.requires_grad and (to_leaves or not w.is_leaf) for w in weights)
