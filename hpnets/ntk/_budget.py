@@ -9,8 +9,11 @@ from torch import Tensor
 
 _UNITS = {"B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _UNITS |= {"K": 10**3, "M": 10**6, "G": 10**9}
-# Allocators and libraries take this factor more: rounded sizes, buffers of products, remainders of freed blocks.
+# Allocators and libraries take this factor more: rounded sizes, remainders of freed blocks.
 SLACK = 1.2
+# Work of more bytes than SMALL has products that are large enough for libraries to keep up to BUFFERS bytes for them;
+# how many differs from processor to processor.
+SMALL, BUFFERS = 8 * 2**20, 8 * 2**20
 # Repeated passes leave freed blocks of about this size in all, which the C library keeps instead of returning them.
 HOLES = 32 * 2**20
 # Blocks of at least this size get pages of their own from the system, so nothing is added to them.
@@ -35,7 +38,8 @@ def peak_bytes(held: int, passes: int, recur: bool, large: int = 0) -> int:
     recur: whether passes are made more than once. The peak is the sum of both, although the largest scratch is needed
     when no pass runs: allocators keep what passes free, in pieces that are too small for the scratch.
     """
-    return large + int(SLACK * (held - large + passes)) + (min(passes, HOLES) if recur else 0)
+    buffers = min(max(0, held + passes - SMALL), BUFFERS)
+    return large + int(SLACK * (held - large + passes)) + buffers + (min(passes, HOLES) if recur else 0)
 
 
 def rows_that_fit(bytes_per_row: int, budget: int, rows: int) -> int:
