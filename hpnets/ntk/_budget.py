@@ -12,8 +12,8 @@ _UNITS |= {"K": 10**3, "M": 10**6, "G": 10**9}
 # Allocators and libraries take this factor more: rounded sizes, remainders of freed blocks.
 SLACK = 1.2
 # Work of more bytes than SMALL has products that are large enough for libraries to keep up to BUFFERS bytes for them;
-# how many differs from processor to processor.
-SMALL, BUFFERS = 8 * 2**20, 8 * 2**20
+# how many differs from processor to processor, and where blocks come to lie makes 4 MiB from process to process.
+SMALL, BUFFERS = 8 * 2**20, 12 * 2**20
 # Repeated passes leave freed blocks of about this size in all, which the C library keeps instead of returning them.
 HOLES = 32 * 2**20
 # Blocks of at least this size get pages of their own from the system, so nothing is added to them.

@@ -20,15 +20,18 @@ def add_chunks(k: Tensor, P1: Tensor, G1: Tensor, P2: Tensor, G2: Tensor, symmet
     step = max(1, CHUNK // (C * max(len(P1), len(P2)) * P1.shape[1] * P1.shape[3]))
     # Gradients come out with the samples first; they are put into k's order, which copies them, only where k is large.
     outputs_first = k.ndim == 4 and len(P1) * C > BLOCK
+    K = k if outputs_first or k.ndim == 2 else k.new_zeros(len(P1) * C, len(P2) * C)
     for h in range(0, H, step):
         J1 = _gradients(P1, G1[:, :, :, h : h + step], outputs_first)
         J2 = J1 if symmetric else _gradients(P2, G2[:, :, :, h : h + step], outputs_first)
-        if k.ndim == 2:
-            add_products(k, J1.flatten(1)[None], J2.flatten(1)[None], None, symmetric)
-        elif outputs_first:
+        if outputs_first:
             add_products(k, J1, J2, None, symmetric)
+        elif k.ndim == 2:
+            add_products(k, J1.flatten(1)[None], J2.flatten(1)[None], None, symmetric)
         else:
-            _add_sample_products(k, J1, J2, symmetric)
+            _add_sample_products(K, J1.flatten(0, 1), J2.flatten(0, 1), symmetric)
+    if K is not k:
+        k += _mirrored(K, symmetric).view(len(P1), C, len(P2), C).permute(1, 0, 3, 2)
 
 
 def _gradients(P: Tensor, G: Tensor, outputs_first: bool) -> Tensor:
@@ -38,15 +41,23 @@ def _gradients(P: Tensor, G: Tensor, outputs_first: bool) -> Tensor:
     return J.transpose(0, 1).reshape(C, n, -1) if outputs_first else J.reshape(n, C, -1)
 
 
-def _add_sample_products(k: Tensor, J1: Tensor, J2: Tensor, symmetric: bool) -> None:
-    """k (C, n1, C, n2) += J1 J2^T for J (n, C, p); if symmetric, pairs of samples i <= j are multiplied."""
-    n1, C = J1.shape[:2]
-    for i in tiles(n1, -(-n1 // SHARES) if symmetric else n1):
-        start = i.start if symmetric else 0
-        products = (J1[i].flatten(0, 1) @ J2[start:].flatten(0, 1).T).view(-1, C, len(J2) - start, C)
-        k[:, i, :, start:] += products.permute(1, 0, 3, 2)
-        if symmetric:
-            k[:, i.stop :, :, i] += products[:, :, i.stop - start :].permute(3, 2, 1, 0)
+def _row_shares(n: int, symmetric: bool) -> list[slice]:
+    """Rows of a product; if symmetric, the columns before a share's first row are left out."""
+    return tiles(n, -(-n // SHARES) if symmetric else n)
+
+
+def _add_sample_products(K: Tensor, J1: Tensor, J2: Tensor, symmetric: bool) -> None:
+    """K (n1 C, n2 C) += J1 J2^T for J (n C, p), added within the product; if symmetric, only from the diagonal on."""
+    for r in _row_shares(len(K), symmetric):
+        start = r.start if symmetric else 0
+        K[r, start:].addmm_(J1[r], J2[start:].T)
+
+
+def _mirrored(K: Tensor, symmetric: bool) -> Tensor:
+    """K, whose part below the diagonal is filled if symmetric."""
+    for r in _row_shares(len(K), True) if symmetric else ():
+        K[r.stop :, r] = K[r, r.stop :].T
+    return K
 
 
 def chunks_flops(shape: Geometry, problem: Problem) -> float:
