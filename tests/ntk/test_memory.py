@@ -98,8 +98,8 @@ def test_predicted_peak_is_near_the_measured_one(
     measured: Measure, net: str, outputs: str, algorithm: str, memory: str, n: int
 ) -> None:
     peak, kernel, result = measured(net, outputs, algorithm, memory, n)
-    # Too high a prediction costs time alone; what is resident varies by some MB from process to process, and by tens of
-    # MB from processor to processor, of which the prediction has to hold on each.
+    # Too high a prediction costs time alone; what is resident varies by some MB from process to process, and differs
+    # between processors, on each of which the budget has to hold.
     assert 1 / 1.5 < (peak + kernel) / result < 1.75
 
 

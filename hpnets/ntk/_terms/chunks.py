@@ -31,7 +31,9 @@ def add_chunks(k: Tensor, P1: Tensor, G1: Tensor, P2: Tensor, G2: Tensor, symmet
         else:
             _add_sample_products(K, J1.flatten(0, 1), J2.flatten(0, 1), symmetric)
     if K is not k:
-        k += _mirrored(K, symmetric).view(len(P1), C, len(P2), C).permute(1, 0, 3, 2)
+        if symmetric:
+            _mirror_shares(K)
+        k += K.view(len(P1), C, len(P2), C).permute(1, 0, 3, 2)
 
 
 def _gradients(P: Tensor, G: Tensor, outputs_first: bool) -> Tensor:
@@ -53,11 +55,10 @@ def _add_sample_products(K: Tensor, J1: Tensor, J2: Tensor, symmetric: bool) -> 
         K[r, start:].addmm_(J1[r], J2[start:].T)
 
 
-def _mirrored(K: Tensor, symmetric: bool) -> Tensor:
-    """K, whose part below the diagonal is filled if symmetric."""
-    for r in _row_shares(len(K), True) if symmetric else ():
+def _mirror_shares(K: Tensor) -> None:
+    """Fill what symmetric products left out of K."""
+    for r in _row_shares(len(K), True):
         K[r.stop :, r] = K[r, r.stop :].T
-    return K
 
 
 def chunks_flops(shape: Geometry, problem: Problem) -> float:
