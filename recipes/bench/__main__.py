@@ -18,7 +18,7 @@ def foreign(
     out: str = FOREIGN,
     nets: str = "all",
     venvs: str = ".venvs",
-    repeats: int = 5,
+    repeats: int = 11,
     threads: int = 2,
     budget: float = 2.0,
     limit: float = 60.0,
@@ -33,7 +33,7 @@ def foreign(
         venvs: folder of the peers' virtual environments; TorchJD is taken from there, with this Python's torch
         repeats: the most rounds
         threads: how many cores the process is bound to
-        budget: seconds that all rounds of one contender may take; one round is always made
+        budget: seconds that a contender's rounds beyond the fifth may take
         limit: seconds after which a call is given up
         quick: try the command with 2 samples, 2 outputs and one round; another --out must be given
         again: also measure networks that the json holds of this commit

@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from recipes.bench.contenders import (
     ALGORITHM,
     LOOP,
+    OURS,
     PASSES,
+    PEERS,
     UNPROVEN,
     Compute,
     Setup,
@@ -66,13 +68,16 @@ SHORT, ONCE = 1.0, 4.0
 # One of our algorithms is given up, since it is not the best, after HOPELESS times the fastest contender's first call,
 # but not before LEAST seconds.
 HOPELESS, LEAST = 4.0, 1.0
+# Rounds are made of what may be the fastest: a peer whose second call took at most RIVAL times the fastest peer's, and
+# one of our algorithms by the same rule. Each of these makes at least ROUNDS of them, since a machine varies.
+RIVAL, ROUNDS = 2.0, 5
 
 
 @dataclass(frozen=True)
 class Race:
     """A network and how to measure it.
 
-    repeats: the most rounds. budget: seconds that a contender's rounds may take. limit: seconds that a call may take.
+    repeats: the most rounds. budget: seconds that rounds beyond ROUNDS may take. limit: seconds that a call may take.
     """
 
     net: str
@@ -114,9 +119,11 @@ def time_passes(net: nn.Module, x: Tensor, race: Race) -> Record:
 def time_in_turn(net: nn.Module, x: Tensor, race: Race) -> Record:
     """The seconds of our full and trace kernels without the proof, called in turn since a machine varies."""
     computes = {selection: contenders()[UNPROVEN](net, x, selection == "trace") for selection in SELECTIONS}
-    firsts = {selection: seconds(compute) for selection, compute in computes.items()}
-    rounds = max(1, min(race.repeats, int(race.budget / sum(firsts.values()))))
-    times = [[timed(computes[selection], firsts[selection]) for selection in SELECTIONS] for _ in range(rounds)]
+    for compute in computes.values():
+        compute()
+    again = {selection: seconds(compute) for selection, compute in computes.items()}
+    rounds = number_of_rounds(max(again.values()), race)
+    times = [[timed(computes[selection], again[selection]) for selection in SELECTIONS] for _ in range(rounds)]
     return {selection: list(column) for selection, column in zip(SELECTIONS, zip(*times, strict=True), strict=True)}
 
 
@@ -146,10 +153,12 @@ def run_selection(net: nn.Module, x: Tensor, trace: bool, race: Race) -> Record:
             results[name]["failed"] = f"computes another kernel, off by {results[name]['error']:.0e}"
     for name in ready:
         results[name]["again"] = results[name]["first"] if results[name]["first"] > ONCE else seconds(ready[name])
-    rounds = {name: number_of_rounds(name, results, race) for name in ready}
+    again = {name: results[name]["again"] for name in ready}
+    rounds = {name: number_of_rounds(again[name], race) if is_rival(name, again) else 1 for name in ready}
+    rounds |= {name: 0 for name in ready if again[name] > ONCE}
     for i in range(max(rounds.values(), default=0)):
         for name in (name for name in ready if i < rounds[name]):
-            results[name].setdefault("seconds", []).append(timed(ready[name], results[name]["again"]))
+            results[name].setdefault("seconds", []).append(timed(ready[name], again[name]))
     for name in ready:
         results[name].setdefault("seconds", [results[name]["first"]])
         results[name]["median"] = statistics.median(results[name]["seconds"])
@@ -193,10 +202,15 @@ def patience(name: str, results: Record, limit: float) -> float:
     return min(limit, max(LEAST, HOPELESS * min(firsts)))
 
 
-def number_of_rounds(name: str, results: Record, race: Race) -> int:
-    """How many calls after the first two fit the budget, at least one; none if the first call was long."""
-    again = results[name]["again"]
-    return 0 if again > ONCE else max(1, min(race.repeats, int(race.budget / again)))
+def is_rival(name: str, again: dict[str, float]) -> bool:
+    """Whether a contender is `ntk` itself or may be the fastest of its field, by the seconds of the second calls."""
+    field = PEERS if name in PEERS else [other for other in again if other.startswith(ALGORITHM)]
+    return name in (OURS, UNPROVEN) or again[name] <= RIVAL * min(again[other] for other in field if other in again)
+
+
+def number_of_rounds(again: float, race: Race) -> int:
+    """How many calls of so many seconds fit the budget, at least ROUNDS, at most `repeats`."""
+    return min(race.repeats, max(ROUNDS, int(race.budget / again)))
 
 
 def timed(compute: Compute, expected: float) -> float:

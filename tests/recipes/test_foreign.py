@@ -13,7 +13,18 @@ from torch import Tensor, nn
 from recipes.bench import foreign
 from recipes.bench.calibrate import measure
 from recipes.bench.contenders import LOOP, OURS, PASSES, UNPROVEN, algorithm_names
-from recipes.bench.foreign import IN_TURN, NETS, SELECTIONS, Race, patience, run_selection, time_in_turn, time_passes
+from recipes.bench.foreign import (
+    IN_TURN,
+    NETS,
+    SELECTIONS,
+    Race,
+    is_rival,
+    number_of_rounds,
+    patience,
+    run_selection,
+    time_in_turn,
+    time_passes,
+)
 from recipes.bench.foreign_page import page, regret, slowness, targets
 from recipes.bench.peers.torch_func_jacobian import JacobianKernel, Way
 from recipes.bench.rates import RATES, Rate
@@ -94,6 +105,14 @@ def test_what_is_not_timed_says_why(net: nn.Module, x: Tensor, monkeypatch: pyte
     assert patience(OURS, {LOOP: {"first": 0.5}}, 60.0) == 60.0
 
 
+def test_what_may_be_the_fastest_makes_rounds() -> None:
+    again = {LOOP: 9.0, "vmap(jacrev)": 3.0, "TorchJD": 4.0, OURS: 2.5, UNPROVEN: 1.0}
+    again |= {"algorithm structured": 1.0, "algorithm jacobian": 3.0}
+    assert [name for name in again if not is_rival(name, again)] == [LOOP, "algorithm jacobian"]
+    race = Race("", 4, 3, repeats=11, threads=1, budget=2.0, limit=60.0, venvs=".")
+    assert [number_of_rounds(seconds, race) for seconds in (0.01, 0.25, 3.0)] == [11, 8, 5]
+
+
 def test_a_kernel_as_near_to_float64_as_the_loop_is_timed(
     net: nn.Module, x: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,7 +149,7 @@ def test_the_page_holds_the_targets_against_the_ratios() -> None:
     assert "trace over full, at most 1.05 | 2.00 | n (2.00) |" in text
     assert "regret, at most 1.3 | 2.00 | n full (2.00), n trace (not measured) |" in text
     environment = {"date": "d", "device": "D", "versions": {"torch": "2"}, "load": 0.1}
-    settings = {"samples": 12, "outputs": 10, "limit": 60.0}
+    settings = {"samples": 12, "outputs": 10, "limit": 60.0, "rounds": 11}
     results = {"command": "run", "environment": environment, "settings": settings, "networks": {"n": record}}
     whole = page(results)
     assert targets({"n": record}) in whole
