@@ -21,6 +21,9 @@ State = dict[str, Tensor]
 BLOCK = 256
 # A symmetric product of fewer rows is made in so many shares, of which those below the diagonal are left out.
 SHARES = 3
+# A product of fewer rows than FEW, over more than LONG columns, is a sum of products of PIECE columns, in one batch:
+# it is then up to four times as fast, since a library shares out the rows and not the sum.
+FEW, LONG, PIECE = 16, 2**15, 2**12
 # This many rows are transposed at a time, so that their cache lines stay in cache.
 STRIP = 32
 
@@ -150,13 +153,25 @@ def mirror(k: Tensor, even: bool = False) -> None:
             k[o + 1 :, :, o, x] = k[o, x, o + 1 :].permute(1, 2, 0)
 
 
+def add_product(K: Tensor, a: Tensor, b: Tensor) -> None:
+    """K (n1, n2) += a b^T for a (n1, p) and b (n2, p)."""
+    p = a.shape[1]
+    if max(K.shape) >= FEW or p <= LONG:
+        K.addmm_(a, b.T)
+        return
+    cut = p - p % PIECE
+    x, y = (t[:, :cut].unflatten(1, (-1, PIECE)).transpose(0, 1) for t in (a, b))
+    K += torch.bmm(x, y.transpose(1, 2)).sum(0)
+    K.addmm_(a[:, cut:], b[:, cut:].T)
+
+
 def add_products(k: Tensor, left: Tensor, right: Tensor, weight: Tensor | None, symmetric: bool) -> None:
     """k += (left right^T) * weight, over the last axis of left (C, n1, p) and right (C, n2, p); weight is (n1, n2)."""
     if k.ndim == 2:
         for r, c in row_blocks(len(k), symmetric):
-            product = left[0, r] @ right[0, c].T
-            for a, b in zip(left[1:], right[1:], strict=True):
-                product.addmm_(a[r], b[c].T)
+            product = torch.zeros_like(k[r, c])
+            for a, b in zip(left, right, strict=True):
+                add_product(product, a[r], b[c])
             k[r, c] += product if weight is None else product.mul_(weight[r, c])
         return
     C, n2 = right.shape[:2]

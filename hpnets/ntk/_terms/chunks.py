@@ -5,7 +5,7 @@ from torch import Tensor
 from hpnets.linalg import tiles
 from hpnets.ntk._layer import Geometry
 from hpnets.ntk._problem import Problem
-from hpnets.ntk._terms.base import BLOCK, SHARES, add_products, block_numel
+from hpnets.ntk._terms.base import BLOCK, SHARES, add_product, add_products, block_numel
 
 # This many scalars of gradients are formed at a time, for each of the two sides.
 CHUNK = 2**21
@@ -52,7 +52,7 @@ def _add_sample_products(K: Tensor, J1: Tensor, J2: Tensor, symmetric: bool) -> 
     """K (n1 C, n2 C) += J1 J2^T for J (n C, p), added within the product; if symmetric, only from the diagonal on."""
     for r in _row_shares(len(K), symmetric):
         start = r.start if symmetric else 0
-        K[r, start:].addmm_(J1[r], J2[start:].T)
+        add_product(K[r, start:], J1[r], J2[start:])
 
 
 def _mirror_shares(K: Tensor) -> None:
