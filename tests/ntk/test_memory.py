@@ -97,10 +97,11 @@ CASES = [
 def test_predicted_peak_is_near_the_measured_one(
     measured: Measure, net: str, outputs: str, algorithm: str, memory: str, n: int
 ) -> None:
-    peak, kernel, result = measured(net, outputs, algorithm, memory, n)
-    # Too high a prediction costs time alone; what is resident varies by some MB from process to process, and differs
-    # between processors, on each of which the budget has to hold.
-    assert 1 / 1.5 < (peak + kernel) / result < 1.75
+    # What is resident varies by a fifth from process to process; the prediction is of the greatest.
+    results = [measured(net, outputs, algorithm, memory, n) for _ in range(3)]
+    peak, kernel, _ = results[0]
+    # Too high a prediction costs time alone, and differs between processors, on each of which the budget has to hold.
+    assert 1 / 1.5 < (peak + kernel) / max(result for _, _, result in results) < 1.75
 
 
 BOUNDED = [

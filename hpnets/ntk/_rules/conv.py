@@ -29,14 +29,21 @@ class ConvRule(OuterRule):
 
 
 def patches(x: Tensor, module: Module, groups: int) -> Tensor:
-    """The patches of a padded x (rows, channels, *space): (rows, groups, channels / groups * kernel, S)."""
+    """The patches of a padded x (rows, channels, *space): (rows, groups, channels / groups * kernel, S).
+
+    The longer of the last axes of space and kernel is innermost in memory, so that the one copy has long runs to move.
+    """
     kernel: tuple[int, ...] = module.kernel_size
+    d = len(kernel)
+    if any(k > 1 for k in kernel):
+        x = x.contiguous()  # with channels last it would be read against the grain, once for each tap
     for axis, (k, stride, dilation) in enumerate(zip(kernel, module.stride, module.dilation, strict=True)):
         x = x.unfold(2 + axis, dilation * (k - 1) + 1, stride)[..., ::dilation]
-    d = len(kernel)
-    # x is a view (rows, channels, *space, *kernel): with space innermost, the reshape below makes one copy.
-    x = x.permute(0, 1, *range(2 + d, 2 + 2 * d), *range(2, 2 + d))
-    return x.reshape(len(x), groups, x.shape[1] // groups * x[0, 0].flatten(0, d - 1).shape[0], -1)
+    x = x.unflatten(1, (groups, -1))
+    space, taps = range(3, 3 + d), range(3 + d, 3 + 2 * d)
+    if x.shape[2 + d] >= kernel[-1]:
+        return x.permute(0, 1, 2, *taps, *space).flatten(3 + d).flatten(2, 2 + d)
+    return x.permute(0, 1, *space, 2, *taps).flatten(2 + d).flatten(2, 1 + d).transpose(2, 3)
 
 
 def _padding(module: Module) -> list[int]:
