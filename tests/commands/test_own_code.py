@@ -226,13 +226,12 @@ def test_a_mistake_is_one_line_and_leaves_nothing(run: Run, folder: Path, flags:
     assert {path.name for path in folder.iterdir()} == {"nets.py", *FILES}
 
 
-def test_another_process_resumes_a_killed_run_of_imported_code(tmp_path: Path) -> None:
-    (tmp_path / "nets.py").write_text(CODE)
-    flags = f"{CHOICES} {SHORT} --trainer.max_epochs 3".replace("nets.py", str(tmp_path / "nets.py"))
-    finish(start_train(*flags.split(), "--out", str(tmp_path / "r")))
-    (tmp_path / "r" / "summary.json").unlink()
-    assert "unchanged since" in finish(start_train("--resume", str(tmp_path / "r")))
-    assert RunFolder(tmp_path / "r").summary.is_file()
+def test_another_process_resumes_a_killed_run_of_imported_code(run: Run, folder: Path) -> None:
+    status, _, error = run("train", *f"{CHOICES} {SHORT} --trainer.max_epochs 3 --out r".split())
+    assert status == 0, error
+    (folder / "r" / "summary.json").unlink()
+    assert "unchanged since" in finish(start_train("--resume", str(folder / "r")))
+    assert RunFolder(folder / "r").summary.is_file()
 
 
 def test_a_network_of_timm_is_trained_resumed_and_evaluated(run: Run, folder: Path) -> None:

@@ -176,6 +176,7 @@ def test_the_page_gives_the_command_of_every_environment() -> None:
         assert peer.make in page
 
 
+@pytest.mark.slow
 def test_two_processes_are_measured_against_one(tmp_path: Path) -> None:
     flags = ("--cases", "mlp", "--repeats", "1", "--quick", "--out", str(tmp_path))
     assert run_module("recipes.bench", "sharing", *flags) == 0
