@@ -51,14 +51,15 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_a_run_stopped_twice_is_bit_for_bit_the_whole_one(tmp_path: Path) -> None:
-    """By kill -9 in the third epoch, by Ctrl-C in the second after that."""
+def test_a_run_stopped_three_times_is_bit_for_bit_the_whole_one(tmp_path: Path) -> None:
+    """By kill -9 in the third epoch, by Ctrl-C in the second after that, by SIGTERM at the end of a later one."""
     assert run_script("train", *FLAGS, "--out", str(tmp_path / "whole")) == 0
     folder = tmp_path / "run"
     flags: tuple[str, ...] = (*FLAGS, "--out", str(folder))
     for how, lines, delay, status in (
         (signal.SIGKILL, 2, 0.05, -9),
         (signal.SIGINT, 1, 0.12, 130),
+        (signal.SIGTERM, 2, 0.0, 130),
     ):
         process = start_train(*flags)
         stop_after_lines(process, lines, how, delay)

@@ -169,10 +169,14 @@ def add_products(k: Tensor, left: Tensor, right: Tensor, weight: Tensor | None, 
     """k += (left right^T) * weight, over the last axis of left (C, n1, p) and right (C, n2, p); weight is (n1, n2)."""
     if k.ndim == 2:
         for r, c in row_blocks(len(k), symmetric):
-            product = torch.zeros_like(k[r, c])
-            for a, b in zip(left, right, strict=True):
-                add_product(product, a[r], b[c])
-            k[r, c] += product if weight is None else product.mul_(weight[r, c])
+            if weight is None:
+                for a, b in zip(left, right, strict=True):
+                    add_product(k[r, c], a[r], b[c])
+                continue
+            product = left[0, r] @ right[0, c].T
+            for a, b in zip(left[1:], right[1:], strict=True):
+                product.addmm_(a[r], b[c].T)
+            k[r, c] += product.mul_(weight[r, c])
         return
     C, n2 = right.shape[:2]
     # All products use one buffer: fresh memory would cost a page fault every 4 KiB.
