@@ -31,12 +31,17 @@ class Weight:
         """J of each parameter by name, (C, n, numel of it), from J (C, n, numel) of the weight, through its graph."""
         if self.is_leaf:
             return dict.fromkeys(self.leaves, J)
-        rows, step = J.flatten(0, 1), max(1, BLOCK // max(1, self.value.numel()))
-        parts = [self._pull(block) for block in rows.split(step)]
-        return {
-            name: torch.cat([part[i].reshape(len(part[i]), -1) for part in parts]).unflatten(0, J.shape[:2])
-            for i, name in enumerate(self.leaves)
-        }
+        # The rows are taken in the order that they have in memory, where products leave each sample's side by side.
+        samples_first = J.stride(0) < J.stride(1)
+        ordered = J.transpose(0, 1) if samples_first else J
+        rows, step = ordered.flatten(0, 1), max(1, BLOCK // max(1, self.value.numel()))
+        pulled = {name: leaf.new_empty(len(rows), leaf.numel()) for name, leaf in self.leaves.items()}
+        for start in range(0, len(rows), step):
+            block = slice(start, start + step)
+            for out, part in zip(pulled.values(), self._pull(rows[block]), strict=True):
+                out[block] = part.flatten(1)
+        whole = {name: out.unflatten(0, ordered.shape[:2]) for name, out in pulled.items()}
+        return {name: out.transpose(0, 1) for name, out in whole.items()} if samples_first else whole
 
     def _pull(self, rows: Tensor) -> tuple[Tensor, ...]:
         seeds, leaves = rows.reshape(-1, *self.value.shape), list(self.leaves.values())
