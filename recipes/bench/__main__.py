@@ -18,7 +18,7 @@ def foreign(
     out: str = FOREIGN,
     nets: str = "all",
     venvs: str = ".venvs",
-    repeats: int = 11,
+    repeats: int = 21,
     threads: int = 2,
     budget: float = 2.0,
     limit: float = 60.0,
