@@ -179,10 +179,16 @@ class Prover:
         """<J_a^T u, J_b^T w> by the factors, over all parameters that have a term, and the product of their norms."""
         parts = [torch.zeros_like(u[0, :1]).expand(3)]
         for term, l, r in zip(self.terms, left, right, strict=True):
-            g, h = (torch.cat([u.new_zeros(0), *term.pull(*of).values()]) for of in ((l, u), (r, w)))
+            g, h = (_joined(term.pull(*of), u) for of in ((l, u), (r, w)))
             parts.append(torch.stack([g @ h, g.norm(), h.norm()]))
         products, left_norms, right_norms = torch.stack(parts, 1).tolist()
         return sum(products), math.hypot(*left_norms) * math.hypot(*right_norms)
+
+
+def _joined(gradients: dict[str, Tensor], like: Tensor) -> Tensor:
+    """The gradients end to end; a single one is not copied."""
+    parts = [*gradients.values()]
+    return parts[0] if len(parts) == 1 else torch.cat([like.new_zeros(0), *parts])
 
 
 def _finite_norms(gradients: dict[str, Tensor | None]) -> dict[str, float]:

@@ -1,22 +1,22 @@
 """Recurrent layers written out step by step as Linear layers, so that each use of their weights is seen."""
 
-from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hpnets.ntk._origins import mark, origin
+
 RECURRENT = {"lstm", "gru", "rnn_tanh", "rnn_relu"}
 CELLS = {f"{name}_cell" for name in RECURRENT}
-# A function that marks a constant initial state as one that depends on samples.
-_Follow = Callable[[Tensor], Tensor]
 
 
-def written_out(name: str, args: tuple[Any, ...], follow: _Follow) -> Any:
+def written_out(name: str, args: tuple[Any, ...]) -> Any:
     """The result of torch's function `name` for these arguments; None for a form that is not covered here."""
     if name in CELLS:
-        return _cell(name.removesuffix("_cell"), *args, follow=follow)
+        return _cell(name.removesuffix("_cell"), *args)
     if len(args) != 9 or isinstance(args[3], list | tuple) or args[0].ndim != 3:
         return None  # packed sequences
     x, state, weights, biases, layers, dropout, train, both, batch_first = args
@@ -30,7 +30,7 @@ def written_out(name: str, args: tuple[Any, ...], follow: _Follow) -> Any:
         parts = []
         for d in range(directions):
             i = layer * directions + d
-            outputs, final = _steps(name, x, groups[i], follow(h[i]), follow(c[i]), backwards=d == 1)
+            outputs, final = _steps(name, x, groups[i], _followed(h[i]), _followed(c[i]), backwards=d == 1)
             parts.append(outputs)
             last.append(final)
         x = torch.cat(parts, 2)
@@ -48,8 +48,10 @@ def _steps(
     outputs: list[Tensor] = []
     inputs = F.linear(x, w_x, b_x).unbind(1)
     for a in reversed(inputs) if backwards else inputs:
-        h, c = _step(name, a, F.linear(h, w_h, b_h), h, c)
-        outputs.append(h)
+        b = F.linear(h, w_h, b_h)
+        with _unseen_if_from_samples(a, b):
+            h, c = _step(name, a, b, h, c)
+        outputs.append(mark(h, None))
     return torch.stack(outputs[::-1] if backwards else outputs, 1), (h, c)
 
 
@@ -61,14 +63,23 @@ def _cell(
     w_h: Tensor,
     b_x: Tensor | None = None,
     b_h: Tensor | None = None,
-    *,
-    follow: _Follow,
 ) -> Any:
     if x.ndim != 2:
         return None
-    h, c = (follow(s) for s in (state if name == "lstm" else (state, state)))
+    h, c = (_followed(s) for s in (state if name == "lstm" else (state, state)))
     after = _step(name, F.linear(x, w_x, b_x), F.linear(h, w_h, b_h), h, c)
     return after if name == "lstm" else after[0]
+
+
+def _followed(state: Tensor) -> Tensor:
+    """A copy of an initial state, which may be a constant, marked as one that depends on samples."""
+    return mark(state.clone(), None)
+
+
+def _unseen_if_from_samples(a: Tensor, b: Tensor) -> AbstractContextManager[object]:
+    """Without weights a step has nothing to see, and to see its functions takes longer than to run them."""
+    both = origin(a) is None and origin(b) is None
+    return torch._C.DisableTorchFunction() if both else nullcontext()
 
 
 def _step(name: str, a: Tensor, b: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,15 +15,13 @@ from torch.utils._pytree import tree_flatten
 from hpnets.ntk._call import Call
 from hpnets.ntk._forms import BackwardForms
 from hpnets.ntk._functions import REPEATS, Met, site_of
+from hpnets.ntk._origins import Origin, mark, origin
 from hpnets.ntk._recurrent import CELLS, RECURRENT, written_out
 from hpnets.ntk._rules.broadcast import SumRule
 from hpnets.ntk._rules.site import Site, Weight
 
 # A site's calls are kept under each of its parameters' names with this in front, which begins no module's name.
 PREFIX = "."
-# Followed tensors have this attribute: the parameters that a weight is made of, None if it depends on samples.
-ORIGIN = "_hpnets_origin"
-_Origin = dict[str, Tensor] | None
 
 
 class SiteRecorder(BackwardForms):
@@ -38,20 +36,20 @@ class SiteRecorder(BackwardForms):
     def begin(self, x: Tensor) -> Tensor:
         """Mark x as the samples and return it; parameters that are not in `names` count as constants."""
         x = x.detach()
-        _mark(x, None)
+        mark(x, None)
         for name, p in self.params.items():
             p.requires_grad_(p.requires_grad or name in self.calls)
-            _mark(p, {name: p} if name in self.calls else {})
+            mark(p, {name: p} if name in self.calls else {})
         return x
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func in _NO_TENSOR:
             return func(*args, **kwargs)
-        origins = [_origin(t) for t in _tensors((*args, *kwargs.values()))]
+        origins = [origin(t) for t in _tensors((*args, *kwargs.values()))]
         if not origins:
             return func(*args, **kwargs)
-        leaves = {name: p for origin in origins if origin for name, p in origin.items()}
+        leaves = {name: p for made_of in origins if made_of for name, p in made_of.items()}
         if None in origins:
             result = self._met(func, args, kwargs) if leaves else self._run(func, args, kwargs)
             return _marked(result, func, args, None)
@@ -80,23 +78,17 @@ class SiteRecorder(BackwardForms):
                 return _unchecked(func)(*args, **kwargs)
         if _name(func) in RECURRENT | CELLS and not kwargs:
             with self:
-                result = written_out(_name(func), args, self._follow)
+                result = written_out(_name(func), args)
             if result is not None:
                 return result
         arguments, tree = tree_flatten((args, kwargs))
-        kinds = [_origin(a) if isinstance(a, Tensor) else {} for a in arguments]
+        kinds = [origin(a) if isinstance(a, Tensor) else {} for a in arguments]
         met = Met(func, _name(func), args, kwargs, arguments, tree, kinds, self.samples)
         site, A = site_of(met)
         result = self._run(func, args, kwargs)
         if site is not None and isinstance(result, Tensor) and result.requires_grad:
             self._keep(site, result if A is None else A, result)
         return result
-
-    def _follow(self, t: Tensor) -> Tensor:
-        """A copy of the tensor that is marked as one that depends on samples."""
-        t = t.clone()
-        _mark(t, None)
-        return t
 
     def _keep(self, site: Site, A: Tensor, result: Tensor) -> None:
         # A sum's rule reads only the shape of its input, so an expanded scalar stands for it and holds no memory.
@@ -148,22 +140,11 @@ def _tensors(arguments: Iterable[Any]) -> list[Tensor]:
     return tensors
 
 
-def _origin(t: Tensor) -> _Origin:
-    """The origin of a tensor; an unmarked tensor with a graph may depend on samples, so it counts as such."""
-    if ORIGIN in (marks := t.__dict__):
-        return marks[ORIGIN]
-    return None if t.requires_grad else {}
-
-
-def _mark(t: Tensor, origin: _Origin) -> None:
-    t.__dict__[ORIGIN] = origin
-
-
-def _marked(result: Any, func: Any, args: Any, origin: _Origin) -> Any:
+def _marked(result: Any, func: Any, args: Any, made_of: Origin) -> Any:
     """Mark the result with its origin and return it; a weight without a graph counts as a constant."""
     if _name(func) == "__setitem__":
         result, changed = None, args[0]
-        _mark(changed, origin)
+        mark(changed, made_of)
     for t in (result,) if isinstance(result, Tensor) else _tensors((result,)):
-        _mark(t, origin if origin is None or t.requires_grad else {})
+        mark(t, made_of if made_of is None or t.requires_grad else {})
     return result

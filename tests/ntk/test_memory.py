@@ -1,13 +1,17 @@
 """The predicted peak of a plan against the measured one, each case in a process of its own."""
 
+import platform
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from hpnets.ntk import parse_bytes
+from hpnets.ntk._allocator import keep_freed_memory
 
 ROOT = Path(__file__).parents[2]
 SERVER = """
@@ -139,3 +143,16 @@ def test_memory_beyond_the_kernel_is_flat_in_n_under_a_budget(measured: Measure)
 
 def test_more_bytes_than_any_machine_has_are_no_limit() -> None:
     assert parse_bytes(10**400) == parse_bytes("9" * 400 + "GiB") == sys.maxsize
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries take no notice")
+def test_freed_memory_is_not_given_back_between_calls() -> None:
+    def page_faults() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        blocks = [torch.ones(2**21) for _ in range(20)]  # 160 MiB, more than twice what glibc keeps of itself
+        del blocks
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    keep_freed_memory()
+    page_faults()
+    assert page_faults() < 1000  # of 40,960 pages

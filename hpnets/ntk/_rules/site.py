@@ -39,7 +39,7 @@ class Weight:
         for start in range(0, len(rows), step):
             block = slice(start, start + step)
             for out, part in zip(pulled.values(), self._pull(rows[block]), strict=True):
-                out[block] = part.flatten(1)
+                out[block] = part.reshape(len(part), -1)
         whole = {name: out.unflatten(0, ordered.shape[:2]) for name, out in pulled.items()}
         return {name: out.transpose(0, 1) for name, out in whole.items()} if samples_first else whole
 
