@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import Tensor, nn
 
+from hpnets.ntk._mended import Mended
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._state import kept_state
 
@@ -100,8 +101,8 @@ def own_parameters(net: nn.Module, params: Params) -> Iterator[Params]:
 
 
 def batch_function(net: nn.Module, selection: OutputSelection, constants: Params) -> BatchFunction:
-    """f(params, x) -> V^T net(x), (n, C), with `constants` for the parameters that are not differentiated."""
-    return lambda theta, x: selection.read(call(net, {**constants, **theta}, x))
+    """f(params, x) -> V^T net(x), (n, C), for torch.func; `constants` are the parameters that are not differentiated."""
+    return lambda theta, x: selection.read(call(net, {**constants, **theta}, x, Mended()))
 
 
 def single_output_function(net: nn.Module, selection: OutputSelection, constants: Params) -> SingleOutput:

@@ -1,5 +1,6 @@
 """torch's own faults that the kernel engine goes around: each is still there, or its detour can go."""
 
+import warnings
 from collections.abc import Callable
 
 import pytest
@@ -8,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, jacfwd, jacrev, jvp, vmap
 
-from tests.ntk.oracle import dense_jacobian, relative
+from hpnets.ntk import UnprovenWarning, ntk
+from tests.ntk.oracle import dense_jacobian, dense_kernel, relative
 
 
 def is_mended(what: str, detour: str) -> str:
@@ -116,3 +118,22 @@ def test_forward_mode_does_not_know_no_grad() -> None:
     forward = jvp(f, (w,), (w,))[1]
     assert relative(reverse, (w @ x) ** 2) < 1e-10
     assert relative(forward, reverse) > 0.5, is_mended("jvp through no_grad", "the check of J v by J^T u")
+
+
+@pytest.mark.parametrize("shape", [(6,), (6, 2), (6, 2, 2)], ids=str)
+def test_vmap_of_jacrev_is_wrong_through_prelu(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.PReLU(6), nn.Flatten(), nn.LazyLinear(3)).double()
+    x = torch.randn(3, *shape, dtype=torch.float64)  # as many samples as outputs; for another number torch raises
+    net(x)
+    truth = dense_jacobian(net, x)
+    values = {name: p.detach() for name, p in net.named_parameters()}
+    parts = vmap(jacrev(lambda p, x_i: functional_call(net, p, (x_i[None],))[0]), (None, 0))(values, x)
+    by_torch = torch.cat([part.flatten(2) for part in parts.values()], dim=2)
+    assert relative(by_torch, truth) > 1e-2, is_mended("vmap(jacrev) through PReLU", "hpnets/ntk/_mended.py")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UnprovenWarning)
+        for n in (3, 5):
+            x = torch.randn(n, *shape, dtype=torch.float64)
+            kernel = ntk(net, x, outputs="full", algorithm="jacobian")
+            assert relative(kernel, dense_kernel(net, x)) < 1e-10
