@@ -101,7 +101,7 @@ def own_parameters(net: nn.Module, params: Params) -> Iterator[Params]:
 
 
 def batch_function(net: nn.Module, selection: OutputSelection, constants: Params) -> BatchFunction:
-    """f(params, x) -> V^T net(x), (n, C), for torch.func; `constants` are the parameters that are not differentiated."""
+    """f(params, x) -> V^T net(x), (n, C), for torch.func; `constants`: the parameters that are not differentiated."""
     return lambda theta, x: selection.read(call(net, {**constants, **theta}, x, Mended()))
 
 

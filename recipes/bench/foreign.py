@@ -33,15 +33,32 @@ from recipes.bench.worker import limit_threads
 from recipes.checks.networks import build
 from recipes.checks.processes import Record, Tell, last_line
 
-NETS = (
+# Small networks as timm and torchvision publish them: a Jacobian of 120 rows of all parameters, as the peers hold it,
+# fits the memory.
+PUBLISHED = (
     "timm/vit_tiny_patch16_224",
+    "timm/convnext_atto",
+    "timm/tiny_vit_5m_224",
+    "timm/regnety_002",
+    "timm/mobilenetv3_small_050",
+    "timm/tinynet_e",
+    "timm/efficientnet_b0",
+    "timm/nf_regnet_b0",
+    "timm/gernet_s",
+    "timm/gmlp_ti16_224",
+    "timm/botnet26t_256",
+    "timm/coatnet_pico_rw_224",
+    "timm/resnet18",
+    "torchvision/densenet121",
+    "torchvision/squeezenet1_1",
+    "torchvision/shufflenet_v2_x0_5",
+)
+# Networks with fewer or narrower layers, timm's own ones for tests among them, and two of torch's layers.
+CUT_DOWN = (
     "timm-small/deit3_small_patch16_224",
     "timm/test_vit2",
     "timm/test_convnext",
     "timm-small/swin_tiny_patch4_window7_224",
-    "timm/regnety_002",
-    "timm/mobilenetv3_small_050",
-    "timm/tinynet_e",
     "timm/test_nfnet",
     "timm/test_byobnet",
     "timm-small/mixer",
@@ -52,11 +69,10 @@ NETS = (
     "timm-small/sequencer2d_s",
     "timm/test_resnet",
     "torchvision-small/densenet",
-    "torchvision/squeezenet1_1",
-    "torchvision/shufflenet_v2_x0_5",
     "torch/lstm",
     "torch/transformer_encoder",
 )
+NETS = (*PUBLISHED, *CUT_DOWN)
 SELECTIONS = ("full", "trace")
 IN_TURN = "full and trace in turn"
 # A contender computes another kernel if its relative error against the float32 loop is above this. Where it is,

@@ -9,7 +9,7 @@ from hpnets.atomic_files import write_json, write_text
 from recipes.bench.contenders import find_torchjd
 from recipes.bench.environment import environment, file_name
 from recipes.bench.foreign import NETS, SELECTIONS, Race, run_race
-from recipes.bench.foreign_page import page, slowness, targets
+from recipes.bench.foreign_page import of_both_kinds, page, slowness
 from recipes.bench.packages import make_peers
 from recipes.checks.processes import outcomes
 
@@ -18,7 +18,7 @@ CALLS = 8
 
 
 def run_foreign(races: list[Race], out: Path, command: str, again: bool) -> str:
-    """Run the races without a result of this commit in the folder, or all if `again`; return the table of targets.
+    """Run the races without a result of this commit in the folder, or all if `again`; return the tables of targets.
 
     Raises ValueError if torchjd cannot be imported.
     """
@@ -41,4 +41,4 @@ def run_foreign(races: list[Race], out: Path, command: str, again: bool) -> str:
         print(f"  {one.net}: {faster} {record.get('ended', '')}", flush=True)
         write_json(path, results)
         write_text(out / "README.md", page(results))
-    return f"{targets(results['networks'])}\n\nwritten to {out}"
+    return "\n\n".join([*of_both_kinds(results["networks"]), f"written to {out}"])

@@ -150,14 +150,15 @@ def test_the_page_holds_the_targets_against_the_ratios() -> None:
     assert "regret, at most 1.3 | 2.00 | n full (2.00), n trace (not measured) |" in text
     environment = {"date": "d", "device": "D", "versions": {"torch": "2"}, "load": 0.1}
     settings = {"samples": 12, "outputs": 10, "limit": 60.0, "rounds": 11}
-    results = {"command": "run", "environment": environment, "settings": settings, "networks": {"n": record}}
+    networks = {"torch/lstm": record, "timm/resnet18": record}
+    results = {"command": "run", "environment": environment, "settings": settings, "networks": networks}
     whole = page(results)
-    assert targets({"n": record}) in whole
-    row = (
-        "| n | 1.10 | vmap(jacrev) 4.00 | 3.64 | 4.00 | 8.00 | 2.00 | 3.00 | loop 1.00 | 0.33 | 0.50 | 2.00 |  | 2.00 |"
-    )
-    assert row in whole
-    assert "| n, 2.50 M | 3.00 (3.00 - 3.00) |" in whole
+    assert f"## Networks as published\n\n{targets({'timm/resnet18': record})}" in whole
+    assert f"## Networks cut down\n\n{targets({'torch/lstm': record})}" in whole
+    full_row = "1.10 | vmap(jacrev) 4.00 | 3.64 | 4.00 | 8.00 | 2.00"
+    trace_row = "3.00 | loop 1.00 | 0.33 | 0.50 | 2.00 | "
+    assert f"| torch/lstm | {full_row} | {trace_row} | 2.00 |" in whole
+    assert "| torch/lstm, 2.50 M | 3.00 (3.00 - 3.00) |" in whole
     assert "| ValueError: a\\|b |" in whole
 
 
