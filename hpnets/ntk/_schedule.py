@@ -103,7 +103,7 @@ def _largest_chunk(
     # which must not exceed the budget.
     plain = problem.item * max(1, survey.saved + 2 * survey.widest)
     proof = min(tile, taken.passes // plain, max(0, taken.passes + budget - taken.peak) // (2 * plain))
-    return Schedule(tile, chunk, batched, proof, survey.quick), taken
+    return Schedule(tile, chunk, batched, proof, survey.quick, survey.fixed), taken
 
 
 def _pays(terms: tuple[Term, ...], survey: Survey, problem: Problem, schedule: Schedule) -> bool:

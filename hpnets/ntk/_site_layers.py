@@ -19,6 +19,7 @@ from hpnets.ntk._sites import PREFIX
 from hpnets.ntk._tape import Tape, record
 
 _Candidate = tuple[Rule, Parameters]
+_Gradients = tuple[Gradients, dict[int, Tensor | None]]
 
 
 @dataclass(frozen=True)
@@ -33,18 +34,18 @@ class SecondLook:
     floor: float
     quick: bool
 
+    def record(self) -> Tape:
+        """A pass in which the sites are watched."""
+        return record(self.net, self.leaves, self.x, [PREFIX + name for name in self.names], self.quick)
 
-def site_layers(
-    look: SecondLook, tape: Tape | None, truth: Gradients, at: dict[int, Tensor | None], seen: Seen
-) -> tuple[Layer, ...]:
+
+def site_layers(look: SecondLook, tape: Tape, first: _Gradients | None, seen: Seen) -> tuple[Layer, ...]:
     """The layers of those parameters whose sites give autograd's gradients.
 
-    tape: a pass in which the sites were watched, or None if there was none. truth, at: the first sample's gradients in
-    that pass, by parameter and by id of the edge.
+    tape: a pass in which the sites were watched. first: the first sample's gradients in that pass, by parameter and by
+    id of the edge, if they are known.
     """
     leaves, n = look.leaves, len(look.x)
-    first = None if tape is None else (truth, at)
-    tape = tape or record(look.net, leaves, look.x, [PREFIX + name for name in look.names], look.quick)
     calls = {name: tape.calls[PREFIX + name] for name in look.names}
     edges = list({id(call): call.edge for group in calls.values() for call in group}.values())
     # Every sample is asked: where only a few rows have a gradient, the first sample alone does not show the layout.
@@ -63,9 +64,7 @@ def site_layers(
     return tuple(layers)
 
 
-def _gradients(
-    look: SecondLook, tape: Tape, edges: list[GradientEdge], sample: int
-) -> tuple[Gradients, dict[int, Tensor | None]]:
+def _gradients(look: SecondLook, tape: Tape, edges: list[GradientEdge], sample: int) -> _Gradients:
     asked = {name: look.leaves[name] for name in look.names}
     truth, gradients = random_gradients(tape, asked, edges, look.selection, sample)
     return truth, dict(zip(map(id, edges), gradients, strict=True))

@@ -22,14 +22,28 @@ from hpnets.ntk._rules.site import Site, Weight
 
 # A site's calls are kept under each of its parameters' names with this in front, which begins no module's name.
 PREFIX = "."
+# A weight or constant that was repeated: its parameters, its shape, and the shape that came of it.
+Repeat = tuple[tuple[str, ...], tuple[int, ...], tuple[int, ...]]
 
 
 class SiteRecorder(BackwardForms):
-    """Collects the sites of the parameters `names` in one pass over samples, in `calls`, by parameter and in order."""
+    """Collects the sites of the parameters `names` in one pass over samples, in `calls`, by parameter and in order.
 
-    def __init__(self, params: dict[str, Tensor], names: set[str], samples: int, quick: bool, to_leaves: bool) -> None:
+    fixed: repeats that a pass over another number of samples made too, so that they are not made for each sample even
+    where that number is the same. The pass adds its own.
+    """
+
+    def __init__(
+        self,
+        params: dict[str, Tensor],
+        names: set[str],
+        samples: int,
+        quick: bool,
+        to_leaves: bool,
+        fixed: frozenset[Repeat] = frozenset(),
+    ) -> None:
         super().__init__(quick, to_leaves)
-        self.samples = samples
+        self.samples, self.fixed = samples, set(fixed)
         self.calls: dict[str, list[Call]] = {name: [] for name in names}
         self.params = params
 
@@ -54,7 +68,7 @@ class SiteRecorder(BackwardForms):
             result = self._met(func, args, kwargs) if leaves else self._run(func, args, kwargs)
             return _marked(result, func, args, None)
         result = self._run(func, args, kwargs)
-        if not self._is_repeated(func, args, result):
+        if not self._is_repeated(func, args, result, leaves):
             return _marked(result, func, args, leaves)
         if leaves and result.requires_grad:
             weight = Weight(args[0], leaves)
@@ -64,12 +78,17 @@ class SiteRecorder(BackwardForms):
     def _run(self, func: Any, args: Any, kwargs: Any) -> Any:
         return super().__torch_function__(func, (), args, kwargs)
 
-    def _is_repeated(self, func: Any, args: Any, result: Any) -> bool:
+    def _is_repeated(self, func: Any, args: Any, result: Any, leaves: dict[str, Tensor]) -> bool:
         """Whether a tensor without samples was repeated for each sample, which makes a site of a weight."""
         if _name(func) not in REPEATS or not isinstance(args[0], Tensor) or result.ndim == 0:
             return False
         shape = args[0].shape
-        return len(result) == self.samples and (len(shape) < result.ndim or shape[0] == 1)
+        if len(shape) == result.ndim and shape[0] != 1:
+            return False
+        repeat = (tuple(leaves), tuple(shape), tuple(result.shape))
+        if len(result) != self.samples:
+            self.fixed.add(repeat)
+        return repeat not in self.fixed
 
     def _met(self, func: Any, args: Any, kwargs: Any) -> Any:
         """The result of a function of samples and weights, whose site is kept."""

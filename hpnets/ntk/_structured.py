@@ -15,6 +15,7 @@ from hpnets.ntk._forms import laid_out
 from hpnets.ntk._functional import Params
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._proof import Passes, Prover
+from hpnets.ntk._sites import Repeat
 from hpnets.ntk._state import rng_state
 from hpnets.ntk._tape import Tape, output_gradients, record
 from hpnets.ntk._terms import Functional, State, Term
@@ -27,7 +28,8 @@ class Schedule:
     """The numbers of samples of a tile and of a chunk, and whether one vectorised pass serves all outputs.
 
     proof: the number of samples of a plain pass of the proof that takes no more memory than the passes of a chunk.
-    quick: whether the passes take functions in their quick backward forms.
+    quick: whether the passes take functions in their quick backward forms. fixed: what the survey's pass repeated, but
+    not for each sample.
     """
 
     tile: int
@@ -35,6 +37,7 @@ class Schedule:
     batched: bool
     proof: int = 0
     quick: bool = True
+    fixed: frozenset[Repeat] = frozenset()
 
 
 class Factors(NamedTuple):
@@ -104,7 +107,8 @@ class TermWork:
         wanted = {name for layer in layers for name in layer.names}
         leaves = {name: p.detach().requires_grad_(name in wanted) for name, p in self.laid_out.items()}
         watched = {name for layer in layers for name in layer.modules}
-        tape = record(self.net, leaves, x, watched, self.schedule.quick, to_leaves=False)
+        quick, fixed = self.schedule.quick, self.schedule.fixed
+        tape = record(self.net, leaves, x, watched, quick, to_leaves=False, fixed=fixed)
         for term, state in zip(self.terms, states, strict=True):
             term.begin(self.laid_out, tape, state, rows)
         self._backward(tape, states, rows)

@@ -17,7 +17,7 @@ from hpnets.ntk._layer import Layer
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._rules.base import rule_for
 from hpnets.ntk._site_layers import SecondLook, site_layers
-from hpnets.ntk._sites import PREFIX
+from hpnets.ntk._sites import PREFIX, Repeat
 from hpnets.ntk._tape import Tape, record
 from hpnets.ntk._tiling import pair
 
@@ -30,7 +30,8 @@ class Survey:
     dense layer whose output is the net's. separable: the indices of layers whose unit h reaches only the read-out's
     input h. saved: scalars that autograd keeps for one sample. unused: names of parameters that no output depends on.
     largest: scalars for one sample of the largest tensor that autograd keeps. quick: whether the net runs with its
-    functions in quick backward forms. copied: scalars of the parameters that are laid out anew for these.
+    functions in quick backward forms. copied: scalars of the parameters that are laid out anew for these. fixed: what
+    the passes repeated, but not for each sample.
     """
 
     layers: tuple[Layer, ...]
@@ -42,6 +43,7 @@ class Survey:
     largest: int = 0
     quick: bool = True
     copied: int = 0
+    fixed: frozenset[Repeat] = frozenset()
 
     @property
     def widest(self) -> int:
@@ -79,11 +81,11 @@ def _survey(net: nn.Module, theta: Params, x: Tensor, selection: OutputSelection
     wanted = [name for name in rest if name not in unused]
     look = SecondLook(net, leaves, wanted, x, selection, noise(truth), quick)
     watched = wanted == uncovered and {PREFIX + name for name in wanted} <= tape.calls.keys()
-    others = _from_sites(look, tape if watched else None, truth, at, seen)
+    others, fixed = _from_sites(look, tape if watched else None, truth, at, seen)
     rest = tuple(name for name in rest if not any(name in layer.names for layer in others))
     saved, largest = kept.scalars // len(x), kept.largest // len(x)
     copied = sum(p.numel() for name, p in placed.items() if p.data_ptr() != theta[name].data_ptr())
-    return Survey((*layers, *others), rest, readout, separable, saved, unused, largest, quick, copied)
+    return Survey((*layers, *others), rest, readout, separable, saved, unused, largest, quick, copied, fixed)
 
 
 def _watched_pass(
@@ -106,14 +108,16 @@ def _watched_pass(
 
 def _from_sites(
     look: SecondLook, tape: Tape | None, truth: Gradients, at: dict[int, Tensor | None], seen: Seen
-) -> tuple[Layer, ...]:
-    """The layers of parameters that no module's rule covers; none if the net cannot be followed."""
+) -> tuple[tuple[Layer, ...], frozenset[Repeat]]:
+    """The layers of parameters that no module's rule covers, none if the net cannot be followed; and fixed repeats."""
     if not look.names:
-        return ()
+        return (), frozenset()
     try:
-        return site_layers(look, tape, truth, at, seen)
+        first = None if tape is None else (truth, at)
+        tape = tape or look.record()
+        return site_layers(look, tape, first, seen), tape.fixed
     except Exception:  # a net may fail on followed tensors in any way; its parameters then take the slow path
-        return ()
+        return (), frozenset()
 
 
 class _Counter:

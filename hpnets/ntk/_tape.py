@@ -11,7 +11,7 @@ from torch.func import vmap
 from hpnets.ntk._call import Call
 from hpnets.ntk._forms import BackwardForms, has_forms
 from hpnets.ntk._functional import Params, call
-from hpnets.ntk._sites import PREFIX, SiteRecorder
+from hpnets.ntk._sites import PREFIX, Repeat, SiteRecorder
 
 # The gradients of this many outputs are handed on together, or narrow convolutions' products miss the GEMM's rate.
 STACK = 2
@@ -21,21 +21,30 @@ STACK = 2
 class Tape:
     """A forward pass: its outputs y (n, O) in the graph, and its calls by module name, in order.
 
-    prepared: what rules prepared of a call's input, by ids of call and rule, for as long as the tape's passes last.
+    fixed: what was repeated, but not for each sample. prepared: what rules prepared of a call's input, by ids of call
+    and rule, for as long as the tape's passes last.
     """
 
     y: Tensor
     calls: dict[str, list[Call]]
+    fixed: frozenset[Repeat] = frozenset()
     prepared: dict[tuple[int, int], Tensor] = field(default_factory=dict)
 
 
 def record(
-    net: nn.Module, params: Params, x: Tensor, watched: Collection[str], quick: bool, to_leaves: bool = True
+    net: nn.Module,
+    params: Params,
+    x: Tensor,
+    watched: Collection[str],
+    quick: bool,
+    to_leaves: bool = True,
+    fixed: frozenset[Repeat] = frozenset(),
 ) -> Tape:
     """Run `net` on x with `params` and watch modules and sites; parameters that require gradients make the graph.
 
     watched: names of modules, and names of parameters whose sites are watched, with PREFIX in front. quick: whether
     functions have their quick backward forms. to_leaves: whether the gradients of `params` themselves will be taken.
+    fixed: what the survey's pass repeated, but not for each sample.
     """
     names = {name.removeprefix(PREFIX) for name in watched if name.startswith(PREFIX)}
     calls: dict[str, list[Call]] = {name: [] for name in watched if not name.startswith(PREFIX)}
@@ -47,12 +56,13 @@ def record(
             if not names:
                 forms = BackwardForms(quick, to_leaves) if quick and has_forms(net) else None
                 return Tape(call(net, params, x, forms), calls)
-            recorder = SiteRecorder(params, names, len(x), quick, to_leaves)
+            recorder = SiteRecorder(params, names, len(x), quick, to_leaves, fixed)
             y = call(net, params, recorder.begin(x), recorder)
     finally:
         for handle in handles:
             handle.remove()
-    return Tape(y, calls | {PREFIX + name: sites for name, sites in recorder.calls.items()})
+    sites = {PREFIX + name: own for name, own in recorder.calls.items()}
+    return Tape(y, calls | sites, frozenset(recorder.fixed))
 
 
 def _watcher(calls: list[Call]):  # type: ignore[no-untyped-def]  # torch types the hook itself

@@ -1,5 +1,6 @@
 """Parameters that no module's rule covers, where functions use them: exact, by factors, in one block and in tiles."""
 
+import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
-from hpnets.ntk import Outputs, ntk, plan
+from hpnets.ntk import Outputs, UnprovenWarning, ntk, plan
 from tests.ntk.odd_truth import with_least_memory
 from tests.ntk.oracle import dense_kernel, relative, select
 
@@ -264,3 +265,31 @@ def test_tables_of_windowed_attention_need_no_jacobian() -> None:
         made = plan(net, x, outputs="full", algorithm="structured")
         assert not [p.name for p in made.parameters if p.contraction in ("jacobian", "loop")]
         assert relative(ntk(net, x, outputs="full", algorithm="structured"), dense_kernel(net, x)) < 1e-10
+
+
+REPEATED: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
+    "rows of a weight": (
+        Function(lambda x, w, b: F.linear(x, w.repeat(5, 1) + b[:, None]), (1, 4), (5,), features=5),
+        VECTOR,
+    ),
+    "a sum": (Function(lambda x, w: x + w.expand(5, 4), (1, 4), features=20), (5, 4)),
+    "beside a token": (
+        Function(lambda x, w, c: torch.cat([c.expand(len(x), 1, 4), x * w.expand(5, 4)], 1), (4,), (4,), features=24),
+        (5, 4),
+    ),
+}
+
+
+@pytest.mark.parametrize("samples", [3, 5])
+@pytest.mark.parametrize("name", REPEATED)
+def test_a_weight_is_repeated_as_often_as_there_are_samples(name: str, samples: int) -> None:
+    torch.manual_seed(0)
+    net, shape = REPEATED[name]
+    net, x = deepcopy(net).double(), torch.randn(samples, *shape, dtype=torch.float64)
+    made = plan(net, x, outputs="full", algorithm="structured")
+    assert not [p.name for p in made.parameters if p.contraction in ("jacobian", "loop")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UnprovenWarning)
+        for verify in ("always", "off"):
+            kernel = ntk(net, x, outputs="full", algorithm="structured", verify=verify)
+            assert relative(kernel, dense_kernel(net, x)) < 1e-10
