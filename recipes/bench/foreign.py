@@ -79,8 +79,9 @@ IN_TURN = "full and trace in turn"
 # both are held against the loop in float64, and the contender may be off by so many times the float32 loop's own error.
 AGREES, ROUNDING = 1e-4, 2.0
 # A call shorter than SHORT seconds comes after an untimed one, since a call after another contender's pays for memory
-# that the other gave back; one longer than ONCE is timed by its first call alone.
-SHORT, ONCE = 1.0, 4.0
+# that the other gave back; one longer than LONG is timed by its second call alone, since a first one also pays for
+# memory, and by its first if that takes longer than ONCE.
+SHORT, LONG, ONCE = 1.0, 4.0, 20.0
 # One of our algorithms is given up, since it is not the best, after HOPELESS times the fastest contender's first call,
 # but not before LEAST seconds.
 HOPELESS, LEAST = 4.0, 1.0
@@ -171,12 +172,12 @@ def run_selection(net: nn.Module, x: Tensor, trace: bool, race: Race) -> Record:
         results[name]["again"] = results[name]["first"] if results[name]["first"] > ONCE else seconds(ready[name])
     again = {name: results[name]["again"] for name in ready}
     rounds = {name: number_of_rounds(again[name], race) if is_rival(name, again) else 1 for name in ready}
-    rounds |= {name: 0 for name in ready if again[name] > ONCE}
+    rounds |= {name: 0 for name in ready if again[name] > LONG}
     for i in range(max(rounds.values(), default=0)):
         for name in (name for name in ready if i < rounds[name]):
             results[name].setdefault("seconds", []).append(timed(ready[name], again[name]))
     for name in ready:
-        results[name].setdefault("seconds", [results[name]["first"]])
+        results[name].setdefault("seconds", [again[name]])
         results[name]["median"] = statistics.median(results[name]["seconds"])
     return results
 

@@ -105,6 +105,30 @@ def test_what_is_not_timed_says_why(net: nn.Module, x: Tensor, monkeypatch: pyte
     assert patience(OURS, {LOOP: {"first": 0.5}}, 60.0) == 60.0
 
 
+def test_a_long_call_is_timed_by_the_second_and_a_very_long_one_by_the_first(
+    net: nn.Module, x: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = {LOOP: [0.4], OURS: [0.15, 0.1], UNPROVEN: [0.01] * 9}  # the seconds of each call
+
+    def setup_of(name: str) -> Callable[..., Callable[[], Tensor]]:
+        left = iter(calls[name])
+
+        def compute() -> Tensor:
+            time.sleep(next(left))
+            return torch.eye(3)
+
+        return lambda net, x, trace: compute
+
+    monkeypatch.setattr(foreign, "contenders", lambda: {name: setup_of(name) for name in calls})
+    monkeypatch.setattr(foreign, "LONG", 0.05)
+    monkeypatch.setattr(foreign, "ONCE", 0.3)
+    results = run_selection(net, x, False, RACE)
+    assert results[LOOP]["seconds"] == [results[LOOP]["first"]]
+    assert results[OURS]["seconds"] == [results[OURS]["again"]]
+    assert 0.1 <= results[OURS]["median"] < 0.15
+    assert len(results[UNPROVEN]["seconds"]) == RACE.repeats
+
+
 def test_what_may_be_the_fastest_makes_rounds() -> None:
     again = {LOOP: 9.0, "vmap(jacrev)": 3.0, "TorchJD": 4.0, OURS: 2.5, UNPROVEN: 1.0}
     again |= {"algorithm structured": 1.0, "algorithm jacobian": 3.0}
