@@ -20,7 +20,8 @@ A B A B, after two calls that warm up, the first of which is checked against the
 not, against the loop's in float64, to twice the error of the float32 loop); shown is the median, in the seconds' tables
 with the least and the greatest. `ntk`, and whoever takes at most twice the fastest peer's or algorithm's second call,
 make up to {rounds} rounds, the others one. A call shorter than a second comes after an untimed one; one of more than
-4 s is timed by its second call alone, or by the first if that takes more than 20 s; after {limit:g} s a call is given up.
+4 s is timed by its second call alone, or by the first if that takes more than 20 s; after {limit:g} s a call is given
+up.
 
 - ntk: `hpnets.ntk.ntk(net, x, outputs=...)` as a user calls it; "verify off" leaves out the run-time proof.
 - vmap(jacrev): torch.func's Jacobian, in the chunk of samples that is fastest here, with the faster of one product of
