@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hpnets.ntk._allocator import keep_freed_memory
+from hpnets.ntk._failures import RefusalError
 
 # nn.Module's own attributes that hold hooks: a forward pass keeps nothing there.
 _HOOKS = vars(nn.Module()).keys() - {"_parameters", "_buffers", "_modules"}
@@ -31,7 +32,7 @@ def kept_state(modules: list[nn.Module]) -> Iterator[None]:
     try:
         yield
     finally:
-        _put_back(before)
+        _restore(before)
 
 
 # The attributes of a module, a copy of them, and each value that may change inside, with a copy of it.
@@ -51,7 +52,7 @@ def _contents(attributes: dict[str, Any], left_out: Collection[str]) -> list[tup
     return containers + [(v, v.detach().clone()) for v in tensors]
 
 
-def _put_back(before: list[_Attributes]) -> None:
+def _restore(before: list[_Attributes]) -> None:
     for attributes, values, contents in before:
         for name in attributes.keys() - values.keys() if len(attributes) > len(values) else ():
             del attributes[name]
@@ -78,22 +79,40 @@ def _refill(value: Any, copy: Any) -> None:
         value.copy_(copy)
 
 
-@contextmanager
-def _put_back_after_failure(net: nn.Module) -> Iterator[None]:
-    """After an exception put back the network's attributes, parameters and hooks, and torch's transforms and modes.
+def _enter_modes_again(modules: list[nn.Module]) -> bool:
+    """Tell modules that have a `train` of their own the mode that they are in; return whether there are any.
 
-    All that is run within puts back what it changes, but Ctrl-C may come between any two steps, so also between those.
+    At that networks drop what they computed of their parameters once for eval mode, as some vision transformers do. A
+    call under no_grad leaves it without a graph, and one in grad mode with a graph that may have been used up.
+    """
+    own = [m for m in modules if type(m).train is not nn.Module.train]
+    own = [m for m in own if all(part.training == m.training for part in m.modules())]
+    for module in own:
+        module.train(module.training)
+    return bool(own)
+
+
+@contextmanager
+def _put_back(net: nn.Module) -> Iterator[None]:
+    """Let the network compute anew what it keeps for its mode; at the end put that back.
+
+    After an exception put back its attributes, parameters and hooks, and torch's transforms and modes. All that is run
+    within puts back what it changes, but Ctrl-C may come between any two steps, so also between those.
     """
     transforms, modes = torch._C._functorch.get_dynamic_layer_stack_depth(), torch._C._len_torch_function_stack()
-    before = _attributes_of(list(net.modules()), ())
+    modules = list(net.modules())
+    before = _attributes_of(modules, ())
     parameters = [(p, p.data, p.requires_grad) for p in net.parameters() if not nn.parameter.is_lazy(p)]
     try:
+        entered = _enter_modes_again(modules)
         yield
+        if entered:
+            _restore(before)
     except BaseException:
         torch._C._functorch.pop_dynamic_layer_stack_and_undo_to_depth(transforms)
         for _ in range(torch._C._len_torch_function_stack() - modes):
             torch._C._pop_torch_function_stack()
-        _put_back(before)
+        _restore(before)
         for p, data, requires_grad in parameters:
             p.data = data
             p.requires_grad_(requires_grad)
@@ -106,6 +125,7 @@ def undisturbed(net: nn.Module, device: torch.device) -> Iterator[None]:
 
     Autocast and TF32 cost more digits than a kernel's drift has. Inference mode is left, since its tensors have no
     gradients, and torch's fused attention is off, since it has neither forward-mode derivatives nor batching rules.
+    Raises RefusalError if the network reads a tensor of an earlier call that has no gradients any more.
     """
     matmul, conv = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]
     before = matmul.fp32_precision, conv.fp32_precision
@@ -116,7 +136,8 @@ def undisturbed(net: nn.Module, device: torch.device) -> Iterator[None]:
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         with ExitStack() as stack:
-            stack.enter_context(_put_back_after_failure(net))
+            stack.enter_context(_stale_graphs_refused())
+            stack.enter_context(_put_back(net))
             stack.enter_context(torch.inference_mode(False))
             stack.enter_context(torch.no_grad())
             stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
@@ -129,6 +150,23 @@ def undisturbed(net: nn.Module, device: torch.device) -> Iterator[None]:
     finally:
         matmul.fp32_precision, conv.fp32_precision = before
         torch.backends.mha.set_fastpath_enabled(fast_attention)
+
+
+# What torch says where a graph was freed, and where a tensor was made in inference mode.
+_STALE = ("backward through the graph a second time", "Inference tensors cannot be saved for backward")
+
+
+@contextmanager
+def _stale_graphs_refused() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(text in str(error) for text in _STALE):
+            raise
+        raise RefusalError(
+            "net reads a tensor that an earlier call of it computed and kept, and that has no gradients any more; drop "
+            "what it keeps, or take a copy of the net from before that call"
+        ) from error
 
 
 @contextmanager

@@ -38,7 +38,7 @@ from recipes.checks.processes import Record, Tell, last_line
 PUBLISHED = (
     "timm/vit_tiny_patch16_224",
     "timm/convnext_atto",
-    "timm/tiny_vit_5m_224",
+    "timm/maxvit_pico_rw_256",
     "timm/regnety_002",
     "timm/mobilenetv3_small_050",
     "timm/tinynet_e",

@@ -1,12 +1,13 @@
 """Nonlinearities, parameters that are broadcast over features, and norms."""
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.random_networks.step import IMAGE, TOKENS, VECTOR, Choose, Shape, Step, step
+from tests.random_networks.step import IMAGE, TOKENS, VECTOR, Choose, Shape, Step, Ways, one_of, step
 
 NONLINEAR = {
     "relu": F.relu,
@@ -75,7 +76,7 @@ def norm(choose: Choose, shape: Shape) -> Step:
     """A norm, as a module or by hand."""
     C, D = shape[1], shape[-1]
     groups = choose([g for g in (1, 2, C) if C % g == 0 and math.prod(shape[1:]) > g])
-    modules = {
+    modules: dict[str, Callable[[], nn.Module]] = {
         "LayerNorm": lambda: nn.LayerNorm(D),
         "LayerNorm of all": lambda: nn.LayerNorm(list(shape[1:])),
         "RMSNorm": lambda: nn.RMSNorm(D),
@@ -86,13 +87,12 @@ def norm(choose: Choose, shape: Shape) -> Step:
     def by_hand(h: Tensor, g: Tensor) -> Tensor:
         return h * (h.square().mean(-1, keepdim=True) + 0.1).rsqrt() * g
 
-    others = {
+    others: Ways = {
         "layer_norm": ([(D,), (D,)], lambda h, g, b: F.layer_norm(h, (D,), 1 + g, 2 * b)),
         "by hand": ([(D,)], by_hand),
         "of length 1": ([(D,), ()], lambda h, b, g: F.normalize(h + b, dim=-1) * g),
     }
-    name = choose([*modules, *others])
-    if name in modules:
-        return Step(name, lambda h, norm: norm(h), modules=[modules[name]()])
-    shapes, f = others[name]
-    return Step(f"norm {name}", f, *shapes)
+    name = choose([*modules, None])
+    if name is None:
+        return one_of(choose, "norm", others)
+    return Step(name, lambda h, norm: norm(h), modules=[modules[name]()])

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.random_networks.step import IMAGE, Choose, Shape, Step, step
+from tests.random_networks.step import IMAGE, Choose, Shape, Step, Ways, one_of, step
 
 
 @step(IMAGE)
@@ -42,14 +42,15 @@ def functional_convolution(choose: Choose, shape: Shape) -> Step:
 
     def mixed(h: Tensor, A: Tensor, w: Tensor) -> Tensor:
         shares = (h.mean((2, 3)) @ A).softmax(1)
-        return sum(shares[:, j, None, None, None] * F.conv2d(h, w[j], padding=pad) for j in range(2))
+        first, second = (shares[:, j, None, None, None] * F.conv2d(h, w[j], padding=pad) for j in range(2))
+        return first + second
 
     def separable(h: Tensor, u: Tensor, v: Tensor) -> Tensor:
         h = F.conv2d(h, u[:, None, :, None], padding=(1, 0), groups=C)
         return F.conv2d(h, v.expand(C, 1, 1, 3), padding=(0, 1), groups=C)
 
     w = (o, C, k, k)
-    ways = {
+    ways: Ways = {
         "flipped": ([w, (o,)], lambda h, w, b: F.conv2d(h, w.flip(2), b, padding="same")),
         "standardised": ([w, (o, 1, 1, 1)], standardised),
         "modulated": ([(C, C), w], modulated),
@@ -59,9 +60,7 @@ def functional_convolution(choose: Choose, shape: Shape) -> Step:
         "of low rank": ([(o, 2), (2, C * k * k)], lambda h, A, B: F.conv2d(h, (A @ B).view(w), padding=pad)),
         "over depth": ([(1, 1, 3, 3, 3)], lambda h, w: F.conv3d(h[:, None], w, padding=1)[:, 0]),
     }
-    name = choose(list(ways))
-    shapes, f = ways[name]
-    return Step(f"convolution {name}", f, *shapes)
+    return one_of(choose, "convolution", ways)
 
 
 @step(IMAGE)
@@ -77,8 +76,8 @@ def called_again(choose: Choose, shape: Shape) -> Step:
 
 
 @step(IMAGE)
-def on_images(choose: Choose, shape: Shape) -> Step:
-    """Gates, pools, transforms, layers on patches and on channels."""
+def layer_on_images(choose: Choose, shape: Shape) -> Step:
+    """Layers on patches, on channels, and between positions."""
     _, C, H, W = shape
 
     def patches(h: Tensor, linear: nn.Module) -> Tensor:
@@ -90,6 +89,22 @@ def on_images(choose: Choose, shape: Shape) -> Step:
         q = layer(h).flatten(2)
         return (h.flatten(2) @ (q.mT @ q).softmax(-1)).view(h.shape)
 
+    def normalised(h: Tensor, norm: nn.Module) -> Tensor:
+        return norm(h.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+    name = choose(["patches", "attention", "LayerNorm of channels"])
+    if name == "patches":
+        return Step(f"image {name}", patches, modules=[nn.Linear(4 * C, 3)])
+    if name == "attention":
+        return Step(f"image {name}", attended, modules=[nn.Conv2d(C, 2, 1)])
+    return Step(f"image {name}", normalised, modules=[nn.LayerNorm(C)])
+
+
+@step(IMAGE)
+def on_images(choose: Choose, shape: Shape) -> Step:
+    """Gates, pools and transforms."""
+    _, C, H, W = shape
+
     def warped(h: Tensor, theta: Tensor) -> Tensor:
         at = torch.eye(2, 3, dtype=h.dtype) + theta / 5
         grid = F.affine_grid(at.expand(len(h), 2, 3), list(h.shape), align_corners=False)
@@ -98,7 +113,7 @@ def on_images(choose: Choose, shape: Shape) -> Step:
     def filtered(h: Tensor, a: Tensor, b: Tensor) -> Tensor:
         return torch.fft.ifft2(torch.fft.fft2(h) * torch.complex(a, b)).real
 
-    ways = {
+    ways: Ways = {
         "gate": ([(C, 2), (2, C)], lambda h, A, B: h * (F.relu(h.mean((2, 3)) @ A) @ B).sigmoid()[..., None, None]),
         "scale and shift": (
             [(C,), (C, C)],
@@ -111,17 +126,4 @@ def on_images(choose: Choose, shape: Shape) -> Step:
         "max pool": ([], lambda h: F.max_pool2d(h, 2) if min(H, W) > 1 else h),
         "shuffled": ([], lambda h: F.pixel_shuffle(h, 2) if C % 4 == 0 and H < 4 else h),
     }
-    modules = {
-        "patches": (lambda: nn.Linear(4 * C, 3), patches),
-        "attention": (lambda: nn.Conv2d(C, 2, 1), attended),
-        "LayerNorm of channels": (
-            lambda: nn.LayerNorm(C),
-            lambda h, norm: norm(h.permute(0, 2, 3, 1)).permute(0, 3, 1, 2),
-        ),
-    }
-    name = choose([*ways, *modules])
-    if name in modules:
-        make, f = modules[name]
-        return Step(f"image {name}", f, modules=[make()])
-    shapes, f = ways[name]
-    return Step(f"image {name}", f, *shapes)
+    return one_of(choose, "image", ways)

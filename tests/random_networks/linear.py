@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.random_networks.step import IMAGE, TOKENS, VECTOR, Choose, Shape, Step, step
+from tests.random_networks.step import IMAGE, TOKENS, VECTOR, Choose, Shape, Step, Ways, one_of, step
 from tests.random_networks.weights import draw_matrix
 
 WIDTHS = (2, 3, 4, 6)
@@ -63,7 +63,7 @@ def over_another_axis(choose: Choose, shape: Shape) -> Step:
 def token_by_token(choose: Choose, shape: Shape) -> Step:
     """A matrix for each token, or one for all tokens together."""
     (_, T, D), o = shape, choose(WIDTHS)
-    ways = {
+    ways: Ways = {
         "einsum": ([(T, D, o)], lambda h, W: torch.einsum("ntd,tdo->nto", h, W)),
         "matmul": ([(T, D, o)], lambda h, W: (h[:, :, None] @ W)[:, :, 0]),
         "baddbmm": ([(T, D, o), (T, 1, o)], lambda h, W, b: torch.baddbmm(b, h.transpose(0, 1), W).transpose(0, 1)),
@@ -73,9 +73,7 @@ def token_by_token(choose: Choose, shape: Shape) -> Step:
         "bilinear": ([(D, D, o)], lambda h, W: torch.einsum("ntd,nte,deo->nto", h, h.tanh(), W)),
         "by the tokens' mean": ([(D, D * o)], lambda h, W: h @ (h.mean(1) @ W).view(-1, D, o)),
     }
-    used = choose(list(ways))
-    shapes, f = ways[used]
-    return Step(f"tokens: {used}", f, *shapes)
+    return one_of(choose, "matrices of tokens:", ways)
 
 
 @step(TOKENS)

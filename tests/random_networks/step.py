@@ -13,6 +13,8 @@ Choose = Callable[[Sequence[Any]], Any]
 # A function of the features' shape (N, ...) that draws a step, or None where none fits the shape.
 Maker = Callable[[Choose, Shape], "Step | None"]
 Made = TypeVar("Made", bound=Maker)
+# By name: the parameters' shapes, and the function of features and these parameters.
+Ways = dict[str, tuple[list[Shape], Callable[..., Tensor]]]
 
 VECTOR, TOKENS, IMAGE = 2, 3, 4  # the numbers of axes of (N, D), (N, T, D) and (N, C, H, W)
 MAKERS: dict[int, list[Maker]] = {VECTOR: [], TOKENS: [], IMAGE: []}
@@ -29,6 +31,13 @@ class Step(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         return self.f(h, *self.held, *self.own)
+
+
+def one_of(choose: Choose, kind: str, ways: Ways) -> Step:
+    """A step in one of the ways."""
+    name = choose(list(ways))
+    shapes, f = ways[name]
+    return Step(f"{kind} {name}", f, *shapes)
 
 
 def step(*axes: int) -> Callable[[Made], Made]:

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.random_networks.step import TOKENS, Choose, Shape, Step, step
+from tests.random_networks.step import TOKENS, Choose, Shape, Step, Ways, one_of, step
 
 
 def _softmax_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ def recurrence(choose: Choose, shape: Shape) -> Step:
 def mixing(choose: Choose, shape: Shape) -> Step:
     """Parameters that meet tokens in other ways."""
     T, D = shape[1:]
-    ways = {
+    ways: Ways = {
         "class token": ([(1, 1, D)], lambda h, c: torch.cat([c.expand(len(h), -1, -1), h], 1) if T < 7 else h + c),
         "positions": ([(3, D)], lambda h, e: h + e[[t % 3 for t in range(T)]]),
         "table": ([(2, D)], lambda h, e: h + F.embedding((h[..., 0] > 0).long(), e)),
@@ -85,6 +85,4 @@ def mixing(choose: Choose, shape: Shape) -> Step:
         "shifted": ([(), (D,)], lambda h, a, b: h * a + h.roll(1, 1) * b),
         "Conv1d": ([(4, D, 3)], lambda h, W: F.conv1d(h.mT, W, padding=1).mT),
     }
-    name = choose(list(ways))
-    shapes, f = ways[name]
-    return Step(name, f, *shapes)
+    return one_of(choose, "tokens:", ways)
