@@ -14,5 +14,6 @@ def zero_gradient_fraction(net: nn.Module, x: Tensor) -> float:
         outputs = net(x)
         cotangent = torch.randn(outputs.shape, generator=torch.Generator().manual_seed(0)).to(outputs)
         grads = torch.autograd.grad(outputs, params, cotangent, allow_unused=True)
-    zeros = sum(p.numel() if g is None else int((g == 0).sum()) for p, g in zip(params, grads, strict=True))
+    pairs = zip(params, grads, strict=True)
+    zeros = sum(p.numel() if g is None else int((g.to_dense() == 0).sum()) for p, g in pairs)
     return zeros / sum(p.numel() for p in params)

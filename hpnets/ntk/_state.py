@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.utils import parametrize
 
 from hpnets.ntk._allocator import keep_freed_memory
 from hpnets.ntk._failures import RefusalError
@@ -92,9 +93,17 @@ def _enter_modes_again(modules: list[nn.Module]) -> bool:
     return bool(own)
 
 
+def _make_gradients_dense(modules: list[nn.Module]) -> bool:
+    """Let embeddings give gradients in the usual layout, which rules and reshapes need; return whether any did not."""
+    sparse = [m for m in modules if isinstance(m, (nn.Embedding, nn.EmbeddingBag)) and m.sparse]
+    for module in sparse:
+        module.sparse = False
+    return bool(sparse)
+
+
 @contextmanager
 def _put_back(net: nn.Module) -> Iterator[None]:
-    """Let the network compute anew what it keeps for its mode; at the end put that back.
+    """Let the network compute anew what it keeps for its mode, with dense gradients; at the end put back what it was.
 
     After an exception put back its attributes, parameters and hooks, and torch's transforms and modes. All that is run
     within puts back what it changes, but Ctrl-C may come between any two steps, so also between those.
@@ -104,9 +113,9 @@ def _put_back(net: nn.Module) -> Iterator[None]:
     before = _attributes_of(modules, ())
     parameters = [(p, p.data, p.requires_grad) for p in net.parameters() if not nn.parameter.is_lazy(p)]
     try:
-        entered = _enter_modes_again(modules)
+        changes = [_enter_modes_again(modules), _make_gradients_dense(modules)]
         yield
-        if entered:
+        if any(changes):
             _restore(before)
     except BaseException:
         torch._C._functorch.pop_dynamic_layer_stack_and_undo_to_depth(transforms)
@@ -142,6 +151,7 @@ def undisturbed(net: nn.Module, device: torch.device) -> Iterator[None]:
             stack.enter_context(torch.no_grad())
             stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
             stack.enter_context(_other_rngs_kept())
+            stack.enter_context(_parametrised_anew())
             stack.enter_context(torch.autocast(device.type, enabled=False))
             stack.enter_context(sdpa_kernel(SDPBackend.MATH))
             if compiled:
@@ -167,6 +177,17 @@ def _stale_graphs_refused() -> Iterator[None]:
             "net reads a tensor that an earlier call of it computed and kept, and that has no gradients any more; drop "
             "what it keeps, or take a copy of the net from before that call"
         ) from error
+
+
+@contextmanager
+def _parametrised_anew() -> Iterator[None]:
+    """Turn off torch's cache of parametrised weights, whose entries are of earlier calls, as under no_grad."""
+    before = parametrize._cache_enabled
+    parametrize._cache_enabled = 0
+    try:
+        yield
+    finally:
+        parametrize._cache_enabled = before
 
 
 @contextmanager

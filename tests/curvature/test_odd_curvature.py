@@ -23,7 +23,11 @@ CONSTANTS |= {"ForeignFunction"}
 # .. and torch's double backward of weight_norm has the norms constant: it is wrong (torch 2.14).
 WRONG_IN_TORCH = {"WeightNorm", "WeightNormReadOut", "WeightNormConvolution", "HookedWeightNorm"}
 UNREPEATED = {"StateOfAnotherObject"}  # each call is of another network
-REFUSES = {"Tokens": "not twice differentiable", "Constant": "does not depend"}
+REFUSES = {
+    "Tokens": "not twice differentiable",
+    "SparseGradients": "not twice differentiable",
+    "Constant": "does not depend",
+}
 
 
 def criterion(f: Tensor, targets: Tensor) -> Tensor:

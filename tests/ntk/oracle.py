@@ -15,7 +15,7 @@ def dense_jacobian(net: nn.Module, x: Tensor) -> Tensor:
     if not y.requires_grad:
         return y.new_zeros(*y.shape, sum(p.numel() for p in parameters))
     rows = [torch.autograd.grad(f, parameters, retain_graph=True, materialize_grads=True) for f in y.flatten()]
-    return torch.stack([torch.cat([g.flatten() for g in row]) for row in rows]).view(*y.shape, -1)
+    return torch.stack([torch.cat([g.to_dense().flatten() for g in row]) for row in rows]).view(*y.shape, -1)
 
 
 def dense_kernel(net: nn.Module, x1: Tensor, x2: Tensor | None = None) -> Tensor:

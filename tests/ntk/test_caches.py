@@ -6,6 +6,7 @@ import pytest
 import timm
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from hpnets.ntk import NTKOperator, ntk
 from tests.ntk.oracle import dense_kernel, relative
@@ -60,6 +61,18 @@ def test_what_is_kept_for_eval_mode_is_computed_anew(before: Callable[[nn.Module
     assert relative(product, truth.sum((2, 3))) < 1e-10
     assert net.bias_cache
     assert same(state, snapshot(net))
+
+
+@pytest.mark.parametrize("before", CALLS)
+def test_parametrised_weights_that_are_cached_are_computed_anew(before: Callable[[nn.Module, Tensor], None]) -> None:
+    net, x = ODD_MODULES["WeightNorm"].net(), torch.randn(4, 4, dtype=torch.float64)
+    truth = dense_kernel(net, x)
+    with parametrize.cached():
+        before(net, x)
+        kept = dict(parametrize._cache)
+        assert relative(ntk(net, x, outputs="full"), truth) < 1e-10
+        assert kept
+        assert kept == parametrize._cache
 
 
 def test_kernel_of_timms_network_after_an_evaluation() -> None:

@@ -113,6 +113,15 @@ class Tokens(nn.Module):
         return self.out(torch.tanh(self.word(tokens).sum(1) + self.bag(tokens)))
 
 
+@odd(rows=lambda x: (x * 3).round(), may_refuse=NO_FORWARD_MODE)
+class SparseGradients(Tokens):
+    """Embeddings whose gradients are sparse tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.word.sparse = self.bag.sparse = True
+
+
 @odd(rows=lambda x: (x * 3).round())
 class LookupTable(nn.Module):
     """The outputs are a row of an Embedding: most samples share nothing."""
