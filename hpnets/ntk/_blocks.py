@@ -28,8 +28,8 @@ def ntk_blocks(
     r"""The kernel K_b of each block b of parameters; K = sum_b K_b if the blocks hold every parameter.
 
     blocks: names of parameters, or of modules, which stand for all parameters inside; None means one block for each
-    module that holds parameters itself, and one for each parameter that the net itself holds. A tied weight counts
-    under its first name. The other arguments are those of `ntk`.
+    module that holds parameters itself, of these alone, and one for each parameter that the net itself holds. A tied
+    weight counts under its first name. The other arguments are those of `ntk`.
 
     Raises ValueError as `ntk` does, and for a block without parameters or one inside another.
     """
@@ -48,7 +48,9 @@ def ntk_blocks(
 
 def parts_of(theta: Params, blocks: Iterable[str] | None) -> dict[str, Params]:
     """The parameters of each block, as `ntk_blocks` takes them; raises ValueError as it does for wrong blocks."""
-    names = list(dict.fromkeys(map(_owner, theta))) if blocks is None else list(blocks)
+    if blocks is None:
+        return {owner: {n: p for n, p in theta.items() if _owner(n) == owner} for owner in map(_owner, theta)}
+    names = list(blocks)
     members = {block: _members(block, theta) for block in names}
     taken = [name for block in members.values() for name in block]
     twice = next((name for name in taken if taken.count(name) > 1), None)

@@ -133,6 +133,18 @@ def test_blocks_add_up(name: str) -> None:
     assert relative(sum(coarse.values()), ntk(net, x, x[:2], outputs="trace")) < 1e-12
 
 
+def test_a_module_with_parameters_inside_another_one_is_a_block_of_its_own() -> None:
+    torch.manual_seed(0)
+    net = nn.TransformerEncoderLayer(4, 2, 8, 0.0, batch_first=True)
+    net = nn.Sequential(net, nn.Flatten(), nn.Linear(12, 2)).double().eval()
+    x = torch.randn(3, 3, 4, dtype=torch.float64)
+    parts = ntk_blocks(net, x, outputs="full")
+    assert {"0.self_attn", "0.self_attn.out_proj"} <= set(parts)
+    assert relative(sum(parts.values()), dense_kernel(net, x)) < 1e-10
+    alone = {name: p for name, p in net.named_parameters() if name.startswith("0.self_attn.in_proj")}
+    assert relative(parts["0.self_attn"], ntk(net, x, outputs="full", params=alone)) < 1e-10
+
+
 def test_blocks_of_given_values() -> None:
     net, other, x = small("ccp"), small("ccp", 3), inputs(4)
     parts = ntk_blocks(net, x, outputs="full", params=dict(other.named_parameters()))
