@@ -11,7 +11,7 @@ from hpnets.ntk._budget import parse_bytes
 from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_types
 from hpnets.ntk._cost_model import Distrust
 from hpnets.ntk._failures import CrashError, DisprovenError, RefusalError, UnprovenWarning
-from hpnets.ntk._functional import Params, single_output_function
+from hpnets.ntk._functional import Params, own_parameters, single_output_function
 from hpnets.ntk._ntkvp import ntkvp_kernel
 from hpnets.ntk._output_selection import Outputs
 from hpnets.ntk._plan import Plan, StalePlanError
@@ -182,7 +182,22 @@ def run(plan: Plan, request: Request, drive: Driver = tiled_kernel) -> Tensor:
         raise CrashError(plan.algorithm, error) from error
 
 
+def _sum_of_parts(plan: Plan, request: Request, drive: Driver) -> Tensor:
+    """The kernels of the parts, added; the network holds all given values, of which a part differentiates its own."""
+    theta = request.theta
+    with own_parameters(request.net, theta):
+        total: Tensor | None = None
+        for part in plan.parts:
+            own = {entry.name: theta[entry.name] for entry in part.parameters}
+            kernel = _run(part, replace(request, theta=own), drive)
+            total = kernel if total is None else total.add_(kernel)
+    assert total is not None
+    return total
+
+
 def _run(plan: Plan, request: Request, drive: Driver) -> Tensor:
+    if plan.parts:
+        return _sum_of_parts(plan, request, drive)
     net, theta, x1, x2, selection = request.net, request.theta, request.x1, request.x2, plan.problem.selection
     problem = Problem.of(x1, x2, selection)
     prove = request.verify != "off"

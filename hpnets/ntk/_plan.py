@@ -29,7 +29,8 @@ class Plan:
     "jacobian" or "loop" for one without a rule. flops: operations of contractions and passes. seconds: the predicted
     time; only ratios between plans mean something. peak_bytes: the predicted working memory, without the result's
     kernel_bytes. proven: names of parameters whose gradients have been proven with this plan, on whatever samples it
-    was used for; `ntk` adds to it.
+    was used for; `ntk` adds to it. parts: plans of parts of the parameters, whose kernels are computed one after the
+    other and added; () if all are computed at once, in the tiles of `schedule`.
     """
 
     algorithm: str
@@ -45,6 +46,7 @@ class Plan:
     problem: Problem = field(repr=False, compare=False)
     terms: tuple[Term, ...] = field(repr=False, compare=False)
     proven: set[str] = field(default_factory=set, repr=False, compare=False)
+    parts: "tuple[Plan, ...]" = field(default=(), repr=False, compare=False)
 
     @property
     def tile(self) -> int:
@@ -61,8 +63,9 @@ class Plan:
         lines = [f"{'parameter':<{width}}  {'contraction':<11} {'GFLOP':>9} {'MiB':>9}"]
         for p in self.parameters:
             lines.append(f"{p.name:<{width}}  {p.contraction:<11} {p.flops / 1e9:>9.3f} {p.peak_bytes / 2**20:>9.2f}")
+        tiles = f"{len(self.parts)} parts" if self.parts else f"tiles of {self.tile}, chunks of {self.chunk}"
         lines.append(
-            f"{self.algorithm}: kernel {self.shape}, tiles of {self.tile}, chunks of {self.chunk}: "
+            f"{self.algorithm}: kernel {self.shape}, {tiles}: "
             f"{self.flops / 1e9:.2f} GFLOP, peak {self.peak_bytes / 2**20:.1f} MiB "
             f"beside the kernel's {self.kernel_bytes / 2**20:.1f} MiB"
         )

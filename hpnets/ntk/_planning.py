@@ -1,7 +1,7 @@
 """Making a plan: which contraction each parameter takes, in which tiles, and which algorithm is the quickest."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from hpnets.ntk._cost_model import Distrust, choose_terms, predict_seconds, rest
 from hpnets.ntk._functional import Params, trainable_parameters
 from hpnets.ntk._ntkvp import ntkvp_tile
 from hpnets.ntk._output_selection import Outputs, select_outputs
+from hpnets.ntk._parts import COUNTS, split_terms
 from hpnets.ntk._plan import ParameterPlan, Plan
 from hpnets.ntk._problem import Problem
 from hpnets.ntk._schedule import choose_schedule
@@ -147,7 +148,33 @@ class _Maker:
         if algorithm == "ntkvp":
             return self._ntkvp()
         groups = self.request.apart or (frozenset(self.request.theta),)
-        return self._of_terms(algorithm, tuple(term for names in groups for term in self._terms(algorithm, names)))
+        terms = tuple(term for names in groups for term in self._terms(algorithm, names))
+        named = {name for term in terms for name in term.names}
+        whole = self._of_terms(algorithm, terms, [name for name in self.request.theta if name not in named])
+        if self.request.apart or whole.tile >= self.problem.longest:
+            return whole
+        return min([whole, *self._in_parts(whole)], key=lambda p: p.seconds)
+
+    def _in_parts(self, whole: Plan) -> Iterator[Plan]:
+        """Plans that compute the same in parts; their sum is beside each part's kernel."""
+        unused = [entry.name for entry in whole.parameters if entry.contraction == "unused"]
+        budget = self.request.budget - whole.kernel_bytes
+        for count in COUNTS:
+            groups = split_terms(whole.terms, count, self.problem.C)
+            others = [unused, *[[]] * (len(groups) - 1)]
+            try:
+                plans = [self._of_terms(whole.algorithm, *g, budget) for g in zip(groups, others, strict=True)]
+            except ValueError:  # a part does not fit
+                continue
+            entries = {entry.name: entry for p in plans for entry in p.parameters}
+            yield replace(
+                whole,
+                parameters=tuple(entries[entry.name] for entry in whole.parameters),
+                flops=sum(p.flops for p in plans),
+                seconds=sum(p.seconds for p in plans),
+                peak_bytes=max(p.peak_bytes for p in plans) + whole.kernel_bytes,
+                parts=tuple(plans),
+            )
 
     def _terms(self, algorithm: str, names: frozenset[str]) -> tuple[Term, ...]:
         """The terms of the parameters `names`."""
@@ -161,12 +188,14 @@ class _Maker:
         unused = set(self.survey.unused) - self.distrust.rule
         return terms + rest_term(self.survey, numels, [n for n in numels if n not in named | unused], slow)
 
-    def _of_terms(self, algorithm: str, terms: tuple[Term, ...]) -> Plan:
-        schedule, needs = choose_schedule(terms, self.survey, self.problem, self.request.budget)
+    def _of_terms(
+        self, algorithm: str, terms: tuple[Term, ...], unused: Iterable[str], budget: int | None = None
+    ) -> Plan:
+        budget = self.request.budget if budget is None else budget
+        schedule, needs = choose_schedule(terms, self.survey, self.problem, budget)
         samples = self._samples(schedule.tile)
         entries = [entry for term in terms for entry in self._entries(term, schedule, samples)]
-        named = {entry.name for entry in entries}
-        entries += [ParameterPlan(name, "unused", 0.0, 0) for name in self.request.theta if name not in named]
+        entries += [ParameterPlan(name, "unused", 0.0, 0) for name in unused]
         seconds = predict_seconds(terms, self.survey, self.problem, samples, numel(self.request.theta))
         return self._plan(algorithm, entries, needs.peak, terms, schedule, seconds)
 

@@ -1,0 +1,90 @@
+"""Kernels in parts of the parameters, where gradients of all of them at once exceed the memory."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from hpnets.ntk import ntk, plan, split_kernel
+from hpnets.ntk._parts import split_terms
+from tests.ntk.oracle import dense_kernel, relative, select
+
+MEMORY = "24MiB"
+
+
+class Normed(nn.Module):
+    """Weights with norms of their own, whose gradients are formed; a frozen parameter, and one that is not used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        convolutions = [weight_norm(nn.Conv2d(i, 64, 3, padding=1)) for i in (4, 64, 64)]
+        layers = [layer for conv in convolutions for layer in (conv, nn.Tanh())]
+        self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), weight_norm(nn.Linear(64, 64)))
+        self.gain, self.unused, self.out = nn.Parameter(torch.rand(64)), nn.Parameter(torch.ones(3)), nn.Linear(64, 4)
+        convolutions[0].bias.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(torch.tanh(self.body(x)) * self.gain)
+
+
+@pytest.fixture(scope="module")
+def net() -> nn.Module:
+    torch.manual_seed(0)
+    return Normed().double()
+
+
+@pytest.fixture(scope="module")
+def x() -> Tensor:
+    torch.manual_seed(1)
+    return torch.randn(9, 4, 6, 6, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("verify", ["always", "off"])
+@pytest.mark.parametrize("algorithm", ["structured", "loop"])
+@pytest.mark.parametrize("outputs", ["full", "trace", 2])
+def test_parts_add_up(net: nn.Module, x: Tensor, outputs: str | int, algorithm: str, verify: str) -> None:
+    options = {"outputs": outputs, "algorithm": algorithm, "memory": MEMORY}
+    truth = select(dense_kernel(net, x), outputs)
+    if outputs != 2:
+        assert len(plan(net, x, **options).parts) > 1
+        assert "parts" in str(plan(net, x, **options))
+    assert relative(ntk(net, x, verify=verify, **options), truth) < 1e-10
+    assert relative(ntk(net, x[:4], x[2:], verify=verify, **options), truth[:4, 2:]) < 1e-10
+
+
+def test_a_given_plan_has_its_parts_at_given_values(net: nn.Module, x: Tensor) -> None:
+    made = plan(net, x, outputs="trace", memory=MEMORY)
+    values = {name: 1.1 * p.detach() for name, p in net.named_parameters() if p.requires_grad}
+    before = {name: p.clone() for name, p in net.named_parameters()}
+    kernel = ntk(net, x, plan=made, params=values)
+    assert all(torch.equal(p, before[name]) for name, p in net.named_parameters())
+    other = Normed().double()
+    other.load_state_dict({**net.state_dict(), **values})
+    assert relative(kernel, select(dense_kernel(other, x), "trace")) < 1e-10
+    assert set(values) - {"unused"} <= set().union(*(part.proven for part in made.parts))
+    whole = dataclasses.replace(made, parts=())
+    assert relative(ntk(net, x, plan=whole, params=values), kernel) < 1e-10
+
+
+def test_every_parameter_is_in_one_part(net: nn.Module, x: Tensor) -> None:
+    made = plan(net, x, outputs="full", memory=MEMORY)
+    names = [entry.name for part in made.parts for entry in part.parameters]
+    assert sorted(names) == sorted(entry.name for entry in made.parameters)
+    assert made.peak_bytes <= 24 * 2**20
+    assert max(part.peak_bytes for part in made.parts) + made.kernel_bytes == made.peak_bytes
+    assert split_kernel(net, x, plan(net, x, outputs="full", memory=MEMORY, blocks={}), {}) is None
+
+
+def test_the_shares_of_parts_are_about_even(net: nn.Module, x: Tensor) -> None:
+    terms = plan(net, x, outputs="full", algorithm="jacobian").terms
+    whole = sum(terms[0].state_numels(1, 4))
+    assert split_terms(terms, 1, 4) == [terms]
+    for count in (2, 3, 100):
+        groups = split_terms(terms, count, 4)
+        assert 1 < len(groups) <= min(count, len(terms[0].names))
+        assert [name for group in groups for term in group for name in term.names] == list(terms[0].names)
+        largest = max(terms[0].numels) * 4
+        sizes = [sum(sum(term.state_numels(1, 4)) for term in group) for group in groups]
+        assert max(sizes) <= whole / count + largest
