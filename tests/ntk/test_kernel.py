@@ -135,8 +135,8 @@ def test_blocks_add_up(name: str) -> None:
 
 def test_a_module_with_parameters_inside_another_one_is_a_block_of_its_own() -> None:
     torch.manual_seed(0)
-    net = nn.TransformerEncoderLayer(4, 2, 8, 0.0, batch_first=True)
-    net = nn.Sequential(net, nn.Flatten(), nn.Linear(12, 2)).double().eval()
+    block = nn.TransformerEncoderLayer(4, 2, 8, 0.0, batch_first=True)
+    net = nn.Sequential(block, nn.Flatten(), nn.Linear(12, 2)).double().eval()
     x = torch.randn(3, 3, 4, dtype=torch.float64)
     parts = ntk_blocks(net, x, outputs="full")
     assert {"0.self_attn", "0.self_attn.out_proj"} <= set(parts)
