@@ -23,4 +23,12 @@ def _prelu(input: Tensor, weight: Tensor) -> Tensor:
     return torch.where(input > 0, input, weight * input)
 
 
-_FORMS: dict[Any, Callable[..., Tensor]] = {F.prelu: _prelu, torch.prelu: _prelu, Tensor.prelu: _prelu}
+def _cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = None) -> Tensor:
+    """The p-norm of the difference between each row of x1 (..., n, d) and each of x2 (..., m, d)."""
+    return torch.linalg.vector_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, dim=-1)
+
+
+_FORMS: dict[Any, Callable[..., Tensor]] = {
+    **dict.fromkeys((F.prelu, torch.prelu, Tensor.prelu), _prelu),
+    torch.cdist: _cdist,
+}

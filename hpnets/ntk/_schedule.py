@@ -72,7 +72,7 @@ def choose_schedule(terms: tuple[Term, ...], survey: Survey, problem: Problem, b
     least, count = min(2, problem.longest), 1
     while True:
         tile = max(least, -(-problem.longest // count))
-        for batched in (True, False):
+        for batched in (True, False) if survey.vectorises else (False,):
             schedule, needs = _largest_chunk(terms, survey, problem, budget, tile, batched)
             if needs.peak <= budget and (not batched or _pays(terms, survey, problem, schedule)):
                 return schedule, needs

@@ -15,10 +15,11 @@ from hpnets.ntk._forms import laid_out
 from hpnets.ntk._functional import Params, own_parameters, plain_call
 from hpnets.ntk._layer import Layer
 from hpnets.ntk._output_selection import OutputSelection
+from hpnets.ntk._reach import graph_nodes
 from hpnets.ntk._rules.base import rule_for
 from hpnets.ntk._site_layers import SecondLook, site_layers
 from hpnets.ntk._sites import PREFIX, Repeat
-from hpnets.ntk._tape import Tape, record
+from hpnets.ntk._tape import WRONG_VECTORISED, Tape, record
 from hpnets.ntk._tiling import pair
 
 
@@ -31,7 +32,7 @@ class Survey:
     input h. saved: scalars that autograd keeps for one sample. unused: names of parameters that no output depends on.
     largest: scalars for one sample of the largest tensor that autograd keeps. quick: whether the net runs with its
     functions in quick backward forms. copied: scalars of the parameters that are laid out anew for these. fixed: what
-    the passes repeated, but not for each sample.
+    the passes repeated, but not for each sample. vectorises: whether torch is right in one pass for all outputs.
     """
 
     layers: tuple[Layer, ...]
@@ -44,6 +45,7 @@ class Survey:
     quick: bool = True
     copied: int = 0
     fixed: frozenset[Repeat] = frozenset()
+    vectorises: bool = True
 
     @property
     def widest(self) -> int:
@@ -85,7 +87,9 @@ def _survey(net: nn.Module, theta: Params, x: Tensor, selection: OutputSelection
     rest = tuple(name for name in rest if not any(name in layer.names for layer in others))
     saved, largest = kept.scalars // len(x), kept.largest // len(x)
     copied = sum(p.numel() for name, p in placed.items() if p.data_ptr() != theta[name].data_ptr())
-    return Survey((*layers, *others), rest, readout, separable, saved, unused, largest, quick, copied, fixed)
+    vectorises = WRONG_VECTORISED.isdisjoint(node.name() for node in graph_nodes([tape.y]))
+    every = (*layers, *others)
+    return Survey(every, rest, readout, separable, saved, unused, largest, quick, copied, fixed, vectorises)
 
 
 def _watched_pass(

@@ -13,6 +13,8 @@ from hpnets.ntk._forms import BackwardForms, has_forms
 from hpnets.ntk._functional import Params, call
 from hpnets.ntk._sites import PREFIX, Repeat, SiteRecorder
 
+# Nodes of a graph whose backward pass is wrong where it is vectorised (torch 2.14).
+WRONG_VECTORISED = frozenset({"CdistBackward0"})
 # The gradients of this many outputs are handed on together, or narrow convolutions' products miss the GEMM's rate.
 STACK = 2
 

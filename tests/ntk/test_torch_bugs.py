@@ -120,6 +120,36 @@ def test_forward_mode_does_not_know_no_grad() -> None:
     assert relative(forward, reverse) > 0.5, is_mended("jvp through no_grad", "the check of J v by J^T u")
 
 
+class Prototypes(nn.Module):
+    """Distances to prototypes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.prototypes, self.out = nn.Linear(4, 6), nn.Parameter(torch.randn(5, 6)), nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(torch.cdist(self.a(x), self.prototypes))
+
+
+def test_vmap_of_the_backward_pass_of_cdist_is_wrong() -> None:
+    torch.manual_seed(0)
+    net, x = Prototypes().double(), torch.randn(4, 4, dtype=torch.float64)
+    y, parameters = net(x), list(net.parameters())
+    v = torch.randn(2, *y.shape, dtype=torch.float64)
+
+    def pull(v: Tensor) -> Tensor:
+        return torch.cat([g.flatten() for g in torch.autograd.grad(y, parameters, v, retain_graph=True)])
+
+    truth = torch.stack([pull(row) for row in v])
+    assert relative(vmap(pull)(v), truth) > 1e-2, is_mended("vmap of cdist's backward", "its form and WRONG_VECTORISED")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UnprovenWarning)
+        for algorithm in ("structured", "jacobian", "ntkvp"):
+            for verify in ("always", "off"):
+                kernel = ntk(net, x, outputs="full", algorithm=algorithm, verify=verify)
+                assert relative(kernel, dense_kernel(net, x)) < 1e-10
+
+
 @pytest.mark.parametrize("shape", [(6,), (6, 2), (6, 2, 2)], ids=str)
 def test_vmap_of_jacrev_is_wrong_through_prelu(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)

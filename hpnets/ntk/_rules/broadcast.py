@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.func import vjp, vmap
 from torch.utils._pytree import TreeSpec, tree_unflatten
 
+from hpnets.ntk._mended import Mended
 from hpnets.ntk._rules.base import Module, Rule
 
 
@@ -71,7 +72,8 @@ class FunctionRule(Rule):
                     arguments[i] = x.unsqueeze(0)
                 for name, i in module.places.items():
                     arguments[i] = w[name]
-                return called(module.function, arguments, module.tree).squeeze(0)
+                with Mended():
+                    return called(module.function, arguments, module.tree).squeeze(0)
 
             return vmap(vjp(y, weights)[1])(g_row)[0]
 
