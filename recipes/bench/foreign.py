@@ -85,6 +85,8 @@ SHORT, LONG, ONCE = 1.0, 4.0, 20.0
 # One of our algorithms is given up, since it is not the best, after HOPELESS times the fastest contender's first call,
 # but not before LEAST seconds.
 HOPELESS, LEAST = 4.0, 1.0
+# A peer's search for its best way makes about so many calls, and is given the time of as many.
+SEARCH = 6
 # Rounds are made of what may be the fastest: a peer whose second call took at most RIVAL times the fastest peer's, and
 # one of our algorithms by the same rule. Each of these makes at least ROUNDS of them, since a machine varies.
 RIVAL, ROUNDS = 2.0, 5
@@ -201,7 +203,7 @@ def first_call(
 ) -> tuple[Compute, Tensor | None, Record]:
     """The computation, the kernel of its first call and that call's seconds; or None and the reason for the failure."""
     try:
-        with limited(limit):
+        with limited(SEARCH * limit):
             compute = setup(net, x, trace)
         with limited(limit):
             start = time.perf_counter()

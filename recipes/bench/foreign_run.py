@@ -14,7 +14,7 @@ from recipes.bench.packages import make_peers
 from recipes.checks.processes import outcomes
 
 # A race may take the time limit of this many calls; after that it is stopped, and what it told is kept.
-CALLS = 8
+CALLS = 15
 
 
 def run_foreign(races: list[Race], out: Path, command: str, again: bool) -> str:
