@@ -38,7 +38,6 @@ from recipes.checks.processes import Record, Tell, last_line
 PUBLISHED = (
     "timm/vit_tiny_patch16_224",
     "timm/convnext_atto",
-    "timm/maxvit_pico_rw_256",
     "timm/regnety_002",
     "timm/mobilenetv3_small_050",
     "timm/tinynet_e",
@@ -47,7 +46,6 @@ PUBLISHED = (
     "timm/gernet_s",
     "timm/gmlp_ti16_224",
     "timm/botnet26t_256",
-    "timm/coatnet_pico_rw_224",
     "timm/resnet18",
     "torchvision/densenet121",
     "torchvision/squeezenet1_1",

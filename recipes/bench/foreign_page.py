@@ -36,8 +36,8 @@ up.
   "the most" times faster than the best peer.
 - trace over full: of our two kernels without the proof, called in turn after everything else.
 
-The targets name families of networks, not their size. Until November 2026 the table held the networks cut down, and six
-of those as published; the other ten were added when it was known that the networks cut down miss two of the targets.
+The targets name families of networks, not their size. The table first held the networks cut down, and six of those as
+published; the others were added when it was known that the networks cut down miss two of the targets.
 """
 
 
