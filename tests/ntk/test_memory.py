@@ -142,13 +142,14 @@ def test_more_bytes_than_any_machine_has_are_no_limit() -> None:
     assert parse_bytes(10**400) == parse_bytes("9" * 400 + "GiB") == sys.maxsize
 
 
-# 160 MiB, more than twice what glibc keeps of itself, twice; it prints how many pages the second round fetches.
+# Rounds of 160 MiB, more than twice what glibc keeps of itself: in the first it learns how large blocks are. How many
+# pages the last one fetches anew is printed.
 ROUNDS = """
 import resource, torch
 from hpnets.ntk._allocator import keep_freed_memory
 
 keep_freed_memory()
-for _ in range(2):
+for _ in range(3):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     blocks = [torch.ones(2**21) for _ in range(20)]
     del blocks
