@@ -11,6 +11,8 @@ from hpnets.ntk._terms import Explicit, Functional, Term
 
 # So many parts are tried.
 COUNTS = (2, 3, 4, 6, 8, 12, 16, 24)
+# What a part frees leaves holes in memory that the next one does not fill: measured, so many times a part's own peak.
+HOLES = 1.5
 
 
 def split_terms(terms: tuple[Term, ...], count: int, C: int) -> list[tuple[Term, ...]]:

@@ -12,7 +12,7 @@ from hpnets.ntk._cost_model import Distrust, choose_terms, predict_seconds, rest
 from hpnets.ntk._functional import Params, trainable_parameters
 from hpnets.ntk._ntkvp import ntkvp_tile
 from hpnets.ntk._output_selection import Outputs, select_outputs
-from hpnets.ntk._parts import COUNTS, split_terms
+from hpnets.ntk._parts import COUNTS, HOLES, split_terms
 from hpnets.ntk._plan import ParameterPlan, Plan
 from hpnets.ntk._problem import Problem
 from hpnets.ntk._schedule import choose_schedule
@@ -158,7 +158,7 @@ class _Maker:
     def _in_parts(self, whole: Plan) -> Iterator[Plan]:
         """Plans that compute the same in parts; their sum is beside each part's kernel."""
         unused = [entry.name for entry in whole.parameters if entry.contraction == "unused"]
-        budget = self.request.budget - whole.kernel_bytes
+        budget = int(self.request.budget / HOLES) - whole.kernel_bytes
         for count in COUNTS:
             groups = split_terms(whole.terms, count, self.problem.C)
             others = [unused, *[[]] * (len(groups) - 1)]
@@ -172,7 +172,7 @@ class _Maker:
                 parameters=tuple(entries[entry.name] for entry in whole.parameters),
                 flops=sum(p.flops for p in plans),
                 seconds=sum(p.seconds for p in plans),
-                peak_bytes=max(p.peak_bytes for p in plans) + whole.kernel_bytes,
+                peak_bytes=int(HOLES * (max(p.peak_bytes for p in plans) + whole.kernel_bytes)),
                 parts=tuple(plans),
             )
 

@@ -11,7 +11,7 @@ from hpnets.ntk import ntk, plan, split_kernel
 from hpnets.ntk._parts import split_terms
 from tests.ntk.oracle import dense_kernel, relative, select
 
-MEMORY = "24MiB"
+MEMORY = "30MiB"
 
 
 class Normed(nn.Module):
@@ -38,7 +38,7 @@ def net() -> nn.Module:
 @pytest.fixture(scope="module")
 def x() -> Tensor:
     torch.manual_seed(1)
-    return torch.randn(9, 4, 6, 6, dtype=torch.float64)
+    return torch.randn(16, 4, 6, 6, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("verify", ["always", "off"])
@@ -72,8 +72,8 @@ def test_every_parameter_is_in_one_part(net: nn.Module, x: Tensor) -> None:
     made = plan(net, x, outputs="full", memory=MEMORY)
     names = [entry.name for part in made.parts for entry in part.parameters]
     assert sorted(names) == sorted(entry.name for entry in made.parameters)
-    assert made.peak_bytes <= 24 * 2**20
-    assert max(part.peak_bytes for part in made.parts) + made.kernel_bytes == made.peak_bytes
+    assert made.peak_bytes <= 30 * 2**20
+    assert max(part.peak_bytes for part in made.parts) + made.kernel_bytes < made.peak_bytes
     assert split_kernel(net, x, plan(net, x, outputs="full", memory=MEMORY, blocks={}), {}) is None
 
 
