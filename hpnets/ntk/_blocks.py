@@ -1,6 +1,7 @@
 """The kernel's shares, one for each block of parameters such as a layer; they add up to the whole kernel."""
 
 import copy
+from collections import defaultdict
 from collections.abc import Iterable
 
 from torch import Tensor, nn
@@ -49,7 +50,10 @@ def ntk_blocks(
 def parts_of(theta: Params, blocks: Iterable[str] | None) -> dict[str, Params]:
     """The parameters of each block, as `ntk_blocks` takes them; raises ValueError as it does for wrong blocks."""
     if blocks is None:
-        return {owner: {n: p for n, p in theta.items() if _owner(n) == owner} for owner in map(_owner, theta)}
+        own = defaultdict[str, Params](dict)
+        for name, p in theta.items():
+            own[_owner(name)][name] = p
+        return dict(own)
     names = list(blocks)
     members = {block: _members(block, theta) for block in names}
     taken = [name for block in members.values() for name in block]
