@@ -142,17 +142,23 @@ def test_more_bytes_than_any_machine_has_are_no_limit() -> None:
     assert parse_bytes(10**400) == parse_bytes("9" * 400 + "GiB") == sys.maxsize
 
 
-# Rounds of 160 MiB, more than twice what glibc keeps of itself: in the first it learns how large blocks are. How many
-# pages the last one fetches anew is printed.
+# Rounds of 160 MiB, more than twice what glibc keeps of itself: in the first it learns how large blocks are. Each block
+# is written to; they are freed from the last to the first. How many pages the last round fetches anew is printed.
+# Tensors' own small memory could come to lie between blocks and keep glibc from giving back what it else would.
 ROUNDS = """
-import resource, torch
+import ctypes, resource
 from hpnets.ntk._allocator import keep_freed_memory
 
 keep_freed_memory()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
 for _ in range(3):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    blocks = [torch.ones(2**21) for _ in range(20)]
-    del blocks
+    blocks = [ctypes.c_void_p(libc.malloc(ctypes.c_size_t(2**23))) for _ in range(20)]
+    for block in blocks:
+        libc.memset(block, 1, ctypes.c_size_t(2**23))
+    for block in reversed(blocks):
+        libc.free(block)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
