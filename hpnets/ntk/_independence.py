@@ -81,21 +81,33 @@ def _close(a: Tensor, b: Tensor, dtype: torch.dtype | None = None) -> bool:
 
 
 def working_dtype(net: nn.Module, params: Params, x: Tensor) -> torch.dtype:
-    """float64 if the network computes in it throughout at x, else float32: some networks cast whatever they get."""
-    with own_parameters(net, params), _NarrowResults() as narrow:
+    """float64 if the network computes in it throughout at x, else float32: some networks cast whatever they get.
+
+    Raises RefusalError if it computes in half precision anywhere: gradients then differ from batch to batch by a
+    hundredth and more, and what is wrong cannot be told from what is rounded.
+    """
+    with own_parameters(net, params), _Dtypes() as dtypes:
         plain_call(net, x)
-    return torch.float32 if narrow.seen or x.dtype == torch.float32 else torch.float64
+    half = dtypes.seen & {torch.bfloat16, torch.float16}
+    if half:
+        raise RefusalError(
+            f"net computes in {half.pop()} inside, so that its kernel is rounded too much to be proven: let it compute "
+            "in float32 or float64, without an autocast of its own, or pass verify='off'"
+        )
+    return torch.float64 if dtypes.seen <= {torch.float64} and x.dtype == torch.float64 else torch.float32
 
 
-class _NarrowResults(TorchDispatchMode):
-    """Watches operations; `seen` says whether one returned floating-point numbers other than float64."""
+class _Dtypes(TorchDispatchMode):
+    """Watches operations; `seen` holds the dtypes of the floating-point numbers that they returned."""
 
-    seen = False
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[torch.dtype] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         tensors = [t for t in tree_leaves(result) if isinstance(t, Tensor)]
-        self.seen |= any(t.is_floating_point() and t.dtype != torch.float64 for t in tensors)
+        self.seen |= {t.dtype for t in tensors if t.is_floating_point()}
         return result
 
 

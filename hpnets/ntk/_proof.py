@@ -95,7 +95,8 @@ class Prover:
         pulled: Params = {}
         for term, state in zip(self.terms, states, strict=True):
             pulled |= term.pull(state, u)
-        floor = FLOOR[u.dtype] / TOLERANCE[u.dtype] * math.hypot(*norms.values())
+        norm = math.hypot(*norms.values())
+        floor = FLOOR[u.dtype] / TOLERANCE[u.dtype] * norm
         wrong = _disagreeing(pulled, truth, {name: max(norms.get(name, 0.0), floor) for name in truth})
         if wrong:
             summed = self._sizes(passes, u, wrong, states)
@@ -104,7 +105,9 @@ class Prover:
         if wrong:
             again, _ = self._truth(params, x, u, most)
             dtype = working_dtype(self.net, self.params, x[passes.made[0][0]])
-            wrong = [name for name in wrong if not _is_rounding(pulled.get(name), truth[name], again[name], dtype)]
+            wrong = [
+                n for n in wrong if not _is_rounding(pulled.get(n), truth[n], again[n], dtype, FLOOR[dtype] * norm)
+            ]
         if wrong:
             raise DisprovenError({name: self._contractions.get(name, "unused") for name in wrong})
         self.known |= {name for name, norm in norms.items() if norm > 0}
@@ -239,12 +242,18 @@ def _difference(pulled: Tensor | None, truth: Tensor | None) -> Tensor | None:
     return pulled - truth.flatten() if pulled.numel() == truth.numel() else truth.new_tensor(torch.inf)
 
 
-def _is_rounding(pulled: Tensor | None, truth: Tensor | None, again: Tensor | None, dtype: torch.dtype) -> bool:
-    """Whether `pulled` is about as near to the truth as `again`, the truth of other batches, or as `dtype` resolves."""
+def _is_rounding(
+    pulled: Tensor | None, truth: Tensor | None, again: Tensor | None, dtype: torch.dtype, floor: float
+) -> bool:
+    """Whether `pulled` is about as near to the truth as `again`, the truth of other batches, or as `dtype` resolves.
+
+    floor: the difference that is nothing beside the gradient of all parameters in `dtype`, in which the net works: a
+    float64 net whose softmax is taken in float32 has rounding noise for the gradient of attention's bias of keys.
+    """
     if pulled is None or truth is None or again is None or pulled.numel() != truth.numel():
         return False
     error, noise, size = (float(t.norm()) for t in (pulled - truth.flatten(), again - truth, truth))
-    return error <= max(TOLERANCE[dtype] * size, min(NOISE * noise, ROUNDING[dtype] * size))
+    return error <= max(TOLERANCE[dtype] * size, min(NOISE * noise, ROUNDING[dtype] * size), floor)
 
 
 def _row_sizes(term: Term, state: State, u: Tensor) -> dict[str, float]:
