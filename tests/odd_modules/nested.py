@@ -1,5 +1,7 @@
 """Derivatives, checkpoints, foreign functions and scripts inside the network."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -95,6 +97,33 @@ class ForeignFunction(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.out(torch.tanh(Reversed.apply(self.a(x)) + self.b(x)))
+
+
+class Recomputed(torch.autograd.Function):
+    """tanh(x w^T), whose backward pass computes anew and is cut from the graph, as an adjoint method's is."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor) -> Tensor:
+        ctx.save_for_backward(x, w)
+        return torch.tanh(x @ w.T)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, ...]:
+        with torch.enable_grad():
+            x, w = (t.detach().requires_grad_() for t in ctx.saved_tensors)
+            return torch.autograd.grad(torch.tanh(x @ w.T), (x, w), g)
+
+
+@odd()
+class AdjointFunction(nn.Module):
+    """A Function whose backward pass has a derivative that is silently wrong."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.w, self.out = nn.Linear(4, 5), nn.Parameter(torch.randn(5, 5)), nn.Linear(5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(Recomputed.apply(self.a(x), self.w))
 
 
 @odd(may_refuse=NO_FORWARD_MODE | {"params": "(?i)script"})
