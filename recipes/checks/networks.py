@@ -1,11 +1,16 @@
-"""Other people's networks by name, from timm, torchvision and torch's own layers, at sizes that two cores can bear."""
+"""Other people's networks by name, from timm, torchvision and other libraries, at sizes that two cores can bear."""
 
+from collections.abc import Callable
 from fnmatch import fnmatch
+from importlib.util import find_spec
 
 import torch
 from torch import nn
 from torchvision.models import get_model
 
+from recipes.checks import tokens
+from recipes.checks.language import LANGUAGE
+from recipes.checks.libraries import LIBRARIES
 from recipes.checks.sequences import FEATURES, LENGTH, SEQUENCES
 from recipes.checks.smaller import SIDE, SMALLER, create
 from recipes.checks.states import estimate_statistics, wake
@@ -53,7 +58,19 @@ TORCHVISION = """
 STATISTICS = 8
 
 SIDES = {f"timm/{name}": side for side, names in TIMM.items() for name in names.split()}
-NETWORKS = sorted([*SIDES, *(f"torchvision/{name}" for name in TORCHVISION.split()), *SMALLER, *SEQUENCES])
+OTHERS: dict[str, Callable[[int], nn.Module]] = {
+    **SMALLER,
+    **SEQUENCES,
+    **LANGUAGE,
+    **{name: other.make for name, other in LIBRARIES.items()},
+}
+SHAPES = {
+    **{name: (3, side, side) for name, side in SIDES.items()},
+    **dict.fromkeys(SEQUENCES, (LENGTH, FEATURES)),
+    **dict.fromkeys(LANGUAGE, (tokens.LENGTH,)),
+    **{name: other.shape for name, other in LIBRARIES.items()},
+}
+NETWORKS = sorted([*SIDES, *(f"torchvision/{name}" for name in TORCHVISION.split()), *OTHERS])
 
 
 def match(patterns: str) -> list[str]:
@@ -67,20 +84,27 @@ def match(patterns: str) -> list[str]:
     return chosen
 
 
+def check_installed(names: list[str]) -> None:
+    """Raise ValueError if a network is of a library that is not installed."""
+    libraries = {name.split("/")[0].removesuffix("-small") for name in names}
+    missing = sorted(library for library in libraries if find_spec(library.replace("-", "_")) is None)
+    if missing:
+        raise ValueError(f"nets takes {', '.join(missing)}, not installed here: pip install -e '.[checks]'")
+
+
 def build(name: str, outputs: int, dtype: torch.dtype) -> tuple[nn.Module, tuple[int, ...]]:
     """A network with random weights (seed 0) in eval mode, and the shape of a sample."""
     torch.manual_seed(0)
     net = _make(name, outputs).to(dtype)
-    side = SIDES.get(name, SIDE)
-    shape = (LENGTH, FEATURES) if name in SEQUENCES else (3, side, side)
+    shape = SHAPES.get(name, (3, SIDE, SIDE))
     wake(net)
     estimate_statistics(net, torch.randn(STATISTICS, *shape, dtype=dtype))
     return net.eval(), shape
 
 
 def _make(name: str, outputs: int) -> nn.Module:
-    if name in SEQUENCES | SMALLER:
-        return (SEQUENCES | SMALLER)[name](outputs)
+    if name in OTHERS:
+        return OTHERS[name](outputs)
     library, plain = name.split("/")
     if library == "timm":
         return create(plain, outputs, SIDES[name])

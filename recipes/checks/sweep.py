@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hpnets.commands.parser import run_command
 from hpnets.ntk import Outputs, ntk, plan
 from recipes.bench.environment import environment
-from recipes.checks.networks import build, match
+from recipes.checks.networks import build, check_installed, match
 from recipes.checks.processes import Record, Tell, last_line, outcomes
 from recipes.checks.reference import contract, largest_error, loop_jacobian, precision
 from recipes.checks.sweep_page import count, earlier, write
@@ -40,6 +40,7 @@ def sweep(out: str = "docs/results/sweep", nets: str = "*", limit: float = 120.0
     commit = about["commit"]
     done = {name for name, record in results["networks"].items() if record["commit"] == commit and not again}
     todo = [name for name in match(nets) if name not in done]
+    check_installed(todo)
     results["command"] = command_of("recipes.checks.sweep")
     results["environment"] = about
     for i, (name, record) in enumerate(outcomes(check, todo, limit, PROCESSES), 1):

@@ -14,11 +14,13 @@ VERDICTS = ("wrong", "crashed", "no reference", "over the time limit", "refused"
 SLOWER = 1.05
 
 ABOUT = """\
-Every network below, of [timm](https://github.com/huggingface/pytorch-image-models), torchvision and torch's own layers,
-has random weights, eval mode, and BatchNorm statistics of one batch; parameters that are constant at the start (gates
-of 0) have noise added, so that no layer is without a gradient. In float64, for 3 samples and 2 outputs, its kernel by
-`hpnets.ntk.ntk` as called without options, `outputs="full"` and `"trace"`, is compared with a loop of plain autograd
-over samples and outputs, on the whole batch in grad mode. Each network runs in a process of its own, on one thread.
+Every network below has random weights, eval mode, and BatchNorm statistics of one batch; parameters that are constant
+at the start (gates of 0) have noise added, so that no layer is without a gradient. They are of
+[timm](https://github.com/huggingface/pytorch-image-models), torchvision, torch's own layers and other libraries:
+language models of transformers, adapters of peft, flows of zuko, graphs of torch-geometric and more, which
+`pip install -e '.[checks]'` brings. In float64, for 3 samples and 2 outputs, a network's kernel by `hpnets.ntk.ntk` as
+called without options, `outputs="full"` and `"trace"`, is compared with a loop of plain autograd over samples and
+outputs, on the whole batch in grad mode. Each network runs in a process of its own, on one thread.
 
 - exact: the largest error |K_ab - R_ab| / sqrt(R_aa R_bb) is below 1e-10 in both (1e-5 where the network's own forward
   computes in float32), parameters and buffers are the same bits afterwards, and a backward pass through the network

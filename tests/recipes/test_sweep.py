@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from recipes.checks import processes
+from recipes.checks import networks, processes, tokens
 from recipes.checks import sweep as sweeps
 from recipes.checks.networks import NETWORKS, build, match
 from recipes.checks.processes import outcomes
@@ -95,6 +95,27 @@ def test_names_of_networks() -> None:
     assert match("torch/gru, torch/*") == ["torch/gru", "torch/lstm", "torch/transformer_encoder"]
     with pytest.raises(ValueError, match="nets is 'timm/vti', which none of"):
         match("torch/gru,timm/vti")
+
+
+def test_a_library_that_is_not_installed_is_named_before_any_work(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(networks, "find_spec", lambda name: None if name == "x_transformers" else name)
+    with pytest.raises(
+        ValueError, match=r"nets takes x-transformers, not installed here: pip install -e '.\[checks\]'"
+    ):
+        sweep(str(tmp_path), "timm-small/*,torch/*,x-transformers/*,zuko/*")
+    assert not any(tmp_path.iterdir())
+
+
+def test_tokens_are_read_off_numbers_and_logits_at_the_last_token() -> None:
+    x = torch.tensor([[0.0, -0.0015, 5.0], [0.0565, 0.0575, 100.0005]], dtype=torch.float64)
+    table = nn.Embedding(tokens.VOCABULARY, 9, dtype=torch.float64)
+    expected = [[3, 4, 44], [59, 3, 25]]
+    assert tokens.tokens(x).tolist() == expected
+    net = tokens.Tokens(table, 2, lambda model, ids: model(ids))
+    assert torch.equal(net(x), table.weight[[44, 25], :2])
+    assert torch.equal(tokens.Tokens(table, 2, lambda model, ids: model(ids)[:, 0])(x), table.weight[[3, 59]])
 
 
 class Cached(nn.Module):
