@@ -3,22 +3,51 @@ r"""Hadamard chains: layers whose unit h reaches the read-out's input h alone, s
 import torch
 from torch import Tensor
 
+from hpnets.ntk._call import Call
+from hpnets.ntk._functional import Params
 from hpnets.ntk._layer import Layer
 from hpnets.ntk._rules.base import fold_channels
 from hpnets.ntk._tape import Tape
 
 
-def separable_layers(tape: Tape, layers: tuple[Layer, ...], readout: int) -> tuple[int, ...]:
-    """The indices of layers as wide as the read-out's input y_N whose unit h reaches only y_N[h], on these samples."""
+def separable_layers(tape: Tape, layers: tuple[Layer, ...], readout: int, params: Params) -> tuple[int, ...]:
+    """The indices of layers as wide as the read-out's input y_N whose unit h reaches only y_N[h], on these samples.
+
+    There are none if the read-out does not use its parameter as it is.
+    """
     last = layers[readout].only_call(tape)
     near = [i for i, layer in enumerate(layers) if i != readout and _is_near(layer, last.A.shape[1])]
-    if last.A_edge is None or not near:
+    if not near or not _reads_by(read_weight(params, tape, layers[readout]), last, tape.y):
         return ()
-    generator = torch.Generator().manual_seed(0)
-    v = torch.randn(last.A.shape, generator=generator, dtype=last.A.dtype).to(last.A.device)
+    v = _random_like(last.A)
     candidates = tuple(layers[i] for i in near)
     D, Dv = (diagonals(tape, layers[readout], candidates, seed) for seed in (torch.ones_like(v), v))
     return tuple(i for i, layer, d, dv in zip(near, candidates, D, Dv, strict=True) if _apart(layer, tape, d, dv, v))
+
+
+def read_weight(params: Params, tape: Tape, readout: Layer) -> Tensor | None:
+    """The read-out's W (O, H), None where torch's parametrize or a hook computes it."""
+    name = readout.locals.get("weight")
+    return readout.only_call(tape).module._parameters.get("weight") if name is None else params[name]
+
+
+def _reads_by(W: Tensor | None, last: Call, y: Tensor) -> bool:
+    """Whether dy/dy_N = W: a net may call the read-out with another weight than its own, or change it in forward."""
+    if W is None or last.A_edge is None:
+        return False
+    v = _random_like(y)
+    (g,) = torch.autograd.grad([y], [last.A_edge], [v], retain_graph=True, allow_unused=True)
+    product = v @ W.detach()
+    return g is not None and _equal(g, product)
+
+
+def _random_like(t: Tensor) -> Tensor:
+    return torch.randn(t.shape, generator=torch.Generator().manual_seed(0), dtype=t.dtype).to(t.device)
+
+
+def _equal(a: Tensor, b: Tensor) -> bool:
+    """Whether a = b up to rounding: both come of the same products in another order, which costs some tens of it."""
+    return bool(torch.linalg.vector_norm(a - b) <= 64 * torch.finfo(b.dtype).eps * torch.linalg.vector_norm(b))
 
 
 def _is_near(layer: Layer, units: int) -> bool:
@@ -41,7 +70,4 @@ def _apart(layer: Layer, tape: Tape, d: Tensor | None, dv: Tensor | None, v: Ten
         return False
     module, (rule, _) = layer.only_call(tape).module, layer.outer
     G, Gv = (fold_channels(rule.channels(module, g.unsqueeze(0)), len(v))[0, :, 0] for g in (d, dv))
-    product = G * v[:, :, None]
-    error, size = (torch.linalg.vector_norm(t) for t in (Gv - product, product))
-    # Both sides pass through the same products in another order, which costs some tens of roundings.
-    return G.numel() == d.numel() and bool(error <= 64 * torch.finfo(v.dtype).eps * size)
+    return G.numel() == d.numel() and _equal(Gv, G * v[:, :, None])

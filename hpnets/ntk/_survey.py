@@ -76,9 +76,7 @@ def _survey(net: nn.Module, theta: Params, x: Tensor, selection: OutputSelection
     seen: Seen = []
     layers, rest = _agreeing(net, tape, leaves, owners, truth, at, seen)
     readout = next((i for i, layer in enumerate(layers) if _is_readout(layer, tape)), None)
-    separable = (
-        () if readout is None or not _has_weight(layers[readout], tape) else separable_layers(tape, layers, readout)
-    )
+    separable = () if readout is None else separable_layers(tape, layers, readout, leaves)
     unused = tuple(name for name, gradient in truth.items() if gradient is None)
     wanted = [name for name in rest if name not in unused]
     look = SecondLook(net, leaves, wanted, x, selection, noise(truth), quick)
@@ -202,11 +200,6 @@ def _agreeing(
             agreed |= {name for _, name in good}
             layers.append(make_layer(rule, modules, good, seen, calls, len(tape.y), leaves))
     return tuple(layers), tuple(name for name in leaves if name not in agreed)
-
-
-def _has_weight(layer: Layer, tape: Tape) -> bool:
-    """Whether the layer's weight is a parameter, not a tensor that torch's parametrize or a hook computes."""
-    return "weight" in layer.locals or layer.only_call(tape).module._parameters.get("weight") is not None
 
 
 def _is_readout(layer: Layer, tape: Tape) -> bool:

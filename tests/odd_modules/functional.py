@@ -19,6 +19,33 @@ class NeverCalled(nn.Module):
         return F.linear(torch.tanh(F.linear(x, self.a.weight, self.a.bias)), self.out.weight, self.out.bias)
 
 
+@odd()
+class CalledWithOtherWeights(nn.Module):
+    """A net called by functional_call with weights that are near its own, to which gradients flow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+        self.shifts = nn.ParameterList(0.3 * torch.randn_like(p) for p in self.net.parameters())
+
+    def forward(self, x: Tensor) -> Tensor:
+        shifted = {name: p + d**2 for (name, p), d in zip(self.net.named_parameters(), self.shifts, strict=True)}
+        return torch.func.functional_call(self.net, shifted, (x,))
+
+
+class SwitchedLinear(nn.Linear):
+    """A linear layer, the first two of whose units are switched off."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight * (torch.arange(self.in_features) > 1), self.bias)
+
+
+@odd()
+def SwitchedReadout() -> nn.Module:
+    """A read-out that changes its weight in forward."""
+    return nn.Sequential(nn.Linear(4, 5), nn.Tanh(), SwitchedLinear(5, 3))
+
+
 @odd((2, 4, 4))
 class FunctionalConvolution(nn.Module):
     """A convolution's weight at another stride and dilation than its module's."""

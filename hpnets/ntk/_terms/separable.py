@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from hpnets.ntk._chain import diagonals
+from hpnets.ntk._chain import diagonals, read_weight
 from hpnets.ntk._functional import Params
 from hpnets.ntk._layer import Layer
 from hpnets.ntk._output_selection import OutputSelection
@@ -31,9 +31,9 @@ def unit_gradients(tape: Tape, readout: Layer, layers: tuple[Layer, ...]) -> lis
 
 def readout_rows(params: Params, tape: Tape, readout: Layer, selection: OutputSelection) -> Tensor:
     """R (C, H) = V^T W."""
-    name = readout.locals.get("weight")
-    W = readout.only_call(tape).module.get_parameter("weight").detach() if name is None else params[name]
-    return selection.cotangents.T @ W
+    W = read_weight(params, tape, readout)
+    assert W is not None
+    return selection.cotangents.T @ W.detach()
 
 
 @dataclass(frozen=True)
