@@ -41,7 +41,7 @@ CLASSIFIERS = """
 GENERATORS = """
     afmoe apertus aria_text bert-generation bitnet blenderbot blenderbot-small cohere cohere2 cwm ernie4_5 ernie4_5_moe
     falcon_h1 flex_olmo fuyu glm4_moe gpt_neox_japanese granite granitemoe granitemoeshared lfm2 llama4_text marian
-    minimax_m2 nanochat olmo_hybrid olmoe pegasus rwkv trocr vaultgemma whisper
+    minimax_m2 nanochat olmo_hybrid olmoe pegasus trocr vaultgemma whisper
     """
 
 
