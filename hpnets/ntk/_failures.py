@@ -1,5 +1,8 @@
 """The ways in which a kernel fails: a refusal, a failed proof, or an algorithm that raised."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class RefusalError(ValueError):
     """No path gives an exact kernel of this network or these inputs."""
@@ -29,3 +32,14 @@ class CrashError(Exception):
     def __init__(self, algorithm: str, cause: Exception) -> None:
         super().__init__(f"{algorithm}: {cause}")
         self.algorithm, self.cause = algorithm, cause
+
+
+@contextmanager
+def crashes_of(algorithm: str) -> Iterator[None]:
+    """Raise CrashError for what is raised inside and is neither a refusal nor a failed proof."""
+    try:
+        yield
+    except (RefusalError, DisprovenError, CrashError):
+        raise
+    except Exception as error:
+        raise CrashError(algorithm, error) from error

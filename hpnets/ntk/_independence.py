@@ -47,6 +47,11 @@ def regrouped(n: int, device: torch.device, most: int | None = None) -> list[Bat
     return [Batch(rows, 0) for rows in strided]
 
 
+def crossed(device: torch.device) -> list[Batch]:
+    """Batches in which each of two rows is looked at beside the other one, and in fourth place."""
+    return [Batch(torch.tensor([1 - i, i, 1 - i, i], device=device), 3) for i in range(2)]
+
+
 def _split_pairs(n: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Two halves of the rows; each half has one of 2 i and 2 i + 1, which a loop of plain autograd runs together."""
     ones, coins = torch.arange(0, n - 1, 2), torch.randint(2, (n // 2,))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from hpnets.ntk._budget import parse_bytes
 from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_types
 from hpnets.ntk._cost_model import Distrust
-from hpnets.ntk._failures import CrashError, DisprovenError, RefusalError, UnprovenWarning
+from hpnets.ntk._failures import CrashError, DisprovenError, RefusalError, UnprovenWarning, crashes_of
 from hpnets.ntk._functional import Params, own_parameters, single_output_function
 from hpnets.ntk._ntkvp import ntkvp_kernel
 from hpnets.ntk._output_selection import Outputs
@@ -164,7 +164,7 @@ def _share(group: "dist.ProcessGroup", request: Request, distrust: Distrust, cra
         block = x1[: block_size(len(x1), world)]
         made = make_plan(replace(request, x1=block), distrust, crashed)
         if made.algorithm != "ntkvp" and made.tile >= len(block) and 4 * made.peak_bytes <= request.budget:
-            return run(made, request, Ring(group, names))
+            return run(made, request, Ring(group, names, made.algorithm))
     if len(x1) < world:
         raise ValueError(f"x1 has {len(x1)} rows; allowed: at least one for each of the {world} ranks")
     own = replace(request, x1=x1[rank::world], x2=x1 if request.x2 is None else request.x2)
@@ -174,12 +174,8 @@ def _share(group: "dist.ProcessGroup", request: Request, distrust: Distrust, cra
 
 def run(plan: Plan, request: Request, drive: Driver = tiled_kernel) -> Tensor:
     """The kernel by a plan; raises CrashError for an exception that is neither a refusal nor a failed proof."""
-    try:
+    with crashes_of(plan.algorithm):
         return _run(plan, request, drive)
-    except (RefusalError, DisprovenError, CrashError):
-        raise
-    except Exception as error:
-        raise CrashError(plan.algorithm, error) from error
 
 
 def _sum_of_parts(plan: Plan, request: Request, drive: Driver) -> Tensor:

@@ -15,7 +15,7 @@ from hpnets.ntk._products import Products, proven_products
 from hpnets.ntk._ring import together
 from hpnets.ntk._state import undisturbed
 from hpnets.ntk._survey import saved_scalars
-from hpnets.ntk._tiling import chunks
+from hpnets.ntk._tiling import chunks, in_company
 from hpnets.ntk._wrappers import eager
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class NTKOperator:
         tile = self._sizes(1)[1]
 
         def proven() -> Products:
-            return proven_products(net, self._theta, self._x, selection, tile)
+            return proven_products(net, self._theta, in_company(self._x, (x,)), selection, tile)
 
         with undisturbed(net, x.device):
             self._products = proven() if group is None else together(group, tuple(self._theta), x.device, proven)

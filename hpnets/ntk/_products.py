@@ -12,7 +12,7 @@ from hpnets.ntk._independence import check_same_outputs, regrouped, working_dtyp
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._proof import NOISE, ROUNDING, TOLERANCE, plain_gradients
 from hpnets.ntk._state import rng_state
-from hpnets.ntk._tiling import chunks, pair
+from hpnets.ntk._tiling import chunks, in_company, pair
 
 
 class Products(ABC):
@@ -130,8 +130,8 @@ def prove_products(
     net: nn.Module, params: Params, x1: Tensor, x2: Tensor | None, selection: OutputSelection, chunk: int
 ) -> None:
     """Raise DisprovenError if torch.func's products differ from plain autograd's, RefusalError as `proven_products`."""
-    for x in (x1,) if x2 is None else (x1, x2):
-        if isinstance(proven_products(net, params, x, selection, chunk), PlainProducts):
+    for x, other in ((x1, x1),) if x2 is None else ((x1, x2), (x2, x1)):
+        if isinstance(proven_products(net, params, in_company(x, (other,)), selection, chunk), PlainProducts):
             raise DisprovenError(dict.fromkeys(params, "ntkvp"))
 
 

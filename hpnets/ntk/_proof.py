@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -11,12 +11,10 @@ from torch import Tensor, nn
 from hpnets.ntk._failures import DisprovenError, RefusalError
 from hpnets.ntk._forms import channels_last, is_quicker
 from hpnets.ntk._functional import Params, own_parameters, plain_call
-from hpnets.ntk._independence import check_same_outputs, regrouped, working_dtype
-from hpnets.ntk._layer import Layer
+from hpnets.ntk._independence import Batch, check_same_outputs, crossed, regrouped, working_dtype
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._reach import check_reach
-from hpnets.ntk._rules.base import OuterRule, fold_channels, fold_positions
-from hpnets.ntk._tape import Tape, record
+from hpnets.ntk._summed_terms import layer_sizes, row_sizes
 from hpnets.ntk._terms.base import State, Term
 
 # A parameter's gradient may differ from autograd's by this, relative to the gradient or to the terms that it sums.
@@ -88,13 +86,29 @@ class Prover:
     def _prove_factors(self, passes: Passes, states: list[State], params: Params, most: int) -> None:
         x = passes.x
         u = torch.randn(len(x), self.selection.columns, dtype=x.dtype, device=x.device)
-        truth, other = self._truth(params, x, u, most)
-        norms = _finite_norms(truth)
-        for rows, y, drawn in passes.made:
-            check_same_outputs(self.net, self.params, x[rows], y, other[rows], drawn)
         pulled: Params = {}
         for term, state in zip(self.terms, states, strict=True):
             pulled |= term.pull(state, u)
+        self._compare(passes, states, params, u, pulled, lambda: regrouped(len(x), x.device, most))
+        if len(x) == 2 and any(term.contraction == "jacobian" for term in self.terms):
+            # vmap runs each sample alone, as the batches of two samples do.
+            self._compare(passes, states, params, u, pulled, lambda: crossed(x.device))
+
+    def _compare(
+        self,
+        passes: Passes,
+        states: list[State],
+        params: Params,
+        u: Tensor,
+        pulled: Params,
+        batches: Callable[[], list[Batch]],
+    ) -> None:
+        """Compare `pulled`, J^T u by the factors, and the passes' outputs with plain autograd's over such batches."""
+        x = passes.x
+        truth, other = self._truth(params, x, u, batches())
+        norms = _finite_norms(truth)
+        for rows, y, drawn in passes.made:
+            check_same_outputs(self.net, self.params, x[rows], y, other[rows], drawn)
         norm = math.hypot(*norms.values())
         floor = FLOOR[u.dtype] / TOLERANCE[u.dtype] * norm
         wrong = _disagreeing(pulled, truth, {name: max(norms.get(name, 0.0), floor) for name in truth})
@@ -103,7 +117,7 @@ class Prover:
             sizes = {name: max(norms.get(name, 0.0), summed.get(name, 0.0)) for name in wrong}
             wrong = _disagreeing(pulled, truth, sizes)
         if wrong:
-            again, _ = self._truth(params, x, u, most)
+            again, _ = self._truth(params, x, u, batches())
             dtype = working_dtype(self.net, self.params, x[passes.made[0][0]])
             wrong = [
                 n for n in wrong if not _is_rounding(pulled.get(n), truth[n], again[n], dtype, FLOOR[dtype] * norm)
@@ -112,13 +126,15 @@ class Prover:
             raise DisprovenError({name: self._contractions.get(name, "unused") for name in wrong})
         self.known |= {name for name, norm in norms.items() if norm > 0}
 
-    def _truth(self, params: Params, x: Tensor, u: Tensor, most: int) -> tuple[dict[str, Tensor | None], Tensor]:
+    def _truth(
+        self, params: Params, x: Tensor, u: Tensor, batches: list[Batch]
+    ) -> tuple[dict[str, Tensor | None], Tensor]:
         """By parameter the gradient of sum_i u_i . V^T f(x_i) by plain autograd, None where none; and f (n, O)."""
         total: dict[str, Tensor | None] = dict.fromkeys(self.params)
         y: Tensor | None = None
         if params is not self.params and is_quicker(x):
             x = channels_last(x)
-        for rows, others in regrouped(len(x), x.device, most):
+        for rows, others in batches:
             seeds = u[rows] @ self.selection.cotangents.T
             seeds[:others] = 0
             gradients, outputs = plain_gradients(self.net, params, x[rows], seeds, reach=y is None)
@@ -142,12 +158,12 @@ class Prover:
         squares: dict[str, float] = defaultdict(float)
         for rows, _, _ in passes.made if layers else ():
             seeds = u[rows] @ self.selection.cotangents.T
-            for name, size in _layer_sizes(self.net, self.params, passes.x[rows], seeds, layers).items():
+            for name, size in layer_sizes(self.net, self.params, passes.x[rows], seeds, layers).items():
                 squares[name] += size**2
         sizes = {name: square**0.5 for name, square in squares.items()}
         for term, state in zip(self.terms, states, strict=True):
             if not term.layers and not set(names).isdisjoint(term.names):
-                sizes |= _row_sizes(term, state, u)
+                sizes |= row_sizes(term, state, u)
         return sizes
 
     def prove_entry(self, left: list[State], right: list[State], entries: list[Tensor]) -> None:
@@ -254,40 +270,3 @@ def _is_rounding(
         return False
     error, noise, size = (float(t.norm()) for t in (pulled - truth.flatten(), again - truth, truth))
     return error <= max(TOLERANCE[dtype] * size, min(NOISE * noise, ROUNDING[dtype] * size), floor)
-
-
-def _row_sizes(term: Term, state: State, u: Tensor) -> dict[str, float]:
-    """The sizes of a term without layers: by parameter, the root of the summed squares over the samples."""
-    rows = [term.pull(term.part(state, slice(i, i + 1)), u[i : i + 1]) for i in range(len(u))]
-    return {name: sum(float(row[name].square().sum()) for row in rows) ** 0.5 for name in term.names}
-
-
-def _layer_sizes(net: nn.Module, params: Params, x: Tensor, seeds: Tensor, layers: list[Layer]) -> dict[str, float]:
-    """The sizes for layers: the root of sum_s |g_s|^2 |P_s|^2 over samples and positions s, |P_s| = 1 for a bias."""
-    leaves = {name: p.detach().requires_grad_() for name, p in params.items()}
-    tape = record(net, leaves, x, {name for layer in layers for name in layer.modules}, quick=False)
-    sizes: dict[str, float] = {}
-    for layer in layers:
-        for local, name in layer.parameters:
-            sizes[name] = _terms_norm(layer, local, tape, seeds)
-    return sizes
-
-
-def _terms_norm(layer: Layer, local: str, tape: Tape, seeds: Tensor) -> float:
-    total = 0.0
-    for call in layer.calls(tape):
-        (g,) = torch.autograd.grad(tape.y, [call.edge], seeds, retain_graph=True, allow_unused=True)
-        if g is None:
-            continue
-        if local == "bias":
-            total += float(g.square().sum())
-        elif isinstance(layer.rule, OuterRule):
-            G = fold_channels(layer.rule.channels(call.module, g[None]), len(tape.y))[0].square().sum(2)
-            P = fold_positions(layer.rule.prepare(call.module, call.A), len(tape.y)).square().sum(3)
-            total += float((G * P).sum())
-        else:
-            P = layer.rule.prepare(call.module, call.A)
-            # Some rules have no entry of P for each of g; then a sample's sum stands for its positions.
-            terms = g * P if P.shape == g.shape else layer.rule.gradients(call.module, P, g[None])[local]
-            total += float(terms.square().sum())
-    return total**0.5

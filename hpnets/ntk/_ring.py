@@ -15,7 +15,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from hpnets.ntk._failures import CrashError, DisprovenError, RefusalError
+from hpnets.ntk._failures import CrashError, DisprovenError, RefusalError, crashes_of
 from hpnets.ntk._problem import Problem
 from hpnets.ntk._tiling import Factors, Work
 
@@ -29,8 +29,9 @@ _ALGORITHMS = ("", "loop", "ntkvp", "structured", "jacobian")
 def together(group: dist.ProcessGroup, names: tuple[str, ...], device: torch.device, compute: Callable[[], T]) -> T:
     """Run compute() on every rank; if it fails on one, all raise.
 
-    A rank raises its own refusal or crash, an error of the same kind for another rank's, or a DisprovenError with the
-    parameters of all ranks. names: the names of all parameters, in the same order on each rank.
+    All raise the same kind of error: a refusal if one rank refuses, its own where it has one; else a crash of one
+    algorithm; else a DisprovenError with the parameters of all ranks. names: the names of all parameters, in the same
+    order on each rank.
     """
     result: T | None = None
     failure: Exception | None = None
@@ -39,12 +40,13 @@ def together(group: dist.ProcessGroup, names: tuple[str, ...], device: torch.dev
     except Exception as error:  # the others wait in the collective below, so they are told before this is raised
         failure = error
     kinds, refused, crashed = _gathered_failures(group, names, device, failure)
-    if failure is not None and not isinstance(failure, DisprovenError):
+    if refused and failure is not None and not isinstance(failure, DisprovenError | CrashError):
         raise failure
     if refused:
         raise RefusalError("another rank refuses its samples; its message says why")
-    if crashed:
-        raise CrashError(crashed, RuntimeError("another rank's algorithm raised; its message says why"))
+    if crashed:  # one algorithm for all: a rank whose own failure is another one would plan otherwise than the others
+        own_cause = failure.cause if isinstance(failure, CrashError) else None
+        raise CrashError(crashed, own_cause or RuntimeError("another rank's algorithm raised; its message says why"))
     if kinds:
         raise DisprovenError(kinds)
     return result  # type: ignore[return-value]  # of a compute that did not fail
@@ -70,25 +72,31 @@ def _gathered_failures(
 
 @dataclass(frozen=True)
 class Ring:
-    """A driver in place of `tiled_kernel`, only for x2 None; names: as for `together`."""
+    """A driver in place of `tiled_kernel`, only for x2 None; names: as for `together`; algorithm: the plan's."""
 
     group: dist.ProcessGroup
     names: tuple[str, ...]
+    algorithm: str
 
     def __call__(self, x1: Tensor, x2: Tensor | None, problem: Problem, work: Work) -> Tensor:
         """K (N, N) if problem.flat, else (C, N, C, N), the same on every rank."""
         assert x2 is None
         rank, world = dist.get_rank(self.group), dist.get_world_size(self.group)
         m = block_size(len(x1), world)
-        # Collectives need blocks of one size: the last sample is repeated, and its copies are cut off at the end.
-        padded = x1[torch.arange(2 * world * m, device=x1.device).clamp_max(len(x1) - 1)].split(m)
-        factors = self._together(x1.device, lambda: [work.factors(padded[b], None, True) for b in own(rank)])
+        # Collectives need blocks of one size: the samples begin anew, and these copies are cut off at the end.
+        padded = x1[torch.arange(2 * world * m, device=x1.device) % len(x1)].split(m)
+        factors = self._together(x1.device, lambda: [work.factors(padded[b], None, True, (x1,)) for b in own(rank)])
         tiles = self._contracted(dict(zip(own(rank), factors, strict=True)), x1, problem, work)
         kernel = self._assemble(tiles, world)[:, : len(x1), :, : len(x1)]
         return (kernel[0, :, 0] if problem.flat else kernel).contiguous()
 
     def _together(self, device: torch.device, compute: Callable[[], T]) -> T:
-        return together(self.group, self.names, device, compute)
+        def computed() -> T:
+            # A crash on one rank is one on all: were it a refusal to the others, it alone would try the next algorithm.
+            with crashes_of(self.algorithm):
+                return compute()
+
+        return together(self.group, self.names, device, computed)
 
     def _contracted(self, held: dict[int, Factors], x: Tensor, problem: Problem, work: Work) -> Tensor:
         """This rank's tiles (T, C, m, C, m); a failure is raised after the last exchange, so that no rank waits."""

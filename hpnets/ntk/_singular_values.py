@@ -98,5 +98,6 @@ def _jacobian(request: Request) -> Tensor:
     made, net, theta = make_plan(request), request.net, request.theta
     selection = made.problem.selection
     work = TermWork(net, theta, selection, made.terms, made.schedule, Prover(net, theta, selection, made.terms))
-    parts = [work.factors(request.x1[rows], None, True) for rows in tiles(len(request.x1), made.tile)]
+    x = request.x1
+    parts = [work.factors(x[rows], None, True, (x,)) for rows in tiles(len(x), made.tile)]
     return torch.cat([part.states[0]["J"] for part in parts], dim=1)

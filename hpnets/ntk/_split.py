@@ -58,7 +58,7 @@ class _Driver:
 
     def __call__(self, x1: Tensor, x2: Tensor | None, problem: Problem, work: Any) -> Tensor:
         assert isinstance(work, TermWork)
-        factors = work.factors(x1, None, True)
+        factors = work.factors(x1, None, True, ())
         whole = _empty(x1, problem)
         work.contract(whole, factors, factors, True)
         for block, names in self.blocks.items():

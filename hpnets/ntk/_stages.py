@@ -25,7 +25,7 @@ def stage_seconds(net: nn.Module, x: Tensor, *, outputs: Outputs, memory: str | 
     with undisturbed(net, x.device):
         selection, C = made.problem.selection, made.problem.C
         work = TermWork(net, parameters_of(net, None), selection, made.terms, made.schedule)
-        factors = work.factors(x, None, True)
+        factors = work.factors(x, None, True, ())
         passed = time.perf_counter()
         k = x.new_empty(len(x), len(x)) if selection.flat else x.new_empty(C, len(x), C, len(x))
         work.contract(k, factors, factors, True)

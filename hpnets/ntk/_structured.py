@@ -20,7 +20,7 @@ from hpnets.ntk._state import rng_state
 from hpnets.ntk._tape import Tape, output_gradients, record
 from hpnets.ntk._terms import Functional, State, Term
 from hpnets.ntk._terms.base import mirror
-from hpnets.ntk._tiling import chunks, pair
+from hpnets.ntk._tiling import chunks, in_company
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class TermWork:
     def tile(self) -> int:
         return self.schedule.tile
 
-    def factors(self, x: Tensor, old: Factors | None, first: bool) -> Factors:
-        """The states of all terms for the samples of x, made chunk by chunk; a single sample is run as a pair."""
-        several = x if len(x) > 1 else pair(x)
+    def factors(self, x: Tensor, old: Factors | None, first: bool, others: tuple[Tensor, ...]) -> Factors:
+        """The states of all terms for the samples of x, made chunk by chunk; a lone one runs beside another."""
+        several = in_company(x, others)
         reused: list[State] = [{}] * len(self.terms) if old is None else old.states
         C = self.selection.columns
         states = [term.allocate(len(several), C, x, s) for term, s in zip(self.terms, reused, strict=True)]

@@ -1,6 +1,6 @@
 """A kernel is made tile by tile, from the factors of its rows and of its columns."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 import torch
@@ -21,10 +21,11 @@ class Work(Protocol):
         """The number of samples whose factors are made at a time."""
         ...
 
-    def factors(self, x: Tensor, old: Factors | None, first: bool) -> Factors:
+    def factors(self, x: Tensor, old: Factors | None, first: bool, others: tuple[Tensor, ...]) -> Factors:
         """The factors of the samples of x, written into the memory of `old`, factors that are no longer needed, if any.
 
-        first: whether these samples are new to this kernel, so that what is assumed of them has to be proven.
+        first: whether these samples are new to this kernel, so that what is assumed of them has to be proven. others:
+        batches of which a sample runs beside a lone one.
         """
         ...
 
@@ -52,13 +53,13 @@ def tiled_kernel(x1: Tensor, x2: Tensor | None, problem: Problem, work: Work) ->
     kernel = x1.new_empty(C, len(x1), C, len(columns))
     left = right = None
     for rows in tiles(len(x1), work.tile):
-        left = work.factors(x1[rows], left, x2 is not None or rows.start == 0)
+        left = work.factors(x1[rows], left, x2 is not None or rows.start == 0, (x1, columns))
         for cols in tiles(len(columns), work.tile):
             if x2 is None and cols.start < rows.start:
                 continue
             same = x2 is None and cols == rows
             if not same:
-                right = work.factors(columns[cols], right, rows.start == 0)
+                right = work.factors(columns[cols], right, rows.start == 0, (columns, x1))
             k = kernel[:, rows, :, cols]
             work.contract(k[0, :, 0] if problem.flat else k, left, left if same else right, same)
             if x2 is None and not same:
@@ -80,6 +81,16 @@ def chunks(n: int, size: int) -> Iterator[slice]:
 def pair(x: Tensor) -> Tensor:
     """The first two samples of x; a single sample is repeated, since networks and torch may differ at batch 1."""
     return x[:2] if len(x) > 1 else x.repeat(2, *[1] * (x.ndim - 1))
+
+
+def in_company(x: Tensor, others: Iterable[Tensor]) -> Tensor:
+    """x; a lone sample and behind it the first of the batches `others` that differs from it, or itself if none does.
+
+    In its own company alone a sample does not show that the network couples samples.
+    """
+    if len(x) > 1:
+        return x
+    return torch.cat([x, next((s for batch in others for s in batch.split(1) if not torch.equal(s, x)), x)])
 
 
 def empty(like: Tensor, shape: tuple[int, ...], old: Tensor | None) -> Tensor:

@@ -148,6 +148,32 @@ def test_what_has_no_kernel_is_refused_and_left_as_it_was(name: str) -> None:
     assert same(before, snapshot(net))
 
 
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_has_no_kernel_is_refused_in_tiles_of_few_samples(name: str) -> None:
+    module = ODD_MODULES[name]
+    net, (x1, others) = module.net(), inputs(name)
+
+    def computed(memory: int, x2: Tensor | None, algorithm: str) -> Tensor:
+        return ntk(net, x1, x2, outputs="full", memory=memory, algorithm=algorithm)
+
+    for algorithm in ALGORITHMS:
+        for x2 in (None, others):
+            with pytest.raises(ValueError, match=module.refused):
+                with_least_memory(lambda memory: computed(memory, x2, algorithm))  # noqa: B023
+
+
+@pytest.mark.parametrize("name", ["OpenSamples", "WeightedByTheLargest", "CoupledGradients"])
+def test_a_lone_sample_is_looked_at_beside_another(name: str) -> None:
+    module = ODD_MODULES[name]
+    net, (x, _) = module.net(), inputs(name)
+    for i in range(len(x)):
+        rest = torch.cat([x[:i], x[i + 1 :]])
+        for rows, columns in ((x[i : i + 1], rest), (rest, x[i : i + 1]), (x[i : i + 1], x)):
+            for algorithm in ALGORITHMS:
+                with pytest.raises(ValueError, match=module.refused):
+                    ntk(net, rows, columns, outputs="full", algorithm=algorithm)
+
+
 @pytest.mark.parametrize("n", [2, 3, 4, 5])
 def test_coupling_among_few_samples_is_seen(n: int) -> None:
     module = ODD_MODULES["WeightedByTheLargest"]
