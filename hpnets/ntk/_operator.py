@@ -71,11 +71,12 @@ class NTKOperator:
         if len(x) < world:
             raise ValueError(f"x has {len(x)} rows; allowed: at least one for each of the {world} ranks")
         self._own = slice(rank, None, world)
-        self._x = x[self._own]
+        # A rank's lone sample runs beside another, whose cotangents are 0: torch and networks may fail at batch 1.
+        self._held, self._x = len(x[self._own]), in_company(x[self._own], (x,))
         tile = self._sizes(1)[1]
 
         def proven() -> Products:
-            return proven_products(net, self._theta, in_company(self._x, (x,)), selection, tile)
+            return proven_products(net, self._theta, self._x, selection, tile)
 
         with undisturbed(net, x.device):
             self._products = proven() if group is None else together(group, tuple(self._theta), x.device, proven)
@@ -106,11 +107,11 @@ class NTKOperator:
 
     def diagonal(self) -> Tensor:
         """diag K (rows,): |df_o(x_i)/dtheta|^2, summed over o for "trace", by one gradient a sample and output."""
-        own = self._x.new_empty(len(self._x), self._width)
+        own = self._x.new_empty(self._held, self._width)
         rows_that_fit(2 * own.element_size() * numel(self._theta), self._budget, 1)
         with undisturbed(self._net, self.device):
-            for rows in chunks(len(own), 2):
-                for i in range(rows.start, rows.stop):
+            for rows in chunks(len(self._x), 2):
+                for i in range(rows.start, min(rows.stop, self._held)):
                     own[i] = self._squares(self._x[rows], i - rows.start)
             d = self._gather(own)
         return d.sum(1) if self._trace else d.flatten()
@@ -137,7 +138,8 @@ class NTKOperator:
 
     def _product(self, u: Tensor, tile: int) -> Tensor:
         """J (J^T u) (k, N, C) for u (k, N, C): J^T u is summed over tiles and ranks, then J is applied by tile."""
-        own, parts = u[:, self._own], list(chunks(len(self._x), tile))
+        own, parts = u.new_zeros(len(u), len(self._x), self._width), list(chunks(len(self._x), tile))
+        own[:, : self._held] = u[:, self._own]
         tangent = {name: p.new_zeros(len(u), *p.shape) for name, p in self._theta.items()}
         for rows, start in zip(parts, _starts(parts), strict=True):
             w = own[:, rows].clone()
@@ -150,7 +152,7 @@ class NTKOperator:
         outputs = torch.empty_like(own)
         for rows in parts:
             outputs[:, rows] = self._products.push(self._theta, self._x[rows], tangent)
-        return self._gather(outputs.transpose(0, 1)).transpose(0, 1)
+        return self._gather(outputs[:, : self._held].transpose(0, 1)).transpose(0, 1)
 
     def _gather(self, own: Tensor) -> Tensor:
         """All ranks' rows (N, ...) in the order of x from this rank's (n, ...): a sum with zeros elsewhere gathers."""

@@ -10,8 +10,9 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+from torch import Tensor, nn
 
-from hpnets.ntk import ntk
+from hpnets.ntk import NTKOperator, ntk
 from tests.ntk.odd_truth import EXACT, REFUSED, inputs, kernel
 from tests.ntk.oracle import relative, select
 from tests.odd_modules import ODD_MODULES
@@ -19,9 +20,19 @@ from tests.odd_modules import ODD_MODULES
 # (output selection, whether x2 holds other rows, algorithm).
 Case = tuple[str, bool, str]
 AUTO: list[Case] = [("full", False, "auto"), ("trace", True, "auto")]
+MATRIX_FREE: list[Case] = [("full", False, "operator")]
 OTHERS: list[Case] = [("full", False, algorithm) for algorithm in ("structured", "jacobian", "ntkvp", "loop")]
 # A rank that leaves the others waits for no one, and they for it so long.
 PATIENCE = timedelta(seconds=60)
+
+
+def computed(net: nn.Module, x: Tensor, x2: Tensor | None, outputs: str, algorithm: str) -> Tensor:
+    """The kernel by the ranks of all, that of an operator as its product with I."""
+    if algorithm != "operator":
+        return ntk(net, x, x2, outputs=outputs, algorithm=algorithm, group=dist.group.WORLD)
+    operator = NTKOperator(net, x, outputs=outputs, group=dist.group.WORLD)
+    k = operator.matmat(torch.eye(len(operator.diagonal()), dtype=torch.float64))
+    return k.view(len(x), -1, len(x), k.shape[0] // len(x)).transpose(1, 2)
 
 
 def outcome(name: str, case: Case) -> str:
@@ -30,7 +41,7 @@ def outcome(name: str, case: Case) -> str:
     module, (x, others) = ODD_MODULES[name], inputs(name)
     x2 = others if is_other else None
     try:
-        result = ntk(module.net(), x, x2, outputs=outputs, algorithm=algorithm, group=dist.group.WORLD)
+        result = computed(module.net(), x, x2, outputs, algorithm)
     except ValueError as error:
         ours = module.refuses(algorithm, error) or "another rank refuses" in str(error)
         return "refused" if ours else f"ValueError: {error}"
@@ -57,7 +68,7 @@ def process(rank: int, world: int, folder: str, cases: list[Case]) -> None:
     ("world", "cases"),
     [
         pytest.param(2, AUTO, id="2 ranks"),
-        pytest.param(3, AUTO, id="3 ranks", marks=pytest.mark.slow),
+        pytest.param(4, AUTO + MATRIX_FREE, id="4 ranks, some with a lone sample", marks=pytest.mark.slow),
         pytest.param(2, OTHERS, id="2 ranks, every algorithm", marks=pytest.mark.slow),
     ],
 )
