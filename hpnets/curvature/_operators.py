@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from hpnets.curvature._batches import check_fits, check_mean, parts_of_batches
 from hpnets.curvature._loss import Loss, NetworkLoss
-from hpnets.curvature._passes import GaussNewtonPass, HessianPass, Pass, ResidualPass, check_curved
+from hpnets.curvature._passes import GaussNewtonPass, HessianPass, Pass, ResidualPass, check_curved, check_pushed
 from hpnets.curvature._proof import check_second_derivative
 from hpnets.curvature._weights import Weights, root_of
 from hpnets.linalg import product
@@ -72,6 +72,8 @@ class CurvatureOperator:
                 self._check_repeats()
             if type(first) is HessianPass:
                 check_curved(first)
+            if isinstance(first, GaussNewtonPass):
+                check_pushed(first)
             if verify and isinstance(loss, NetworkLoss):
                 check_second_derivative(loss, params, self.names, self._parts[0].batch)
         self.kinks = first.kinks
@@ -223,6 +225,8 @@ def gauss_newton(
 
     The arguments are those of `hessian`, but that the loss must be a `network_loss`. G is positive semi-definite for a
     criterion that is convex in the outputs, such as cross-entropy.
+
+    Raises ValueError as `hessian`, and for a network with a backward pass whose own derivative is wrong.
     """
     _check_split(loss)
     return CurvatureOperator(GaussNewtonPass, loss, params, batches, weights, block, memory, group)

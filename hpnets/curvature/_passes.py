@@ -136,14 +136,38 @@ class GaussNewtonPass:
 
     @property
     def gradient(self) -> list[Tensor]:
-        return _backward([self.f], self.leaves, [self.slope.detach()])
+        return self.pull(self.slope.detach())
 
     def product(self, v: Sequence[Tensor]) -> list[Tensor]:
         if not self.slope.requires_grad:  # a criterion that is linear in the outputs
             return [torch.zeros_like(p) for p in self.leaves]
-        moved = _backward(list(self.edges.values()), [self.w], [v[i] for i in self.edges])
-        (bent,) = _backward([self.slope], [self.free], moved)
-        return _backward([self.f], self.leaves, [bent])
+        (bent,) = _backward([self.slope], [self.free], [self.push(v)])
+        return self.pull(bent)
+
+    def push(self, v: Sequence[Tensor]) -> Tensor:
+        """J v, of the shape of f."""
+        return _backward(list(self.edges.values()), [self.w], [v[i] for i in self.edges])[0]
+
+    def pull(self, w: Tensor) -> list[Tensor]:
+        """J^T w by parameter."""
+        return _backward([self.f], self.leaves, [w])
+
+
+def check_pushed(made: GaussNewtonPass) -> None:
+    """Raise ValueError if <w, J v> is not <J^T w, v> for a random w and v, up to a hundredth of |J v| and rounding."""
+    generator = torch.Generator().manual_seed(0)
+    v, (w,) = (
+        [torch.randn(t.shape, dtype=t.dtype, generator=generator).to(t.device) for t in like]
+        for like in (made.leaves, [made.f])
+    )
+    moved, pulled = made.push(v), made.pull(w)
+    error = abs(float((w * moved).sum()) - sum(float((g * t).sum()) for g, t in zip(pulled, v, strict=True)))
+    norms = [sum(float(t.square().sum()) for t in tensors) ** 0.5 for tensors in (pulled, v)]
+    if error > 0.01 * float(moved.norm()) + 1e3 * torch.finfo(w.dtype).eps * norms[0] * norms[1]:
+        raise ValueError(
+            "the network has a backward pass whose derivative is wrong, as that of a torch.autograd.Function that cuts "
+            "its gradients from the graph; allowed: a backward pass of differentiable operations, on ctx.saved_tensors"
+        )
 
 
 def _criterion_gradient(loss: NetworkLoss, f: Tensor, targets: Any) -> tuple[Tensor, Tensor]:

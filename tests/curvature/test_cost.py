@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from hpnets.curvature import CurvatureOperator, NetworkLoss, gauss_newton, hessian, network_loss, residual, sharpness
+from hpnets.ntk._allocator import keep_freed_memory
 from recipes.bench.cases import CASES, loss_and_labels
 from tests.bytes_alive import BytesAlive
 
@@ -53,6 +54,12 @@ def operators(loss: NetworkLoss, batch: Batch) -> dict[str, Callable[[], Curvatu
 
 def one_product(make: Callable[[], CurvatureOperator], v: Tensor) -> Tensor:
     return make().matvec(v)
+
+
+@pytest.fixture(autouse=True)
+def settled() -> None:
+    """The allocator's block, which is made and freed once in a process, is no part of a product."""
+    keep_freed_memory()
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -23,6 +23,7 @@ CONSTANTS |= {"ForeignFunction"}
 # .. and torch's double backward of weight_norm has the norms constant: it is wrong (torch 2.14).
 WRONG_IN_TORCH = {"WeightNorm", "WeightNormReadOut", "WeightNormConvolution", "HookedWeightNorm"}
 UNREPEATED = {"StateOfAnotherObject"}  # each call is of another network
+CUT = {"AdjointFunction"}  # its backward pass has no true derivative
 REFUSES = {
     "Tokens": "not twice differentiable",
     "SparseGradients": "not twice differentiable",
@@ -72,7 +73,7 @@ def error(a: Tensor, b: Tensor) -> float:
     return float((a - b).norm() / b.norm().clamp_min(1e-3))
 
 
-@pytest.mark.parametrize("name", [name for name in EXACT if name not in {*REFUSES, *UNREPEATED}])
+@pytest.mark.parametrize("name", [name for name in EXACT if name not in {*REFUSES, *UNREPEATED, *CUT}])
 def test_products_are_those_of_the_dense_matrices(name: str) -> None:
     net, batch = ODD_MODULES[name].net(), batch_of(name)
     loss, before = network_loss(net, criterion), snapshot(net)
@@ -117,6 +118,15 @@ def test_what_has_no_kernel_has_a_curvature_or_is_refused() -> None:
     assert {"CentredBatch", "SoftmaxOverTheBatch", "SequenceFirstAttention"} <= set(exact)
     drawing = {name for name in REFUSED if "draws" in str(ODD_MODULES[name].refused)}
     assert drawing & set(exact) == {"FixedDrawForEachPlace"}
+
+
+@pytest.mark.parametrize("name", sorted(CUT))
+def test_a_backward_pass_without_a_true_derivative_is_said_or_refused(name: str) -> None:
+    loss = network_loss(ODD_MODULES[name].net(), criterion)
+    with pytest.warns(UnprovenWarning, match="differ from differences"):
+        hessian(loss, loss.params, batch_of(name))
+    with pytest.raises(ValueError, match="a backward pass whose derivative is wrong"):
+        gauss_newton(loss, loss.params, batch_of(name))
 
 
 @pytest.mark.parametrize("name", REFUSES)

@@ -67,7 +67,7 @@ def process(rank: int, world: int, folder: str, cases: list[Case]) -> None:
 @pytest.mark.parametrize(
     ("world", "cases"),
     [
-        pytest.param(2, AUTO, id="2 ranks"),
+        pytest.param(2, AUTO[:1], id="2 ranks"),
         pytest.param(4, AUTO + MATRIX_FREE, id="4 ranks, some with a lone sample", marks=pytest.mark.slow),
         pytest.param(2, OTHERS, id="2 ranks, every algorithm", marks=pytest.mark.slow),
     ],

@@ -125,8 +125,7 @@ HIDDEN = {"MixedUnitsLater", "RaggedTokens", "StateOfAnotherObject"}
 @pytest.mark.parametrize("name", [name for name in EXACT if not ODD_MODULES[name].wrong_guess and name not in HIDDEN])
 def test_without_a_proof_two_samples_suffice(name: str) -> None:
     net, (x, _) = ODD_MODULES[name].net(), inputs(name)
-    for outputs in ("full", "trace"):
-        assert relative(ntk(net, x, outputs=outputs, verify="off"), select(kernel(name), outputs)) <= 1e-10, outputs
+    assert relative(ntk(net, x, outputs="full", verify="off"), kernel(name)) <= 1e-10
 
 
 @pytest.mark.parametrize("name", [name for name in EXACT if ODD_MODULES[name].wrong_guess])
@@ -151,15 +150,10 @@ def test_what_has_no_kernel_is_refused_and_left_as_it_was(name: str) -> None:
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_has_no_kernel_is_refused_in_tiles_of_few_samples(name: str) -> None:
     module = ODD_MODULES[name]
-    net, (x1, others) = module.net(), inputs(name)
-
-    def computed(memory: int, x2: Tensor | None, algorithm: str) -> Tensor:
-        return ntk(net, x1, x2, outputs="full", memory=memory, algorithm=algorithm)
-
-    for algorithm in ALGORITHMS:
-        for x2 in (None, others):
-            with pytest.raises(ValueError, match=module.refused):
-                with_least_memory(lambda memory: computed(memory, x2, algorithm))  # noqa: B023
+    net, (x, _) = module.net(), inputs(name)
+    for algorithm in ("auto", "jacobian"):
+        with pytest.raises(ValueError, match=module.refused):
+            with_least_memory(lambda memory: ntk(net, x, outputs="full", memory=memory, algorithm=algorithm))  # noqa: B023
 
 
 @pytest.mark.parametrize("name", ["OpenSamples", "WeightedByTheLargest", "CoupledGradients"])
@@ -169,9 +163,8 @@ def test_a_lone_sample_is_looked_at_beside_another(name: str) -> None:
     for i in range(len(x)):
         rest = torch.cat([x[:i], x[i + 1 :]])
         for rows, columns in ((x[i : i + 1], rest), (rest, x[i : i + 1]), (x[i : i + 1], x)):
-            for algorithm in ALGORITHMS:
-                with pytest.raises(ValueError, match=module.refused):
-                    ntk(net, rows, columns, outputs="full", algorithm=algorithm)
+            with pytest.raises(ValueError, match=module.refused):
+                ntk(net, rows, columns, outputs="full", algorithm=ALGORITHMS[i % len(ALGORITHMS)])
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 5])
