@@ -37,8 +37,7 @@ def _reads_by(W: Tensor | None, last: Call, y: Tensor) -> bool:
         return False
     v = _random_like(y)
     (g,) = torch.autograd.grad([y], [last.A_edge], [v], retain_graph=True, allow_unused=True)
-    product = v @ W.detach()
-    return g is not None and _equal(g, product)
+    return g is not None and _equal(g, v @ W.detach())
 
 
 def _random_like(t: Tensor) -> Tensor:

@@ -90,7 +90,8 @@ def in_company(x: Tensor, others: Iterable[Tensor]) -> Tensor:
     """
     if len(x) > 1:
         return x
-    return torch.cat([x, next((s for batch in others for s in batch.split(1) if not torch.equal(s, x)), x)])
+    samples = (batch[i : i + 1] for batch in others for i in range(len(batch)))  # mostly the first is taken
+    return torch.cat([x, next((sample for sample in samples if not torch.equal(sample, x)), x)])
 
 
 def empty(like: Tensor, shape: tuple[int, ...], old: Tensor | None) -> Tensor:
