@@ -50,6 +50,12 @@ PUBLISHED = (
     "torchvision/densenet121",
     "torchvision/squeezenet1_1",
     "torchvision/shufflenet_v2_x0_5",
+    "timm/swin_tiny_patch4_window7_224",
+    "timm/mixer_s32_224",
+    "timm/resmlp_12_224",
+    "timm/coatnet_pico_rw_224",
+    "torch/lstm_650",
+    "torch/transformer_encoder_base",
 )
 # Networks with fewer or narrower layers, timm's own ones for tests among them, and two of torch's layers.
 CUT_DOWN = (
