@@ -33,8 +33,9 @@ from recipes.bench.worker import limit_threads
 from recipes.checks.networks import build
 from recipes.checks.processes import Record, Tell, last_line
 
-# Small networks as timm and torchvision publish them: a Jacobian of 120 rows of all parameters, as the peers hold it,
-# fits the memory.
+# Small networks as timm and torchvision publish them, and two of torch's layers in published sizes: a Jacobian of 120
+# rows of all parameters, as the peers hold it, fits the memory; of networks of more than MANY parameters, one of 60.
+MANY = 15_000_000
 PUBLISHED = (
     "timm/vit_tiny_patch16_224",
     "timm/convnext_atto",
@@ -120,8 +121,10 @@ def run_race(race: Race, tell: Tell) -> None:
     torch.set_num_threads(race.threads)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     net, shape = build(race.net, race.outputs, torch.float32)
-    x = torch.randn(race.samples, *shape)
-    tell({"parameters": sum(p.numel() for p in net.parameters()), "shape": [race.samples, *shape]})
+    parameters = sum(p.numel() for p in net.parameters())
+    samples = max(2, race.samples // 2) if parameters > MANY else race.samples
+    x = torch.randn(samples, *shape)
+    tell({"parameters": parameters, "shape": [samples, *shape]})
     find_torchjd(Path(race.venvs))
     tell({PASSES: time_passes(net, x, race)})
     for selection in SELECTIONS:

@@ -15,7 +15,8 @@ SLOWEST, SLOWEST_PROVEN, MEDIAN, TRACE, REGRET = 1.05, 1.15, 3.0, 1.05, 1.3
 
 ABOUT = """\
 Networks of timm, torchvision and torch's own layers, random weights, eval mode, BatchNorm statistics of one batch,
-images of 64 x 64; {samples} samples, {outputs} outputs, float32. One process for each network calls everyone in turn,
+images of 64 x 64; {samples} samples (half as many of networks of more than 15 M parameters, so that the peers'
+Jacobians fit the memory), {outputs} outputs, float32. One process for each network calls everyone in turn,
 A B A B, after two calls that warm up, the first of which is checked against the loop's kernel (to 1e-4; where it is
 not, against the loop's in float64, to twice the error of the float32 loop); shown is the median, in the seconds' tables
 with the least and the greatest. `ntk`, and whoever takes at most twice the fastest peer's or algorithm's second call,
@@ -38,8 +39,8 @@ up.
 
 The targets name twenty networks by their families, not by their size. The table first held the networks cut down, and
 six of those as published; eight more were added when it was known that the networks cut down miss two of the targets,
-and at last the six that follow shufflenet, so that the twenty as published are of all the families that are named. All
-were chosen before they were measured; the targets' tables hold every network of their kind.
+and at last the six that follow shufflenet, so that the twenty as published are of all the families that are named. The
+six were chosen before a peer was run on them; a table of targets holds every network of its kind.
 """
 
 
