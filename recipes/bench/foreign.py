@@ -122,14 +122,18 @@ def run_race(race: Race, tell: Tell) -> None:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     net, shape = build(race.net, race.outputs, torch.float32)
     parameters = sum(p.numel() for p in net.parameters())
-    samples = max(2, race.samples // 2) if parameters > MANY else race.samples
-    x = torch.randn(samples, *shape)
-    tell({"parameters": parameters, "shape": [samples, *shape]})
+    x = torch.randn(number_of_samples(parameters, race), *shape)
+    tell({"parameters": parameters, "shape": [*x.shape]})
     find_torchjd(Path(race.venvs))
     tell({PASSES: time_passes(net, x, race)})
     for selection in SELECTIONS:
         tell({selection: run_selection(net, x, selection == "trace", race)})
     tell({IN_TURN: time_in_turn(net, x, race)})
+
+
+def number_of_samples(parameters: int, race: Race) -> int:
+    """The samples of a network of so many parameters: half of the race's, but two, if they are many."""
+    return max(2, race.samples // 2) if parameters > MANY else race.samples
 
 
 def time_passes(net: nn.Module, x: Tensor, race: Race) -> Record:

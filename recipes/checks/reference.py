@@ -13,14 +13,17 @@ def loop_jacobian(net: nn.Module, x: Tensor) -> Tensor:
     parameters = [p for p in net.parameters() if p.requires_grad]
     with torch.enable_grad():
         y = net(x)
-        rows = [_row(y[i, o], parameters) for i in range(len(y)) for o in range(y.shape[1])]
-    return torch.stack(rows).unflatten(0, y.shape)
+        J = torch.empty(*y.shape, sum(p.numel() for p in parameters), dtype=parameters[0].dtype, device=y.device)
+        for row, output in zip(J.flatten(0, 1), y.flatten(), strict=True):
+            # Each row goes directly to its place, so that J is never held twice.
+            torch.cat(_gradients(output, parameters), out=row)
+    return J
 
 
-def _row(y: Tensor, parameters: list[nn.Parameter]) -> Tensor:
-    gradients = torch.autograd.grad(y, parameters, retain_graph=True, allow_unused=True)
+def _gradients(output: Tensor, parameters: list[nn.Parameter]) -> list[Tensor]:
+    gradients = torch.autograd.grad(output, parameters, retain_graph=True, allow_unused=True)
     zeros = (torch.zeros_like(p) if g is None else g for g, p in zip(gradients, parameters, strict=True))
-    return torch.cat([g.flatten() for g in zeros])
+    return [g.flatten() for g in zeros]
 
 
 def contract(jacobian: Tensor, trace: bool = False) -> Tensor:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from recipes.bench.calibrate import measure
 from recipes.bench.contenders import LOOP, OURS, PASSES, UNPROVEN, algorithm_names
 from recipes.bench.foreign import (
     IN_TURN,
+    MANY,
     NETS,
     SELECTIONS,
     Race,
     is_rival,
     number_of_rounds,
+    number_of_samples,
     patience,
     run_selection,
     time_in_turn,
@@ -28,7 +31,7 @@ from recipes.bench.foreign import (
 from recipes.bench.foreign_page import page, regret, slowness, targets
 from recipes.bench.peers.torch_func_jacobian import JacobianKernel, Way
 from recipes.bench.rates import RATES, Rate
-from recipes.checks.networks import NETWORKS, build
+from recipes.checks.networks import LARGE, NETWORKS, build
 from recipes.checks.reference import contract, loop_jacobian
 from tests.in_process import run_module
 
@@ -186,13 +189,18 @@ def test_the_page_holds_the_targets_against_the_ratios() -> None:
     assert "| ValueError: a\\|b |" in whole
 
 
+def test_a_large_network_takes_half_of_the_samples() -> None:
+    assert [number_of_samples(parameters, RACE) for parameters in (MANY, MANY + 1)] == [4, 2]
+    assert number_of_samples(MANY + 1, replace(RACE, samples=2)) == 2
+
+
 def test_a_network_without_results_is_named_as_not_measured() -> None:
     assert "n full (not measured)" in targets({"n": {"ended": "stopped after 9 s"}})
 
 
 def test_the_foreign_networks_are_those_of_the_sweep() -> None:
     assert len(set(NETS)) >= 20
-    assert set(NETS) <= set(NETWORKS)
+    assert set(NETS) - set(NETWORKS) == set(LARGE)
     net, shape = build("torch/transformer_encoder", 10, torch.float32)
     assert net(torch.zeros(2, *shape)).shape == (2, 10)
 
