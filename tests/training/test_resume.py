@@ -24,7 +24,7 @@ from tests.training.runs import assert_same_run, finish, read_rows, small_option
 CCP_FORWARD = CCP.forward
 FLAGS = (
     *("--model", "ccp", "--model.degree", "3", "--model.width", "16", "--task.batch_size", "64", "--wandb", "off"),
-    *("--trainer.max_epochs", "40", "--ntk.every", "7", "--ntk.probe", "20", "--trainer.accelerator", "cpu"),
+    *("--trainer.max_epochs", "20", "--ntk.every", "7", "--ntk.probe", "20", "--trainer.accelerator", "cpu"),
     *("--curvature.every", "50", "--curvature.probe", "20"),
 )
 
