@@ -120,7 +120,7 @@ def monitor_cost(folder: Path, seeds: int) -> dict[str, list[float]]:
     for seed in range(seeds):
         for name, flags in RUNS.items():
             out = folder / f"{name}-{seed}"
-            seconds[name].append(train(out, seed, (*flags, "--wandb", "off"))["seconds"])
+            seconds[name].append(train(out, seed, (*flags, "--wandb", "off"))[0]["seconds"])
     return seconds
 
 

@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from hpnets.ntk import parse_bytes
-from recipes.bench import measure
+from hpnets.training import NTKMonitor
+from recipes.bench import measure, tracked
 from recipes.bench.cases import CASES, contraction_flops, layer_shapes, noisy_digits
 from recipes.bench.measure import against, difference
 from recipes.bench.monitor import monitor_table
@@ -189,10 +190,21 @@ def test_two_processes_are_measured_against_one(tmp_path: Path) -> None:
 
 def test_the_table_of_the_monitor() -> None:
     measured = {
-        "bare, off": {"seconds": [10.0, 10.0, 10.0], "accuracy": [0.9, 0.95, 1.0]},
-        "bare, auto": {"seconds": [10.0, 11.0, 12.0], "accuracy": [0.9, 0.95, 1.0]},
+        "bare, off": {"seconds": [10.0, 10.0, 10.0], "tracking": [0.0] * 3, "accuracy": [0.9, 0.95, 1.0]},
+        "bare, auto": {"seconds": [10.0, 11.0, 12.5], "tracking": [0.1, 0.33, 0.25], "accuracy": [0.9, 0.95, 1.0]},
     }
-    assert "| bare, auto | 11.00 (10.00 - 12.00) | +10.0% | 0.9500 (0.9000 - 1.0000) |" in monitor_table(measured)
+    row = "11.00 (10.00 - 12.50) | +10.0% | 0.250 (0.100 - 0.330) | 2.0 (1.0 - 3.0) | 0.9500 (0.9000 - 1.0000) |"
+    assert f"| bare, auto | {row}" in monitor_table(measured)
+
+
+@pytest.mark.parametrize(("every", "least"), [("epoch", 1e-3), ("off", 0.0)])
+def test_trackings_own_seconds_are_part_of_the_run(every: str, least: float, tmp_path: Path) -> None:
+    out, file, hooks = tmp_path / "run", tmp_path / "seconds", dict(vars(NTKMonitor))
+    flags = ("--trainer.max_epochs", "1", "--trainer.accelerator", "cpu", "--wandb", "off", "--ntk.every", every)
+    tracked.main(file, [*flags, "--out", str(out)])
+    whole = json.loads((out / "summary.json").read_text())["seconds"]
+    assert least <= float(file.read_text()) <= (whole if least else 0)
+    assert dict(vars(NTKMonitor)) == hooks
 
 
 def test_the_table_in_the_readme_is_that_of_the_results() -> None:
