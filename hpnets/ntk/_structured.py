@@ -60,12 +60,13 @@ class TermWork:
     terms: tuple[Term, ...]
     schedule: Schedule
     prover: Prover | None = None
-    entry_proven: bool = field(default=False, init=False)
+    entry_proven: bool = field(init=False)
     laid_out: Params = field(init=False)
 
     def __post_init__(self) -> None:
         watched = self.schedule.quick and any(term.layers for term in self.terms)
         self.laid_out = laid_out(self.net, self.params) if watched else self.params
+        self.entry_proven = self.prover is None or self.prover.done
 
     @property
     def tile(self) -> int:

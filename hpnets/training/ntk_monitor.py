@@ -90,6 +90,7 @@ class NTKMonitor(Scheduled):
         self.attacked = attacked
         self.track, self.written, self.blocks = KernelTrack(), -math.inf, list(blocks)
         self.plans: dict[str | None, Plan] = {}  # of the whole kernel, None, and of each block
+        self.width: int | None = None  # the number of the net's outputs, which no step changes
 
     def check(self, net: nn.Module, loader: object = None) -> None:
         """Raise ValueError if the kernel of `net` cannot be computed, for which one sample of the probe set is tried.
@@ -103,7 +104,7 @@ class NTKMonitor(Scheduled):
             ntk(net, self.x[:1], outputs=self.outputs, algorithm=self.algorithm)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.plans = {}
+        self.plans, self.width = {}, None
         self.statistics.start(find_network(pl_module, self.net))
         super().on_train_start(trainer, pl_module)
 
@@ -160,11 +161,21 @@ class NTKMonitor(Scheduled):
         """Add the kernel of a block, or the whole one, to its track; its metrics."""
         track = self.track if block is None else self.track.blocks.setdefault(block, KernelTrack())
         params, result = _parameters(net, block), spectrum(kernel)
-        bound = _rank_bound(net, x[:1], self.outputs, params)
+        bound = self._rank_bound(net, x[:1], params)
         compared = replace(self._compare(track, kernel, result, step, bound), net=net, x=x, params=params)
         values = measure(compared, self.names)
         track.append(step, kernel, result.eigenvalues, values, self.save_kernels, estimated)
         return values
+
+    def _rank_bound(self, net: nn.Module, x: Tensor, block: dict[str, nn.Parameter] | None) -> int:
+        """The rank that the kernel cannot exceed: P, its parameters, or O P for the trace, a sum of O kernels."""
+        parameters = sum(p.numel() for p in (trained(net) if block is None else block).values())
+        if self.outputs != "trace":
+            return parameters
+        if self.width is None:
+            with torch.no_grad():
+                self.width = net(x).shape[1]
+        return parameters * self.width
 
     def _compare(self, track: KernelTrack, kernel: Tensor, result: Spectrum, step: int, rank_bound: int) -> Measurement:
         return Measurement(
@@ -230,12 +241,3 @@ def _parameters(net: nn.Module, block: str | None) -> dict[str, nn.Parameter] | 
     """The trained parameters of a block, by name; None for all."""
     named = trained(net)
     return None if block is None else {name: named[name] for name in matching("blocks", block, named)}
-
-
-def _rank_bound(net: nn.Module, x: Tensor, outputs: Any, block: dict[str, nn.Parameter] | None) -> int:
-    """The rank that the kernel cannot exceed: P, its parameters, or O P for the trace, a sum of O kernels."""
-    parameters = sum(p.numel() for p in (trained(net) if block is None else block).values())
-    if outputs != "trace":
-        return parameters
-    with torch.no_grad():
-        return parameters * net(x).shape[1]

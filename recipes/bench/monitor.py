@@ -16,7 +16,8 @@ ABOUT = (
     "(`auto`), in turn; each as the command runs it, with wandb in its folder, and bare, with `--wandb off`; median "
     "(least - greatest) over the seeds. Seconds are those of summary.json: all but imports. Whole runs differ by more "
     "than tracking takes, so that its own seconds are added up too: those of all hooks of `NTKMonitor` "
-    "(`recipes/bench/tracked.py`), the run-time proof and what is logged in them, as a share of the same run's; "
+    "(`recipes/bench/tracked.py`), with the run-time proof and the logging, without wandb's start, which comes with "
+    "whatever is logged first. Its share is that of the same run's seconds; "
     f"the target of the engine's choice in the default run is at most {TARGET:.0%}."
 )
 # The variants: no tracking, tracking as it was before the structured engine, and as it is.

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from hpnets.atomic_files import read_tensors
 from hpnets.ntk import estimated_statistics, ntk, plan
+from hpnets.ntk._proof import Prover
 from hpnets.ntk.metrics import step_elasticity
 from hpnets.training import NonFiniteError, NTKMonitor, ntk_monitor
 from hpnets.training.batch_statistics import training_inputs
@@ -174,8 +175,9 @@ class Gated(nn.Module):
 def test_one_plan_serves_all_measurements_and_what_was_idle_is_proven_later(
     gated: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = []
+    made, entries, prove_entry = [], [], Prover.prove_entry
     monkeypatch.setattr(ntk_monitor, "plan", lambda *args, **options: made.append(plan(*args, **options)) or made[-1])
+    monkeypatch.setattr(Prover, "prove_entry", lambda *args: entries.append(prove_entry(*args)))
     module = Foreign()
     if gated:
         module.backbone = nn.Sequential(Gated())
@@ -184,6 +186,7 @@ def test_one_plan_serves_all_measurements_and_what_was_idle_is_proven_later(
     assert len(made) == 1
     # Gates that were closed at the start proved nothing then.
     assert made[0].proven == {name for name, _ in module.backbone.named_parameters()}
+    assert len(entries) == 1 + gated
     assert torch.equal(monitor.track.last, kernel_of(module, 8))
 
 
