@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from hpnets.atomic_files import read_tensors
-from hpnets.ntk import estimated_statistics, ntk, plan
+from hpnets.ntk import Plan, estimated_statistics, ntk, plan
 from hpnets.ntk._proof import Prover
 from hpnets.ntk.metrics import step_elasticity
 from hpnets.training import NonFiniteError, NTKMonitor, ntk_monitor
@@ -175,7 +175,9 @@ class Gated(nn.Module):
 def test_one_plan_serves_all_measurements_and_what_was_idle_is_proven_later(
     gated: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, entries, prove_entry = [], [], Prover.prove_entry
+    made: list[Plan] = []
+    entries: list[None] = []
+    prove_entry = Prover.prove_entry
     monkeypatch.setattr(ntk_monitor, "plan", lambda *args, **options: made.append(plan(*args, **options)) or made[-1])
     monkeypatch.setattr(Prover, "prove_entry", lambda *args: entries.append(prove_entry(*args)))
     module = Foreign()
