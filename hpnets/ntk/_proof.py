@@ -184,6 +184,8 @@ class Prover:
             (K,) = blocks
             wrong = wrong or abs(float(K.trace() - trace)) > tolerance * max(size, float(K.norm()))
         if wrong:
+            # A plan whose contraction is wrong has proven nothing, so that a later call looks at an entry again.
+            self.known.clear()
             raise DisprovenError(self._contractions)
 
     def _block(self, left: list[State], right: list[State]) -> Tensor:

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hpnets.ntk import _planning, _remembered, ntk
+from hpnets.ntk import StalePlanError, _planning, _remembered, ntk, plan
+from hpnets.ntk._terms.gram import Dense
 
 
 class Switched(nn.Module):
@@ -97,3 +98,16 @@ def test_a_plan_goes_with_its_net() -> None:
     del net
     gc.collect()
     assert len(_remembered._PLANS) == before - 1
+
+
+def test_a_plan_with_a_wrong_contraction_is_refused_at_every_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """verify="first" skips what a plan has proven, which its gradients alone are not."""
+    net, x = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3)), torch.randn(6, 5)
+    made = plan(net, x, outputs="full", algorithm="structured")
+    right = Dense.input_gram
+    with monkeypatch.context() as patch:
+        patch.setattr(Dense, "input_gram", lambda *args: 2 * right(*args))
+        for _ in range(2):
+            with pytest.raises(StalePlanError):
+                ntk(net, x, plan=made, verify="first")
+    assert torch.allclose(ntk(net, x, plan=made, verify="first"), ntk(net, x, outputs="full", verify="off"))
