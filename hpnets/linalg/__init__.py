@@ -7,13 +7,14 @@ from hpnets.linalg._matrix_function import MatrixFunction, apply_function
 from hpnets.linalg._norms import norms
 from hpnets.linalg._operators import StoredKernel, SymmetricOperator, as_operator, product, rows_of, square
 from hpnets.linalg._solve import Solution, solve
-from hpnets.linalg._spectrum import DENSE_ROWS, Spectrum, spectrum
+from hpnets.linalg._spectrum import DENSE_ROWS, Eigenvalues, Spectrum, eigenvalues, spectrum
 from hpnets.linalg._tiles import tiles
 from hpnets.linalg._trace import Trace, trace
 
 __all__ = [
     "DENSE_ROWS",
     "Density",
+    "Eigenvalues",
     "LowRank",
     "MatrixFunction",
     "Ritz",
@@ -25,6 +26,7 @@ __all__ = [
     "apply_function",
     "as_operator",
     "density",
+    "eigenvalues",
     "lanczos",
     "low_rank",
     "norms",

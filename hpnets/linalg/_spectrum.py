@@ -17,19 +17,32 @@ TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-6}
 
 
 @dataclass(frozen=True)
-class Spectrum:
-    r"""Eigenvalues of a symmetric kernel, descending.
+class Eigenvalues:
+    r"""Eigenvalues of a symmetric kernel, descending, here all of them.
 
-    eigenvalues: (k,) float64. residuals: (k,) float64, |K v - lambda v| / |lambda|_max for unit v; a true eigenvalue
-    lies within residual * |lambda|_max of each. converged: whether every residual is below the tolerance. floor:
-    eps(dtype of K) * rows * |lambda|_max, below which an eigenvalue is rounding noise. vectors: (rows, k) float64,
-    orthonormal. products: how many products K v were made, 0 for a dense decomposition of a stored kernel.
+    eigenvalues: (k,) float64. floor: eps(dtype of K) * rows * |lambda|_max, below which one is rounding noise.
     """
 
     eigenvalues: Tensor
+    floor: float
+
+    @property
+    def rows(self) -> int:
+        """The number of rows of the kernel."""
+        return len(self.eigenvalues)
+
+
+@dataclass(frozen=True)
+class Spectrum(Eigenvalues):
+    r"""Eigenvalues of a symmetric kernel, all or the largest ones, with their vectors.
+
+    residuals: (k,) float64, |K v - lambda v| / |lambda|_max for unit v; a true eigenvalue lies within residual *
+    |lambda|_max of each. converged: whether every residual is below the tolerance. vectors: (rows, k) float64,
+    orthonormal. products: how many products K v were made, 0 for a dense decomposition of a stored kernel.
+    """
+
     residuals: Tensor
     converged: bool
-    floor: float
     vectors: Tensor
     products: int
 
@@ -37,6 +50,20 @@ class Spectrum:
     def rows(self) -> int:
         """The number of rows of the kernel; `eigenvalues` may hold fewer, the largest ones."""
         return len(self.vectors)
+
+
+def eigenvalues(kernel: Tensor) -> Eigenvalues:
+    """All eigenvalues of K (N, N) or (N, N, O, O), decomposed in float64 without vectors, sooner than by `spectrum`.
+
+    Raises ValueError if K is not a square symmetric kernel, holds NaN or Inf, or has more than 8,192 rows.
+    """
+    rows = rows_of(kernel)
+    if rows > DENSE_ROWS:
+        raise ValueError(
+            f"the kernel has {rows} rows; allowed: at most {DENSE_ROWS}, or spectrum with k or method='dense'"
+        )
+    values = torch.linalg.eigvalsh(as_matrix(kernel)).flip(0)
+    return Eigenvalues(values, _floor(kernel.dtype, rows, values))
 
 
 def spectrum(
@@ -78,24 +105,24 @@ def spectrum(
         tol = tol or TOLERANCE[dtype]
         ritz = lanczos(operator, k or rows, tol=tol, max_restarts=max_restarts, seed=seed, block=block)
         floor = _floor(operator.dtype, rows, ritz.values)
-        return Spectrum(ritz.values, ritz.residuals, ritz.converged, floor, ritz.vectors, ritz.products)
+        return Spectrum(ritz.values, floor, ritz.residuals, ritz.converged, ritz.vectors, ritz.products)
     return _dense_spectrum(kernel, k, tol or TOLERANCE[torch.float64])
 
 
 def _dense_spectrum(kernel: Tensor | SymmetricOperator, k: int | None, tol: float) -> Spectrum:
     stored = isinstance(kernel, Tensor)
     matrix = as_matrix(kernel if isinstance(kernel, Tensor) else dense(kernel))
-    eigenvalues, vectors = torch.linalg.eigh(matrix)
-    floor = _floor(kernel.dtype, len(matrix), eigenvalues)
-    scale = eigenvalues.abs().max().clamp_min(torch.finfo(torch.float64).tiny)
-    eigenvalues, vectors = eigenvalues.flip(0)[:k], vectors.flip(1)[:, :k]
-    residuals = norms(matrix @ vectors - vectors * eigenvalues) / scale
+    values, vectors = torch.linalg.eigh(matrix)
+    floor = _floor(kernel.dtype, len(matrix), values)
+    scale = values.abs().max().clamp_min(torch.finfo(torch.float64).tiny)
+    values, vectors = values.flip(0)[:k], vectors.flip(1)[:, :k]
+    residuals = norms(matrix @ vectors - vectors * values) / scale
     converged = bool((residuals < tol).all())
-    return Spectrum(eigenvalues, residuals, converged, floor, vectors, 0 if stored else len(matrix))
+    return Spectrum(values, floor, residuals, converged, vectors, 0 if stored else len(matrix))
 
 
-def _floor(dtype: torch.dtype, rows: int, eigenvalues: Tensor) -> float:
-    return torch.finfo(dtype).eps * rows * float(eigenvalues.abs().max())
+def _floor(dtype: torch.dtype, rows: int, values: Tensor) -> float:
+    return torch.finfo(dtype).eps * rows * float(values.abs().max())
 
 
 def as_matrix(kernel: Tensor) -> Tensor:

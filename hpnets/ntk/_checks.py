@@ -14,11 +14,14 @@ _DROPOUT = nn.modules.dropout._DropoutNd
 def check_eval_mode(net: nn.Module) -> None:
     """Raise ValueError if a module couples samples or draws at random."""
     for name, module in net.named_modules():
-        where = f"{name or 'net'} ({type(module).__name__})"
         draws = isinstance(module, _DROPOUT) and module.p > 0
-        if module.training and (draws or isinstance(module, nn.modules.batchnorm._BatchNorm)):
+        couples = isinstance(module, nn.modules.batchnorm._BatchNorm)
+        if not draws and not couples:
+            continue
+        where = f"{name or 'net'} ({type(module).__name__})"
+        if module.training:
             raise ValueError(f"{where} is in train mode; allowed: eval mode, as net.eval() sets it")
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is None:
+        if couples and module.running_mean is None:
             raise ValueError(f"{where} tracks no statistics, so that it couples samples; allowed: running statistics")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from hpnets.linalg import DENSE_ROWS, spectrum
+from hpnets.linalg import DENSE_ROWS, eigenvalues
 from hpnets.ntk._blocks import parts_of
 from hpnets.ntk._budget import parse_bytes
 from hpnets.ntk._functional import trainable_parameters
@@ -48,7 +48,7 @@ def lambda_min(
     if fits:
         made = _of_singular_values(singular_values(net, x, **given))
     else:
-        made = extremes(spectrum(ntk(net, x, **given)), columns)
+        made = extremes(eigenvalues(ntk(net, x, **given)), columns)
     return replace(made, smallest=0.0, error=0.0) if made.singular else made
 
 

@@ -43,8 +43,9 @@ class Passes:
 class Prover:
     """Proves the factors of each block of samples, and a few entries of the kernel.
 
-    known: names of parameters that were proven with this plan before; new ones are added to the set. again: whether
-    the known ones are proven again.
+    known: names of parameters that were proven with this plan before; new ones are added to the set once an entry of
+    the kernel is proven too. again: whether the known ones are proven again. shown: names of parameters whose gradients
+    were proven in this call.
     """
 
     net: nn.Module
@@ -53,6 +54,7 @@ class Prover:
     terms: tuple[Term, ...]
     known: set[str] = field(default_factory=set)
     again: bool = True
+    shown: set[str] = field(default_factory=set)
 
     @property
     def done(self) -> bool:
@@ -124,7 +126,7 @@ class Prover:
             ]
         if wrong:
             raise DisprovenError({name: self._contractions.get(name, "unused") for name in wrong})
-        self.known |= {name for name, norm in norms.items() if norm > 0}
+        self.shown |= {name for name, norm in norms.items() if norm > 0}
 
     def _truth(
         self, params: Params, x: Tensor, u: Tensor, batches: list[Batch]
@@ -187,6 +189,7 @@ class Prover:
             # A plan whose contraction is wrong has proven nothing, so that a later call looks at an entry again.
             self.known.clear()
             raise DisprovenError(self._contractions)
+        self.known |= self.shown
 
     def _block(self, left: list[State], right: list[State]) -> Tensor:
         """K (C, C) of two samples, from the factors of each alone."""

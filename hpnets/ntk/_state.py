@@ -46,11 +46,16 @@ def _attributes_of(modules: list[nn.Module], left_out: Collection[str]) -> list[
 
 
 def _contents(attributes: dict[str, Any], left_out: Collection[str]) -> list[tuple[Any, Any]]:
-    kept = [v for name, v in attributes.items() if type(v) not in _FIXED and name not in left_out]
-    tensors = [v for v in kept if type(v) is Tensor and not v.requires_grad]
-    # Most containers are empty, of which no copy is made.
-    containers = [(v, v.copy() if v else None) for v in kept if isinstance(v, _CONTAINERS)]
-    return containers + [(v, v.detach().clone()) for v in tensors]
+    contents: list[tuple[Any, Any]] = []
+    for name, value in attributes.items():
+        kind = type(value)
+        if kind in _FIXED or name in left_out:
+            continue
+        if isinstance(value, _CONTAINERS):
+            contents.append((value, value.copy() if value else None))  # most are empty, of which no copy is made
+        elif kind is Tensor and not value.requires_grad:
+            contents.append((value, value.detach().clone()))
+    return contents
 
 
 def _restore(before: list[_Attributes]) -> None:
@@ -102,16 +107,16 @@ def _make_gradients_dense(modules: list[nn.Module]) -> bool:
 
 
 @contextmanager
-def _put_back(net: nn.Module) -> Iterator[None]:
-    """Let the network compute anew what it keeps for its mode, with dense gradients; at the end put back what it was.
+def _put_back(modules: list[nn.Module]) -> Iterator[None]:
+    """Let modules compute anew what they keep for their mode, with dense gradients; at the end put it back.
 
-    After an exception put back its attributes, parameters and hooks, and torch's transforms and modes. All that is run
+    After an exception put back attributes, parameters and hooks, and torch's transforms and modes. All that is run
     within puts back what it changes, but Ctrl-C may come between any two steps, so also between those.
     """
     transforms, modes = torch._C._functorch.get_dynamic_layer_stack_depth(), torch._C._len_torch_function_stack()
-    modules = list(net.modules())
     before = _attributes_of(modules, ())
-    parameters = [(p, p.data, p.requires_grad) for p in net.parameters() if not nn.parameter.is_lazy(p)]
+    own = [p for m in modules for p in m._parameters.values() if p is not None and not nn.parameter.is_lazy(p)]
+    parameters = [(p, p.data, p.requires_grad) for p in own]
     try:
         changes = [_enter_modes_again(modules), _make_gradients_dense(modules)]
         yield
@@ -140,13 +145,14 @@ def undisturbed(net: nn.Module, device: torch.device) -> Iterator[None]:
     before = matmul.fp32_precision, conv.fp32_precision
     fast_attention = torch.backends.mha.get_fastpath_enabled()
     keep_freed_memory()
-    compiled = any(m._compiled_call_impl is not None or hasattr(m, "_orig_mod") for m in net.modules())
+    modules = list(net.modules())
+    compiled = any(m._compiled_call_impl is not None or "_orig_mod" in m._modules for m in modules)
     matmul.fp32_precision = conv.fp32_precision = "ieee"
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         with ExitStack() as stack:
             stack.enter_context(_stale_graphs_refused())
-            stack.enter_context(_put_back(net))
+            stack.enter_context(_put_back(modules))
             stack.enter_context(torch.inference_mode(False))
             stack.enter_context(torch.no_grad())
             stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))

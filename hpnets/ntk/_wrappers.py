@@ -15,9 +15,10 @@ def eager(net: nn.Module) -> nn.Module:
         else:
             break
     # FSDP2 derives a class from that of each module, and FSDPModule.
-    classes = {base.__name__ for kind in set(map(type, net.modules())) for base in kind.__mro__}
-    sharded = bool(classes & {"FullyShardedDataParallel", "FSDPModule"})
-    if sharded or any(type(p).__name__ == "DTensor" for p in net.parameters()):
+    modules = list(net.modules())
+    classes = {base.__name__ for kind in set(map(type, modules)) for base in kind.__mro__}
+    kinds = {type(p).__name__ for module in modules for p in module._parameters.values()}
+    if classes & {"FullyShardedDataParallel", "FSDPModule"} or "DTensor" in kinds:
         raise ValueError("net is sharded (FSDP): its layers hold parts of weights; pass an unsharded copy of it")
     return net
 

@@ -6,18 +6,14 @@ from torch import Tensor
 from hpnets.training.wandb_log import WandbLog
 
 
-def log_now(trainer: pl.Trainer, metrics: dict[str, float]) -> None:
-    """Hand metrics to every logger at trainer.global_step.
+def log_now(trainer: pl.Trainer, metrics: dict[str, float], spectrum: Tensor | None = None) -> None:
+    """Hand metrics to every logger at trainer.global_step, and a measured spectrum (rows,) with them to wandb.
 
     LightningModule.log, by contrast, writes validation metrics one step early (the counter moves on only after
     validation), and metrics of an epoch after the checkpoint of that epoch, so that a resumed run would miss them.
     """
     for logger in trainer.loggers:
-        logger.log_metrics(metrics, step=trainer.global_step)
-
-
-def log_spectrum(trainer: pl.Trainer, eigenvalues: Tensor) -> None:
-    """Hand a measured spectrum (rows,) to wandb at trainer.global_step; metrics.csv holds scalars only."""
-    for logger in trainer.loggers:
         if isinstance(logger, WandbLog):
-            logger.log_spectrum(eigenvalues, trainer.global_step)
+            logger.log_metrics(metrics, trainer.global_step, spectrum)
+        else:
+            logger.log_metrics(metrics, step=trainer.global_step)

@@ -1,6 +1,5 @@
 """NTKMonitor measures the neural tangent kernel of a network during training, on the fixed inputs of a probe set."""
 
-import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,13 +12,13 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from hpnets.linalg import Spectrum, spectrum
+from hpnets.linalg import Eigenvalues, eigenvalues
 from hpnets.ntk import Plan, StalePlanError, ntk, plan, split_kernel, zero_gradient_fraction
 from hpnets.ntk.metrics import Measurement, available_metrics, check_possible, measure
 from hpnets.patterns import matching, trained
 from hpnets.training.batch_statistics import BatchStatistics, Source
 from hpnets.training.errors import NonFiniteError
-from hpnets.training.log import log_now, log_spectrum
+from hpnets.training.log import log_now
 from hpnets.training.measured_network import FindNetwork, find_network
 from hpnets.training.ranks import all_ranks
 from hpnets.training.schedule import Every, Scheduled
@@ -88,7 +87,7 @@ class NTKMonitor(Scheduled):
         self.outputs, self.net, self.algorithm = outputs, net, algorithm
         self.file, self.indices, self.save_kernels = file, indices, save_kernels
         self.attacked = attacked
-        self.track, self.written, self.blocks = KernelTrack(), -math.inf, list(blocks)
+        self.track, self.written, self.blocks = KernelTrack(), time.monotonic(), list(blocks)
         self.plans: dict[str | None, Plan] = {}  # of the whole kernel, None, and of each block
         self.width: int | None = None  # the number of the net's outputs, which no step changes
 
@@ -104,7 +103,7 @@ class NTKMonitor(Scheduled):
             ntk(net, self.x[:1], outputs=self.outputs, algorithm=self.algorithm)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.plans, self.width = {}, None
+        self.plans, self.width, self.written = {}, None, time.monotonic()
         self.statistics.start(find_network(pl_module, self.net))
         super().on_train_start(trainer, pl_module)
 
@@ -135,9 +134,8 @@ class NTKMonitor(Scheduled):
             measured = {block: self._measure(net, x, step, block, k, estimated) for block, k in kernels.items()}
         values = {f"{block}/{name}" if block else name: v for block, m in measured.items() for name, v in m.items()}
         logged = {f"ntk/{name}": value for name, value in values.items()}
-        trainer.callback_metrics.update({name: torch.tensor(value) for name, value in logged.items()})
-        log_now(trainer, logged)
-        log_spectrum(trainer, self.track.spectra[-1])
+        trainer.callback_metrics.update(zip(logged, torch.tensor([*logged.values()]), strict=True))
+        log_now(trainer, logged, self.track.spectra[-1])
         if time.monotonic() - self.written > WRITE_SECONDS:
             self._write(trainer)
 
@@ -160,7 +158,7 @@ class NTKMonitor(Scheduled):
     ) -> dict[str, float]:
         """Add the kernel of a block, or the whole one, to its track; its metrics."""
         track = self.track if block is None else self.track.blocks.setdefault(block, KernelTrack())
-        params, result = _parameters(net, block), spectrum(kernel)
+        params, result = _parameters(net, block), eigenvalues(kernel)
         bound = self._rank_bound(net, x[:1], params)
         compared = replace(self._compare(track, kernel, result, step, bound), net=net, x=x, params=params)
         values = measure(compared, self.names)
@@ -177,11 +175,14 @@ class NTKMonitor(Scheduled):
                 self.width = net(x).shape[1]
         return parameters * self.width
 
-    def _compare(self, track: KernelTrack, kernel: Tensor, result: Spectrum, step: int, rank_bound: int) -> Measurement:
+    def _compare(
+        self, track: KernelTrack, kernel: Tensor, result: Eigenvalues, step: int, rank_bound: int
+    ) -> Measurement:
+        k_t = kernel.double()  # once here, and not by each metric
         return Measurement(
-            k_t=kernel,
-            k_0=kernel if track.first is None else track.first.to(kernel.device),
-            k_last=None if track.last is None else track.last.to(kernel.device),
+            k_t=k_t,
+            k_0=k_t if track.first is None else track.first.to(k_t),
+            k_last=None if track.last is None else track.last.to(k_t),
             steps=step - track.steps[-1] if track.steps else 0,
             spectrum=result,
             rank_bound=rank_bound,
@@ -239,5 +240,7 @@ class NTKMonitor(Scheduled):
 
 def _parameters(net: nn.Module, block: str | None) -> dict[str, nn.Parameter] | None:
     """The trained parameters of a block, by name; None for all."""
+    if block is None:
+        return None
     named = trained(net)
-    return None if block is None else {name: named[name] for name in matching("blocks", block, named)}
+    return {name: named[name] for name in matching("blocks", block, named)}

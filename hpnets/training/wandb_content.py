@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.seed import isolate_rng
@@ -32,7 +31,8 @@ def histogram(eigenvalues: Tensor) -> Any:
     import wandb
 
     values = eigenvalues.cpu().clamp_min(NOISE * float(eigenvalues.max().clamp_min(1e-30))).log10()
-    return wandb.Histogram(np_histogram=np.histogram(values.numpy(), bins=BINS))
+    counts, edges = torch.histogram(values, BINS)
+    return wandb.Histogram(np_histogram=(counts.long().numpy(), edges.numpy()))
 
 
 def log_spectra(inner: WandbLogger, kernel: Path) -> None:

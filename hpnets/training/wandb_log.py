@@ -103,16 +103,12 @@ class WandbLog(Logger):
                 warnings.warn(f"wandb: {error}; it is left out of the rest of this run", stacklevel=3)
 
     @rank_zero_only
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        self._try(lambda inner: inner.log_metrics(metrics, step))
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None, spectrum: Tensor | None = None) -> None:
+        """Log metrics, and a measured spectrum (rows,) as the histogram "ntk/eigenvalues", in one call of wandb."""
+        self._try(lambda inner: inner.log_metrics(_with_histogram(metrics, spectrum), step))
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         """Do nothing: the whole config is passed at the start."""
-
-    @rank_zero_only
-    def log_spectrum(self, eigenvalues: Tensor, step: int) -> None:
-        """Log a measured spectrum (rows,) as the histogram "ntk/eigenvalues"."""
-        self._try(lambda inner: inner.log_metrics({SPECTRUM: histogram(eigenvalues)}, step))
 
     @rank_zero_only
     def log_picture(self, picture: Path, step: int) -> None:
@@ -126,8 +122,7 @@ class WandbLog(Logger):
 
     def _log_past(self, inner: WandbLogger, rows: dict[int, dict[str, float]], spectra: dict[int, Tensor]) -> None:
         for step in sorted({*rows, *spectra}):
-            measured = {SPECTRUM: histogram(spectra[step])} if step in spectra else {}
-            inner.log_metrics({**rows.get(step, {}), **measured}, step)
+            inner.log_metrics(_with_histogram(rows.get(step, {}), spectra.get(step)), step)
 
     @rank_zero_only
     def log_results(self, kernel: Path, weights: Path) -> None:
@@ -159,6 +154,10 @@ class WandbPast(pl.Callback):
         for logger in trainer.loggers:
             if isinstance(logger, WandbLog) and self.metrics.rows:
                 logger.log_past(self.metrics.rows, dict(zip(track.steps, track.spectra, strict=True)))
+
+
+def _with_histogram(metrics: dict[str, float], spectrum: Tensor | None) -> dict[str, Any]:
+    return dict(metrics) if spectrum is None else {**metrics, SPECTRUM: histogram(spectrum)}
 
 
 def _has_key() -> bool:

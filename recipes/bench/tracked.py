@@ -10,7 +10,7 @@ from unittest import mock
 
 from hpnets.commands.main import run
 
-HOOKS = ("on_train_start", "on_train_batch_end", "on_train_epoch_end", "on_train_end")
+HOOKS = ("check", "on_train_start", "on_train_batch_end", "on_train_epoch_end", "on_train_end")
 
 
 class Stopwatch:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from hpnets.linalg import density, low_rank, spectrum
+from hpnets.linalg import density, eigenvalues, low_rank, spectrum
 from hpnets.linalg._spectrum import as_matrix
 from hpnets.ntk import NTKOperator, ntk
 from tests.linalg.oracles import Product, loop_kernel, power_law, small_net, with_eigenvalues
@@ -45,6 +45,19 @@ def test_top_20_of_known_spectra(name: str, method: str) -> None:
     scale = values.abs().max().clamp_min(1e-300)
     torch.testing.assert_close(result.residuals, residuals / scale, rtol=1e-3, atol=1e-11)
     torch.testing.assert_close(result.vectors.T @ result.vectors, torch.eye(20).double(), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", SPECTRA)
+def test_eigenvalues_without_vectors_are_those_of_the_spectrum(name: str) -> None:
+    k = with_eigenvalues(SPECTRA[name]).float()
+    result, whole = eigenvalues(k), spectrum(k)
+    torch.testing.assert_close(result.eigenvalues, whole.eigenvalues, rtol=1e-12, atol=1e-13)
+    assert (result.rows, result.floor) == (300, pytest.approx(whole.floor, rel=1e-12))
+
+
+def test_eigenvalues_of_a_kernel_that_is_too_large_for_a_dense_decomposition_are_refused() -> None:
+    with pytest.raises(ValueError, match="8193 rows; allowed: at most 8192, or spectrum with k"):
+        eigenvalues(torch.ones(1).expand(8193, 8193))
 
 
 @pytest.mark.parametrize(("dtype", "relative"), [(torch.float64, 1e-10), (torch.float32, 1e-6)])

@@ -1,12 +1,14 @@
 """Plans that later calls take over: no second survey, and none that outlives what it assumed."""
 
 import gc
+from unittest.mock import Mock
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from hpnets.ntk import StalePlanError, _planning, _remembered, ntk, plan
+from hpnets.ntk._proof import Prover
 from hpnets.ntk._terms.gram import Dense
 
 
@@ -111,3 +113,16 @@ def test_a_plan_with_a_wrong_contraction_is_refused_at_every_call(monkeypatch: p
             with pytest.raises(StalePlanError):
                 ntk(net, x, plan=made, verify="first")
     assert torch.allclose(ntk(net, x, plan=made, verify="first"), ntk(net, x, outputs="full", verify="off"))
+
+
+def test_a_call_that_is_interrupted_before_its_entry_has_proven_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, x = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3)), torch.randn(6, 5)
+    made = plan(net, x, outputs="full", algorithm="structured")
+    with monkeypatch.context() as patch:
+        patch.setattr(Prover, "prove_entry", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            ntk(net, x, plan=made, verify="first")
+    right = Dense.input_gram
+    monkeypatch.setattr(Dense, "input_gram", lambda *args: 2 * right(*args))
+    with pytest.raises(StalePlanError):
+        ntk(net, x, plan=made, verify="first")

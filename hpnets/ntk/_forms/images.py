@@ -45,6 +45,8 @@ def laid_out(net: nn.Module, params: Params) -> Params:
     They are copied once, since a copy for each convolution, freed after it, would leave holes in memory.
     """
     own = {id(module._parameters.get("weight")) for module in net.modules() if isinstance(module, nn.Conv2d)}
+    if not own:
+        return params
     weights = {
         name for name, p in net.named_parameters() if id(p) in own and name in params and is_quicker(params[name])
     }

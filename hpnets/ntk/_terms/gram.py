@@ -1,6 +1,7 @@
 r"""Terms of dense layers: K += (A A^T [+ 1 for the bias]) * (G G^T); layers that share an input A share G."""
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -60,14 +61,11 @@ class Dense(Term):
     def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         """`contract`, for the whole k at once."""
 
-    def pulled(self, state: State, Gu: Tensor) -> dict[str, Tensor]:
-        """J^T u from the gradients Gu (n, units) of sum_i u_i . V^T f(x_i) at the layers' outputs."""
+    def pulled(self, state: State, Gu: Iterable[Tensor]) -> dict[str, Tensor]:
+        """J^T u from the gradients (n, H) of sum_i u_i . V^T f(x_i) at each layer's outputs."""
         gradients: dict[str, Tensor] = {}
-        start = 0
-        for layer in self.layers:
-            rule, geometry = layer.outer
-            g = Gu[:, start : start + geometry.H]
-            start += geometry.H
+        for layer, g in zip(self.layers, Gu, strict=True):
+            rule, _ = layer.outer
             for local, name in layer.parameters:
                 weight = local == "weight"
                 gradients[name] = (
@@ -109,7 +107,8 @@ class Gram(Dense):
             start = stop
 
     def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
-        return self.pulled(state, (u[:, None] @ state["G"].transpose(0, 1))[:, 0])
+        Gu = (u[:, None] @ state["G"].transpose(0, 1))[:, 0]
+        return self.pulled(state, Gu.split([layer.outer[1].H for layer in self.layers], 1))
 
     def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         add_products(k, left["G"], right["G"], self.input_gram(left, right), symmetric)
@@ -128,7 +127,7 @@ class Readout(Dense):
     axes: ClassVar[dict[str, int | None]] = {"A": 0}
 
     def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
-        return self.pulled(state, u @ self.selection.cotangents.T)
+        return self.pulled(state, [u @ self.selection.cotangents.T])
 
     def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         gram = self.input_gram(left, right)

@@ -16,7 +16,7 @@ from hpnets.ntk._layer import Layer
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._problem import Problem
 from hpnets.ntk._tape import Tape
-from hpnets.ntk._terms.base import BLOCK, State, block_numel
+from hpnets.ntk._terms.base import BLOCK, State, add_products, block_numel
 from hpnets.ntk._terms.gram import Dense
 from hpnets.ntk._terms.units import add_unit_products, units_numel
 
@@ -36,9 +36,14 @@ def readout_rows(params: Params, tape: Tape, readout: Layer, selection: OutputSe
     return selection.cotangents.T @ W.detach()
 
 
+def by_unit(D: Tensor) -> Tensor:
+    """D (layers, n, H) as (H, n, layers), a copy, since products of one unit need its gradients side by side."""
+    return D.permute(2, 1, 0).contiguous()
+
+
 @dataclass(frozen=True)
 class Separable(Dense):
-    """The term that takes D (H, n, layers) from one backward pass."""
+    """The term that takes D (layers, n, H) from one backward pass."""
 
     readout: Layer
     selection: OutputSelection
@@ -53,35 +58,36 @@ class Separable(Dense):
 
     def shapes(self, n: int, C: int) -> dict[str, tuple[int, ...]]:
         H, layers = self.shape
-        return super().shapes(n, C) | {"D": (H, n, layers), "R": (C, H)}
+        return super().shapes(n, C) | {"D": (layers, n, H), "R": (C, H)}
 
     def begin(self, params: Params, tape: Tape, state: State, rows: slice) -> None:
         super().begin(params, tape, state, rows)
-        gradients = unit_gradients(tape, self.readout, self.layers)
-        state["D"][:, rows] = torch.stack([d.flatten(1).T for d in gradients], dim=2)
+        for D, d in zip(state["D"], unit_gradients(tape, self.readout, self.layers), strict=True):
+            D[rows] = d.flatten(1)
         state["R"].copy_(readout_rows(params, tape, self.readout, self.selection))
 
     def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
-        Gu = torch.einsum("nh,hnl->nlh", u @ state["R"], state["D"])
-        return self.pulled(state, Gu.flatten(1))
+        Ru = u @ state["R"]
+        return self.pulled(state, (D * Ru for D in state["D"]))
 
     def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         gram, R = self.input_gram(left, right), left["R"]
         if k.ndim == 4:
-            add_unit_products(k, left["D"], right["D"], R, gram, symmetric)
+            E1 = by_unit(left["D"])
+            add_unit_products(k, E1, E1 if symmetric else by_unit(right["D"]), R, gram, symmetric)
             return
-        # With the sum over outputs, sum_o R[o, h]^2 scales D, and the sums over h and over layers are one product.
-        D1, D2 = (D.transpose(0, 1).flatten(1) for D in (left["D"] * R.square().sum(0)[:, None, None], right["D"]))
-        k += (D1 @ D2.T).mul_(gram)
+        # With the sum over outputs, sum_o R[o, h]^2 scales D, and the sum over h is one product.
+        add_products(k, left["D"] * R.square().sum(0), right["D"], gram, symmetric)
 
     def begin_numel(self) -> int:
-        return 3 * self.units
+        return 2 * self.units
 
     def scratch_numel(self, problem: Problem) -> int:
         n1, n2, C = problem.n1, problem.n2, problem.C
         if problem.flat:
-            return 2 * block_numel(n1, n2, C, True) + (2 * min(BLOCK, n1) + n2) * self.units
-        return n1 * n2 + units_numel(self.shape[0], n1, n2, self.shape[1], C)
+            return 2 * block_numel(n1, n2, C, True) + min(BLOCK, n1) * self.units
+        E = (n1 + n2) * self.units
+        return n1 * n2 + E + units_numel(self.shape[0], n1, n2, self.shape[1], C)
 
     def flops(self, problem: Problem) -> float:
         H, layers = self.shape

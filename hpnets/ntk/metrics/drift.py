@@ -6,34 +6,44 @@ All is computed in float64.
 import math
 
 from torch import Tensor
+from torch.linalg import vector_norm
 
 from hpnets.ntk.metrics.measurement import Measurement, register_metric
 
 
-@register_metric("drift", lambda m: (m.k_t, m.k_0))
+def _now_and_first(m: Measurement) -> tuple[Tensor, Tensor]:
+    return m.k_t, m.k_0
+
+
+def _angle(distance: float) -> float:
+    return 2 * math.asin(min(1.0, math.sqrt(distance / 2)))
+
+
+@register_metric("drift", _now_and_first)
 def relative_drift(k_t: Tensor, k_0: Tensor) -> float:
     r"""|K_t - K_0|_F / |K_0|_F: how far the kernel moved, its scale included."""
     a, b = _pair(k_t, k_0)
-    return float((a - b).norm() / b.norm())
+    return float(vector_norm(a - b) / vector_norm(b))
 
 
-@register_metric("cosine_drift", lambda m: (m.k_t, m.k_0))
+# The lowest decorator registers first.
+@register_metric("polar_angle", _now_and_first, _angle)
+@register_metric("cosine_drift", _now_and_first)
 def distance(k_1: Tensor, k_2: Tensor) -> float:
     r"""1 - <K_1, K_2>_F / (|K_1|_F |K_2|_F), in [0, 2]: blind to scale (Fort et al. 2020, arXiv 2010.15110).
 
     Computed as |K_1/|K_1| - K_2/|K_2||^2 / 2, which keeps its digits where the kernels nearly agree.
     """
     a, b = _pair(k_1, k_2)
-    return float((a / a.norm() - b / b.norm()).square().sum() / 2)
+    return float(vector_norm(a / vector_norm(a) - b / vector_norm(b))) ** 2 / 2
 
 
-@register_metric("polar_angle", lambda m: (m.k_t, m.k_0))
 def polar_angle(k_t: Tensor, k_0: Tensor) -> float:
     r"""The angle between K_t and K_0 in radians, arccos(1 - distance), in [0, pi/2] for kernels of one network.
 
     Computed as 2 arcsin(sqrt(distance / 2)), which keeps its digits at small angles.
     """
-    return 2 * math.asin(min(1.0, math.sqrt(distance(k_t, k_0) / 2)))
+    return _angle(distance(k_t, k_0))
 
 
 def velocity(k_t: Tensor, k_s: Tensor, steps: int) -> float:
@@ -56,10 +66,10 @@ def polar_radius(k_t: Tensor, k_0: Tensor, k_end: Tensor) -> float:
     """
     a, b = _pair(k_t, k_0)
     end, _ = _pair(k_end, k_0)
-    whole = (end - b).norm()
+    whole = vector_norm(end - b)
     if whole == 0:
         raise ValueError("k_end equals k_0; allowed: a kernel that moved")
-    return float((a - b).norm() / whole)
+    return float(vector_norm(a - b) / whole)
 
 
 def _pair(k_1: Tensor, k_2: Tensor) -> tuple[Tensor, Tensor]:

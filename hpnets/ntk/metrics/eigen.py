@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hpnets.linalg import Spectrum
+from hpnets.linalg import Eigenvalues
 from hpnets.ntk.metrics.measurement import Measurement, check_whole, register_metric
 
 
 @register_metric("norm")
 def _norm(m: Measurement) -> float:
     """|K_t|_F."""
-    return float(m.k_t.double().norm())
+    return float(torch.linalg.vector_norm(m.k_t.double()))
 
 
 @register_metric("trace")
@@ -42,7 +42,7 @@ class Extremes:
 
 
 @register_metric("lambda_min", lambda m: (m.spectrum, m.rank_bound), lambda extremes: extremes.smallest)
-def lambda_extremes(spectrum: Spectrum, rank_bound: int) -> Extremes:
+def lambda_extremes(spectrum: Eigenvalues, rank_bound: int) -> Extremes:
     """The largest and the smallest eigenvalue, with a warning where the kernel is singular by counting.
 
     K = J J^T has rank <= P, the number of parameters: rank_bound is P for "full", "sum" and one logit, O P for
@@ -60,7 +60,7 @@ def lambda_extremes(spectrum: Spectrum, rank_bound: int) -> Extremes:
     return extremes(spectrum, rank_bound)
 
 
-def extremes(spectrum: Spectrum, rank_bound: int) -> Extremes:
+def extremes(spectrum: Eigenvalues, rank_bound: int) -> Extremes:
     """`lambda_extremes` without the warning, of a spectrum that is whole; the error is the floor."""
     l = spectrum.eigenvalues
     singular, noise = spectrum.rows > rank_bound, float(l[-1]) < spectrum.floor

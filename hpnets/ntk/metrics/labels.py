@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.linalg import vector_norm
 
 from hpnets.ntk._output_selection import trace_kernel
 from hpnets.ntk.metrics.measurement import Measurement, register_metric
@@ -20,9 +21,10 @@ def centred_alignment(kernel: Tensor, targets: Tensor) -> float:
     if targets.ndim != 2 or len(targets) != len(k):
         raise ValueError(f"targets has shape {tuple(targets.shape)}; allowed: ({len(k)}, O)")
     y = targets.double()
-    k_c, y_c = _centre(k), _centre(y @ y.T)
-    scale = k_c.norm() * y_c.norm()
-    return float((k_c * y_c).sum() / scale) if scale > 0 else 0.0
+    y = y - y.mean(0)
+    # <HKH, HYY^TH> = <K HY, HY> and |HYY^TH| = |Y^THY|, for H is a projection.
+    scale = vector_norm(_centre(k)) * vector_norm(y.T @ y)
+    return float(((k @ y) * y).sum() / scale) if scale > 0 else 0.0
 
 
 def two_classes(targets: Tensor | None) -> bool:
@@ -84,10 +86,11 @@ def elasticity_of(similarity: Tensor, labels: Tensor) -> Elasticity:
     if labels.shape != (n,) or labels.is_floating_point():
         raise ValueError(f"labels is {labels.dtype} of shape {tuple(labels.shape)}; allowed: integers ({n},)")
     same = labels[:, None] == labels
-    pair = ~torch.eye(n, dtype=torch.bool, device=labels.device)
-    if not (same & pair).any() or same.all():
+    pairs = int(same.sum())
+    if not n < pairs < n * n:
         raise ValueError("labels holds no pair of one class, or none of two; allowed: two classes, one of them twice")
-    return Elasticity(float(similarity[same & pair].mean()), float(similarity[~same].mean()))
+    own = torch.where(same, similarity, 0).fill_diagonal_(0).sum() / (pairs - n)
+    return Elasticity(float(own), float(torch.where(same, 0, similarity).sum() / (n * n - pairs)))
 
 
 def _centre(k: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from hpnets.linalg import Spectrum, spectrum
+from hpnets.linalg import Eigenvalues, eigenvalues
 from hpnets.ntk.metrics.centring import centred_kernel
 from hpnets.registry import Registry
 
@@ -26,7 +26,7 @@ class Measurement:
     k_0: Tensor
     k_last: Tensor | None
     steps: int
-    spectrum: Spectrum
+    spectrum: Eigenvalues
     rank_bound: int
     targets: Tensor | None = None
     net: nn.Module | None = None
@@ -39,7 +39,7 @@ class Measurement:
         """The same of the kernels without the mean direction, which have a sample less; without targets."""
         k_t, k_0 = centred_kernel(self.k_t), centred_kernel(self.k_0)
         k_last = None if self.k_last is None else centred_kernel(self.k_last)
-        return replace(self, k_t=k_t, k_0=k_0, k_last=k_last, spectrum=spectrum(k_t), targets=None)
+        return replace(self, k_t=k_t, k_0=k_0, k_last=k_last, spectrum=eigenvalues(k_t), targets=None)
 
     @property
     def y(self) -> Tensor:
@@ -92,7 +92,7 @@ def register_metric(
     return enter
 
 
-def check_whole(spectrum: Spectrum) -> None:
+def check_whole(spectrum: Eigenvalues) -> None:
     """ValueError unless every eigenvalue of the kernel is there."""
     if len(spectrum.eigenvalues) < spectrum.rows:
         raise ValueError(f"the spectrum holds {len(spectrum.eigenvalues)} of {spectrum.rows} eigenvalues; allowed: all")

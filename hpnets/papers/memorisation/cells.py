@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from hpnets.linalg import spectrum
+from hpnets.linalg import eigenvalues
 from hpnets.ntk import singular_values
 from hpnets.papers.memorisation.sizes import Sizes
 from hpnets.papers.parts.data import check_images
@@ -56,7 +56,7 @@ def on_sphere(network: str, dim: int, samples: int, seed: int, device: str) -> M
     own = K.diagonal()
     pairs = (own[:, None] + own) / 2 - K
     i, j = torch.triu_indices(samples, samples, 1)
-    of = spectrum(K)
+    of = eigenvalues(K)
     return {
         "min": float(of.eigenvalues[-1]),
         "error": of.floor,
