@@ -15,7 +15,7 @@ ABOUT = (
     "without kernel tracking (`off`), with the kernel by vmap of jacrev (`jacobian`), and with the engine's choice "
     "(`auto`), in turn; each as the command runs it, with wandb in its folder, and bare, with `--wandb off`; median "
     "(least - greatest) over the seeds. Seconds are those of summary.json: all but imports. Whole runs differ by more "
-    "than tracking takes, so that its own seconds are added up too: those of all hooks of `NTKMonitor` "
+    "than tracking takes, so that its own seconds are added up too: those of `NTKMonitor`, its check and all hooks "
     "(`recipes/bench/tracked.py`), with the run-time proof and the logging, without wandb's start, which comes with "
     "whatever is logged first. Its share is that of the same run's seconds; "
     f"the target of the engine's choice in the default run is at most {TARGET:.0%}."
