@@ -53,6 +53,8 @@ class WandbLog(Logger):
         self.mode = options.mode
         self.failed = False
         self._inner: WandbLogger | None = None
+        self._row: dict[str, Any] = {}  # what was logged at `_step` and is not sent yet
+        self._step: int | None = None
 
     name = "wandb"
     version = ""
@@ -104,8 +106,22 @@ class WandbLog(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None, spectrum: Tensor | None = None) -> None:
-        """Log metrics, and a measured spectrum (rows,) as the histogram "ntk/eigenvalues", in one call of wandb."""
-        self._try(lambda inner: inner.log_metrics(_with_histogram(metrics, spectrum), step))
+        """Log metrics, and a measured spectrum (rows,) as the histogram "ntk/eigenvalues".
+
+        All that is logged at one step is one row of wandb, sent when a later step's first metrics come or the run ends:
+        wandb can plot against each other only what stands in one row.
+        """
+        self._try(lambda inner: self._add(inner, _with_histogram(metrics, spectrum), step))
+
+    def _add(self, inner: WandbLogger, values: dict[str, Any], step: int | None) -> None:
+        if step != self._step:
+            self._send(inner)
+        self._row, self._step = {**self._row, **values}, step
+
+    def _send(self, inner: WandbLogger) -> None:
+        row, self._row = self._row, {}
+        if row:
+            inner.log_metrics(row, self._step)
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         """Do nothing: the whole config is passed at the start."""
@@ -113,6 +129,7 @@ class WandbLog(Logger):
     @rank_zero_only
     def log_picture(self, picture: Path, step: int) -> None:
         """Log a png file as the image "picture"."""
+        self._try(self._send)
         self._try(lambda inner: inner.log_image("picture", [str(picture)], step))
 
     @rank_zero_only
@@ -127,6 +144,7 @@ class WandbLog(Logger):
     @rank_zero_only
     def log_results(self, kernel: Path, weights: Path) -> None:
         """Log the spectra over time as a plot and, when online, the weights as an artifact."""
+        self._try(self._send)
         self._try(lambda inner: log_spectra(inner, kernel))
         if self.mode == "online":
             self._try(lambda inner: log_weights(inner, weights))
@@ -140,6 +158,7 @@ class WandbLog(Logger):
     @rank_zero_only
     def close(self, exit_code: int = 0) -> None:
         """End the wandb run and upload the rest."""
+        self._try(self._send)
         self._try(lambda inner: inner.experiment.finish(exit_code=exit_code))
 
 

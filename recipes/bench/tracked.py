@@ -46,7 +46,7 @@ class Stopwatch:
 
 
 def main(file: Path, flags: list[str]) -> None:
-    """Train with the command line's flags, and write the summed seconds of the kernel monitor, its check and hooks, to the file."""
+    """Train with the flags, and write the summed seconds of the kernel monitor, its check and hooks, to the file."""
     from hpnets.training import NTKMonitor
     from hpnets.training.wandb_log import WandbLog
 

@@ -83,6 +83,8 @@ def test_an_offline_run_logs_scalars_config_and_spectra_over_the_step(tmp_path: 
     assert axis in by_type["metric"]
     rows = [record["item"] for record in by_type["history"]]
     assert all("trainer/global_step" in row for row in rows)
+    steps = [row["trainer/global_step"] for row in rows if scalars(row)]
+    assert len(set(steps)) == len(steps)  # one row a step
     assert by_step(rows) == {int(row["step"]): scalars(row) for row in read_rows(run.path)}
     spectra = [row for row in rows if "ntk/eigenvalues.values" in row]
     assert [row["trainer/global_step"] for row in spectra] == [0, 9, 18]
