@@ -22,8 +22,9 @@ def centred_alignment(kernel: Tensor, targets: Tensor) -> float:
         raise ValueError(f"targets has shape {tuple(targets.shape)}; allowed: ({len(k)}, O)")
     y = targets.double()
     y = y - y.mean(0)
-    # <HKH, HYY^TH> = <K HY, HY> and |HYY^TH| = |Y^THY|, for H is a projection.
-    scale = vector_norm(_centre(k)) * vector_norm(y.T @ y)
+    k = _centre(k)
+    # <K, YY^T> = <KY, Y> and |YY^T| = |Y^TY|.
+    scale = vector_norm(k) * vector_norm(y.T @ y)
     return float(((k @ y) * y).sum() / scale) if scale > 0 else 0.0
 
 
