@@ -38,6 +38,10 @@ class OutputSelection:
         """V^T f for outputs y (..., O): (..., C)."""
         return y if self.identity else y @ self.cotangents
 
+    def seeds(self, u: Tensor) -> Tensor:
+        """V u for u (n, C): (n, O), whose product with f is that of u with V^T f."""
+        return u if self.identity else u @ self.cotangents.T
+
     def shaped(self, kernel: Tensor) -> Tensor:
         """The kernel in the shape for the caller, a view of (N1, N2) if `flat` else of (C, N1, C, N2)."""
         if not self.flat:

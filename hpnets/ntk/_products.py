@@ -14,6 +14,9 @@ from hpnets.ntk._proof import NOISE, ROUNDING, TOLERANCE, plain_gradients
 from hpnets.ntk._state import rng_state
 from hpnets.ntk._tiling import chunks, in_company, pair
 
+# The proof of a kernel by products takes so many random vectors of each side, and looks at all pairs of them.
+PROBES = 2
+
 
 class Products(ABC):
     """Products of J (n, C, P), at the n samples of a batch, with k vectors at once."""
@@ -52,7 +55,8 @@ class PlainProducts(Products):
 
     def pull(self, params: Params, x: Tensor, w: Tensor) -> Params:
         seeds = w @ self.selection.cotangents.T
-        rows = [plain_gradients(self.net, params, x, seed)[0] for seed in seeds]
+        with own_parameters(self.net, params) as own:
+            rows = [plain_gradients(self.net, own, x, seed)[0] for seed in seeds]
         zeros = {name: torch.zeros_like(p) for name, p in params.items()}
         return {
             name: torch.stack([zero if (g := row[name]) is None else g for row in rows]) for name, zero in zeros.items()
@@ -147,26 +151,33 @@ def prove_product_kernel(
     """Raise DisprovenError unless <u, K w> = <J1^T u, J2^T w> by plain autograd, for random u (N1, C) and w (N2, C).
 
     A trace K (N1, N2) is compared with sum_c <J1_c^T u, J2_c^T w> for u (N1, 1) and w (N2, 1). Products that are right
-    alone may be wrong inside another vmap, as torch's of linalg.solve and det are.
+    alone may be wrong inside another vmap, as torch's of linalg.solve and det are. All pairs of PROBES vectors are
+    compared, since one pair would miss a fault now and then, however large.
     """
-    columns, C = x1 if x2 is None else x2, selection.columns
+    C = selection.columns
     traced = kernel.ndim == 2 and C > 1
-    u, w = (torch.randn(len(x), 1 if traced else C, dtype=x.dtype, device=x.device) for x in (x1, columns))
-    ours = u[:, 0] @ kernel @ w[:, 0] if kernel.ndim == 2 else torch.einsum("ic,cidj,jd->", u, kernel, w)
-    plain, expected, size = PlainProducts(net, selection), 0.0, 0.0
+    K = kernel if kernel.ndim == 2 else kernel.flatten(2).flatten(0, 1)
+    sides = [x1] if x2 is None else [x1, x2]
+    probes = [torch.randn(PROBES, len(x), 1 if traced else C, dtype=x.dtype, device=x.device) for x in sides]
+    u, w = (t.transpose(1, 2).flatten(1) for t in (probes[0], probes[-1]))  # in the order of K: outputs first
+    ours = u @ K @ w.T
+    plain, expected, size = PlainProducts(net, selection), torch.zeros_like(ours), torch.zeros_like(ours)
     for c in range(C if traced else 1):
-        seeds = [_in_column(t, c, C) for t in (u, w)] if traced else [u, w]
-        g, h = (_pulled(plain, params, x, v, chunk) for x, v in zip((x1, columns), seeds, strict=True))
-        expected += float(g @ h)
-        size += float(g.norm() * h.norm())
-    if abs(float(ours) - expected) > ROUNDING[torch.float32] * size:
+        seeds = [_in_column(t, c, C) for t in probes] if traced else probes
+        pulled = [
+            torch.stack([_pulled(plain, params, x, v, chunk) for v in own]) for x, own in zip(sides, seeds, strict=True)
+        ]
+        expected += pulled[0] @ pulled[-1].T
+        size += pulled[0].norm(dim=1, keepdim=True) * pulled[-1].norm(dim=1)
+    error = float(((ours - expected).abs() / size.clamp(min=torch.finfo(size.dtype).tiny)).max())
+    if error > ROUNDING[x1.dtype] and error > ROUNDING[working_dtype(net, params, x1)]:
         raise DisprovenError(dict.fromkeys(params, "ntkvp"))
 
 
 def _in_column(t: Tensor, c: int, C: int) -> Tensor:
-    """t (n, 1) as column c of zeros (n, C)."""
-    wide = t.new_zeros(len(t), C)
-    wide[:, c] = t[:, 0]
+    """t (..., 1) as column c of zeros (..., C)."""
+    wide = t.new_zeros(*t.shape[:-1], C)
+    wide[..., c] = t[..., 0]
     return wide
 
 
@@ -205,9 +216,10 @@ def _pulled_in_other_company(
     """J^T w by plain autograd with each sample in other company than in x; raises RefusalError if outputs differ."""
     total, other = {name: torch.zeros_like(p) for name, p in params.items()}, x.new_empty(0)
     for rows, others in regrouped(len(x), x.device):
-        seeds = w[rows] @ selection.cotangents.T
+        seeds = selection.seeds(w[rows])
         seeds[:others] = 0
-        gradients, y = plain_gradients(net, params, x[rows], seeds)
+        with own_parameters(net, params) as own:
+            gradients, y = plain_gradients(net, own, x[rows], seeds)
         other = y.new_empty(len(x), y.shape[1]) if not other.numel() else other
         other[rows[others:]] = y[others:]
         for name, g in gradients.items():

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from hpnets.ntk._entries import Row, random_row
 from hpnets.ntk._failures import DisprovenError, RefusalError
 from hpnets.ntk._forms import channels_last, is_quicker
 from hpnets.ntk._functional import Params, own_parameters, plain_call
 from hpnets.ntk._independence import Batch, check_same_outputs, crossed, regrouped, working_dtype
+from hpnets.ntk._mixing import draw_mixes, mixed, mixed_pull
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._reach import check_reach
 from hpnets.ntk._summed_terms import layer_sizes, row_sizes
@@ -45,7 +47,7 @@ class Prover:
 
     known: names of parameters that were proven with this plan before; new ones are added to the set once an entry of
     the kernel is proven too. again: whether the known ones are proven again. shown: names of parameters whose gradients
-    were proven in this call.
+    were proven in this call. row: the row that is proven once a full kernel of the samples first proven is there.
     """
 
     net: nn.Module
@@ -55,6 +57,7 @@ class Prover:
     known: set[str] = field(default_factory=set)
     again: bool = True
     shown: set[str] = field(default_factory=set)
+    row: Row | None = None
 
     @property
     def done(self) -> bool:
@@ -88,13 +91,17 @@ class Prover:
     def _prove_factors(self, passes: Passes, states: list[State], params: Params, most: int) -> None:
         x = passes.x
         u = torch.randn(len(x), self.selection.columns, dtype=x.dtype, device=x.device)
+        mixes = draw_mixes(self.terms, self.params)
         pulled: Params = {}
         for term, state in zip(self.terms, states, strict=True):
-            pulled |= term.pull(state, u)
-        self._compare(passes, states, params, u, pulled, lambda: regrouped(len(x), x.device, most))
+            pulled |= mixed_pull(term, state, u, mixes)
+        run = max(rows.stop - rows.start for rows, _, _ in passes.made)
+        norm = self._compare(passes, states, params, u, pulled, mixes, lambda: regrouped(len(x), x.device, most, run))
         if len(x) == 2 and any(term.contraction == "jacobian" for term in self.terms):
             # vmap runs each sample alone, as the batches of two samples do.
-            self._compare(passes, states, params, u, pulled, lambda: crossed(x.device))
+            self._compare(passes, states, params, u, pulled, mixes, lambda: crossed(x.device))
+        if self.row is None and len(x) > 1 and not self.selection.flat and not mixes:
+            self.row = random_row(self.terms, states, u, pulled, norm)
 
     def _compare(
         self,
@@ -103,11 +110,15 @@ class Prover:
         params: Params,
         u: Tensor,
         pulled: Params,
+        mixes: Params,
         batches: Callable[[], list[Batch]],
-    ) -> None:
-        """Compare `pulled`, J^T u by the factors, and the passes' outputs with plain autograd's over such batches."""
+    ) -> float:
+        """Compare `pulled`, J^T u by the factors, and the passes' outputs with plain autograd's over such batches.
+
+        mixes: the matrices M of the parameters of which `pulled` has M J^T u. Returns the norm of J^T u.
+        """
         x = passes.x
-        truth, other = self._truth(params, x, u, batches())
+        truth, other = self._truth(params, x, u, mixes, batches())
         norms = _finite_norms(truth)
         for rows, y, drawn in passes.made:
             check_same_outputs(self.net, self.params, x[rows], y, other[rows], drawn)
@@ -119,7 +130,7 @@ class Prover:
             sizes = {name: max(norms.get(name, 0.0), summed.get(name, 0.0)) for name in wrong}
             wrong = _disagreeing(pulled, truth, sizes)
         if wrong:
-            again, _ = self._truth(params, x, u, batches())
+            again, _ = self._truth(params, x, u, mixes, batches())
             dtype = working_dtype(self.net, self.params, x[passes.made[0][0]])
             wrong = [
                 n for n in wrong if not _is_rounding(pulled.get(n), truth[n], again[n], dtype, FLOOR[dtype] * norm)
@@ -127,27 +138,33 @@ class Prover:
         if wrong:
             raise DisprovenError({name: self._contractions.get(name, "unused") for name in wrong})
         self.shown |= {name for name, norm in norms.items() if norm > 0}
+        return norm
 
     def _truth(
-        self, params: Params, x: Tensor, u: Tensor, batches: list[Batch]
+        self, params: Params, x: Tensor, u: Tensor, mixes: Params, batches: list[Batch]
     ) -> tuple[dict[str, Tensor | None], Tensor]:
-        """By parameter the gradient of sum_i u_i . V^T f(x_i) by plain autograd, None where none; and f (n, O)."""
+        """By parameter the gradient g of sum_i u_i . V^T f(x_i) by plain autograd, None where none; and f (n, O).
+
+        For the parameters in `mixes` it is M g.
+        """
         total: dict[str, Tensor | None] = dict.fromkeys(self.params)
         y: Tensor | None = None
         if params is not self.params and is_quicker(x):
             x = channels_last(x)
-        for rows, others in batches:
-            seeds = u[rows] @ self.selection.cotangents.T
-            seeds[:others] = 0
-            gradients, outputs = plain_gradients(self.net, params, x[rows], seeds, reach=y is None)
-            y = outputs.new_empty(len(x), outputs.shape[1]) if y is None else y
-            y[rows[others:]] = outputs[others:]
-            while gradients:  # each is freed as it is summed
-                name, g = gradients.popitem()
-                if g is not None:
-                    # The sum is not in place, as autograd may give one tensor to two parameters, or an expanded one.
-                    before = total[name]
-                    total[name] = g if before is None else before + g
+        with own_parameters(self.net, params) as own:
+            for rows, others in batches:
+                seeds = self.selection.seeds(u[rows])
+                seeds[:others] = 0
+                gradients, outputs = plain_gradients(self.net, own, x[rows], seeds, reach=y is None)
+                y = outputs.new_empty(len(x), outputs.shape[1]) if y is None else y
+                y[rows[others:]] = outputs[others:]
+                while gradients:  # each is freed as it is summed
+                    name, g = gradients.popitem()
+                    if g is not None:
+                        g = mixed(mixes[name], g) if name in mixes else g
+                        # Not in place: autograd may give one tensor to two parameters, or an expanded one.
+                        before = total[name]
+                        total[name] = g if before is None else before + g
         assert y is not None
         return total, y
 
@@ -159,7 +176,7 @@ class Prover:
         layers = [layer for term in self.terms for layer in term.layers if not set(names).isdisjoint(layer.names)]
         squares: dict[str, float] = defaultdict(float)
         for rows, _, _ in passes.made if layers else ():
-            seeds = u[rows] @ self.selection.cotangents.T
+            seeds = self.selection.seeds(u[rows])
             for name, size in layer_sizes(self.net, self.params, passes.x[rows], seeds, layers).items():
                 squares[name] += size**2
         sizes = {name: square**0.5 for name, square in squares.items()}
@@ -168,51 +185,15 @@ class Prover:
                 sizes |= row_sizes(term, state, u)
         return sizes
 
-    def prove_entry(self, left: list[State], right: list[State], entries: list[Tensor]) -> None:
-        """Raise DisprovenError if K of two samples a and b is not <J_a, J_b>.
+    def conclude(self, wrong: bool) -> None:
+        """Count the gradients of this call as known; DisprovenError if the contraction is wrong.
 
-        left, right: the factors of a alone and of b alone. entries: the kernel's values for (a, b), each K (C, C) with
-        rows for a, or () for a trace. u^T K w is compared with <J_a^T u, J_b^T w> by the factors, whose gradients are
-        proven, for random u and w. For a trace K is contracted anew and proven so, and its trace compared.
+        A plan whose contraction is wrong has proven nothing, so that a later call looks at it again.
         """
-        # The factors are proven, so only faults of the contraction remain, and those are large.
-        C, tolerance = self.selection.columns, ROUNDING[torch.float32]
-        like = self.selection.cotangents
-        u, w = torch.randn(2, 1, C, dtype=like.dtype, device=like.device)
-        product, size = self._pulled_product(left, right, u, w)
-        blocks = [entry for entry in entries if entry.ndim] or [self._block(left, right)]
-        wrong = any(abs(float(u[0] @ K @ w[0]) - product) > tolerance * size for K in blocks)
-        for trace in (entry for entry in entries if not entry.ndim):
-            (K,) = blocks
-            wrong = wrong or abs(float(K.trace() - trace)) > tolerance * max(size, float(K.norm()))
         if wrong:
-            # A plan whose contraction is wrong has proven nothing, so that a later call looks at an entry again.
             self.known.clear()
             raise DisprovenError(self._contractions)
         self.known |= self.shown
-
-    def _block(self, left: list[State], right: list[State]) -> Tensor:
-        """K (C, C) of two samples, from the factors of each alone."""
-        C = self.selection.columns
-        block = self.selection.cotangents.new_zeros(C, 1, C, 1)
-        for term, l, r in zip(self.terms, left, right, strict=True):
-            term.contract(block, l, r, False)
-        return block[:, 0, :, 0]
-
-    def _pulled_product(self, left: list[State], right: list[State], u: Tensor, w: Tensor) -> tuple[float, float]:
-        """<J_a^T u, J_b^T w> by the factors, over all parameters that have a term, and the product of their norms."""
-        parts = [torch.zeros_like(u[0, :1]).expand(3)]
-        for term, l, r in zip(self.terms, left, right, strict=True):
-            g, h = (_joined(term.pull(*of), u) for of in ((l, u), (r, w)))
-            parts.append(torch.stack([g @ h, g.norm(), h.norm()]))
-        products, left_norms, right_norms = torch.stack(parts, 1).tolist()
-        return sum(products), math.hypot(*left_norms) * math.hypot(*right_norms)
-
-
-def _joined(gradients: dict[str, Tensor], like: Tensor) -> Tensor:
-    """The gradients end to end; a single one is not copied."""
-    parts = [*gradients.values()]
-    return parts[0] if len(parts) == 1 else torch.cat([like.new_zeros(0), *parts])
 
 
 def _finite_norms(gradients: dict[str, Tensor | None]) -> dict[str, float]:
@@ -226,13 +207,14 @@ def _finite_norms(gradients: dict[str, Tensor | None]) -> dict[str, float]:
 
 
 def plain_gradients(
-    net: nn.Module, params: Params, x: Tensor, seeds: Tensor, reach: bool = False
+    net: nn.Module, own: Params, x: Tensor, seeds: Tensor, reach: bool = False
 ) -> tuple[dict[str, Tensor | None], Tensor]:
     """The gradient of sum(seeds * net(x)) by plain autograd, by parameter (None if unused); and net(x), detached.
 
-    reach: whether parameters that cannot be differentiated are looked for, which raises RefusalError.
+    own: from `own_parameters`, within which this is called. reach: whether parameters that cannot be differentiated are
+    looked for, which raises RefusalError.
     """
-    with own_parameters(net, params) as own, torch.enable_grad():
+    with torch.enable_grad():
         y = plain_call(net, x)
         if reach:
             check_reach(net, y)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from hpnets.ntk._entries import is_wrong_entry
 from hpnets.ntk._forms import laid_out
 from hpnets.ntk._functional import Params
 from hpnets.ntk._output_selection import OutputSelection
@@ -129,13 +130,16 @@ class TermWork:
                     grads.pop(edge, None)
 
     def contract(self, k: Tensor, left: Factors, right: Factors, symmetric: bool) -> None:
-        """Write the sum over the terms into k; of the first tile, the entry of two random samples is proven."""
+        """Write the sum over the terms into k; of the first tile, a random row or entry is proven."""
         contract(k, self.terms, left.states, right.states, symmetric)
         if self.prover is not None and not self.entry_proven:
             self.entry_proven = True
-            self._prove_entry(self.prover, k, left, right, symmetric)
+            self.prover.conclude(wrong=self._is_wrong(self.prover, k, left, right, symmetric))
 
-    def _prove_entry(self, prover: Prover, k: Tensor, left: Factors, right: Factors, symmetric: bool) -> None:
+    def _is_wrong(self, prover: Prover, k: Tensor, left: Factors, right: Factors, symmetric: bool) -> bool:
+        """Whether a random row of k is wrong, or where none is known a random entry."""
+        if symmetric and prover.row is not None and prover.row.states is left.states:
+            return prover.row.is_wrong(k)
         n1, n2 = len(left.x), len(right.x)
         a = int(torch.randint(n1, ()))
         b = int(torch.randint(n2, ()))
@@ -147,7 +151,7 @@ class TermWork:
         entries = [k[a, b] if k.ndim == 2 else k[:, a, :, b]]
         if symmetric:
             entries.append(k[b, a] if k.ndim == 2 else k[:, b, :, a].T)
-        prover.prove_entry(l, r, entries)
+        return is_wrong_entry(self.terms, self.selection, l, r, entries)
 
 
 def contract(k: Tensor, terms: tuple[Term, ...], left: list[State], right: list[State], symmetric: bool) -> None:

@@ -178,15 +178,20 @@ def test_coupling_among_few_samples_is_seen(n: int) -> None:
                 ntk(module.net(), x, outputs="full", algorithm=algorithm)
 
 
-@pytest.mark.parametrize(("n", "most"), [(1, None), (2, None), (3, 2), (5, 2), (6, None), (7, 7), (9, 2), (24, 5)])
-def test_rows_are_looked_at_once_and_beside_others(n: int, most: int | None) -> None:
-    batches = regrouped(n, torch.device("cpu"), most)
+@pytest.mark.parametrize(
+    ("n", "most"), [(1, None), (2, None), (3, 2), (5, 2), (6, None), (7, 7), (9, 2), (9, 9), (24, 5)]
+)
+@pytest.mark.parametrize("run", [None, 4])
+def test_rows_are_looked_at_once_and_beside_others(n: int, most: int | None, run: int | None) -> None:
+    batches = regrouped(n, torch.device("cpu"), most, run)
     assert torch.cat([rows[others:] for rows, others in batches]).sort().values.tolist() == list(range(n))
     assert all(len(rows) >= 2 for rows, _ in batches)
-    runs = {frozenset(range(start, min(start + (most or n), n))) for start in range(0, n, most or n)}
+    length = run or most or n
+    runs = {frozenset(range(start, min(start + length, n))) for start in range(0, n, length)}
     pairs = {frozenset({2 * i, 2 * i + 1}) for i in range(n // 2)}
     together = [(frozenset(rows.tolist()), set(rows[others:].tolist())) for rows, others in batches]
-    for run in runs:  # some of its rows are looked at beside others
-        assert len(run) == 1 or any(own & run and batch != run for batch, own in together)
-    if n >= 6:  # what a loop of autograd runs together is parted
+    for own in runs:  # some of its rows are looked at beside others
+        assert len(own) == 1 or any(seen & own and batch != own for batch, seen in together)
+    if n >= 6 and len(batches) > 1:  # what a loop of autograd runs together is parted
         assert not any(pair <= batch for pair in pairs for batch, _ in together)
+    assert len(batches) > 1 or n == 1 or (run is not None and 2 * run <= n <= (most or n))

@@ -119,7 +119,7 @@ def test_a_call_that_is_interrupted_before_its_entry_has_proven_nothing(monkeypa
     net, x = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3)), torch.randn(6, 5)
     made = plan(net, x, outputs="full", algorithm="structured")
     with monkeypatch.context() as patch:
-        patch.setattr(Prover, "prove_entry", Mock(side_effect=KeyboardInterrupt))
+        patch.setattr(Prover, "conclude", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             ntk(net, x, plan=made, verify="first")
     right = Dense.input_gram

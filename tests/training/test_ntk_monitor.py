@@ -177,9 +177,9 @@ def test_one_plan_serves_all_measurements_and_what_was_idle_is_proven_later(
 ) -> None:
     made: list[Plan] = []
     entries: list[None] = []
-    prove_entry = Prover.prove_entry
+    conclude = Prover.conclude
     monkeypatch.setattr(ntk_monitor, "plan", lambda *args, **options: made.append(plan(*args, **options)) or made[-1])
-    monkeypatch.setattr(Prover, "prove_entry", lambda *args: entries.append(prove_entry(*args)))
+    monkeypatch.setattr(Prover, "conclude", lambda *args, **options: entries.append(conclude(*args, **options)))
     module = Foreign()
     if gated:
         module.backbone = nn.Sequential(Gated())

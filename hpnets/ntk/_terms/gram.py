@@ -1,7 +1,6 @@
 r"""Terms of dense layers: K += (A A^T [+ 1 for the bias]) * (G G^T); layers that share an input A share G."""
 
 from abc import abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -61,16 +60,20 @@ class Dense(Term):
     def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         """`contract`, for the whole k at once."""
 
-    def pulled(self, state: State, Gu: Iterable[Tensor]) -> dict[str, Tensor]:
-        """J^T u from the gradients (n, H) of sum_i u_i . V^T f(x_i) at each layer's outputs."""
+    def pulled(self, state: State, Gu: Tensor) -> dict[str, Tensor]:
+        """J^T u by parameter, from the gradients (n, H) or (layers, n, H) of sum_i u_i . V^T f(x_i) at the outputs."""
+        sizes = [layer.outer[1].H for layer in self.layers]
+        of_all = {}
+        if self.weight:
+            of_all["weight"] = (Gu.mT @ state["A"]).flatten(0, -2).split(sizes)
+        if self.bias:
+            of_all["bias"] = Gu.sum(-2).flatten().split(sizes)
         gradients: dict[str, Tensor] = {}
-        for layer, g in zip(self.layers, Gu, strict=True):
+        for i, layer in enumerate(self.layers):
             rule, _ = layer.outer
             for local, name in layer.parameters:
-                weight = local == "weight"
-                gradients[name] = (
-                    rule.weight((g.T @ state["A"])[None, None, None]).flatten() if weight else rule.scalars(g.sum(0))
-                )
+                own = of_all[local][i]
+                gradients[name] = rule.scalars(own) if local == "bias" else rule.weight(own[None, None, None]).flatten()
         return gradients
 
     def flops(self, problem: Problem) -> float:
@@ -107,8 +110,7 @@ class Gram(Dense):
             start = stop
 
     def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
-        Gu = (u[:, None] @ state["G"].transpose(0, 1))[:, 0]
-        return self.pulled(state, Gu.split([layer.outer[1].H for layer in self.layers], 1))
+        return self.pulled(state, (u[:, None] @ state["G"].transpose(0, 1))[:, 0])
 
     def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         add_products(k, left["G"], right["G"], self.input_gram(left, right), symmetric)
@@ -127,7 +129,7 @@ class Readout(Dense):
     axes: ClassVar[dict[str, int | None]] = {"A": 0}
 
     def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
-        return self.pulled(state, [u @ self.selection.cotangents.T])
+        return self.pulled(state, self.selection.seeds(u))
 
     def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         gram = self.input_gram(left, right)

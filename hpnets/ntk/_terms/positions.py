@@ -10,11 +10,14 @@ from torch.autograd.graph import GradientEdge
 from hpnets.ntk._functional import Params
 from hpnets.ntk._layer import Geometry, Layer
 from hpnets.ntk._problem import Problem
-from hpnets.ntk._rules.base import fold_channels, fold_positions
+from hpnets.ntk._rules.base import OuterRule, fold_channels, fold_positions
 from hpnets.ntk._tape import Tape
 from hpnets.ntk._terms.base import State, Term
 from hpnets.ntk._terms.chunks import add_chunks, chunks_flops, chunks_numel
 from hpnets.ntk._terms.sandwich import add_sandwich, add_trace_sandwich, sandwich_flops, sandwich_numel
+
+# Weights with so many units H are large.
+MIXABLE = 32
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,20 @@ class Positions(Term):
         Gu = Gu.transpose(2, 3) if self.units_last else Gu
         weight = Gu.permute(1, 2, 0, 3).flatten(2) @ P.transpose(0, 1).flatten(1, 2)
         return dict.fromkeys(self.names, self.layers[0].outer[0].weight(weight[None, None]).flatten())
+
+    def is_mixable(self, params: Params) -> bool:
+        """Whether `mixed_pull` is there, and quicker: the weight is large, and its scalars in the order (q, H, I)."""
+        (rule, (q, _, I, H)), (name,) = self.layers[0].outer, self.names
+        plain = type(rule).weight is OuterRule.weight
+        return plain and H >= MIXABLE and params[name].shape[:1] == (q * H,) and params[name].numel() == q * H * I
+
+    def mixed_pull(self, state: State, u: Tensor, M: Tensor) -> Tensor:
+        """M J^T u, flattened, for M (m, q H): the products of M and the gradients at the positions, then with P."""
+        G, P = state["G"], state["P"]
+        n, q = G.shape[:2]
+        Gu = (u[:, None, None] @ G.flatten(3)).view(n, q, *G.shape[3:])
+        Gu = Gu.transpose(2, 3) if self.units_last else Gu
+        return (M.unflatten(1, (q, -1)).transpose(0, 1) @ Gu @ P).sum((0, 1)).flatten()
 
     def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         sandwich = add_trace_sandwich if k.ndim == 2 else add_sandwich

@@ -67,8 +67,7 @@ class Separable(Dense):
         state["R"].copy_(readout_rows(params, tape, self.readout, self.selection))
 
     def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
-        Ru = u @ state["R"]
-        return self.pulled(state, (D * Ru for D in state["D"]))
+        return self.pulled(state, state["D"] * (u @ state["R"]))
 
     def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         gram, R = self.input_gram(left, right), left["R"]
