@@ -1,7 +1,7 @@
 """Large weights' gradients are compared by a few random sums of their rows, M g, which factors give without forming g.
 
 With M (MIXED, rows) of independent normal numbers of variance 1 / MIXED, |M g|^2 is |g|^2 in the mean, and less than
-e^2 |g|^2 with a probability of at most about e^MIXED, whatever g.
+e^2 |g|^2 with a probability of at most about 2 e^4, whatever g is (a chi-square of 4 degrees, if g has rank 1).
 """
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from hpnets.ntk._functional import Params
 from hpnets.ntk._terms import Positions, State, Term
 
-# So many sums are formed: of a gradient that is wrong by a hundredth, one in a million times less than 3e-4 is seen.
+# So many sums are formed: of a gradient that is wrong by a hundredth, less than 3e-4 is seen twice in a million times.
 MIXED = 4
 
 

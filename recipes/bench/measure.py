@@ -18,6 +18,9 @@ SELECTIONS = ("trace", 0, "sum")
 GEMM = 2048
 # A call of more than this many seconds is timed once, by its first call.
 ONCE = 60.0
+# Calls with the proof are timed, in turn with those without it, for about so many seconds, and at most so often: a few
+# short calls say nothing of a few per cent.
+PROOF_SECONDS, PROOF_ROUNDS = 30.0, 60
 # A peer computes another kernel if its relative error against ours is above this.
 AGREES = 1e-4
 
@@ -76,7 +79,8 @@ def proof(ours: Worker, job: Job, s: Settings) -> dict[str, Any]:
     """The times of the kernel with its run-time proof, as a user calls it, in turn with those without it."""
     with Worker("ours.kernel", replace(job, verify="")) as proven:
         first = proven.call(s.folder / "proven.npy")
-        pairs = [(ours.seconds(), proven.seconds()) for _ in range(s.rounds(first["seconds"]))]
+        rounds = min(PROOF_ROUNDS, max(s.repeats, int(PROOF_SECONDS / (4 * first["seconds"]))))
+        pairs = [(ours.seconds(), proven.seconds()) for _ in range(s.repeats if s.quick else rounds)]
     about = {"peak_bytes": first["peak_bytes"], "ours_seconds": [a for a, _ in pairs]}
     return {**summary([b for _, b in pairs]), **about}
 

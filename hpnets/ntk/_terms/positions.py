@@ -68,11 +68,14 @@ class Positions(Term):
         """G as (n, q, C, H, S)."""
         return state["G"].transpose(3, 4) if self.units_last else state["G"]
 
+    def _summed(self, state: State, u: Tensor) -> Tensor:
+        """sum_c u_c G_c (n, q, H, S)."""
+        G = state["G"]
+        Gu = (u[:, None, None] @ G.flatten(3)).view(*G.shape[:2], *G.shape[3:])
+        return Gu.mT if self.units_last else Gu
+
     def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
-        G, P = state["G"], state["P"]
-        n, q = G.shape[:2]
-        Gu = (u[:, None, None] @ G.flatten(3)).view(n, q, *G.shape[3:])
-        Gu = Gu.transpose(2, 3) if self.units_last else Gu
+        Gu, P = self._summed(state, u), state["P"]
         weight = Gu.permute(1, 2, 0, 3).flatten(2) @ P.transpose(0, 1).flatten(1, 2)
         return dict.fromkeys(self.names, self.layers[0].outer[0].weight(weight[None, None]).flatten())
 
@@ -84,11 +87,8 @@ class Positions(Term):
 
     def mixed_pull(self, state: State, u: Tensor, M: Tensor) -> Tensor:
         """M J^T u, flattened, for M (m, q H): the products of M and the gradients at the positions, then with P."""
-        G, P = state["G"], state["P"]
-        n, q = G.shape[:2]
-        Gu = (u[:, None, None] @ G.flatten(3)).view(n, q, *G.shape[3:])
-        Gu = Gu.transpose(2, 3) if self.units_last else Gu
-        return (M.unflatten(1, (q, -1)).transpose(0, 1) @ Gu @ P).sum((0, 1)).flatten()
+        Gu, P = self._summed(state, u), state["P"]
+        return (M.unflatten(1, (Gu.shape[1], -1)).transpose(0, 1) @ Gu @ P).sum((0, 1)).flatten()
 
     def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         sandwich = add_trace_sandwich if k.ndim == 2 else add_sandwich
