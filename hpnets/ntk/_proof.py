@@ -28,6 +28,8 @@ FLOOR = {torch.float32: 1e-6, torch.float64: 1e-13}
 ROUNDING = {torch.float32: 3e-2, torch.float64: 1e-7}
 # A disagreement may be this many times the difference between two such batches.
 NOISE = 10.0
+# A second pass over so many scalars of weights takes longer than what smaller batches of activations save.
+LARGE = 2**20
 
 
 @dataclass
@@ -96,6 +98,7 @@ class Prover:
         for term, state in zip(self.terms, states, strict=True):
             pulled |= mixed_pull(term, state, u, mixes)
         run = max(rows.stop - rows.start for rows, _, _ in passes.made)
+        run = run if sum(p.numel() for p in params.values()) >= LARGE else len(x)
         norm = self._compare(passes, states, params, u, pulled, mixes, lambda: regrouped(len(x), x.device, most, run))
         if len(x) == 2 and any(term.contraction == "jacobian" for term in self.terms):
             # vmap runs each sample alone, as the batches of two samples do.
@@ -154,10 +157,11 @@ class Prover:
         with own_parameters(self.net, params) as own:
             for rows, others in batches:
                 seeds = self.selection.seeds(u[rows])
-                seeds[:others] = 0
+                if others:
+                    seeds[:others] = 0
                 gradients, outputs = plain_gradients(self.net, own, x[rows], seeds, reach=y is None)
                 y = outputs.new_empty(len(x), outputs.shape[1]) if y is None else y
-                y[rows[others:]] = outputs[others:]
+                y.index_copy_(0, rows[others:], outputs[others:])
                 while gradients:  # each is freed as it is summed
                     name, g = gradients.popitem()
                     if g is not None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hpnets.ntk import ntk, plan
+from hpnets.ntk import _proof, ntk, plan
 from hpnets.ntk._entries import Row, random_row
 from hpnets.ntk._failures import DisprovenError
 from hpnets.ntk._mixing import draw_mixes, mixed, mixed_pull
@@ -134,8 +134,11 @@ COUPLED = [name for name in REFUSED if ODD_MODULES[name].make.__module__.endswit
 
 @pytest.mark.parametrize("name", [name for name in COUPLED if not ODD_MODULES[name].train])
 @pytest.mark.parametrize("chunk", [4, 12])
-def test_coupling_is_seen_beside_more_samples_than_before(name: str, chunk: int) -> None:
-    """The proof's pass takes all samples at once where those of the kernel take fewer."""
+def test_coupling_is_seen_beside_more_samples_than_before(
+    name: str, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The proof's pass takes all samples at once where those of the kernel take fewer and weights are large."""
+    monkeypatch.setattr(_proof, "LARGE", 1)
     module = ODD_MODULES[name]
     torch.manual_seed(chunk)
     x = torch.randn(24, *module.shape, dtype=torch.float64)
