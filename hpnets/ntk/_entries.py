@@ -54,13 +54,13 @@ def random_row(terms: tuple[Term, ...], states: list[State], u: Tensor, pulled: 
     one = slice(a, a + 1)
     parts = [term.pull(term.part(state, one), u[one]) for term, state in zip(terms, states, strict=True)]
     own = {name: g for part in parts for name, g in part.items()}
-    product = _sum([g @ pulled[name] for name, g in own.items()], u)
-    length = _sum([g @ g for g in own.values()], u) ** 0.5
+    product = _sum([g @ pulled[name] for name, g in own.items()])
+    length = _sum([g @ g for g in own.values()]) ** 0.5
     w = u[min(a, b) :: abs(a - b)][:2].T
     return Row(states, a, b, u.T.flatten(), u[a], w[:, :, None, None] * w, product, length * norm)
 
 
-def _sum(scalars: list[Tensor], like: Tensor) -> float:
+def _sum(scalars: list[Tensor]) -> float:
     """The sum of scalars, for which an accelerator is waited for once."""
     return float(torch.stack(scalars).sum()) if scalars else 0.0
 
