@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hpnets.ntk._functional import Params
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._terms.base import State, Term
 
@@ -20,8 +19,7 @@ class Row:
     """What is known of the row of a random sample a in the kernel of the factors `states`.
 
     u: random cotangents, (C n,) for all samples, outputs first, and (C,) for a. b: another sample. uu: (C, 2, C, 2),
-    the products of their cotangents, in the order of the samples. product: <J_a^T u_a, J^T u>. size: what its rounding
-    is relative to, |J_a^T u_a| |J^T u|.
+    the products of their cotangents, in the order of the samples. product: <J_a^T u_a, J^T u>. norm: |J^T u|.
     """
 
     states: list[State]
@@ -31,7 +29,7 @@ class Row:
     u_a: Tensor
     uu: Tensor
     product: float
-    size: float
+    norm: float
 
     def is_wrong(self, k: Tensor) -> bool:
         """Whether u_a^T K u over the row is not <J_a^T u_a, J^T u>, or K of a and b not that of b and a.
@@ -43,26 +41,18 @@ class Row:
         (aa, ab), (ba, bb) = (k[:, two, :, two] * self.uu).sum((0, 2)).tolist()
         tolerance = TOLERANCE[k.dtype]
         skewed = abs(ab - ba) > tolerance * max(aa * bb, 0.0) ** 0.5
-        return skewed or abs(found - self.product) > tolerance * self.size
+        first = aa if self.a < self.b else bb
+        # Rounding is relative to |J_a^T u_a| |J^T u|.
+        return skewed or abs(found - self.product) > tolerance * max(first, 0.0) ** 0.5 * self.norm
 
 
-def random_row(terms: tuple[Term, ...], states: list[State], u: Tensor, pulled: Params, norm: float) -> Row:
-    """A row for u (n, C), n > 1, and `pulled`, J^T u, whose norm is given."""
+def made_row(states: list[State], u: Tensor, a: int, products: list[Tensor], norm: float) -> Row:
+    """The row of a sample a for u (n, C), n > 1, from `Term.row` of each term, and the norm of J^T u."""
     n = len(u)
-    a = int(torch.randint(n, ()))
     b = (a + 1 + int(torch.randint(n - 1, ()))) % n
-    one = slice(a, a + 1)
-    parts = [term.pull(term.part(state, one), u[one]) for term, state in zip(terms, states, strict=True)]
-    own = {name: g for part in parts for name, g in part.items()}
-    product = _sum([g @ pulled[name] for name, g in own.items()])
-    length = _sum([g @ g for g in own.values()]) ** 0.5
     w = u[min(a, b) :: abs(a - b)][:2].T
-    return Row(states, a, b, u.T.flatten(), u[a], w[:, :, None, None] * w, product, length * norm)
-
-
-def _sum(scalars: list[Tensor]) -> float:
-    """The sum of scalars, for which an accelerator is waited for once."""
-    return float(torch.stack(scalars).sum()) if scalars else 0.0
+    product = float(torch.stack(products).sum()) if products else 0.0
+    return Row(states, a, b, u.T.flatten(), u[a], w[:, :, None, None] * w, product, norm)
 
 
 def is_wrong_entry(

@@ -86,7 +86,11 @@ def check_same_outputs(net: nn.Module, params: Params, x: Tensor, y: Tensor, oth
 
 
 def _close(a: Tensor, b: Tensor, dtype: torch.dtype | None = None) -> bool:
-    return bool((a - b).abs().max() <= TOLERANCE[dtype or a.dtype] * a.abs().max())
+    return float(_greatest(a - b)) <= TOLERANCE[dtype or a.dtype] * float(_greatest(a))
+
+
+def _greatest(t: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(t, torch.inf)
 
 
 def working_dtype(net: nn.Module, params: Params, x: Tensor) -> torch.dtype:

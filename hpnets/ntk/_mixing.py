@@ -8,31 +8,28 @@ import torch
 from torch import Tensor
 
 from hpnets.ntk._functional import Params
-from hpnets.ntk._terms import Positions, State, Term
+from hpnets.ntk._terms import Term
 
 # So many sums are formed: of a gradient that is wrong by a hundredth, less than 3e-4 is seen twice in a million times.
 MIXED = 4
 
 
 def draw_mixes(terms: tuple[Term, ...], params: Params) -> Params:
-    """M (MIXED, rows) for each parameter whose term gives M g without forming g."""
+    """M (MIXED, H) for each weight (H, ...) whose term gives M g without forming g; weights of as many rows share M."""
+    drawn: dict[int, Tensor] = {}
     mixes = {}
-    for term in terms:
-        if isinstance(term, Positions) and term.is_mixable(params):
-            p = params[term.names[0]]
-            mixes[term.names[0]] = torch.randn(MIXED, len(p), dtype=p.dtype, device=p.device) * MIXED**-0.5
+    for name in (name for term in terms for name in term.mixable(params)):
+        p = params[name]
+        if len(p) not in drawn:
+            drawn[len(p)] = torch.randn(MIXED, len(p), dtype=p.dtype, device=p.device) * MIXED**-0.5
+        mixes[name] = drawn[len(p)]
     return mixes
 
 
-def mixed_pull(term: Term, state: State, u: Tensor, mixes: Params) -> Params:
-    """`term.pull(state, u)`, with M g in place of the gradient g of a parameter in `mixes`."""
-    if isinstance(term, Positions) and term.names[0] in mixes:
-        return {term.names[0]: term.mixed_pull(state, u, mixes[term.names[0]])}
-    return term.pull(state, u)
-
-
 def mixed(M: Tensor, g: Tensor) -> Tensor:
-    """M g, flattened, for g (rows, ...) in any layout of memory, whose other axes are multiplied in that order."""
+    """M g, flattened, for g (H, ...) in any layout of memory, whose other axes are multiplied in that order."""
+    if g.is_contiguous():
+        return (M @ g.flatten(1)).flatten()
     order = [0, *sorted(range(1, g.ndim), key=g.stride, reverse=True)]
     laid_out = g.permute(order)
     product = (M @ laid_out.flatten(1)).view(len(M), *laid_out.shape[1:])

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from hpnets.ntk._entries import Row, random_row
+from hpnets.ntk._entries import Row, made_row
 from hpnets.ntk._failures import DisprovenError, RefusalError
 from hpnets.ntk._forms import channels_last, is_quicker
 from hpnets.ntk._functional import Params, own_parameters, plain_call
 from hpnets.ntk._independence import Batch, check_same_outputs, crossed, regrouped, working_dtype
-from hpnets.ntk._mixing import draw_mixes, mixed, mixed_pull
+from hpnets.ntk._mixing import draw_mixes, mixed
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._reach import check_reach
 from hpnets.ntk._summed_terms import layer_sizes, row_sizes
 from hpnets.ntk._terms.base import State, Term
+from hpnets.ntk._terms.gram import Dense
 
 # A parameter's gradient may differ from autograd's by this, relative to the gradient or to the terms that it sums.
 TOLERANCE = {torch.float32: 3e-4, torch.float64: 1e-9}
@@ -94,17 +95,29 @@ class Prover:
         x = passes.x
         u = torch.randn(len(x), self.selection.columns, dtype=x.dtype, device=x.device)
         mixes = draw_mixes(self.terms, self.params)
+        a = self._row_to_prove(len(x), mixes)
         pulled: Params = {}
+        products: list[Tensor] = []
         for term, state in zip(self.terms, states, strict=True):
-            pulled |= mixed_pull(term, state, u, mixes)
+            Gu = term.summed(state, u)
+            own = term.pulled(state, Gu, mixes)
+            pulled |= own
+            if a is not None:  # while the factors are in the caches
+                products.append(term.row(state, u, a, Gu, own))
         run = max(rows.stop - rows.start for rows, _, _ in passes.made)
         run = run if sum(p.numel() for p in params.values()) >= LARGE else len(x)
         norm = self._compare(passes, states, params, u, pulled, mixes, lambda: regrouped(len(x), x.device, most, run))
         if len(x) == 2 and any(term.contraction == "jacobian" for term in self.terms):
             # vmap runs each sample alone, as the batches of two samples do.
             self._compare(passes, states, params, u, pulled, mixes, lambda: crossed(x.device))
-        if self.row is None and len(x) > 1 and not self.selection.flat and not mixes:
-            self.row = random_row(self.terms, states, u, pulled, norm)
+        if a is not None:
+            self.row = made_row(states, u, a, products, norm)
+
+    def _row_to_prove(self, n: int, mixes: Params) -> int | None:
+        """A random one of n samples whose row of a full kernel is to be proven, if none is yet and it can be."""
+        whole = all(isinstance(term, Dense) or mixes.keys().isdisjoint(term.names) for term in self.terms)
+        wanted = self.row is None and n > 1 and not self.selection.flat and whole
+        return int(torch.randint(n, ())) if wanted else None
 
     def _compare(
         self,

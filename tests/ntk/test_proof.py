@@ -6,16 +6,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hpnets.models import create_model
 from hpnets.ntk import _proof, ntk, plan
-from hpnets.ntk._entries import Row, random_row
+from hpnets.ntk._entries import Row, made_row
 from hpnets.ntk._failures import DisprovenError
-from hpnets.ntk._mixing import draw_mixes, mixed, mixed_pull
+from hpnets.ntk._mixing import draw_mixes, mixed
 from hpnets.ntk._output_selection import select_outputs
 from hpnets.ntk._plan import StalePlanError
 from hpnets.ntk._products import prove_product_kernel
 from hpnets.ntk._rules.conv import ConvRule
 from hpnets.ntk._structured import TermWork
-from hpnets.ntk._terms import Positions, positions
+from hpnets.ntk._terms import Positions, Term, base
+from hpnets.ntk._terms.gram import Dense
 from tests.ntk.odd_truth import REFUSED
 from tests.ntk.oracle import dense_jacobian, relative
 from tests.odd_modules import ODD_MODULES
@@ -50,18 +52,40 @@ def states_of(net: nn.Module, x: Tensor, contraction: str) -> tuple[TermWork, li
 
 @pytest.mark.parametrize("contraction", ["chunks", "sandwich"])
 def test_random_sums_of_a_gradients_rows(contraction: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(positions, "MIXABLE", 4)
+    monkeypatch.setattr(base, "MIXABLE", 4)
     net, x = Shared().double(), torch.randn(5, 12, 2, 2, dtype=torch.float64)
     work, states = states_of(net, x, contraction)
     u = torch.randn(5, 2, dtype=torch.float64)
     mixes = draw_mixes(work.terms, work.params)
     J = dense_jacobian(net, x)[:, :, : net.conv.weight.numel()]
     gradient = torch.einsum("no,nop->p", u, J).view_as(net.conv.weight)
-    summed = mixed_pull(work.terms[0], states[0], u, mixes)["conv.weight"]
+    summed = work.terms[0].pulled(states[0], work.terms[0].summed(states[0], u), mixes)["conv.weight"]
     assert list(mixes) == ["conv.weight"]
     assert relative(summed, (mixes["conv.weight"] @ gradient.flatten(1)).flatten()) < 1e-12
     for g in (gradient, gradient.contiguous(memory_format=torch.channels_last)):
         assert relative(mixed(mixes["conv.weight"], g), summed) < 1e-12
+
+
+@pytest.mark.parametrize("model", ["mlp", "ccp"])
+def test_random_sums_and_rows_of_dense_layers(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dense layers give M g and the row of a sample by their factors, as their gradients do."""
+    monkeypatch.setattr(base, "MIXABLE", 4)
+    net = create_model(model, input_shape=(5,), output_dim=4, width=6).double()
+    x, u = torch.randn(3, 5, dtype=torch.float64), torch.randn(3, 4, dtype=torch.float64)
+    made = plan(net, x, outputs="full", algorithm="structured")
+    theta = {name: p.detach() for name, p in net.named_parameters()}
+    work = TermWork(net, theta, made.problem.selection, made.terms, made.schedule)
+    mixes = draw_mixes(made.terms, theta)
+    assert {*mixes} == {name for name, p in theta.items() if p.ndim == 2}
+    for term, state in zip(made.terms, work.factors(x, None, True, (x,)).states, strict=True):
+        assert isinstance(term, Dense)
+        Gu, gradients = term.summed(state, u), term.pull(state, u)
+        for name, own in term.pulled(state, Gu, mixes).items():
+            g = gradients[name]
+            right = (mixes[name] @ g.view_as(theta[name])).flatten() if name in mixes else g
+            assert relative(own, right) < 1e-12
+        by_gradients = Term.row(term, state, u, 1, Gu, gradients)
+        assert relative(term.row(state, u, 1, Gu, {}), by_gradients) < 1e-12
 
 
 def test_a_large_weights_wrong_gradient_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,10 +115,11 @@ def row_of(n: int) -> tuple[Row, Tensor]:
     theta = {name: p.detach() for name, p in net.named_parameters()}
     work = TermWork(net, theta, made.problem.selection, made.terms, made.schedule)
     states, u = work.factors(x, None, True, (x,)).states, torch.randn(n, 3, dtype=torch.float64)
-    pulled = {name: g for t, s in zip(work.terms, states, strict=True) for name, g in t.pull(s, u).items()}
-    norm = float(torch.cat([*pulled.values()]).norm())
+    a, each = int(torch.randint(n, ())), list(zip(work.terms, states, strict=True))
+    products = [term.row(s, u, a, term.summed(s, u), term.pull(s, u)) for term, s in each]
+    norm = float(torch.cat([g for term, s in each for g in term.pull(s, u).values()]).norm())
     k = ntk(net, x, outputs="full").permute(2, 0, 3, 1).contiguous()
-    return random_row(work.terms, states, u, pulled, norm), k
+    return made_row(states, u, a, products, norm), k
 
 
 @pytest.mark.parametrize("n", [2, 3, 9])

@@ -13,6 +13,7 @@ from hpnets.linalg import tiles
 from hpnets.ntk._functional import Params
 from hpnets.ntk._layer import Layer
 from hpnets.ntk._problem import Problem
+from hpnets.ntk._rules.base import OuterRule
 from hpnets.ntk._tape import Tape
 from hpnets.ntk._tiling import empty
 
@@ -24,6 +25,8 @@ SHARES = 3
 # A product of fewer rows than FEW, over more than LONG columns, is a sum of products of PIECE columns, in one batch:
 # it is then up to four times as fast, since a library shares out the rows and not the sum.
 FEW, LONG, PIECE = 16, 2**15, 2**12
+# Weights of so many units H are compared by random sums of their rows.
+MIXABLE = 32
 # This many rows are transposed at a time, so that their cache lines stay in cache.
 STRIP = 32
 
@@ -72,8 +75,26 @@ class Term(ABC):
         return {name: t if self.axes[name] is None else _rows(t, self.axes[name], rows) for name, t in state.items()}
 
     @abstractmethod
+    def summed(self, state: State, u: Tensor) -> Tensor:
+        """Gu, what is left in J^T u of the factors that hold gradients of outputs: their sum with weights u (n, C)."""
+
+    @abstractmethod
+    def pulled(self, state: State, Gu: Tensor, mixes: Params) -> dict[str, Tensor]:
+        """J^T u by parameter, flattened, from Gu; M g in place of the gradient g of a weight whose M is in `mixes`."""
+
     def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
         """J^T u for u (n, C), by parameter, flattened: the gradient of sum_i u_i . V^T f(x_i) by the factors."""
+        return self.pulled(state, self.summed(state, u), {})
+
+    def mixable(self, params: Params) -> tuple[str, ...]:
+        """The large weights g (H, ...) of which `pulled` gives M g, for M (m, H), without forming g."""
+        return ()
+
+    def row(self, state: State, u: Tensor, a: int, Gu: Tensor, pulled: Params) -> Tensor:
+        """<J_a^T u_a, J^T u> of a sample a, from J^T u, `pulled`, in which nothing is mixed."""
+        one = slice(a, a + 1)
+        own = self.pull(self.part(state, one), u[one])
+        return torch.stack([g @ pulled[name] for name, g in own.items()]).sum()
 
     @abstractmethod
     def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
@@ -101,6 +122,13 @@ class Term(ABC):
     def held_numel(self) -> int:
         """The scalars per sample that `begin` leaves alive during a chunk's passes, beside the state."""
         return 0
+
+
+def is_mixable(layer: Layer, params: Params) -> bool:
+    """Whether the layer's weight is large, and its scalars are in the order (q, H, I) of its gradient."""
+    (rule, (q, _, I, H)), p = layer.outer, params[layer.locals["weight"]]
+    plain = type(rule).weight is OuterRule.weight
+    return plain and H >= MIXABLE and p.shape[:1] == (q * H,) and p.numel() == q * H * I
 
 
 def _rows(t: Tensor, axis: int | None, rows: slice) -> Tensor:

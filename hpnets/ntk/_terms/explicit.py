@@ -55,10 +55,12 @@ class Explicit(Term):
                     place.copy_(part) if i == 0 else place.add_(part)
             start += width
 
-    def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
-        total = sum_of_rows(state["J"], u)
+    def summed(self, state: State, u: Tensor) -> Tensor:
+        return sum_of_rows(state["J"], u)
+
+    def pulled(self, state: State, Gu: Tensor, mixes: Params) -> dict[str, Tensor]:
         sizes = [size for layer in self.layers for size in layer.numels]
-        return dict(zip(self.names, total.split(sizes), strict=True))
+        return dict(zip(self.names, Gu.split(sizes), strict=True))
 
     def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         add_products(k, left["J"], right["J"], None, symmetric)

@@ -49,8 +49,11 @@ class Functional(Term):
         except Exception as error:  # a missing batching rule, control flow on values, or anything a foreign net does
             raise CrashError("jacobian", error) from error
 
-    def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
-        return dict(zip(self.names, sum_of_rows(state["J"], u).split(list(self.numels)), strict=True))
+    def summed(self, state: State, u: Tensor) -> Tensor:
+        return sum_of_rows(state["J"], u)
+
+    def pulled(self, state: State, Gu: Tensor, mixes: Params) -> dict[str, Tensor]:
+        return dict(zip(self.names, Gu.split(list(self.numels)), strict=True))
 
     def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         add_products(k, left["J"], right["J"], None, symmetric)

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
@@ -12,7 +13,7 @@ from hpnets.ntk._layer import Layer
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._problem import Problem
 from hpnets.ntk._tape import Tape
-from hpnets.ntk._terms.base import State, Term, add_products, block_numel, row_blocks
+from hpnets.ntk._terms.base import State, Term, add_products, block_numel, is_mixable, row_blocks
 
 
 @dataclass(frozen=True)
@@ -60,21 +61,43 @@ class Dense(Term):
     def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         """`contract`, for the whole k at once."""
 
-    def pulled(self, state: State, Gu: Tensor) -> dict[str, Tensor]:
-        """J^T u by parameter, from the gradients (n, H) or (layers, n, H) of sum_i u_i . V^T f(x_i) at the outputs."""
+    def mixable(self, params: Params) -> tuple[str, ...]:
+        large = self.weight and all(is_mixable(layer, params) for layer in self.layers)
+        equal = len({layer.outer[1].H for layer in self.layers}) == 1
+        return tuple(layer.locals["weight"] for layer in self.layers) if large and equal else ()
+
+    def pulled(self, state: State, Gu: Tensor, mixes: Params) -> dict[str, Tensor]:
+        """`Term.pulled` from the gradients Gu (n, units) of sum_i u_i . V^T f(x_i) at the outputs."""
         sizes = [layer.outer[1].H for layer in self.layers]
-        of_all = {}
-        if self.weight:
-            of_all["weight"] = (Gu.mT @ state["A"]).flatten(0, -2).split(sizes)
+        of_all = {"weight": self._weights(state["A"], Gu, sizes, mixes)} if self.weight else {}
         if self.bias:
-            of_all["bias"] = Gu.sum(-2).flatten().split(sizes)
+            of_all["bias"] = Gu.sum(0).split(sizes)
         gradients: dict[str, Tensor] = {}
         for i, layer in enumerate(self.layers):
             rule, _ = layer.outer
             for local, name in layer.parameters:
                 own = of_all[local][i]
-                gradients[name] = rule.scalars(own) if local == "bias" else rule.weight(own[None, None, None]).flatten()
+                if local == "bias":
+                    gradients[name] = rule.scalars(own)
+                else:
+                    gradients[name] = own.flatten() if name in mixes else rule.weight(own[None, None, None]).flatten()
         return gradients
+
+    def _weights(self, A: Tensor, Gu: Tensor, sizes: list[int], mixes: Params) -> tuple[Tensor, ...]:
+        """Of each layer the weight's gradient g (H, I), or M g if it is mixed; all layers share M then."""
+        M = mixes.get(self.layers[0].locals["weight"])
+        if M is None:
+            return (Gu.T @ A).split(sizes)
+        rows = Gu.view(len(Gu), len(self.layers), -1) @ M.T
+        return (rows.flatten(1).T @ A).split(len(M))
+
+    def row(self, state: State, u: Tensor, a: int, Gu: Tensor, pulled: Params) -> Tensor:
+        """`Term.row` by the factors, <Gu_a, Gu_i> (A_a . A_i + 1), so that weights may be mixed in `pulled`."""
+        A, products = state["A"], Gu @ Gu[a]
+        if not self.weight:
+            return products.sum()
+        gram = A @ A[a]
+        return (gram.add_(1) if self.bias else gram) @ products
 
     def flops(self, problem: Problem) -> float:
         return 2.0 * problem.n1 * problem.n2 * self.inputs
@@ -109,8 +132,8 @@ class Gram(Dense):
                 state["G"][columns, rows, start:stop] = rule.channels(call.module, grads[id(call.edge)]).flatten(2)
             start = stop
 
-    def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
-        return self.pulled(state, (u[:, None] @ state["G"].transpose(0, 1))[:, 0])
+    def summed(self, state: State, u: Tensor) -> Tensor:
+        return (u[:, None] @ state["G"].transpose(0, 1))[:, 0]
 
     def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         add_products(k, left["G"], right["G"], self.input_gram(left, right), symmetric)
@@ -128,8 +151,8 @@ class Readout(Dense):
     even = True
     axes: ClassVar[dict[str, int | None]] = {"A": 0}
 
-    def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
-        return self.pulled(state, self.selection.seeds(u))
+    def summed(self, state: State, u: Tensor) -> Tensor:
+        return self.selection.seeds(u)
 
     def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         gram = self.input_gram(left, right)

@@ -57,8 +57,11 @@ class Pooled(Term):
             state["E"][:, rows, -1] = fold_rows(rule.bias(call.module, D), n)[0].T
         state["R"].copy_(readout_rows(params, tape, self.readout, self.selection))
 
-    def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
-        total = torch.einsum("nh,hni->hi", u @ state["R"], state["E"])
+    def summed(self, state: State, u: Tensor) -> Tensor:
+        return u @ state["R"]
+
+    def pulled(self, state: State, Gu: Tensor, mixes: Params) -> dict[str, Tensor]:
+        total = torch.einsum("nh,hni->hi", Gu, state["E"])
         weight = self.layers[0].outer[0].weight(total[None, None, None, :, : self.shape[1] - self.bias])
         parts = {"weight": weight.flatten(), "bias": total[:, -1]}
         return {name: parts[local] for local, name in self.layers[0].parameters}

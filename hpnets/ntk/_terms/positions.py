@@ -10,14 +10,11 @@ from torch.autograd.graph import GradientEdge
 from hpnets.ntk._functional import Params
 from hpnets.ntk._layer import Geometry, Layer
 from hpnets.ntk._problem import Problem
-from hpnets.ntk._rules.base import OuterRule, fold_channels, fold_positions
+from hpnets.ntk._rules.base import fold_channels, fold_positions
 from hpnets.ntk._tape import Tape
-from hpnets.ntk._terms.base import State, Term
+from hpnets.ntk._terms.base import State, Term, is_mixable
 from hpnets.ntk._terms.chunks import add_chunks, chunks_flops, chunks_numel
 from hpnets.ntk._terms.sandwich import add_sandwich, add_trace_sandwich, sandwich_flops, sandwich_numel
-
-# Weights with so many units H are large.
-MIXABLE = 32
 
 
 @dataclass(frozen=True)
@@ -68,27 +65,23 @@ class Positions(Term):
         """G as (n, q, C, H, S)."""
         return state["G"].transpose(3, 4) if self.units_last else state["G"]
 
-    def _summed(self, state: State, u: Tensor) -> Tensor:
+    def summed(self, state: State, u: Tensor) -> Tensor:
         """sum_c u_c G_c (n, q, H, S)."""
         G = state["G"]
         Gu = (u[:, None, None] @ G.flatten(3)).view(*G.shape[:2], *G.shape[3:])
         return Gu.mT if self.units_last else Gu
 
-    def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
-        Gu, P = self._summed(state, u), state["P"]
+    def mixable(self, params: Params) -> tuple[str, ...]:
+        return self.names if is_mixable(self.layers[0], params) else ()
+
+    def pulled(self, state: State, Gu: Tensor, mixes: Params) -> dict[str, Tensor]:
+        (name,), P = self.names, state["P"]
+        if name in mixes:
+            # The products of M and the gradients at the positions, then with P: few operations if positions are few.
+            M = mixes[name].unflatten(1, (Gu.shape[1], -1)).transpose(0, 1)
+            return {name: (M @ Gu @ P).sum((0, 1)).flatten()}
         weight = Gu.permute(1, 2, 0, 3).flatten(2) @ P.transpose(0, 1).flatten(1, 2)
-        return dict.fromkeys(self.names, self.layers[0].outer[0].weight(weight[None, None]).flatten())
-
-    def is_mixable(self, params: Params) -> bool:
-        """Whether `mixed_pull` is there, and quicker: the weight is large, and its scalars in the order (q, H, I)."""
-        (rule, (q, _, I, H)), (name,) = self.layers[0].outer, self.names
-        plain = type(rule).weight is OuterRule.weight
-        return plain and H >= MIXABLE and params[name].shape[:1] == (q * H,) and params[name].numel() == q * H * I
-
-    def mixed_pull(self, state: State, u: Tensor, M: Tensor) -> Tensor:
-        """M J^T u, flattened, for M (m, q H): the products of M and the gradients at the positions, then with P."""
-        Gu, P = self._summed(state, u), state["P"]
-        return (M.unflatten(1, (Gu.shape[1], -1)).transpose(0, 1) @ Gu @ P).sum((0, 1)).flatten()
+        return {name: self.layers[0].outer[0].weight(weight[None, None]).flatten()}
 
     def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         sandwich = add_trace_sandwich if k.ndim == 2 else add_sandwich

@@ -66,8 +66,9 @@ class Separable(Dense):
             D[rows] = d.flatten(1)
         state["R"].copy_(readout_rows(params, tape, self.readout, self.selection))
 
-    def pull(self, state: State, u: Tensor) -> dict[str, Tensor]:
-        return self.pulled(state, state["D"] * (u @ state["R"]))
+    def summed(self, state: State, u: Tensor) -> Tensor:
+        D = state["D"].transpose(0, 1)
+        return torch.mul(D, (u @ state["R"])[:, None], out=D.new_empty(D.shape)).flatten(1)
 
     def add(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
         gram, R = self.input_gram(left, right), left["R"]
