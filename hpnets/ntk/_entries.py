@@ -1,6 +1,7 @@
 """The proof of a contraction: a row of the kernel, or an entry, against gradients by the factors, which are proven."""
 
 import math
+import random
 from dataclasses import dataclass
 
 import torch
@@ -49,7 +50,7 @@ class Row:
 def made_row(states: list[State], u: Tensor, a: int, products: list[Tensor], norm: float) -> Row:
     """The row of a sample a for u (n, C), n > 1, from `Term.row` of each term, and the norm of J^T u."""
     n = len(u)
-    b = (a + 1 + int(torch.randint(n - 1, ()))) % n
+    b = (a + 1 + random.randrange(n - 1)) % n
     w = u[min(a, b) :: abs(a - b)][:2].T
     product = float(torch.stack(products).sum()) if products else 0.0
     return Row(states, a, b, u.T.flatten(), u[a], w[:, :, None, None] * w, product, norm)

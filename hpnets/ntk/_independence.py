@@ -28,6 +28,22 @@ class Batch(NamedTuple):
     rows: Tensor
     others: int
 
+    def of(self, x: Tensor) -> Tensor:
+        """The batch's samples, in the layout of the samples x; index_select is quicker, but does not keep it."""
+        return x.index_select(0, self.rows) if x.is_contiguous() else x[self.rows]
+
+    def seeds(self, u: Tensor) -> Tensor:
+        """The batch's rows of u (n, O), 0 for those that are not looked at."""
+        seeds = u.index_select(0, self.rows)
+        if self.others:
+            seeds[: self.others] = 0
+        return seeds
+
+    def write(self, y: Tensor, f: Tensor) -> None:
+        """Write the outputs f of the batch into those of all samples, y (n, O), where they are looked at."""
+        rows, f = (self.rows[self.others :], f[self.others :]) if self.others else (self.rows, f)
+        y.index_copy_(0, rows, f)
+
 
 def regrouped(n: int, device: torch.device, most: int | None = None, run: int | None = None) -> list[Batch]:
     """Batches of at most about `most` rows in which each of the rows 0 to n - 1 is looked at once, in other company.

@@ -4,7 +4,6 @@ With M (MIXED, rows) of independent normal numbers of variance 1 / MIXED, |M g|^
 e^2 |g|^2 with a probability of at most about 2 e^4, whatever g is (a chi-square of 4 degrees, if g has rank 1).
 """
 
-import torch
 from torch import Tensor
 
 from hpnets.ntk._functional import Params
@@ -21,7 +20,7 @@ def draw_mixes(terms: tuple[Term, ...], params: Params) -> Params:
     for name in (name for term in terms for name in term.mixable(params)):
         p = params[name]
         if len(p) not in drawn:
-            drawn[len(p)] = torch.randn(MIXED, len(p), dtype=p.dtype, device=p.device) * MIXED**-0.5
+            drawn[len(p)] = p.new_empty(MIXED, len(p)).normal_(std=MIXED**-0.5)
         mixes[name] = drawn[len(p)]
     return mixes
 

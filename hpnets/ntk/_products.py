@@ -56,7 +56,7 @@ class PlainProducts(Products):
     def pull(self, params: Params, x: Tensor, w: Tensor) -> Params:
         seeds = w @ self.selection.cotangents.T
         with own_parameters(self.net, params) as own:
-            rows = [plain_gradients(self.net, own, x, seed)[0] for seed in seeds]
+            rows = [plain_gradients(self.net, own, [x], [seed])[0] for seed in seeds]
         zeros = {name: torch.zeros_like(p) for name, p in params.items()}
         return {
             name: torch.stack([zero if (g := row[name]) is None else g for row in rows]) for name, zero in zeros.items()
@@ -215,13 +215,11 @@ def _pulled_in_other_company(
 ) -> Params:
     """J^T w by plain autograd with each sample in other company than in x; raises RefusalError if outputs differ."""
     total, other = {name: torch.zeros_like(p) for name, p in params.items()}, x.new_empty(0)
-    for rows, others in regrouped(len(x), x.device):
-        seeds = selection.seeds(w[rows])
-        seeds[:others] = 0
+    for batch in regrouped(len(x), x.device):
         with own_parameters(net, params) as own:
-            gradients, y = plain_gradients(net, own, x[rows], seeds)
+            gradients, (y,) = plain_gradients(net, own, [batch.of(x)], [selection.seeds(batch.seeds(w))])
         other = y.new_empty(len(x), y.shape[1]) if not other.numel() else other
-        other[rows[others:]] = y[others:]
+        batch.write(other, y)
         for name, g in gradients.items():
             if g is not None:
                 total[name] += g

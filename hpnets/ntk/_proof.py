@@ -1,9 +1,11 @@
 """The proof of a kernel on its own samples: rules and shortcuts are compared with plain autograd of the net itself."""
 
 import math
+import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +44,15 @@ class Passes:
 
     x: Tensor
     made: list[tuple[slice, Tensor, bool]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """J^T u for u (n, C) by the factors, flattened, by parameter; M J^T u of the parameters whose M is in `mixes`."""
+
+    u: Tensor
+    mixes: Params
+    gradients: Params = field(default_factory=dict)
 
 
 @dataclass
@@ -94,22 +105,22 @@ class Prover:
     def _prove_factors(self, passes: Passes, states: list[State], params: Params, most: int) -> None:
         x = passes.x
         u = torch.randn(len(x), self.selection.columns, dtype=x.dtype, device=x.device)
-        mixes = draw_mixes(self.terms, self.params)
-        a = self._row_to_prove(len(x), mixes)
-        pulled: Params = {}
+        pulled = Pulled(u, draw_mixes(self.terms, self.params))
+        a = self._row_to_prove(len(x), pulled.mixes)
         products: list[Tensor] = []
         for term, state in zip(self.terms, states, strict=True):
             Gu = term.summed(state, u)
-            own = term.pulled(state, Gu, mixes)
-            pulled |= own
+            own = term.pulled(state, Gu, pulled.mixes)
+            pulled.gradients.update(own)
             if a is not None:  # while the factors are in the caches
                 products.append(term.row(state, u, a, Gu, own))
         run = max(rows.stop - rows.start for rows, _, _ in passes.made)
         run = run if sum(p.numel() for p in params.values()) >= LARGE else len(x)
-        norm = self._compare(passes, states, params, u, pulled, mixes, lambda: regrouped(len(x), x.device, most, run))
+        others = partial(regrouped, len(x), x.device, most, run)
+        norm = self._compare(passes, states, params, pulled, others, most)
         if len(x) == 2 and any(term.contraction == "jacobian" for term in self.terms):
             # vmap runs each sample alone, as the batches of two samples do.
-            self._compare(passes, states, params, u, pulled, mixes, lambda: crossed(x.device))
+            self._compare(passes, states, params, pulled, partial(crossed, x.device), most)
         if a is not None:
             self.row = made_row(states, u, a, products, norm)
 
@@ -117,68 +128,77 @@ class Prover:
         """A random one of n samples whose row of a full kernel is to be proven, if none is yet and it can be."""
         whole = all(isinstance(term, Dense) or mixes.keys().isdisjoint(term.names) for term in self.terms)
         wanted = self.row is None and n > 1 and not self.selection.flat and whole
-        return int(torch.randint(n, ())) if wanted else None
+        return random.randrange(n) if wanted else None
 
     def _compare(
         self,
         passes: Passes,
         states: list[State],
         params: Params,
-        u: Tensor,
-        pulled: Params,
-        mixes: Params,
+        pulled: Pulled,
         batches: Callable[[], list[Batch]],
+        most: int,
     ) -> float:
-        """Compare `pulled`, J^T u by the factors, and the passes' outputs with plain autograd's over such batches.
+        """Compare J^T u by the factors and the passes' outputs with plain autograd's over such batches.
 
-        mixes: the matrices M of the parameters of which `pulled` has M J^T u. Returns the norm of J^T u.
+        most: as for `prove_factors`. Returns the norm of J^T u.
         """
-        x = passes.x
-        truth, other = self._truth(params, x, u, mixes, batches())
+        x, dtype, gradients = passes.x, passes.x.dtype, pulled.gradients
+        truth, other = self._truth(params, x, pulled, batches(), most)
         norms = _finite_norms(truth)
         for rows, y, drawn in passes.made:
             check_same_outputs(self.net, self.params, x[rows], y, other[rows], drawn)
         norm = math.hypot(*norms.values())
-        floor = FLOOR[u.dtype] / TOLERANCE[u.dtype] * norm
-        wrong = _disagreeing(pulled, truth, {name: max(norms.get(name, 0.0), floor) for name in truth})
+        floor = FLOOR[dtype] / TOLERANCE[dtype] * norm
+        wrong = _disagreeing(gradients, truth, {name: max(norms.get(name, 0.0), floor) for name in truth})
         if wrong:
-            summed = self._sizes(passes, u, wrong, states)
+            summed = self._sizes(passes, pulled.u, wrong, states)
             sizes = {name: max(norms.get(name, 0.0), summed.get(name, 0.0)) for name in wrong}
-            wrong = _disagreeing(pulled, truth, sizes)
+            wrong = _disagreeing(gradients, truth, sizes)
         if wrong:
-            again, _ = self._truth(params, x, u, mixes, batches())
+            again, _ = self._truth(params, x, pulled, batches(), most)
             dtype = working_dtype(self.net, self.params, x[passes.made[0][0]])
-            wrong = [
-                n for n in wrong if not _is_rounding(pulled.get(n), truth[n], again[n], dtype, FLOOR[dtype] * norm)
-            ]
+            floor = FLOOR[dtype] * norm
+            wrong = [n for n in wrong if not _is_rounding(gradients.get(n), truth[n], again[n], dtype, floor)]
         if wrong:
             raise DisprovenError({name: self._contractions.get(name, "unused") for name in wrong})
         self.shown |= {name for name, norm in norms.items() if norm > 0}
         return norm
 
     def _truth(
-        self, params: Params, x: Tensor, u: Tensor, mixes: Params, batches: list[Batch]
+        self, params: Params, x: Tensor, pulled: Pulled, batches: list[Batch], most: int
     ) -> tuple[dict[str, Tensor | None], Tensor]:
         """By parameter the gradient g of sum_i u_i . V^T f(x_i) by plain autograd, None where none; and f (n, O).
 
-        For the parameters in `mixes` it is M g.
+        For the mixed parameters it is M g. Batches of no more than `most` samples together share a backward pass.
         """
-        total: dict[str, Tensor | None] = dict.fromkeys(self.params)
-        y: Tensor | None = None
         if params is not self.params and is_quicker(x):
             x = channels_last(x)
+        if sum(len(batch.rows) for batch in batches) <= most:
+            try:
+                return self._truth_of(params, x, pulled, [batches])
+            except RuntimeError:
+                pass  # a forward pass may write to what the backward pass of one before it reads
+        return self._truth_of(params, x, pulled, [[batch] for batch in batches])
+
+    def _truth_of(
+        self, params: Params, x: Tensor, pulled: Pulled, groups: list[list[Batch]]
+    ) -> tuple[dict[str, Tensor | None], Tensor]:
+        """`_truth` by one backward pass for each group of batches."""
+        total: dict[str, Tensor | None] = dict.fromkeys(self.params)
+        y: Tensor | None = None
         with own_parameters(self.net, params) as own:
-            for rows, others in batches:
-                seeds = self.selection.seeds(u[rows])
-                if others:
-                    seeds[:others] = 0
-                gradients, outputs = plain_gradients(self.net, own, x[rows], seeds, reach=y is None)
-                y = outputs.new_empty(len(x), outputs.shape[1]) if y is None else y
-                y.index_copy_(0, rows[others:], outputs[others:])
+            for group in groups:
+                samples = [batch.of(x) for batch in group]
+                seeds = [self.selection.seeds(batch.seeds(pulled.u)) for batch in group]
+                gradients, outputs = plain_gradients(self.net, own, samples, seeds, reach=y is None)
+                y = outputs[0].new_empty(len(x), outputs[0].shape[1]) if y is None else y
+                for batch, f in zip(group, outputs, strict=True):
+                    batch.write(y, f)
                 while gradients:  # each is freed as it is summed
                     name, g = gradients.popitem()
                     if g is not None:
-                        g = mixed(mixes[name], g) if name in mixes else g
+                        g = mixed(pulled.mixes[name], g) if name in pulled.mixes else g
                         # Not in place: autograd may give one tensor to two parameters, or an expanded one.
                         before = total[name]
                         total[name] = g if before is None else before + g
@@ -224,21 +244,22 @@ def _finite_norms(gradients: dict[str, Tensor | None]) -> dict[str, float]:
 
 
 def plain_gradients(
-    net: nn.Module, own: Params, x: Tensor, seeds: Tensor, reach: bool = False
-) -> tuple[dict[str, Tensor | None], Tensor]:
-    """The gradient of sum(seeds * net(x)) by plain autograd, by parameter (None if unused); and net(x), detached.
+    net: nn.Module, own: Params, batches: list[Tensor], seeds: list[Tensor], reach: bool = False
+) -> tuple[dict[str, Tensor | None], list[Tensor]]:
+    """The gradient of sum(seeds * net(x)) over batches x by plain autograd, by parameter (None if unused); each net(x).
 
     own: from `own_parameters`, within which this is called. reach: whether parameters that cannot be differentiated are
     looked for, which raises RefusalError.
     """
     with torch.enable_grad():
-        y = plain_call(net, x)
+        outputs = [plain_call(net, x) for x in batches]
         if reach:
-            check_reach(net, y)
-        if not y.requires_grad:
-            return dict.fromkeys(own), y
-        grads = torch.autograd.grad(y, list(own.values()), seeds, allow_unused=True)
-    return dict(zip(own, grads, strict=True)), y.detach()
+            check_reach(net, outputs[0])
+        of = [(y, seed) for y, seed in zip(outputs, seeds, strict=True) if y.requires_grad]
+        if not of:
+            return dict.fromkeys(own), outputs
+        grads = torch.autograd.grad([y for y, _ in of], [*own.values()], [seed for _, seed in of], allow_unused=True)
+    return dict(zip(own, grads, strict=True)), [y.detach() for y in outputs]
 
 
 def _norms(tensors: Iterable[tuple[str, Tensor]]) -> dict[str, float]:

@@ -5,10 +5,10 @@ two at a time have their factors held and contracted; a tile is cut into chunks,
 their passes.
 """
 
+import random
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from hpnets.ntk._entries import is_wrong_entry
@@ -141,8 +141,7 @@ class TermWork:
         if symmetric and prover.row is not None and prover.row.states is left.states:
             return prover.row.is_wrong(k)
         n1, n2 = len(left.x), len(right.x)
-        a = int(torch.randint(n1, ()))
-        b = int(torch.randint(n2, ()))
+        a, b = random.randrange(n1), random.randrange(n2)
         if symmetric and a == b and n1 > 1:
             b = (a + 1) % n1
         one, other = slice(a, a + 1), slice(b, b + 1)

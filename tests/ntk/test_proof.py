@@ -154,6 +154,27 @@ def test_a_wrong_kernel_by_products_is_never_missed(with_x2: bool) -> None:
             prove_product_kernel(net, theta, x1, x2, selection, wrong, 5)
 
 
+class Workspace(nn.Module):
+    """A network that writes its input to memory of its own, where the next forward pass writes too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.out = nn.Linear(4, 6), nn.Linear(6, 2)
+        self.memory = [torch.zeros(64, 4, dtype=torch.float64)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        own = self.memory[0][: len(x)]
+        own.copy_(x)
+        return self.out(torch.tanh(self.first(own)))
+
+
+def test_a_backward_pass_may_read_what_the_next_forward_pass_writes() -> None:
+    """Batches of the proof share a backward pass where they can; here they cannot."""
+    net, x = Workspace().double(), torch.randn(12, 4, dtype=torch.float64)
+    J = dense_jacobian(net, x)
+    assert relative(ntk(net, x, outputs="full", algorithm="structured"), torch.einsum("aop,bqp->aboq", J, J)) < 1e-10
+
+
 COUPLED = [name for name in REFUSED if ODD_MODULES[name].make.__module__.endswith("coupled")]
 
 
