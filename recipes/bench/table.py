@@ -65,7 +65,7 @@ def target_row(name: str, case: Results) -> list[str]:
         case["title"],
         f"{peer}: {verdict(ratios[peer], t.fastest, 'x', least=True)}" if peer else "not measured",
         *(f"{number(ratios[named])}x" if named in ratios else "not measured" for named in NAMED),
-        verdict(ratio(proof), PROOF, "x", least=False) if (proof := case.get("proof")) else "not measured",
+        proof_cost(proof) if (proof := case.get("proof")) else "not measured",
         verdict(bound, t.bound, "x", least=False),
         verdict(ours["peak_bytes"] / 1e6, t.peak_bytes / 1e6, "", least=False),
         f"{ours['predicted_bytes'] / 1e6:.0f}",
@@ -83,6 +83,12 @@ def verdict(value: float, target: float, unit: str, least: bool) -> str:
 def ratio(measured: Results) -> float:
     """How many times faster ours is, by the medians of the calls that were made in turn."""
     return measured["median"] / statistics.median(measured["ours_seconds"])
+
+
+def proof_cost(proof: Results) -> str:
+    """The median over pairs of the time with the proof over that of the call beside it; the ratio of the medians."""
+    pairs = [b / a for a, b in zip(proof["ours_seconds"], proof["seconds"], strict=True)]
+    return f"{verdict(statistics.median(pairs), PROOF, 'x', least=False)}; medians: {number(ratio(proof))}x"
 
 
 def seconds(results: Results) -> str:

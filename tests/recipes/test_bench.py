@@ -146,7 +146,8 @@ def test_the_table_says_met_missed_and_why_not_measured() -> None:
     assert row[1:5] == ["nngeometry: 7.50x (>= 6x, met)", "200x", "not measured", "not measured"]
     assert row[5:7] == ["1.25x (<= 1.4x, met)", "120 (<= 150, met)"]
     assert target_row("mlp", case())[1:4] == ["not measured"] * 3
-    assert target_row("mlp", {**case(), "proof": peer(0.12)})[4] == "1.20x (<= 1.15x, **missed**)"
+    proof = {"median": 0.23, "seconds": [0.12, 0.23, 0.24], "ours_seconds": [0.1, 0.2, 0.2]}  # the machine slows down
+    assert target_row("mlp", {**case(), "proof": proof})[4] == "1.20x (<= 1.15x, **missed**); medians: 1.15x"
     environment = {"device": "D", "date": "d", "threads": 2, "versions": {"torch": "2"}, "commit": "c", "load": 0.1}
     points = [{"size": n, "median": 0.1 * n, "beyond_bytes": n * 1e6} for n in (1, 2)]
     growth = {"mlp N": {"net": "mlp", "axis": "N", "budget": "1MiB", "slope": 1.0, "points": points}}
