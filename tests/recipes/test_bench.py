@@ -284,6 +284,7 @@ def test_the_recorded_peaks_are_as_predicted_and_within_the_budget() -> None:
         runs += [run for case in record["cases"].values() for run in case["selections"].values()]
         for p in runs:
             ratio, apart = p["predicted_bytes"] / p["peak_bytes"], abs(p["predicted_bytes"] - p["peak_bytes"])
-            # The prediction holds for every processor; libraries on this one take less than the most that it counts.
-            assert 1 / 1.5 < ratio < 1.7 or apart < 5e6, p
+            # Predictions count what libraries keep on Intel too, and on AMD that is too much for this one kernel.
+            known = p is record["cases"]["conv"]["selections"]["sum"]
+            assert (1.5 < ratio < 1.7) if known else (1 / 1.5 < ratio < 1.5 or apart < 5e6), p
     assert RECORDS
