@@ -10,9 +10,10 @@ from hpnets.ntk._failures import DisprovenError, RefusalError
 from hpnets.ntk._functional import BatchFunction, Params, batch_function, own_parameters, plain_call
 from hpnets.ntk._independence import check_same_outputs, regrouped, working_dtype
 from hpnets.ntk._output_selection import OutputSelection
-from hpnets.ntk._proof import NOISE, ROUNDING, TOLERANCE, plain_gradients
+from hpnets.ntk._proof import NOISE, ROUNDING, TOLERANCE
 from hpnets.ntk._state import rng_state
 from hpnets.ntk._tiling import chunks, in_company, pair
+from hpnets.ntk._truth import plain_gradients
 
 # The proof of a kernel by products takes so many random vectors of each side, and looks at all pairs of them.
 PROBES = 2

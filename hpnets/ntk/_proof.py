@@ -15,12 +15,12 @@ from hpnets.ntk._failures import DisprovenError, RefusalError
 from hpnets.ntk._forms import channels_last, is_quicker
 from hpnets.ntk._functional import Params, own_parameters, plain_call
 from hpnets.ntk._independence import Batch, check_same_outputs, crossed, regrouped, working_dtype
-from hpnets.ntk._mixing import draw_mixes, mixed
+from hpnets.ntk._mixing import draw_mixes
 from hpnets.ntk._output_selection import OutputSelection
-from hpnets.ntk._reach import check_reach
 from hpnets.ntk._summed_terms import layer_sizes, row_sizes
 from hpnets.ntk._terms.base import State, Term
 from hpnets.ntk._terms.gram import Dense
+from hpnets.ntk._truth import Truth
 
 # A parameter's gradient may differ from autograd's by this, relative to the gradient or to the terms that it sums.
 TOLERANCE = {torch.float32: 3e-4, torch.float64: 1e-9}
@@ -46,22 +46,14 @@ class Passes:
     made: list[tuple[slice, Tensor, bool]] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Pulled:
-    """J^T u for u (n, C) by the factors, flattened, by parameter; M J^T u of the parameters whose M is in `mixes`."""
-
-    u: Tensor
-    mixes: Params
-    gradients: Params = field(default_factory=dict)
-
-
 @dataclass
 class Prover:
     """Proves the factors of each block of samples, and a few entries of the kernel.
 
     known: names of parameters that were proven with this plan before; new ones are added to the set once an entry of
     the kernel is proven too. again: whether the known ones are proven again. shown: names of parameters whose gradients
-    were proven in this call. row: the row that is proven once a full kernel of the samples first proven is there.
+    were proven in this call. row: the row that is proven once the kernel of the samples first proven is there; a trace
+    has none.
     """
 
     net: nn.Module
@@ -103,107 +95,67 @@ class Prover:
         self._prove_factors(passes, states, self.params, most)
 
     def _prove_factors(self, passes: Passes, states: list[State], params: Params, most: int) -> None:
-        x = passes.x
+        x, mixes = passes.x, draw_mixes(self.terms, self.params)
         u = torch.randn(len(x), self.selection.columns, dtype=x.dtype, device=x.device)
-        pulled = Pulled(u, draw_mixes(self.terms, self.params))
-        a = self._row_to_prove(len(x), pulled.mixes)
+        a = self._row_to_prove(len(x), mixes)
+        pulled: Params = {}
         products: list[Tensor] = []
         for term, state in zip(self.terms, states, strict=True):
             Gu = term.summed(state, u)
-            own = term.pulled(state, Gu, pulled.mixes)
-            pulled.gradients.update(own)
+            own = term.pulled(state, Gu, mixes)
+            pulled.update(own)
             if a is not None:  # while the factors are in the caches
                 products.append(term.row(state, u, a, Gu, own))
         run = max(rows.stop - rows.start for rows, _, _ in passes.made)
         run = run if sum(p.numel() for p in params.values()) >= LARGE else len(x)
-        others = partial(regrouped, len(x), x.device, most, run)
-        norm = self._compare(passes, states, params, pulled, others, most)
+        laid_out = channels_last(x) if params is not self.params and is_quicker(x) else x
+        truth = Truth(self.net, params, self.selection, laid_out, u, mixes, most)
+        norm = self._compare(passes, states, pulled, truth, partial(regrouped, len(x), x.device, most, run))
         if len(x) == 2 and any(term.contraction == "jacobian" for term in self.terms):
             # vmap runs each sample alone, as the batches of two samples do.
-            self._compare(passes, states, params, pulled, partial(crossed, x.device), most)
+            self._compare(passes, states, pulled, truth, partial(crossed, x.device))
         if a is not None:
             self.row = made_row(states, u, a, products, norm)
 
     def _row_to_prove(self, n: int, mixes: Params) -> int | None:
-        """A random one of n samples whose row of a full kernel is to be proven, if none is yet and it can be."""
+        """A random one of n samples whose row is to be proven, if none is yet and it can be: that of a trace cannot."""
         whole = all(isinstance(term, Dense) or mixes.keys().isdisjoint(term.names) for term in self.terms)
-        wanted = self.row is None and n > 1 and not self.selection.flat and whole
+        wanted = self.row is None and n > 1 and not self.selection.trace and whole
         return random.randrange(n) if wanted else None
 
     def _compare(
         self,
         passes: Passes,
         states: list[State],
-        params: Params,
-        pulled: Pulled,
+        pulled: Params,
+        truth: Truth,
         batches: Callable[[], list[Batch]],
-        most: int,
     ) -> float:
-        """Compare J^T u by the factors and the passes' outputs with plain autograd's over such batches.
+        """Compare J^T u by the factors, `pulled`, and the passes' outputs with the truth over such batches.
 
-        most: as for `prove_factors`. Returns the norm of J^T u.
+        Returns the norm of J^T u.
         """
-        x, dtype, gradients = passes.x, passes.x.dtype, pulled.gradients
-        truth, other = self._truth(params, x, pulled, batches(), most)
-        norms = _finite_norms(truth)
+        x, dtype = passes.x, passes.x.dtype
+        right, other = truth.over(batches())
+        norms = _finite_norms(right)
         for rows, y, drawn in passes.made:
             check_same_outputs(self.net, self.params, x[rows], y, other[rows], drawn)
         norm = math.hypot(*norms.values())
         floor = FLOOR[dtype] / TOLERANCE[dtype] * norm
-        wrong = _disagreeing(gradients, truth, {name: max(norms.get(name, 0.0), floor) for name in truth})
+        wrong = _disagreeing(pulled, right, {name: max(norms.get(name, 0.0), floor) for name in right})
         if wrong:
-            summed = self._sizes(passes, pulled.u, wrong, states)
+            summed = self._sizes(passes, truth.u, wrong, states)
             sizes = {name: max(norms.get(name, 0.0), summed.get(name, 0.0)) for name in wrong}
-            wrong = _disagreeing(gradients, truth, sizes)
+            wrong = _disagreeing(pulled, right, sizes)
         if wrong:
-            again, _ = self._truth(params, x, pulled, batches(), most)
+            again, _ = truth.over(batches())
             dtype = working_dtype(self.net, self.params, x[passes.made[0][0]])
             floor = FLOOR[dtype] * norm
-            wrong = [n for n in wrong if not _is_rounding(gradients.get(n), truth[n], again[n], dtype, floor)]
+            wrong = [n for n in wrong if not _is_rounding(pulled.get(n), right[n], again[n], dtype, floor)]
         if wrong:
             raise DisprovenError({name: self._contractions.get(name, "unused") for name in wrong})
         self.shown |= {name for name, norm in norms.items() if norm > 0}
         return norm
-
-    def _truth(
-        self, params: Params, x: Tensor, pulled: Pulled, batches: list[Batch], most: int
-    ) -> tuple[dict[str, Tensor | None], Tensor]:
-        """By parameter the gradient g of sum_i u_i . V^T f(x_i) by plain autograd, None where none; and f (n, O).
-
-        For the mixed parameters it is M g. Batches of no more than `most` samples together share a backward pass.
-        """
-        if params is not self.params and is_quicker(x):
-            x = channels_last(x)
-        if sum(len(batch.rows) for batch in batches) <= most:
-            try:
-                return self._truth_of(params, x, pulled, [batches])
-            except RuntimeError:
-                pass  # a forward pass may write to what the backward pass of one before it reads
-        return self._truth_of(params, x, pulled, [[batch] for batch in batches])
-
-    def _truth_of(
-        self, params: Params, x: Tensor, pulled: Pulled, groups: list[list[Batch]]
-    ) -> tuple[dict[str, Tensor | None], Tensor]:
-        """`_truth` by one backward pass for each group of batches."""
-        total: dict[str, Tensor | None] = dict.fromkeys(self.params)
-        y: Tensor | None = None
-        with own_parameters(self.net, params) as own:
-            for group in groups:
-                samples = [batch.of(x) for batch in group]
-                seeds = [self.selection.seeds(batch.seeds(pulled.u)) for batch in group]
-                gradients, outputs = plain_gradients(self.net, own, samples, seeds, reach=y is None)
-                y = outputs[0].new_empty(len(x), outputs[0].shape[1]) if y is None else y
-                for batch, f in zip(group, outputs, strict=True):
-                    batch.write(y, f)
-                while gradients:  # each is freed as it is summed
-                    name, g = gradients.popitem()
-                    if g is not None:
-                        g = mixed(pulled.mixes[name], g) if name in pulled.mixes else g
-                        # Not in place: autograd may give one tensor to two parameters, or an expanded one.
-                        before = total[name]
-                        total[name] = g if before is None else before + g
-        assert y is not None
-        return total, y
 
     def _sizes(self, passes: Passes, u: Tensor, names: list[str], states: list[State]) -> dict[str, float]:
         """For each parameter the root of the summed squares of the terms (samples, positions) that its gradient sums.
@@ -241,25 +193,6 @@ def _finite_norms(gradients: dict[str, Tensor | None]) -> dict[str, float]:
         if not math.isfinite(norm) and not torch.isfinite(present[name]).all():
             raise RefusalError(f"the gradient of {name} holds NaN or Inf: so would the kernel")
     return norms
-
-
-def plain_gradients(
-    net: nn.Module, own: Params, batches: list[Tensor], seeds: list[Tensor], reach: bool = False
-) -> tuple[dict[str, Tensor | None], list[Tensor]]:
-    """The gradient of sum(seeds * net(x)) over batches x by plain autograd, by parameter (None if unused); each net(x).
-
-    own: from `own_parameters`, within which this is called. reach: whether parameters that cannot be differentiated are
-    looked for, which raises RefusalError.
-    """
-    with torch.enable_grad():
-        outputs = [plain_call(net, x) for x in batches]
-        if reach:
-            check_reach(net, outputs[0])
-        of = [(y, seed) for y, seed in zip(outputs, seeds, strict=True) if y.requires_grad]
-        if not of:
-            return dict.fromkeys(own), outputs
-        grads = torch.autograd.grad([y for y, _ in of], [*own.values()], [seed for _, seed in of], allow_unused=True)
-    return dict(zip(own, grads, strict=True)), [y.detach() for y in outputs]
 
 
 def _norms(tensors: Iterable[tuple[str, Tensor]]) -> dict[str, float]:

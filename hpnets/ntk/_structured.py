@@ -139,7 +139,7 @@ class TermWork:
     def _is_wrong(self, prover: Prover, k: Tensor, left: Factors, right: Factors, symmetric: bool) -> bool:
         """Whether a random row of k is wrong, or where none is known a random entry."""
         if symmetric and prover.row is not None and prover.row.states is left.states:
-            return prover.row.is_wrong(k)
+            return prover.row.is_wrong(k if k.ndim == 4 else k[None, :, None])
         n1, n2 = len(left.x), len(right.x)
         a, b = random.randrange(n1), random.randrange(n2)
         if symmetric and a == b and n1 > 1:

@@ -12,13 +12,15 @@ from recipes.command_line import command_of
 
 RESULTS = "docs/results/ntk-engine"
 NETWORKS = ("mlp", "ccp", "conv", "resnet18")
+# The network whose output selections a quick run tries.
+QUICK = ("ccp",)
 LARGE = ("trace10k", "top20")
 MARKERS = "ntk-benchmark"
 
 
 def ntk(
     out: str = RESULTS,
-    cases: str = "mlp,ccp,conv,resnet18,growth",
+    cases: str = "mlp,ccp,conv,resnet18,selections,growth",
     peers: str = "all",
     venvs: str = ".venvs",
     repeats: int = 5,
@@ -33,7 +35,8 @@ def ntk(
 
     Args:
         out: folder of <device>.json, <device>.svg, and README.md, which has the tables of all devices
-        cases: some of mlp, ccp, conv, resnet18, growth (in samples, outputs, width), trace10k, top20 (10,000 inputs)
+        cases: some of mlp, ccp, conv, resnet18, selections (of outputs, of all four), growth (in samples, outputs,
+            width), trace10k, top20 (10,000 inputs)
         peers: all, none, or names parted by commas
         venvs: folder of the peers' virtual environments; a peer without one is reported with the command to make it
         repeats: rounds of A B, and calls of hpnets alone
@@ -46,7 +49,7 @@ def ntk(
     """
     from recipes.bench.packages import PACKAGES, make_peers
 
-    chosen = names("case", cases, (*NETWORKS, "growth", *LARGE))
+    chosen = names("case", cases, (*NETWORKS, "selections", "growth", *LARGE))
     wanted = {"all": list(PACKAGES), "none": []}.get(peers) if peers in ("all", "none") else None
     wanted = names("peer", peers, tuple(PACKAGES)) if wanted is None else wanted
     if quick and Path(out) == Path(RESULTS):
@@ -65,23 +68,27 @@ def ntk(
 
 
 def measure(cases: list[str], peers: list[Any], s: Any, out: Path, keep: bool) -> dict[str, Any]:
-    """The results of all cases, with command and environment; they are written after each case."""
+    """The results of all cases, with the environment, and each one's command; they are written after each case."""
     from recipes.bench.environment import environment, file_name
     from recipes.bench.growth import run_growth, run_large
     from recipes.bench.measure import run_case
+    from recipes.bench.selections import run_selections
 
     about = environment(s.device, s.threads)
-    results = earlier(out / f"{file_name(about['device'])}.json") if keep else {"cases": {}, "large": {}}
-    results["command"] = " && ".join([*filter(None, [results.get("command")]), command_of("recipes.bench")])
+    results = earlier(out / f"{file_name(about['device'])}.json") if keep else {"runs": {}, "cases": {}, "large": {}}
     results |= {"quick": s.quick, "environment": about}
+    run = {"command": command_of("recipes.bench"), **{key: about[key] for key in ("commit", "date", "load")}}
     for name in cases:
         print(name, flush=True)
         if name == "growth":
             results["growth"] = run_growth(s)
+        elif name == "selections":
+            results["selections"] = run_selections(QUICK if s.quick else NETWORKS, s)
         elif name in LARGE:
             results["large"][name] = run_large(name, s)
         else:
             results["cases"][name] = run_case(name, peers, s)
+        results["runs"][name] = run
         write(results, out)
     return results
 
@@ -111,5 +118,7 @@ def write(results: dict[str, Any], out: Path) -> None:
     tables = [f"{render(json.loads(path.read_text()))}\n\n![seconds]({path.stem}.svg)" for path in devices]
     replace_between(page, MARKERS, "\n\n".join(tables))
     if out.resolve() == ROOT / RESULTS:
-        about = f"{results['environment']['device']}, {results['environment']['date']}:"
-        replace_between(ROOT / "README.md", MARKERS, f"{about}\n\n{seconds(results)}")
+        date = max((results["runs"][name]["date"] for name in results["cases"]), default="no case")
+        replace_between(
+            ROOT / "README.md", MARKERS, f"{results['environment']['device']}, {date}:\n\n{seconds(results)}"
+        )

@@ -1,4 +1,4 @@
-"""One case: our kernel and each peer's in turn, A B A B, with agreement, memory, output selections and the bound."""
+"""One case: our kernel and each peer's in turn, A B A B, with agreement, memory, the proof's cost and the bound."""
 
 import statistics
 from dataclasses import replace
@@ -14,7 +14,6 @@ from recipes.bench.settings import Settings
 from recipes.bench.stages import run_stages
 from recipes.bench.worker import Job
 
-SELECTIONS = ("trace", 0, "sum")
 GEMM = 2048
 # A call of more than this many seconds is timed once, by its first call.
 ONCE = 60.0
@@ -47,7 +46,6 @@ def run_case(name: str, peers: list[Peer], s: Settings) -> dict[str, Any]:
     result["proof"] = proof(job, s) if has_proof() else {}
     result["ours"] |= summary(times)
     result["stages"] = run_stages(job, s)
-    result["selections"] = {str(o): alone("ours.kernel", replace(job, outputs=o), s) for o in SELECTIONS}
     return result
 
 

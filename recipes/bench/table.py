@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpnets.statistics import table
+from recipes.bench.selections import PROVEN
 from recipes.bench.stages import KINDS, STAGES, stages_rows
 
 Results = dict[str, Any]
@@ -41,11 +42,21 @@ def render(results: Results) -> str:
     lines = [
         f"### {e['device']}",
         "",
-        f"{e['date']}: {e['threads']} threads, {versions}, commit {e['commit']}; load before {e['load']:.2f}. "
-        f"`{results['command']}`",
+        f"{e['threads']} threads, {versions}.",
+        "",
+        *runs(results),
     ]
     parts = [targets(results), seconds(results), stages(results), selections(results), growth(results), large(results)]
     return "\n\n".join(["\n".join(lines), *(part for part in parts if part)])
+
+
+def runs(results: Results) -> list[str]:
+    """An item for each run that measured a part of the results: its date, parts, commit and command."""
+    parts: dict[tuple[str, ...], list[str]] = {}
+    for part, run in results["runs"].items():
+        key = (run["date"], f"commit {run['commit']}, load before {run['load']:.2f}: `{run['command']}`")
+        parts.setdefault(key, []).append(part)
+    return [f"- {date}, {', '.join(names)}: {how}" for (date, how), names in parts.items()]
 
 
 def targets(results: Results) -> str:
@@ -128,11 +139,20 @@ def stages(results: Results) -> str:
 
 
 def selections(results: Results) -> str:
-    """A table of our seconds and memory for the other output selections."""
-    cases = {name: case["selections"] for name, case in results["cases"].items()}
+    """A table of our seconds and memory for the other output selections, and of what the proof of one output costs."""
+    cases = results.get("selections", {})
     names = {"trace": "trace", "0": "one logit", "sum": "sum of logits"}
     rows = [[title, *(timing(runs[outputs]) for runs in cases.values())] for outputs, title in names.items()]
+    for outputs in PROVEN:
+        costs = [proof_in_passes(runs[str(outputs)]["proof"]) for runs in cases.values()]
+        rows.append([f"the proof of {names[str(outputs)]}", *(verdict(cost, 1, "x", least=False) for cost in costs)])
     return table(("output selection", *cases), rows) if cases else ""
+
+
+def proof_in_passes(proof: Results) -> float:
+    """The proof's time over that of a forward and 1.5 backward passes: the median over rounds of calls in turn."""
+    rounds = zip(*(proof[name] for name in ("off", "always", "forward", "backward")), strict=True)
+    return statistics.median((always - off) / (forward + 1.5 * backward) for off, always, forward, backward in rounds)
 
 
 def growth(results: Results) -> str:

@@ -1,6 +1,8 @@
 """The proof sees what is wrong: gradients that are compared by random sums of rows, and rows of the kernel."""
 
+from collections import Counter
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 import torch
@@ -32,6 +34,24 @@ class Shared(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.out(torch.tanh(self.conv(torch.tanh(self.conv(x)))).flatten(1))
+
+
+ROWS: Counter[str] = Counter()
+
+
+class Counted(nn.Module):
+    """A network that counts the rows of its passes, outside of itself, since what it stores is put back."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.net(x)
+        ROWS["forward"] += len(x)
+        if y.requires_grad:
+            y.register_hook(lambda g: ROWS.update(backward=len(g)))
+        return y
 
 
 def large_conv() -> tuple[nn.Module, Tensor]:
@@ -138,6 +158,35 @@ def test_a_row_is_right_or_wrong(n: int) -> None:
         elsewhere[:, others] *= 2
         elsewhere[:, :, :, others] *= 2
         assert not others or row.is_wrong(elsewhere)
+
+
+@pytest.mark.parametrize("outputs", ["full", "trace", (0, 2), 1, "sum"])
+def test_a_wrong_contraction_is_seen(outputs: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its factors are right; of every selection but the trace a row is proven."""
+    net, x = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 3)), torch.randn(9, 4)
+    made, right = plan(net, x, outputs=outputs, algorithm="structured"), Dense.input_gram
+    ntk(net, x, plan=made)
+    monkeypatch.setattr(Dense, "input_gram", lambda *args: 2 * right(*args))
+    for _ in range(5):
+        with pytest.raises(StalePlanError):
+            ntk(net, x, plan=made)
+
+
+@pytest.mark.parametrize("model", ["ccp", "resnet18"])
+def test_the_proof_of_one_output_is_a_forward_and_a_backward_pass(model: str) -> None:
+    """Over the samples, each once, beside those of the kernel itself."""
+    shape = (5,) if model == "ccp" else (3, 8, 8)
+    net = create_model(model, input_shape=shape, output_dim=3, width=8).double()
+    counted = Counted(net).eval()
+
+    def rows(verify: Literal["always", "off"]) -> Counter[str]:
+        ROWS.clear()
+        ntk(counted, torch.randn(12, *shape, dtype=torch.float64), outputs=0, verify=verify)
+        return ROWS.copy()
+
+    rows("always")  # the plan is made, which takes passes of its own
+    rows("off")
+    assert rows("always") - rows("off") == {"forward": 12, "backward": 12}
 
 
 @pytest.mark.parametrize("with_x2", [False, True])
