@@ -83,23 +83,27 @@ def regret(record: Results, selection: str) -> float:
     return ours(record, selection, False) / min(times, default=float("nan"))
 
 
-def page(results: Results) -> str:
-    """The whole page."""
-    e, networks, settings = results["environment"], results["networks"], results["settings"]
+def page(devices: list[Results]) -> str:
+    """The whole page, with a section for each device; all were measured by the settings of the first."""
+    parts = ["# hpnets on other people's networks", ABOUT.format(**devices[0]["settings"]).rstrip()]
+    return "\n\n".join([*parts, *(part for results in devices for part in section(results))]) + "\n"
+
+
+def section(results: Results) -> list[str]:
+    """The environment of one device, its targets' tables and those of all its networks."""
+    e, networks = results["environment"], results["networks"]
     versions = ", ".join(f"{name} {version}" for name, version in e["versions"].items())
     commits = ", ".join(sorted({record["commit"] for record in networks.values()}))
-    parts = ["# hpnets on other people's networks", ABOUT.format(**settings).rstrip()]
-    parts += [f"```text\n{results['command']}\n```"]
-    parts += [f"{e['date']}, {e['device']}, {versions}, commit {commits}; load before {e['load']:.2f}."]
-    parts += [*of_both_kinds(networks), ratios(networks), *(seconds(networks, selection) for selection in SELECTIONS)]
-    return "\n\n".join(parts) + "\n"
+    parts = [f"## {e['device']}", f"```text\n{results['command']}\n```"]
+    parts += [f"{e['date']}, {versions}, commit {commits}; load before {e['load']:.2f}."]
+    return [*parts, *of_both_kinds(networks), ratios(networks), *(seconds(networks, s) for s in SELECTIONS)]
 
 
 def of_both_kinds(networks: Results) -> list[str]:
     """The targets' tables of the networks as published and of the cut down ones, under headings."""
     kinds = {"Networks as published": PUBLISHED, "Networks cut down": CUT_DOWN}
     chosen = {title: {net: networks[net] for net in nets if net in networks} for title, nets in kinds.items()}
-    return [text for title, group in chosen.items() if group for text in (f"## {title}", targets(group))]
+    return [text for title, group in chosen.items() if group for text in (f"### {title}", targets(group))]
 
 
 def targets(networks: Results) -> str:

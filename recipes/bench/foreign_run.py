@@ -40,5 +40,5 @@ def run_foreign(races: list[Race], out: Path, command: str, again: bool) -> str:
         faster = ", ".join(f"{s} {1 / slowness(record, s, False):.2f}x" for s in SELECTIONS)
         print(f"  {one.net}: {faster} {record.get('ended', '')}", flush=True)
         write_json(path, results)
-        write_text(out / "README.md", page(results))
+        write_text(out / "README.md", page([json.loads(other.read_text()) for other in sorted(out.glob("*.json"))]))
     return "\n\n".join([*of_both_kinds(results["networks"]), f"written to {out}"])

@@ -1,9 +1,10 @@
 """Our kernels of other output selections: seconds, memory, and what the proof of one output costs beside passes."""
 
 from collections.abc import Iterable
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from recipes.bench.measure import alone, summary
 from recipes.bench.process import Worker
@@ -15,8 +16,6 @@ SELECTIONS = ("trace", 0, "sum")
 PROVEN = (0, "sum")
 # Where blocks come to lie changes the peak by a quarter from process to process: the greatest of so many is taken.
 PROCESSES = 5
-# The proof is timed in about so many seconds, in at most so many rounds.
-SECONDS, ROUNDS = 20.0, 60
 
 
 def run_selections(names: Iterable[str], s: Settings) -> dict[str, Any]:
@@ -42,15 +41,7 @@ def selection(job: Job, s: Settings) -> dict[str, Any]:
 
 def proof_and_passes(job: Job, s: Settings) -> dict[str, list[float]]:
     """Seconds, in turn, of the kernel without and with its proof, and of a plain forward and backward pass."""
-    modules = {
-        "off": ("ours.kernel", job),
-        "always": ("ours.kernel", replace(job, verify="")),
-        "forward": ("ours.plain", replace(job, outputs="forward")),
-        "backward": ("ours.plain", replace(job, outputs="backward")),
-    }
-    with ExitStack() as stack:
-        workers = {name: stack.enter_context(Worker(*of)) for name, of in modules.items()}
-        once = sum(worker.seconds() for worker in workers.values())
-        rounds = s.repeats if s.quick else min(ROUNDS, max(s.repeats, int(SECONDS / (2 * once))))
-        times = [[worker.seconds() for worker in workers.values()] for _ in range(rounds)]
-    return dict(zip(workers, map(list, zip(*times, strict=True)), strict=True))
+    with Worker("ours.proof", job) as worker:
+        worker.call(s.folder / "proof.npy")
+    rounds = np.load(s.folder / "proof.npy")
+    return dict(zip(("off", "always", "forward", "backward"), rounds.T.tolist(), strict=True))

@@ -179,9 +179,12 @@ def test_the_page_holds_the_targets_against_the_ratios() -> None:
     settings = {"samples": 12, "outputs": 10, "limit": 60.0, "rounds": 11}
     networks = {"torch/lstm": record, "timm/resnet18": record}
     results = {"command": "run", "environment": environment, "settings": settings, "networks": networks}
-    whole = page(results)
-    assert f"## Networks as published\n\n{targets({'timm/resnet18': record})}" in whole
-    assert f"## Networks cut down\n\n{targets({'torch/lstm': record})}" in whole
+    other = {**results, "environment": {**environment, "device": "E"}, "networks": {"torch/lstm": record}}
+    whole = page([results, other])
+    assert whole.count("# hpnets on other") == 1
+    assert "\n## D\n" in whole
+    assert f"### Networks cut down\n\n{targets({'torch/lstm': record})}" in whole.partition("\n## E\n")[2]
+    assert f"### Networks as published\n\n{targets({'timm/resnet18': record})}" in whole
     full_row = "1.10 | vmap(jacrev) 4.00 | 3.64 | 4.00 | 8.00 | 2.00"
     trace_row = "3.00 | loop 1.00 | 0.33 | 0.50 | 2.00 | "
     assert f"| torch/lstm | {full_row} | {trace_row} | 2.00 |" in whole
