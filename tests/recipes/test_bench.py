@@ -297,7 +297,7 @@ def test_the_recorded_peaks_are_as_predicted_and_within_the_budget() -> None:
         points = [(p, parse_bytes(g["budget"])) for g in record["growth"].values() for p in g["points"]]
         assert all(p["beyond_bytes"] <= budget for p, budget in points)
         runs = [case["ours"] for case in record["cases"].values()] + [p for p, _ in points]
-        runs += [run for chosen in record.get("selections", {}).values() for run in chosen.values()]
+        runs += [run for chosen in record["selections"].values() for run in chosen.values()]
         for p in runs:
             ratio, apart = p["predicted_bytes"] / p["peak_bytes"], abs(p["predicted_bytes"] - p["peak_bytes"])
             assert 1 / 1.5 < ratio < 1.5 or apart < 5e6, p
