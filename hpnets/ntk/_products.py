@@ -12,6 +12,7 @@ from hpnets.ntk._independence import check_same_outputs, regrouped, working_dtyp
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._proof import NOISE, ROUNDING, TOLERANCE
 from hpnets.ntk._state import rng_state
+from hpnets.ntk._terms.base import add_product
 from hpnets.ntk._tiling import chunks, in_company, pair
 from hpnets.ntk._truth import plain_gradients
 
@@ -168,7 +169,7 @@ def prove_product_kernel(
         pulled = [
             torch.stack([_pulled(plain, params, x, v, chunk) for v in own]) for x, own in zip(sides, seeds, strict=True)
         ]
-        expected += pulled[0] @ pulled[-1].T
+        add_product(expected, pulled[0], pulled[-1])
         size += pulled[0].norm(dim=1, keepdim=True) * pulled[-1].norm(dim=1)
     error = float(((ours - expected).abs() / size.clamp(min=torch.finfo(size.dtype).tiny)).max())
     if error > ROUNDING[x1.dtype] and error > ROUNDING[working_dtype(net, params, x1)]:

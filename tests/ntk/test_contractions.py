@@ -8,6 +8,7 @@ from hpnets.ntk._layer import Geometry
 from hpnets.ntk._output_selection import select_outputs
 from hpnets.ntk._problem import Problem
 from hpnets.ntk._terms import chunks, sandwich
+from hpnets.ntk._terms.base import add_products
 from tests.ntk.oracle import relative
 
 # Groups, positions, inputs and units: few positions and many, and one group and three.
@@ -68,3 +69,20 @@ def test_a_block_of_columns_takes_no_more_than_predicted(outputs: str) -> None:
     """The scratch memory of a few samples is that of all their pairs, not of a whole block."""
     problem = Problem(3, 3, True, select_outputs(outputs, 2, torch.zeros(3, 1)), 4)
     assert sandwich.sandwich_numel(Geometry(1, 2, 3, 4), problem) < 2000
+
+
+@pytest.mark.parametrize("n", [(1, 1), (2, 9), (2, 40), (20, 3)])
+@pytest.mark.parametrize("C", [1, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sums_over_many_columns_are_exact(n: tuple[int, int], C: int, weighted: bool) -> None:
+    """A library's product of few rows may add up all columns one after another, and be off by 6e-5 for these."""
+    J1, J2 = (torch.rand(C, m, 2**20 + 3) for m in n)
+    weight = torch.rand(n) + 1 if weighted else None
+    flat = torch.zeros(n)
+    k = torch.zeros(C, n[0], C, n[1])
+    add_products(flat, J1, J2, weight, False)
+    add_products(k, J1, J2, weight, False)
+    right = torch.stack([torch.stack([(a.double() @ b.double().T) for b in J2], 1) for a in J1])
+    right = right if weight is None else right * weight[:, None].double()
+    assert relative(k, right) < 5e-6
+    assert relative(flat, right.diagonal(dim1=0, dim2=2).sum(-1)) < 5e-6

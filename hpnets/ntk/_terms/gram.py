@@ -12,7 +12,7 @@ from hpnets.ntk._layer import Layer
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._problem import Problem
 from hpnets.ntk._tape import Tape
-from hpnets.ntk._terms.base import State, Term, add_products, block_numel, is_mixable, row_blocks
+from hpnets.ntk._terms.base import State, Term, add_products, block_numel, is_mixable, row_blocks, write_product
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Dense(Term):
         """A A^T (n1, n2), + 1 for the bias."""
         if not self.weight:
             return left["A"].new_ones(len(left["A"]), len(right["A"]))
-        gram = left["A"] @ right["A"].T
+        A, B = left["A"], right["A"]
+        gram = write_product(A.new_empty(len(A), len(B)), A, B)
         return gram.add_(1) if self.bias else gram
 
     def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
