@@ -40,7 +40,7 @@ up.
 The targets name twenty networks by their families, not by their size. The table first held the networks cut down, and
 six of those as published; eight more were added when it was known that the networks cut down miss two of the targets,
 and at last the six that follow shufflenet, so that the twenty as published are of all the families that are named. The
-six were chosen before a peer was run on them; a table of targets holds every network of its kind.
+six were chosen before a peer was run on them; a table of targets holds every network of its kind that was measured.
 """
 
 
@@ -101,9 +101,11 @@ def section(results: Results) -> list[str]:
 
 def of_both_kinds(networks: Results) -> list[str]:
     """The targets' tables of the networks as published and of the cut down ones, under headings."""
-    kinds = {"Networks as published": PUBLISHED, "Networks cut down": CUT_DOWN}
-    chosen = {title: {net: networks[net] for net in nets if net in networks} for title, nets in kinds.items()}
-    return [text for title, group in chosen.items() if group for text in (f"### {title}", targets(group))]
+    texts = []
+    for title, nets in {"Networks as published": PUBLISHED, "Networks cut down": CUT_DOWN}.items():
+        group = {net: networks[net] for net in nets if net in networks}
+        texts += [f"### {title}: {len(group)} of {len(nets)}", targets(group)] if group else []
+    return texts
 
 
 def targets(networks: Results) -> str:

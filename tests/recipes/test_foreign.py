@@ -183,8 +183,8 @@ def test_the_page_holds_the_targets_against_the_ratios() -> None:
     whole = page([results, other])
     assert whole.count("# hpnets on other") == 1
     assert "\n## D\n" in whole
-    assert f"### Networks cut down\n\n{targets({'torch/lstm': record})}" in whole.partition("\n## E\n")[2]
-    assert f"### Networks as published\n\n{targets({'timm/resnet18': record})}" in whole
+    assert f"### Networks cut down: 1 of 16\n\n{targets({'torch/lstm': record})}" in whole.partition("\n## E\n")[2]
+    assert f"### Networks as published: 1 of 20\n\n{targets({'timm/resnet18': record})}" in whole
     full_row = "1.10 | vmap(jacrev) 4.00 | 3.64 | 4.00 | 8.00 | 2.00"
     trace_row = "3.00 | loop 1.00 | 0.33 | 0.50 | 2.00 | "
     assert f"| torch/lstm | {full_row} | {trace_row} | 2.00 |" in whole
