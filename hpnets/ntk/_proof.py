@@ -108,8 +108,8 @@ class Prover:
                 products.append(term.row(state, u, a, Gu, own))
         run = max(rows.stop - rows.start for rows, _, _ in passes.made)
         run = run if sum(p.numel() for p in params.values()) >= LARGE else len(x)
-        laid_out = channels_last(x) if params is not self.params and is_quicker(x) else x
-        truth = Truth(self.net, params, self.selection, laid_out, u, mixes, most)
+        samples = channels_last(x) if params is not self.params and is_quicker(x) else x
+        truth = Truth(self.net, params, self.selection, samples, u, mixes, most)
         norm = self._compare(passes, states, pulled, truth, partial(regrouped, len(x), x.device, most, run))
         if len(x) == 2 and any(term.contraction == "jacobian" for term in self.terms):
             # vmap runs each sample alone, as the batches of two samples do.
