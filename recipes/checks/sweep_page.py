@@ -12,20 +12,23 @@ Results = dict[str, Any]
 # The order of the rows, with the worst verdict first.
 VERDICTS = ("wrong", "crashed", "no reference", "over the time limit", "refused", "exact")
 SLOWER = 1.05
+SLOW_PATH = "UnprovenWarning"
 
 ABOUT = """\
 Every network below has random weights, eval mode, and BatchNorm statistics of one batch; parameters that are constant
 at the start (gates of 0) have noise added, so that no layer is without a gradient. They are of
 [timm](https://github.com/huggingface/pytorch-image-models), torchvision, torch's own layers and other libraries:
 language models of transformers, adapters of peft, flows of zuko, graphs of torch-geometric and more, which
-`pip install -e '.[checks]'` brings. In float64, for 3 samples and 2 outputs, a network's kernel by `hpnets.ntk.ntk` as
-called without options, `outputs="full"` and `"trace"`, is compared with a loop of plain autograd over samples and
-outputs, on the whole batch in grad mode. Each network runs in a process of its own, on one thread.
+`pip install -e '.[checks]'` brings. In {dtype}, for {samples} samples and 2 outputs, a network's kernel by
+`hpnets.ntk.ntk` as called without options, `outputs="full"` and `"trace"`, is compared with a loop of plain autograd
+over samples and outputs in float64, on the whole batch in grad mode. Each network runs in a process of its own, on one
+thread.
 
 - exact: the largest error |K_ab - R_ab| / sqrt(R_aa R_bb) is below 1e-10 in both (1e-5 where the network's own forward
-  computes in float32), parameters and buffers are the same bits afterwards, and a backward pass through the network
-  gives what it gave before.
+  computes in float32, or twice the error of a float32 loop if that is more), parameters and buffers are the same bits
+  afterwards, and a backward pass through the network gives what it gave before.
 - refused: a ValueError of hpnets, whose sentence stands in the row; crashed: any other exception.
+- slow path: the fast way raised or was not proven, and the kernel was made by another, as an UnprovenWarning says.
 - seconds: of `ntk`, one call without a warm-up; beside the loop's. The machine is not quiet: for timings see
   [the foreign networks](../foreign/README.md).
 """
@@ -52,7 +55,7 @@ def page(results: Results) -> str:
     head = ("network", "parameters", "verdict", "largest error", "algorithm", "seconds", "the loop's", "said")
     names = sorted(records, key=lambda name: (VERDICTS.index(records[name]["verdict"]), name))
     rows = [row(name, records[name]) for name in names]
-    parts = ["# Kernels of other people's networks", count(records), ABOUT.rstrip()]
+    parts = ["# Kernels of other people's networks", count(records), ABOUT.rstrip().format(**results)]
     parts += [f"```text\n{results['command']}\n```", f"{on} Commit {commits}.", table(head, rows)]
     return "\n\n".join(parts) + "\n"
 
@@ -62,7 +65,17 @@ def count(records: Results) -> str:
     verdicts = Counter(record["verdict"] for record in records.values())
     slower = sum(seconds(record) > SLOWER * record["loop_seconds"] for record in records.values() if seconds(record))
     numbers = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in VERDICTS)
-    return f"{len(records)} networks: {numbers}. {slower} took more than {SLOWER} times as long as the loop."
+    disproven = sum(bool(slow_paths(record)) for record in records.values())
+    return (
+        f"{len(records)} networks: {numbers}. {disproven} were made by the slow path. "
+        f"{slower} took more than {SLOWER} times as long as the loop."
+    )
+
+
+def slow_paths(record: Results) -> list[str]:
+    """The selections whose kernel hpnets made by the slow path, as one of its warnings says."""
+    warned = {outputs: record.get(outputs, {}).get("warnings", []) for outputs in ("full", "trace")}
+    return [outputs for outputs, texts in warned.items() if any(SLOW_PATH in text for text in texts)]
 
 
 def seconds(record: Results) -> float:

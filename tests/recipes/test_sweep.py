@@ -182,6 +182,8 @@ def record(**others: Any) -> dict[str, Any]:
         ({"trace": {"error": float("nan")}}, "wrong", "trace off by nan"),
         ({"full": {"error": 1e-9}}, "wrong", "full off by 1.0e-09"),
         ({"full": {"error": 1e-7}, "precision": "float32"}, "exact", ""),
+        ({"full": {"error": 9e-5, "loop_error": 5e-5}, "precision": "float32"}, "exact", ""),
+        ({"full": {"error": 9e-5, "loop_error": 4e-5}, "precision": "float32"}, "wrong", "full off by 9.0e-05"),
         ({"kept": False}, "wrong", "the net is changed afterwards"),
         ({"full": {"refused": "no"}, "trace": {"crashed": "E: x"}}, "crashed", "trace: E: x"),
         ({"full": {"refused": "no"}}, "refused", "full: no"),
@@ -198,12 +200,16 @@ def test_verdicts(others: dict[str, Any], expected: str, reason: str) -> None:
 
 
 def test_the_page_counts_and_shows_the_worst_first() -> None:
-    records = {"a": record(), "b": record(kept=False), "c": record(loop_seconds=0.9)}
+    unproven = {"seconds": 1.0, "error": 1e-13, "warnings": ["UnprovenWarning: 0.weight: odd"]}
+    records = {"a": record(), "b": record(kept=False), "c": record(loop_seconds=0.9, trace=unproven)}
     for told in records.values():
         told["verdict"] = verdict(told)
     environment = {"date": "d", "cpu": "C", "versions": {"torch": "2"}}
-    text = page({"command": "run", "environment": environment, "networks": records})
+    about = {"command": "run", "environment": environment, "dtype": "float16", "samples": 7}
+    text = page({**about, "networks": records})
+    assert "In float16, for 7 samples" in text
     expected = "3 networks: 1 wrong, 0 crashed, 0 no reference, 0 over the time limit, 0 refused, 2 exact. "
+    expected += "1 were made by the slow path. "
     assert count(records) == expected + "1 took more than 1.05 times as long as the loop."
     assert count(records) in text
     assert [line.split(" | ")[0] for line in text.splitlines()[-3:]] == ["| b", "| a", "| c"]
@@ -235,6 +241,17 @@ def test_a_sweep_goes_on_where_it_stopped(tmp_path: Path, checked: list[str]) ->
     sweep(str(tmp_path), "torch/gru", again=True)
     assert checked[2:] == ["torch/gru"]
     assert "2 networks: 0 wrong, 0 crashed" in (tmp_path / "README.md").read_text()
+
+
+def test_a_float32_sweep_compares_with_float64(tmp_path: Path, checked: list[str]) -> None:
+    sweep(str(tmp_path), "torch/gru", dtype="float32", samples=5)
+    told = json.loads((tmp_path / "sweep.json").read_text())["networks"]["torch/gru"]
+    assert told["verdict"] == "exact"
+    assert told["precision"] == "float32"
+    for outputs in ("full", "trace"):
+        assert 1e-9 < told[outputs]["loop_error"] < 1e-5
+        assert 1e-9 < told[outputs]["error"] < 1e-5
+    assert "In float32, for 5 samples" in (tmp_path / "README.md").read_text()
 
 
 @pytest.mark.slow
