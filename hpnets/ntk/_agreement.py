@@ -64,6 +64,7 @@ def good_parameters(
 ) -> Parameters:
     """The parameters whose gradients by the rule agree with autograd's, `truth`.
 
+    Gradients of noise agree with any other of noise: they are left out where another parameter shows the rule wrong.
     at: the output gradient by id of the edge. floor: as for `agree`.
     """
     try:
@@ -72,7 +73,12 @@ def good_parameters(
         rows = row_gradients(rule, calls, at, n, sample)
     except Exception:  # a rule's guess about a foreign module may fail in any way: the slow path is left
         return ()
-    return tuple((local, name) for local, name in parameters if agree(rows.get(local), truth[name], floor))
+    good = tuple((local, name) for local, name in parameters if agree(rows.get(local), truth[name], floor))
+    return good if len(good) == len(parameters) else tuple(one for one in good if not _is_noise(truth[one[1]], floor))
+
+
+def _is_noise(gradient: Tensor | None, floor: float) -> bool:
+    return gradient is not None and float(torch.linalg.vector_norm(gradient)) <= floor
 
 
 def noise(truth: Gradients) -> float:

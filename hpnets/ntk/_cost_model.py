@@ -4,6 +4,8 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable
 
+import torch
+
 from hpnets.ntk._failures import RefusalError
 from hpnets.ntk._layer import Layer
 from hpnets.ntk._problem import Problem
@@ -14,24 +16,33 @@ from hpnets.ntk._terms.chunks import chunks_flops
 from hpnets.ntk._terms.gram import flags
 from hpnets.ntk._terms.sandwich import sandwich_cost
 
+# The contractions of parameters that are not taken from layers.
+SLOW = frozenset({"jacobian", "loop", "unused"})
+
 
 @dataclasses.dataclass(frozen=True)
 class Distrust:
     """What proofs have ruled out.
 
     chain: names of parameters whose layer is not treated as part of a Hadamard chain. rule: names of parameters that
-    no rule is used for. vmap: whether vmap(jacrev) is used for the latter; if not, a loop of plain autograd is.
+    no rule is used for. vmap: whether vmap(jacrev) is used for the latter; if not, a loop of plain autograd is. quick:
+    whether functions have quick backward forms, which round otherwise than torch's own.
     """
 
     chain: frozenset[str] = frozenset()
     rule: frozenset[str] = frozenset()
     vmap: bool = True
+    quick: bool = True
 
-    def widened(self, contractions: dict[str, str]) -> "Distrust":
+    def widened(self, contractions: dict[str, str], dtype: torch.dtype) -> "Distrust":
         """This distrust and more of it: a proof failed for these parameters, given with the contraction of each.
 
-        Raises RefusalError if a loop of plain autograd failed, since then plain autograd contradicts itself.
+        In float32 torch's own functions are tried first: a gate at its threshold may be open in one pass and closed in
+        another that rounds otherwise, and neither is wrong. Raises RefusalError if a loop of plain autograd failed,
+        since then plain autograd contradicts itself.
         """
+        if self.quick and dtype == torch.float32 and not SLOW.issuperset(contractions.values()):
+            return dataclasses.replace(self, quick=False)
         if "loop" in contractions.values():
             raise RefusalError(
                 f"net gives a sample another gradient of {', '.join(contractions)} beside others, so it "
@@ -39,7 +50,8 @@ class Distrust:
             )
         chain = {name for name, kind in contractions.items() if kind in ("separable", "pooled")}
         vmap = self.vmap and "jacobian" not in contractions.values()
-        return Distrust(self.chain | chain, self.rule | (contractions.keys() - chain), vmap)
+        rule = self.rule | (contractions.keys() - chain)
+        return dataclasses.replace(self, chain=self.chain | chain, rule=rule, vmap=vmap)
 
 
 def choose_terms(survey: Survey, problem: Problem, distrust: Distrust) -> tuple[Term, ...]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hpnets.ntk._output_selection import OutputSelection
-from hpnets.ntk._terms.base import State, Term
+from hpnets.ntk._terms.base import State, Term, dot
 
 # Relative to norms of gradients this may differ: both sides are made of the same factors, and only sums are rounded. A
 # random number misses a fault as often as this is less than the fault.
@@ -93,7 +93,7 @@ def _pulled_product(
     parts = [torch.zeros_like(u[0, :1]).expand(3)]
     for term, l, r in zip(terms, left, right, strict=True):
         g, h = (_joined(term.pull(*of), u) for of in ((l, u), (r, w)))
-        parts.append(torch.stack([g @ h, g.norm(), h.norm()]))
+        parts.append(torch.stack([dot(g, h), g.norm(), h.norm()]))
     products, left_norms, right_norms = torch.stack(parts, 1).tolist()
     return sum(products), math.hypot(*left_norms) * math.hypot(*right_norms)
 

@@ -119,13 +119,13 @@ def _compute(request: Request, group: "dist.ProcessGroup | None") -> Tensor:
             if "ntkvp" in error.contractions.values():
                 crashed |= {"ntkvp"}
             else:
-                distrust = distrust.widened(error.contractions)
+                distrust = distrust.widened(error.contractions, request.x1.dtype)
         except CrashError as error:
             if error.algorithm == "loop":
                 raise error.cause from None
             crashed |= {error.algorithm}
         else:
-            if alone and not distrust.rule and not crashed:
+            if alone and distrust == Distrust() and not crashed:
                 remember(request, made)
             _warn(distrust, asked, request.algorithm)
             return kernel

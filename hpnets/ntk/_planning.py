@@ -98,15 +98,16 @@ def make_plan(request: Request, distrust: Distrust | None = None, crashed: froze
     check_eval_mode(net)
     selection = select_outputs(request.outputs, check_output(net, theta, x1), x1)
     problem = Problem.of(x1, request.x2, selection)
-    maker = _Maker(request, problem, _surveyed(request, problem), distrust or Distrust(), crashed)
+    distrust = distrust or Distrust()
+    maker = _Maker(request, problem, _surveyed(request, problem, distrust.quick), distrust, crashed)
     return maker.auto() if request.algorithm == "auto" else maker.by_name(request.algorithm)
 
 
-def _surveyed(request: Request, problem: Problem) -> Survey:
+def _surveyed(request: Request, problem: Problem, quick: bool) -> Survey:
     """The survey; if it fails, one without layers, so that only algorithms without rules remain."""
     x = request.x1
     try:
-        return survey(request.net, request.theta, x, problem.selection)
+        return survey(request.net, request.theta, x, problem.selection, quick)
     except Exception:  # a foreign net may fail under hooks in any way; a fault of the net itself is raised again later
         saved = saved_scalars(request.net, request.theta, x)
         return Survey((), tuple(request.theta), None, (), saved, ())

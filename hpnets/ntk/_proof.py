@@ -31,6 +31,8 @@ FLOOR = {torch.float32: 1e-6, torch.float64: 1e-13}
 ROUNDING = {torch.float32: 3e-2, torch.float64: 1e-7}
 # A disagreement may be this many times the difference between two such batches.
 NOISE = 10.0
+# Terms are taken to cancel only in gradients below this share of the gradient of all parameters.
+CANCELLED = 0.1
 # A second pass over so many scalars of weights takes longer than what smaller batches of activations save.
 LARGE = 2**20
 
@@ -141,9 +143,8 @@ class Prover:
         for rows, y, drawn in passes.made:
             check_same_outputs(self.net, self.params, x[rows], y, other[rows], drawn)
         norm = math.hypot(*norms.values())
-        floor = FLOOR[dtype] / TOLERANCE[dtype] * norm
-        wrong = _disagreeing(pulled, right, {name: max(norms.get(name, 0.0), floor) for name in right})
-        if wrong:
+        wrong = _beyond(pulled, right, right, norms)
+        if wrong and max(norms.get(name, 0.0) for name in wrong) <= CANCELLED * norm:
             summed = self._sizes(passes, truth.u, wrong, states)
             sizes = {name: max(norms.get(name, 0.0), summed.get(name, 0.0)) for name in wrong}
             wrong = _disagreeing(pulled, right, sizes)
@@ -152,10 +153,33 @@ class Prover:
             dtype = working_dtype(self.net, self.params, x[passes.made[0][0]])
             floor = FLOOR[dtype] * norm
             wrong = [n for n in wrong if not _is_rounding(pulled.get(n), right[n], again[n], dtype, floor)]
+        if wrong and dtype == torch.float32:
+            wrong = self._without_uncoupled(wrong, passes, pulled, truth, batches())
         if wrong:
             raise DisprovenError({name: self._contractions.get(name, "unused") for name in wrong})
         self.shown |= {name for name, norm in norms.items() if norm > 0}
         return norm
+
+    def _without_uncoupled(
+        self, names: list[str], passes: Passes, pulled: Params, truth: Truth, other: list[Batch]
+    ) -> list[str]:
+        """The names without those whose factors are plain autograd's, if other company changes these in float32 only.
+
+        A gate at its threshold may be open in one company and closed in another that rounds otherwise.
+        """
+        runs = [torch.arange(rows.start, rows.stop, device=passes.x.device) for rows, _, _ in passes.made]
+        company = [Batch(rows, 0) for rows in runs]
+        wrong = _beyond(pulled, truth.over(company)[0], names)
+        plain = [name for name in names if name not in wrong or self._contractions.get(name) == "loop"]
+        if not plain:
+            return names
+        try:
+            double = truth.in_float64()
+            (own, _), (right, _) = double.over(company), double.over(other)
+        except Exception:  # a net that has no copy or no float64 is judged in float32
+            return names
+        coupled = _beyond({name: g.flatten() for name, g in own.items() if g is not None}, right, plain)
+        return [name for name in names if name not in plain or name in coupled]
 
     def _sizes(self, passes: Passes, u: Tensor, names: list[str], states: list[State]) -> dict[str, float]:
         """For each parameter the root of the summed squares of the terms (samples, positions) that its gradient sums.
@@ -207,6 +231,19 @@ def _disagreeing(pulled: dict[str, Tensor], truth: dict[str, Tensor | None], siz
     errors = _norms((name, d) for name, d in pairs if d is not None)
     present = pulled | {name: g for name, g in truth.items() if g is not None}
     return [name for name, error in errors.items() if not error <= TOLERANCE[present[name].dtype] * sizes[name]]
+
+
+def _beyond(
+    pulled: Params, truth: dict[str, Tensor | None], names: Iterable[str], norms: dict[str, float] | None = None
+) -> list[str]:
+    """Those of the names whose gradients differ by more than TOLERANCE, and FLOOR beside that of all parameters.
+
+    norms: those of `truth`, if they are known.
+    """
+    norms = _finite_norms(truth) if norms is None else norms
+    dtype = next((g.dtype for g in truth.values() if g is not None), torch.float64)
+    floor = FLOOR[dtype] / TOLERANCE[dtype] * math.hypot(*norms.values())
+    return _disagreeing(pulled, truth, {name: max(norms.get(name, 0.0), floor) for name in names})
 
 
 def _difference(pulled: Tensor | None, truth: Tensor | None) -> Tensor | None:

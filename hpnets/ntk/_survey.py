@@ -53,11 +53,13 @@ class Survey:
         return max((layer.outputs for layer in self.layers), default=self.saved)
 
 
-def survey(net: nn.Module, theta: Params, x: Tensor, selection: OutputSelection) -> Survey:
-    """Find the layers of `net` that rules may cover, on two samples of x."""
+def survey(net: nn.Module, theta: Params, x: Tensor, selection: OutputSelection, quick: bool = True) -> Survey:
+    """Find the layers of `net` that rules may cover, on two samples of x; quick: whether quick forms may be used."""
     try:
-        return _survey(net, theta, pair(x), selection, quick=True)
+        return _survey(net, theta, pair(x), selection, quick)
     except RuntimeError:  # a foreign net may need torch's own functions, or the layout in which they leave memory
+        if not quick:
+            raise
         return _survey(net, theta, pair(x), selection, quick=False)
 
 

@@ -1,6 +1,7 @@
 """What a proof holds a kernel's factors to: gradients by plain autograd of the net itself, in other batches."""
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +36,14 @@ class Truth:
             except RuntimeError:
                 pass  # a forward pass may write to what the backward pass of one before it reads
         return self._by_groups([[batch] for batch in batches])
+
+    def in_float64(self) -> "Truth":
+        """The same of a copy of the net in float64, with nothing mixed."""
+        selection = replace(self.selection, cotangents=self.selection.cotangents.double())
+        params = {name: p.double() for name, p in self.params.items()}
+        net = copy.deepcopy(self.net).double()
+        x, u = self.x.double(), self.u.double()
+        return replace(self, net=net, params=params, selection=selection, x=x, u=u, mixes={})
 
     def _by_groups(self, groups: list[list[Batch]]) -> tuple[dict[str, Tensor | None], Tensor]:
         """`over` by one backward pass for each group of batches."""

@@ -71,12 +71,17 @@ def test_a_block_of_columns_takes_no_more_than_predicted(outputs: str) -> None:
     assert sandwich.sandwich_numel(Geometry(1, 2, 3, 4), problem) < 2000
 
 
-@pytest.mark.parametrize("n", [(1, 1), (2, 9), (2, 40), (20, 3)])
+@pytest.mark.parametrize("n", [(1, 1), (2, 9), (2, 40), (20, 3), (20, 20)])
 @pytest.mark.parametrize("C", [1, 3])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_sums_over_many_columns_are_exact(n: tuple[int, int], C: int, weighted: bool) -> None:
-    """A library's product of few rows may add up all columns one after another, and be off by 6e-5 for these."""
-    J1, J2 = (torch.rand(C, m, 2**20 + 3) for m in n)
+    """A library's product of few rows may add up all columns one after another, and be off by 6e-5 for 2^20.
+
+    What a product adds is rounded away where it is added a few columns at a time, to what is large after the first.
+    """
+    J1, J2 = (torch.rand(C, m, 2**18 + 3) for m in n)
+    J1[..., :512] *= 30
+    J2[..., :512] *= 30
     weight = torch.rand(n) + 1 if weighted else None
     flat = torch.zeros(n)
     k = torch.zeros(C, n[0], C, n[1])
@@ -84,5 +89,5 @@ def test_sums_over_many_columns_are_exact(n: tuple[int, int], C: int, weighted: 
     add_products(k, J1, J2, weight, False)
     right = torch.stack([torch.stack([(a.double() @ b.double().T) for b in J2], 1) for a in J1])
     right = right if weight is None else right * weight[:, None].double()
-    assert relative(k, right) < 5e-6
-    assert relative(flat, right.diagonal(dim1=0, dim2=2).sum(-1)) < 5e-6
+    assert relative(k, right) < 2e-6
+    assert relative(flat, right.diagonal(dim1=0, dim2=2).sum(-1)) < 2e-6

@@ -254,6 +254,18 @@ def test_a_float32_sweep_compares_with_float64(tmp_path: Path, checked: list[str
     assert "In float32, for 5 samples" in (tmp_path / "README.md").read_text()
 
 
+@pytest.mark.parametrize(("wrong", "draws", "expected"), [(1, 2, "exact"), (9, 5, "wrong")])
+def test_a_float32_kernel_that_is_off_is_looked_at_on_other_samples(
+    wrong: int, draws: int, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = iter([1e-3] * 2 * wrong + [1e-7] * 2)
+    monkeypatch.setattr(sweeps, "build", lambda *_: (nn.Linear(3, 2), (3,)))
+    monkeypatch.setattr(sweeps, "compare", lambda *_: {"error": next(errors)})
+    told: dict[str, Any] = {}
+    check("any", told.update, "float32")
+    assert (told["draws"], verdict(told)) == (draws, expected)
+
+
 @pytest.mark.slow
 def test_the_kernels_of_three_networks_are_exact(tmp_path: Path) -> None:
     sweep(str(tmp_path), SMALL)

@@ -22,11 +22,14 @@ State = dict[str, Tensor]
 BLOCK = 256
 # A symmetric product of fewer rows is made in so many shares, of which those below the diagonal are left out.
 SHARES = 3
-# A product of fewer rows than FEW on a side, over more than LONG columns, is a sum of products of fewer columns: MKL
-# adds up the columns one after another there, which on an AMD processor is off by 6e-5 in float32 for 2^20 of them.
-# Where both sides are so few, a product has PIECE columns, all in one batch, which is up to four times as fast, since a
-# library shares out the rows and not the sum.
-FEW, LONG, PIECE = 16, 2**15, 2**12
+# A product over more columns than LONG, or than PIECE if a side has fewer rows than FEW, is a sum of products of so
+# many: a library adds up the columns of few rows one after another, and the small ones that come after large ones are
+# rounded away. Where both sides have few rows, all pieces are made in one batch, which is up to four times as fast,
+# since a library shares out the rows and not the sum.
+LONG, PIECE, FEW = 2**15, 2**12, 16
+# A library that adds a product to K in place adds a few columns at a time, and what is small beside K is rounded away:
+# a float32 kernel of 5 million gradients was off by 1e-4. From so many columns on, the product is made by itself.
+SHORT = 2**12
 # Weights of so many units H are compared by random sums of their rows.
 MIXABLE = 32
 # This many rows are transposed at a time, so that their cache lines stay in cache.
@@ -96,7 +99,7 @@ class Term(ABC):
         """<J_a^T u_a, J^T u> of a sample a, from J^T u, `pulled`, in which nothing is mixed."""
         one = slice(a, a + 1)
         own = self.pull(self.part(state, one), u[one])
-        return torch.stack([g @ pulled[name] for name, g in own.items()]).sum()
+        return torch.stack([dot(g, pulled[name]) for name, g in own.items()]).sum()
 
     @abstractmethod
     def contract(self, k: Tensor, left: State, right: State, symmetric: bool) -> None:
@@ -183,47 +186,44 @@ def mirror(k: Tensor, even: bool = False) -> None:
             k[o + 1 :, :, o, x] = k[o, x, o + 1 :].permute(1, 2, 0)
 
 
-def is_one_product(a: Tensor, b: Tensor) -> bool:
-    """Whether a b^T is made at once, as it is but for few rows and many columns."""
-    return min(len(a), len(b)) >= FEW or a.shape[1] <= LONG
+def dot(g: Tensor, h: Tensor) -> Tensor:
+    """g . h () for g and h (p,), as a sum of pieces: a library may add up all terms one after another."""
+    return write_product(g.new_empty(1, 1), g[None], h[None])[0, 0]
 
 
 def write_product(K: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """K (n1, n2) = a b^T, which is returned, for a (n1, p) and b (n2, p)."""
-    if is_one_product(a, b):
+    p, length = a.shape[1], LONG if min(K.shape) >= FEW else PIECE
+    if p <= length:
         return torch.mm(a, b.T, out=K)
-    add_product(K.zero_(), a, b)
-    return K
+    if max(K.shape) >= FEW:
+        first, *others = tiles(p, length)
+        torch.mm(a[:, first], b[:, first].T, out=K)
+        for columns in others:
+            K += a[:, columns] @ b[:, columns].T
+        return K
+    cut = p - p % PIECE
+    x, y = (t[:, :cut].unflatten(1, (-1, PIECE)).transpose(0, 1) for t in (a, b))
+    torch.sum(torch.bmm(x, y.transpose(1, 2)), 0, out=K)
+    return K.addmm_(a[:, cut:], b[:, cut:].T)
 
 
 def add_product(K: Tensor, a: Tensor, b: Tensor) -> None:
     """K (n1, n2) += a b^T for a (n1, p) and b (n2, p)."""
-    p = a.shape[1]
-    if is_one_product(a, b):
+    if a.shape[1] <= SHORT:
         K.addmm_(a, b.T)
-        return
-    if max(K.shape) >= FEW:
-        for columns in tiles(p, LONG):
-            K.addmm_(a[:, columns], b[:, columns].T)
-        return
-    cut = p - p % PIECE
-    x, y = (t[:, :cut].unflatten(1, (-1, PIECE)).transpose(0, 1) for t in (a, b))
-    K += torch.bmm(x, y.transpose(1, 2)).sum(0)
-    K.addmm_(a[:, cut:], b[:, cut:].T)
+    else:
+        K += write_product(K.new_empty(K.shape), a, b)
 
 
 def add_products(k: Tensor, left: Tensor, right: Tensor, weight: Tensor | None, symmetric: bool) -> None:
     """k += (left right^T) * weight, over the last axis of left (C, n1, p) and right (C, n2, p); weight is (n1, n2)."""
     if k.ndim == 2:
         for r, c in row_blocks(len(k), symmetric):
-            if weight is None:
-                for a, b in zip(left, right, strict=True):
-                    add_product(k[r, c], a[r], b[c])
-                continue
             product = write_product(k.new_empty(k[r, c].shape), left[0, r], right[0, c])
             for a, b in zip(left[1:], right[1:], strict=True):
                 add_product(product, a[r], b[c])
-            k[r, c] += product.mul_(weight[r, c])
+            k[r, c] += product if weight is None else product.mul_(weight[r, c])
         return
     C, n2 = right.shape[:2]
     # All products use one buffer: fresh memory would cost a page fault every 4 KiB.
