@@ -30,7 +30,7 @@ class Gated(nn.Module):
 
 def rounded(*args: Tensor, **kwargs: float) -> Tensor:
     """BatchNorm in a form that rounds otherwise than torch's own."""
-    y = affine_batch_norm(*args, **kwargs)  # type: ignore[arg-type]
+    y = affine_batch_norm(*args, **kwargs)
     assert y is not None
     return y - y.detach() * 2e-7
 
