@@ -187,8 +187,8 @@ def mirror(k: Tensor, even: bool = False) -> None:
 
 
 def dot(g: Tensor, h: Tensor) -> Tensor:
-    """g . h () for g and h (p,), as a sum of pieces: a library may add up all terms one after another."""
-    return write_product(g.new_empty(1, 1), g[None], h[None])[0, 0]
+    """g . h () for g and h (p,); over many terms by a sum, since a library's product may add them one after another."""
+    return g @ h if len(g) <= PIECE else (g * h).sum()
 
 
 def write_product(K: Tensor, a: Tensor, b: Tensor) -> Tensor:
