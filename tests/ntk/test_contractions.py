@@ -8,7 +8,7 @@ from hpnets.ntk._layer import Geometry
 from hpnets.ntk._output_selection import select_outputs
 from hpnets.ntk._problem import Problem
 from hpnets.ntk._terms import chunks, sandwich
-from hpnets.ntk._terms.base import add_products
+from hpnets.ntk._terms.base import add_products, dot
 from tests.ntk.oracle import relative
 
 # Groups, positions, inputs and units: few positions and many, and one group and three.
@@ -69,6 +69,15 @@ def test_a_block_of_columns_takes_no_more_than_predicted(outputs: str) -> None:
     """The scratch memory of a few samples is that of all their pairs, not of a whole block."""
     problem = Problem(3, 3, True, select_outputs(outputs, 2, torch.zeros(3, 1)), 4)
     assert sandwich.sandwich_numel(Geometry(1, 2, 3, 4), problem) < 2000
+
+
+def test_a_dot_product_of_many_terms_is_exact() -> None:
+    """A library's product may add them one after another: a right row of efficientformer_l1 was disproven for it."""
+    g, h = torch.rand(2, 2**20 + 3)
+    g[:512] *= 100
+    h[:512] *= 100
+    right = float(g.double() @ h.double())
+    assert abs(float(dot(g, h)) - right) < 1e-6 * right
 
 
 @pytest.mark.parametrize("n", [(1, 1), (2, 9), (2, 40), (20, 3), (20, 20)])
