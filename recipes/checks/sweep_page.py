@@ -12,6 +12,7 @@ Results = dict[str, Any]
 # The order of the rows, with the worst verdict first.
 VERDICTS = ("wrong", "crashed", "no reference", "over the time limit", "refused", "exact")
 SLOWER = 1.05
+SINGLE = 1e-5
 SLOW_PATH = "UnprovenWarning"
 
 ABOUT = """\
@@ -31,7 +32,8 @@ thread.
   samples, up to four times, and the row says in which draw it was exact. A fault would show in each.
 - refused: a ValueError of hpnets, whose sentence stands in the row; crashed: any other exception.
 - slow path: the fast way raised or was not proven, and the kernel was made by another, as an UnprovenWarning says.
-- seconds: of `ntk`, one call without a warm-up; beside the loop's. The machine is not quiet: for timings see
+- a loop's error: of the kernel of a loop of plain autograd in the network's own dtype.
+- seconds: of `ntk`, one call without a warm-up; beside that loop's. The machine is not quiet: for timings see
   [the foreign networks](../foreign/README.md).
 """
 
@@ -54,11 +56,13 @@ def page(results: Results) -> str:
     e, records = results["environment"], results["networks"]
     on = f"{e['date']}, {e['cpu']}, {', '.join(f'{name} {version}' for name, version in e['versions'].items())}."
     commits = ", ".join(sorted({record["commit"] for record in records.values()}))
-    head = ("network", "parameters", "verdict", "largest error", "algorithm", "seconds", "the loop's", "said")
+    head = ["network", "parameters", "verdict", "largest error", "a loop's error", "algorithm", "seconds"]
+    head += ["a loop's seconds", "said"]
     names = sorted(records, key=lambda name: (VERDICTS.index(records[name]["verdict"]), name))
     rows = [row(name, records[name], results["dtype"]) for name in names]
-    parts = ["# Kernels of other people's networks", count(records), ABOUT.rstrip().format(**results)]
-    parts += [f"```text\n{results['command']}\n```", f"{on} Commit {commits}.", table(head, rows)]
+    parts = [f"# Kernels of other people's networks in {results['dtype']}", count(records)]
+    parts += [ABOUT.rstrip().format(**results), f"```text\n{results['command']}\n```"]
+    parts += [f"{on} Commit {commits}.", table(head, rows)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -70,10 +74,17 @@ def count(records: Results) -> str:
     disproven = sum(bool(slow_paths(record)) for record in records.values())
     drawn = sum(record.get("draws", 1) > 1 for record in records.values())
     again = f"{drawn} were looked at on other samples. " if drawn else ""
+    rounded = sum(record["verdict"] == "exact" and largest(record, "error") > SINGLE for record in records.values())
+    again += f"{rounded} are off by more than {SINGLE}, as is a loop in float32. " if rounded else ""
     return (
         f"{len(records)} networks: {numbers}. {again}{disproven} were made by the slow path. "
         f"{slower} took more than {SLOWER} times as long as the loop."
     )
+
+
+def largest(record: Results, kind: str) -> float:
+    """The larger "error", or "loop_error", of the two selections; 0 if there is none."""
+    return max((record.get(outputs, {}).get(kind, 0.0) for outputs in ("full", "trace")), default=0.0)
 
 
 def slow_paths(record: Results) -> list[str]:
@@ -89,7 +100,7 @@ def seconds(record: Results) -> float:
 
 def row(name: str, record: Results, dtype: str) -> list[str]:
     """The row of one network."""
-    errors = [part["error"] for part in (record.get("full", {}), record.get("trace", {})) if "error" in part]
+    error, own = (largest(record, kind) for kind in ("error", "loop_error"))
     said = sorted({text.split(":")[0] for key in ("full", "trace") for text in record.get(key, {}).get("warnings", [])})
     reason = record.get("reason", "")
     said += ["float32 inside"] if record.get("precision") == "float32" and dtype != "float32" else []
@@ -98,7 +109,8 @@ def row(name: str, record: Results, dtype: str) -> list[str]:
         name,
         f"{record['parameters'] / 1e6:.2f} M" if "parameters" in record else "",
         record["verdict"],
-        f"{max(errors):.0e}" if errors else "",
+        f"{error:.0e}" if any("error" in record.get(outputs, {}) for outputs in ("full", "trace")) else "",
+        f"{own:.0e}" if own else "",
         ", ".join(dict.fromkeys(record.get("algorithm", {}).values())),
         number(seconds(record)) if seconds(record) else "",
         number(record["loop_seconds"]) if "loop_seconds" in record else "",

@@ -213,7 +213,17 @@ def test_the_page_counts_and_shows_the_worst_first() -> None:
     assert count(records) == expected + "1 took more than 1.05 times as long as the loop."
     assert count(records) in text
     assert [line.split(" | ")[0] for line in text.splitlines()[-3:]] == ["| b", "| a", "| c"]
-    assert "| a | 0.00 M | exact | 1e-13 | structured, jacobian | 1.00 | 2.00 |  |" in text
+    assert "| a | 0.00 M | exact | 1e-13 |  | structured, jacobian | 1.00 | 2.00 |  |" in text
+
+
+def test_the_page_counts_what_float32_itself_rounds() -> None:
+    part = {"seconds": 1.0, "error": 3e-5, "loop_error": 2e-5, "warnings": []}
+    records = {"a": record(precision="float32", full=part, draws=2)}
+    records["a"]["verdict"] = verdict(records["a"])
+    assert "1 were looked at on other samples. 1 are off by more than 1e-05, as is a loop in float32." in count(records)
+    about = {"command": "run", "environment": {"date": "d", "cpu": "C", "versions": {}}, "dtype": "float32"}
+    text = page({**about, "samples": 5, "networks": records})
+    assert "| a | 0.00 M | exact | 3e-05 | 2e-05 | structured, jacobian | 1.00 | 2.00 | draw 2 |" in text
 
 
 @pytest.fixture
@@ -251,6 +261,7 @@ def test_a_float32_sweep_compares_with_float64(tmp_path: Path, checked: list[str
     for outputs in ("full", "trace"):
         assert 1e-9 < told[outputs]["loop_error"] < 1e-5
         assert 1e-9 < told[outputs]["error"] < 1e-5
+    assert " are off by more than" not in (tmp_path / "README.md").read_text()
     assert "In float32, for 5 samples" in (tmp_path / "README.md").read_text()
 
 
