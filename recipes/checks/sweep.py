@@ -54,6 +54,9 @@ def sweep(
     about = environment("cpu", 1)
     results = earlier(Path(out))
     commit = about["commit"]
+    if results["networks"] and (results["dtype"], results["samples"]) != (dtype, samples):
+        held = f"a sweep in {results['dtype']} of {results['samples']} samples"
+        raise ValueError(f"out is {out!r}, which holds {held}; allowed: another folder, or a sweep of that kind")
     done = {name for name, record in results["networks"].items() if record["commit"] == commit and not again}
     todo = [name for name in match(nets) if name not in done]
     check_installed(todo)

@@ -84,7 +84,7 @@ def count(records: Results) -> str:
 
 def largest(record: Results, kind: str) -> float:
     """The larger "error", or "loop_error", of the two selections; 0 if there is none."""
-    return max((record.get(outputs, {}).get(kind, 0.0) for outputs in ("full", "trace")), default=0.0)
+    return max(record.get(outputs, {}).get(kind, 0.0) for outputs in ("full", "trace"))
 
 
 def slow_paths(record: Results) -> list[str]:

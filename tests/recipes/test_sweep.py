@@ -263,6 +263,9 @@ def test_a_float32_sweep_compares_with_float64(tmp_path: Path, checked: list[str
         assert 1e-9 < told[outputs]["error"] < 1e-5
     assert " are off by more than" not in (tmp_path / "README.md").read_text()
     assert "In float32, for 5 samples" in (tmp_path / "README.md").read_text()
+    with pytest.raises(ValueError, match="which holds a sweep in float32 of 5 samples; allowed: another folder"):
+        sweep(str(tmp_path), "torch/gru", dtype="float32", samples=3)
+    assert checked == ["torch/gru"]
 
 
 @pytest.mark.parametrize(("wrong", "draws", "expected"), [(1, 2, "exact"), (9, 5, "wrong")])
