@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import jvp, vjp, vmap
 
+from hpnets.ntk._condition import NOISE, is_faint, nearby, rounding_refusal
 from hpnets.ntk._failures import DisprovenError, RefusalError
 from hpnets.ntk._functional import BatchFunction, Params, batch_function, own_parameters, plain_call
 from hpnets.ntk._independence import check_same_outputs, regrouped, working_dtype
 from hpnets.ntk._output_selection import OutputSelection
-from hpnets.ntk._proof import NOISE, ROUNDING, TOLERANCE
+from hpnets.ntk._proof import ROUNDING, TOLERANCE
 from hpnets.ntk._state import rng_state
 from hpnets.ntk._terms.base import add_product
 from hpnets.ntk._tiling import chunks, in_company, pair
@@ -116,6 +117,9 @@ def proven_products(net: nn.Module, params: Params, x: Tensor, selection: Output
     for rows in chunks(len(x), chunk):
         w = torch.randn(rows.stop - rows.start, selection.columns, dtype=x.dtype, device=x.device)
         truth = _pulled_in_other_company(net, params, x[rows], selection, w)
+        faint = is_faint(_norm(truth), selection.seeds(w))
+        if faint and _noise(net, params, x[rows], selection, w, truth) > ROUNDING[x.dtype]:
+            raise rounding_refusal(params, x.dtype)
         error = _error(fast, params, x[rows], w, truth)
         if error <= TOLERANCE[x.dtype]:
             continue
@@ -125,6 +129,8 @@ def proven_products(net: nn.Module, params: Params, x: Tensor, selection: Output
             plain = RowProducts(net, selection)
             noise = _error(plain, params, x[rows], w, truth)
         if noise > largest:
+            if noise <= NOISE * _noise(net, params, x[rows], selection, w, truth):
+                raise rounding_refusal(params, x.dtype)
             raise RefusalError(
                 "net gives a sample other gradients beside others, so it couples samples: part what couples them"
             )
@@ -206,10 +212,19 @@ def _error(products: Products, params: Params, x: Tensor, w: Tensor, truth: Para
         if isinstance(products, PlainProducts):
             raise
         return float("inf")
-    size = sum(float(g.square().sum()) for g in truth.values()) ** 0.5
-    error = sum(float((pulled[name][0] - g).square().sum()) for name, g in truth.items()) ** 0.5
+    error = _norm({name: pulled[name][0] - g for name, g in truth.items()})
     expected = sum(float((g * v[name]).sum()) for name, g in truth.items())
-    return max(error, abs(pushed - expected)) / max(size, torch.finfo(x.dtype).tiny)
+    return max(error, abs(pushed - expected)) / max(_norm(truth), torch.finfo(x.dtype).tiny)
+
+
+def _norm(vector: Params) -> float:
+    return sum(float(t.square().sum()) for t in vector.values()) ** 0.5
+
+
+def _noise(net: nn.Module, params: Params, x: Tensor, selection: OutputSelection, w: Tensor, truth: Params) -> float:
+    """How much J^T w, `truth`, depends on the last digits of samples and parameters, relative to its norm."""
+    near = _pulled_in_other_company(net, *nearby(params, x), selection, w)
+    return _norm({name: near[name] - g for name, g in truth.items()}) / max(_norm(truth), torch.finfo(x.dtype).tiny)
 
 
 def _pulled_in_other_company(

@@ -10,6 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from hpnets.ntk._condition import NOISE, is_faint, rounding_refusal
 from hpnets.ntk._entries import Row, made_row
 from hpnets.ntk._failures import DisprovenError, RefusalError
 from hpnets.ntk._forms import channels_last, is_quicker
@@ -29,8 +30,6 @@ FLOOR = {torch.float32: 1e-6, torch.float64: 1e-13}
 # In badly conditioned networks plain autograd itself differs from batch to batch; rounding is taken to be the cause up
 # to this relative difference, by the dtype that the network works in.
 ROUNDING = {torch.float32: 3e-2, torch.float64: 1e-7}
-# A disagreement may be this many times the difference between two such batches.
-NOISE = 10.0
 # Terms are taken to cancel only in gradients below this share of the gradient of all parameters.
 CANCELLED = 0.1
 # A second pass over so many scalars of weights takes longer than what smaller batches of activations save.
@@ -143,6 +142,9 @@ class Prover:
         for rows, y, drawn in passes.made:
             check_same_outputs(self.net, self.params, x[rows], y, other[rows], drawn)
         norm = math.hypot(*norms.values())
+        faint = is_faint(norm, self.selection.seeds(truth.u))
+        if faint and math.hypot(*truth.noise(batches()).values()) > ROUNDING[dtype] * norm:
+            raise rounding_refusal(norms, dtype)
         wrong = _beyond(pulled, right, right, norms)
         if wrong and max(norms.get(name, 0.0) for name in wrong) <= CANCELLED * norm:
             summed = self._sizes(passes, truth.u, wrong, states)
@@ -156,7 +158,10 @@ class Prover:
         if wrong and dtype == torch.float32:
             wrong = self._without_uncoupled(wrong, passes, pulled, truth, batches())
         if wrong:
-            raise DisprovenError({name: self._contractions.get(name, "unused") for name in wrong})
+            contractions = {name: self._contractions.get(name, "unused") for name in wrong}
+            if "loop" in contractions.values():
+                _check_condition(pulled, right, wrong, truth.noise(batches()))
+            raise DisprovenError(contractions)
         self.shown |= {name for name, norm in norms.items() if norm > 0}
         return norm
 
@@ -207,6 +212,15 @@ class Prover:
             self.known.clear()
             raise DisprovenError(self._contractions)
         self.known |= self.shown
+
+
+def _check_condition(
+    pulled: Params, truth: dict[str, Tensor | None], names: list[str], noise: dict[str, float]
+) -> None:
+    """Raise RefusalError if the named gradients differ from the truth by what rounding changes, `noise`."""
+    errors = {name: d for name in names if (d := _difference(pulled.get(name), truth[name])) is not None}
+    if all(error <= NOISE * noise.get(name, 0.0) for name, error in _norms(errors.items()).items()):
+        raise rounding_refusal(names, next(iter(errors.values())).dtype)
 
 
 def _finite_norms(gradients: dict[str, Tensor | None]) -> dict[str, float]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from hpnets.ntk._condition import nearby
 from hpnets.ntk._functional import Params, own_parameters, plain_call
 from hpnets.ntk._independence import Batch
 from hpnets.ntk._mixing import mixed
@@ -44,6 +45,14 @@ class Truth:
         net = copy.deepcopy(self.net).double()
         x, u = self.x.double(), self.u.double()
         return replace(self, net=net, params=params, selection=selection, x=x, u=u, mixes={})
+
+    def noise(self, batches: list[Batch]) -> dict[str, float]:
+        """By parameter how much its gradient over the batches depends on the last digits of samples and parameters."""
+        params, x = nearby(self.params, self.x)
+        near, _ = replace(self, params=params, x=x).over(batches)
+        here, _ = self.over(batches)
+        both = ((name, g, here[name]) for name, g in near.items())
+        return {name: float((g - h).norm()) for name, g, h in both if g is not None and h is not None}
 
     def _by_groups(self, groups: list[list[Batch]]) -> tuple[dict[str, Tensor | None], Tensor]:
         """`over` by one backward pass for each group of batches."""

@@ -1,11 +1,13 @@
 """Kernels of networks drawn at random, by the engine's algorithms, against the oracle."""
 
+import copy
 import warnings
 
 import pytest
 import torch
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from hpnets.ntk import UnprovenWarning, ntk
 from tests.ntk.odd_truth import selections, with_least_memory
@@ -39,15 +41,29 @@ def check(
     full = dense_kernel(net, x)
     truth = select(full[:samples, samples:] if others else full[:samples, :samples], SELECTIONS[selection])
 
-    def compute(memory: float) -> torch.Tensor:
+    def compute(memory: float) -> Tensor:
         return ntk(net, x1, x2, outputs=SELECTIONS[selection], algorithm=algorithm, memory=memory)
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UnprovenWarning)
-        kernel = compute(2**30) if times is None else with_least_memory(compute, times)
+        try:
+            kernel = compute(2**30) if times is None else with_least_memory(compute, times)
+        except ValueError as refusal:
+            if "rounding noise" not in str(refusal) or _noise(net, x, full) <= 1e-9 * float(full.norm()):
+                raise
+            return []
     error = float((kernel - truth).norm())
     assert error <= 1e-9 * float(truth.norm()) + 1e-12 * float(full.norm())
     return [str(warning.message) for warning in caught if warning.category is UnprovenWarning]
+
+
+def _noise(net: RandomNetwork, x: Tensor, full: Tensor) -> float:
+    """How much the kernel depends on the last digits of samples and parameters."""
+    near = copy.deepcopy(net)
+    with torch.no_grad():
+        for p in near.parameters():
+            p.mul_(1 + 1e-15 * torch.randn_like(p))
+    return float((dense_kernel(near, x * (1 + 1e-15 * torch.randn_like(x))) - full).norm())
 
 
 @settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=QUIET, database=None)
