@@ -72,10 +72,12 @@ def _batch_norm(shape: Shape) -> nn.Module:
 
 
 @step(VECTOR, TOKENS, IMAGE)
-def norm(choose: Choose, shape: Shape) -> Step:
-    """A norm, as a module or by hand."""
-    C, D = shape[1], shape[-1]
-    groups = choose([g for g in (1, 2, C) if C % g == 0 and math.prod(shape[1:]) > g])
+def norm(choose: Choose, shape: Shape) -> Step | None:
+    """A norm, as a module or by hand; none of a sample of one number, whose group would hold nothing else."""
+    C, D, numel = shape[1], shape[-1], math.prod(shape[1:])
+    if numel == 1:
+        return None
+    groups = choose([g for g in (1, 2, C) if C % g == 0 and numel > g])
     modules: dict[str, Callable[[], nn.Module]] = {
         "LayerNorm": lambda: nn.LayerNorm(D),
         "LayerNorm of all": lambda: nn.LayerNorm(list(shape[1:])),
