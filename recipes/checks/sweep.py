@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from hpnets.commands.parser import run_command
+from hpnets.environment import device_of
 from hpnets.ntk import Outputs, ntk, plan
 from recipes.bench.environment import environment
+from recipes.bench.worker import synchronise
 from recipes.checks.networks import build, check_installed, match
 from recipes.checks.processes import Record, Tell, last_line, outcomes
 from recipes.checks.reference import contract, largest_error, loop_jacobian, precision
@@ -30,7 +32,6 @@ DRAWS = {"float64": 1, "float32": 5}
 # The largest change of J against its norm that another batch makes by its rounding, with gates at their thresholds.
 KEPT = {torch.float64: 1e-6, torch.float32: 1e-3}
 SELECTIONS: tuple[Literal["full", "trace"], ...] = ("full", "trace")
-PROCESSES = 2
 
 
 def sweep(
@@ -40,6 +41,8 @@ def sweep(
     again: bool = False,
     dtype: Literal["float64", "float32"] = "float64",
     samples: int = 3,
+    device: str = "cpu",
+    jobs: int = 2,
 ) -> None:
     """Compare the kernel by `auto` with a float64 loop of plain autograd on every network; write json and a page.
 
@@ -50,19 +53,23 @@ def sweep(
         again: also measure networks that the json holds of this commit
         dtype: of the network and its kernel
         samples: how many the kernel is of
+        device: auto, cpu or cuda, where networks, kernels and the loop compute
+        jobs: networks at once, each in a process of its own on one thread
     """
-    about = environment("cpu", 1)
+    device = device_of(device)
+    about = environment(device, 1)
     results = earlier(Path(out))
     commit = about["commit"]
-    if results["networks"] and (results["dtype"], results["samples"]) != (dtype, samples):
-        held = f"a sweep in {results['dtype']} of {results['samples']} samples"
+    kind = {"dtype": dtype, "samples": samples, "device": device}
+    if results["networks"] and any(results[key] != value for key, value in kind.items()):
+        held = f"a sweep in {results['dtype']} of {results['samples']} samples on {results['device']}"
         raise ValueError(f"out is {out!r}, which holds {held}; allowed: another folder, or a sweep of that kind")
     done = {name for name, record in results["networks"].items() if record["commit"] == commit and not again}
     todo = [name for name in match(nets) if name not in done]
     check_installed(todo)
-    results |= {"command": command_of("recipes.checks.sweep"), "environment": about, "dtype": dtype, "samples": samples}
-    work = functools.partial(check, dtype=dtype, samples=samples)
-    for i, (name, record) in enumerate(outcomes(work, todo, limit, PROCESSES), 1):
+    results |= {"command": command_of("recipes.checks.sweep"), "environment": about, **kind}
+    work = functools.partial(check, dtype=dtype, samples=samples, device=device)
+    for i, (name, record) in enumerate(outcomes(work, todo, limit, jobs), 1):
         record |= {"commit": commit, "verdict": verdict(record)}
         results["networks"][name] = record
         print(f"{i}/{len(todo)} {name}: {record['verdict']} {record.get('reason', '')}", flush=True)
@@ -70,14 +77,16 @@ def sweep(
     print(f"\n{count(results['networks'])}\nwritten to {out}")
 
 
-def check(name: str, tell: Tell, dtype: str = "float64", samples: int = 3) -> None:
+def check(name: str, tell: Tell, dtype: str = "float64", samples: int = 3, device: str = "cpu") -> None:
     """Check one network in this process: first the loops, on copies, then ntk, then whether the net is unchanged."""
     torch.set_num_threads(1)
+    torch.backends.cudnn.allow_tf32 = False
     net, shape = build(name, OUTPUTS, getattr(torch, dtype))
+    net.to(device)
     tell({"parameters": sum(p.numel() for p in net.parameters()), "shape": shape})
     state = copy.deepcopy(net.state_dict())
     for draw in range(DRAWS[dtype]):
-        x = torch.randn(samples, *shape, dtype=getattr(torch, dtype))
+        x = torch.randn(samples, *shape, dtype=getattr(torch, dtype)).to(device)
         told: Record = {"precision": precision(net, x), "draws": draw + 1, "stage": "the loop"}
         tell(told)
         plain, right, seconds = loops(net, x)
@@ -96,6 +105,7 @@ def loops(net: nn.Module, x: Tensor) -> tuple[Tensor, Tensor, float]:
     """J by a loop of plain autograd in the net's own dtype, J in float64, and the seconds of the first."""
     start = time.perf_counter()
     plain = loop_jacobian(copy.deepcopy(net), x)
+    synchronise(x.device.type)
     seconds = time.perf_counter() - start
     right = plain if x.dtype == torch.float64 else loop_jacobian(copy.deepcopy(net).double(), x.double())
     return plain, right, seconds
@@ -108,6 +118,7 @@ def compare(net: nn.Module, x: Tensor, outputs: Outputs, right: Tensor) -> Recor
         start = time.perf_counter()
         try:
             kernel = ntk(net, x, outputs=outputs)
+            synchronise(x.device.type)
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1].filename
             refused = isinstance(error, ValueError) and "/hpnets/" in where

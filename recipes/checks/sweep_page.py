@@ -54,7 +54,8 @@ def write(results: Results, out: Path) -> None:
 def page(results: Results) -> str:
     """The text of the page."""
     e, records = results["environment"], results["networks"]
-    on = f"{e['date']}, {e['cpu']}, {', '.join(f'{name} {version}' for name, version in e['versions'].items())}."
+    machine = e["cpu"] if results["device"] == "cpu" else e["device"]
+    on = f"{e['date']}, {machine}, {', '.join(f'{name} {version}' for name, version in e['versions'].items())}."
     commits = ", ".join(sorted({record["commit"] for record in records.values()}))
     head = ["network", "parameters", "verdict", "largest error", "a loop's error", "algorithm", "seconds"]
     head += ["a loop's seconds", "said"]

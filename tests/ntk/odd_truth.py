@@ -8,6 +8,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from tests.device import DEVICE
 from tests.ntk.oracle import dense_jacobian
 from tests.odd_modules import FIRST, ODD_MODULES
 
@@ -37,7 +38,7 @@ def inputs(name: str, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tenso
 
 def selections(width: int) -> dict[str, object]:
     """Every kind of output selection for a net of `width` outputs, by name."""
-    matrix = torch.randn(width, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    matrix = torch.randn(width, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64).to(DEVICE)
     logits = (width - 1, 0) if width > 1 else (0,)
     return {"full": "full", "trace": "trace", "sum": "sum", "logit": width - 1, "logits": logits, "matrix": matrix}
 

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tests.device import DEVICE
+
 
 def snapshot(net: nn.Module) -> list[Any]:
     """Attributes of every submodule (parameters, buffers, hooks, modes, caches), gradients, the RNG, torch's flags."""
@@ -12,6 +14,7 @@ def snapshot(net: nn.Module) -> list[Any]:
         [_remember(vars(module), set()) for module in net.modules()],
         [(name, t.clone()) for name, t in net.state_dict().items() if not nn.parameter.is_lazy(t)],
         torch.random.get_rng_state(),
+        torch.cuda.get_rng_state() if DEVICE != "cpu" else None,
         (torch.is_grad_enabled(), torch.is_inference_mode_enabled(), torch.backends.cuda.matmul.fp32_precision),
         torch.backends.mha.get_fastpath_enabled(),
     ]

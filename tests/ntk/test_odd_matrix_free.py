@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from hpnets.ntk import NTKOperator, sketch
+from tests.device import DEVICE
 from tests.ntk.odd_truth import EXACT, REFUSED, inputs, jacobian, kernel, refusal_allowed
 from tests.ntk.oracle import as_matrix, relative, select
 from tests.ntk.snapshot import same, snapshot
@@ -41,7 +42,7 @@ def product_faults(name: str) -> dict[str, float]:
     for outputs in ("full", "trace"):
         truth = as_matrix(select(kernel(name), outputs))
         operator = NTKOperator(net, x, outputs=outputs)
-        v = torch.randn(len(truth), 3, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+        v = torch.randn(len(truth), 3, dtype=torch.float64, generator=torch.Generator().manual_seed(4)).to(DEVICE)
         faults[f"{outputs} product"] = relative(operator.matmat(v), truth @ v)
         if outputs == diagonal:
             faults[f"{outputs} diagonal"] = relative(operator.diagonal(), truth.diagonal())
@@ -56,9 +57,8 @@ def sketch_error(name: str) -> float:
     result = sketch(net, x, outputs="full", samples=3, seed=0).kernel
     assert same(before, snapshot(net))
     linear = LinearInParameters(net, jacobian(name)[:FIRST])
-    return relative(
-        result, sketch(linear, torch.eye(FIRST, dtype=torch.float64), outputs="full", samples=3, seed=0).kernel
-    )
+    rows = torch.eye(FIRST, dtype=torch.float64, device=x.device)
+    return relative(result, sketch(linear, rows, outputs="full", samples=3, seed=0).kernel)
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -77,6 +77,6 @@ def test_sketch_is_of_the_oracles_jacobian(name: str) -> None:
 def test_what_has_no_kernel_is_refused(name: str) -> None:
     net, (x, _) = ODD_MODULES[name].net(), inputs(name)
     with pytest.raises(ValueError, match=ODD_MODULES[name].refused):
-        NTKOperator(net, x, outputs="full").matvec(torch.ones(FIRST * 3, dtype=torch.float64))
+        NTKOperator(net, x, outputs="full").matvec(torch.ones(FIRST * 3, dtype=torch.float64, device=x.device))
     with pytest.raises(ValueError, match=ODD_MODULES[name].refused):
         sketch(net, x, outputs="trace", samples=2, seed=0)

@@ -19,7 +19,7 @@ CALLS: dict[str, Callable[[nn.Module, Tensor], object]] = {
     "auto": lambda net, x: ntk(net, x, outputs="trace"),
     "jacobian": lambda net, x: ntk(net, x, outputs="trace", algorithm="jacobian"),
     "plan": lambda net, x: plan(net, x, outputs="full"),
-    "operator": lambda net, x: NTKOperator(net, x, outputs=0).matvec(torch.ones(FIRST, dtype=torch.float64)),
+    "operator": lambda net, x: NTKOperator(net, x, outputs=0).matvec(torch.ones(FIRST).to(x)),
     "sketch": lambda net, x: sketch(net, x, outputs=0, samples=2, seed=0),
 }
 

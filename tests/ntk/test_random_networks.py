@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hpnets.ntk import UnprovenWarning, ntk
+from tests.device import DEVICE
 from tests.ntk.odd_truth import selections, with_least_memory
 from tests.ntk.oracle import dense_kernel, select
 from tests.random_networks import RandomNetwork, networks
@@ -36,7 +37,7 @@ def check(
     """
     note(repr(net))
     torch.manual_seed(1)
-    x = torch.randn(samples + others, *net.shape, dtype=torch.float64)
+    net, x = net.to(DEVICE), torch.randn(samples + others, *net.shape, dtype=torch.float64).to(DEVICE)
     x1, x2 = x[:samples], x[samples:] if others else None
     full = dense_kernel(net, x)
     truth = select(full[:samples, samples:] if others else full[:samples, :samples], SELECTIONS[selection])

@@ -8,6 +8,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from tests.device import DEVICE
+
 Make = TypeVar("Make", bound=Callable[[], nn.Module])
 
 # Rows of `samples`: the first are x1, the others x2.
@@ -50,7 +52,7 @@ class OddModule:
         with torch.random.fork_rng():
             torch.manual_seed(0)
             net = self.make()
-        return net.to(dtype).train(self.train)
+        return net.to(DEVICE, dtype).train(self.train)
 
     def refuses(self, algorithm: str, error: ValueError) -> bool:
         """Whether the module allows this refusal by the algorithm."""
@@ -60,7 +62,8 @@ class OddModule:
     def samples(self, dtype: torch.dtype = torch.float64) -> Tensor:
         """(FIRST + OTHERS, *shape), always the same."""
         generator = torch.Generator().manual_seed(1)
-        return self.rows(torch.randn(FIRST + OTHERS, *self.shape, dtype=torch.float64, generator=generator)).to(dtype)
+        x = self.rows(torch.randn(FIRST + OTHERS, *self.shape, dtype=torch.float64, generator=generator))
+        return x.to(DEVICE, dtype)
 
 
 ODD_MODULES: dict[str, OddModule] = {}

@@ -37,7 +37,7 @@ class SwitchedLinear(nn.Linear):
     """A linear layer, the first two of whose units are switched off."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight * (torch.arange(self.in_features) > 1), self.bias)
+        return F.linear(x, self.weight * (torch.arange(self.in_features, device=x.device) > 1), self.bias)
 
 
 @odd()

@@ -112,7 +112,7 @@ class SharedNoise(Two):
     """One draw for the whole batch."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.out(torch.tanh(self.a(x)) * (1 + 0.1 * torch.rand(1, dtype=x.dtype)))
+        return self.out(torch.tanh(self.a(x)) * (1 + 0.1 * torch.rand(1, dtype=x.dtype, device=x.device)))
 
 
 @odd(refused=DRAWS)

@@ -106,7 +106,7 @@ def on_images(choose: Choose, shape: Shape) -> Step:
     _, C, H, W = shape
 
     def warped(h: Tensor, theta: Tensor) -> Tensor:
-        at = torch.eye(2, 3, dtype=h.dtype) + theta / 5
+        at = torch.eye(2, 3, dtype=h.dtype, device=h.device) + theta / 5
         grid = F.affine_grid(at.expand(len(h), 2, 3), list(h.shape), align_corners=False)
         return F.grid_sample(h, grid, align_corners=False)
 

@@ -15,7 +15,7 @@ def rearranged(choose: Choose, shape: Shape) -> Step:
     ways = {
         "rolled": lambda h: h.roll(1, axis),
         "reversed": lambda h: h.flip(axis),
-        "chosen": lambda h: h.index_select(axis, torch.tensor(order)),
+        "chosen": lambda h: h.index_select(axis, torch.tensor(order, device=h.device)),
         "summed up": lambda h: h.cumsum(axis) / 2,
         "sorted": lambda h: h.sort(axis).values,
         "the largest": lambda h: h.topk(max(1, size - 1), axis).values,

@@ -205,7 +205,7 @@ def test_the_page_counts_and_shows_the_worst_first() -> None:
     for told in records.values():
         told["verdict"] = verdict(told)
     environment = {"date": "d", "cpu": "C", "versions": {"torch": "2"}}
-    about = {"command": "run", "environment": environment, "dtype": "float16", "samples": 7}
+    about = {"command": "run", "environment": environment, "dtype": "float16", "samples": 7, "device": "cpu"}
     text = page({**about, "networks": records})
     assert "In float16, for 7 samples" in text
     expected = "3 networks: 1 wrong, 0 crashed, 0 no reference, 0 over the time limit, 0 refused, 2 exact. "
@@ -222,7 +222,7 @@ def test_the_page_counts_what_float32_itself_rounds() -> None:
     records["a"]["verdict"] = verdict(records["a"])
     assert "1 were looked at on other samples. 1 are off by more than 1e-05, as is a loop in float32." in count(records)
     about = {"command": "run", "environment": {"date": "d", "cpu": "C", "versions": {}}, "dtype": "float32"}
-    text = page({**about, "samples": 5, "networks": records})
+    text = page({**about, "samples": 5, "device": "cpu", "networks": records})
     assert "| a | 0.00 M | exact | 3e-05 | 2e-05 | structured, jacobian | 1.00 | 2.00 | draw 2 |" in text
 
 
@@ -263,7 +263,7 @@ def test_a_float32_sweep_compares_with_float64(tmp_path: Path, checked: list[str
         assert 1e-9 < told[outputs]["error"] < 1e-5
     assert " are off by more than" not in (tmp_path / "README.md").read_text()
     assert "In float32, for 5 samples" in (tmp_path / "README.md").read_text()
-    with pytest.raises(ValueError, match="which holds a sweep in float32 of 5 samples; allowed: another folder"):
+    with pytest.raises(ValueError, match="which holds a sweep in float32 of 5 samples on cpu; allowed: another folder"):
         sweep(str(tmp_path), "torch/gru", dtype="float32", samples=3)
     assert checked == ["torch/gru"]
 
