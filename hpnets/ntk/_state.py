@@ -137,52 +137,78 @@ def _put_back(modules: list[nn.Module]) -> Iterator[None]:
 def undisturbed(net: nn.Module, device: torch.device) -> Iterator[None]:
     """Turn off autocast, TF32 and compiled code, and restore them and the RNGs at the end.
 
-    Autocast and TF32 cost more digits than a kernel's drift has. Inference mode is left, since its tensors have no
-    gradients, and torch's fused attention is off, since it has neither forward-mode derivatives nor batching rules.
+    Autocast, TF32 and products of bfloat16 cost more digits than a kernel's drift has. Inference mode is left, since
+    its tensors have no gradients, and torch's fused attention is off, since it has neither forward-mode derivatives
+    nor batching rules.
     Raises RefusalError if the network reads a tensor of an earlier call that has no gradients any more.
     """
-    matmul, conv = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]
-    before = matmul.fp32_precision, conv.fp32_precision
-    fast_attention = torch.backends.mha.get_fastpath_enabled()
     keep_freed_memory()
     modules = list(net.modules())
     compiled = any(m._compiled_call_impl is not None or "_orig_mod" in m._modules for m in modules)
-    matmul.fp32_precision = conv.fp32_precision = "ieee"
-    torch.backends.mha.set_fastpath_enabled(False)
+    with ExitStack() as stack:
+        stack.enter_context(_plain_arithmetic(modules))
+        stack.enter_context(_graphs_that_fail_refused())
+        stack.enter_context(_put_back(modules))
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.no_grad())
+        stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
+        stack.enter_context(_other_rngs_kept())
+        stack.enter_context(_parametrised_anew())
+        stack.enter_context(torch.autocast(device.type, enabled=False))
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        if compiled:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        yield
+
+
+@contextmanager
+def _plain_arithmetic(modules: list[nn.Module]) -> Iterator[None]:
+    """Turn off TF32 and bfloat16 products, attention's fast path, and cuDNN where there are recurrent layers.
+
+    `torch.set_float32_matmul_precision` turns on either. cuDNN's recurrent layers have no backward pass in eval mode,
+    and neither forward-mode derivatives nor batching rules in any; torch's own kernels compute the same function.
+    """
+    cudnn, mkldnn, mha = (getattr(torch.backends, name) for name in ("cudnn", "mkldnn", "mha"))
+    cpu = [mkldnn.matmul, mkldnn.conv, mkldnn.rnn]
+    precisions = [torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn, *cpu]
+    before = [place.fp32_precision for place in precisions]
+    enabled, fast_attention = cudnn.enabled, mha.get_fastpath_enabled()
     try:
-        with ExitStack() as stack:
-            stack.enter_context(_stale_graphs_refused())
-            stack.enter_context(_put_back(modules))
-            stack.enter_context(torch.inference_mode(False))
-            stack.enter_context(torch.no_grad())
-            stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
-            stack.enter_context(_other_rngs_kept())
-            stack.enter_context(_parametrised_anew())
-            stack.enter_context(torch.autocast(device.type, enabled=False))
-            stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-            if compiled:
-                stack.enter_context(torch.compiler.set_stance("force_eager"))
-            yield
+        for place in precisions:
+            place.fp32_precision = "ieee"
+        mha.set_fastpath_enabled(False)
+        if any(isinstance(m, nn.RNNBase) for m in modules):
+            cudnn.enabled = False
+        yield
     finally:
-        matmul.fp32_precision, conv.fp32_precision = before
-        torch.backends.mha.set_fastpath_enabled(fast_attention)
+        for place, precision in zip(precisions, before, strict=True):
+            place.fp32_precision = precision
+        cudnn.enabled = enabled
+        mha.set_fastpath_enabled(fast_attention)
 
 
 # What torch says where a graph was freed, and where a tensor was made in inference mode.
 _STALE = ("backward through the graph a second time", "Inference tensors cannot be saved for backward")
+# What it says of a recurrent layer that no module of the network is, but one of its functions calls.
+_CUDNN_RNN = "cudnn RNN backward can only be called in training mode"
 
 
 @contextmanager
-def _stale_graphs_refused() -> Iterator[None]:
+def _graphs_that_fail_refused() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not any(text in str(error) for text in _STALE):
-            raise
-        raise RefusalError(
-            "net reads a tensor that an earlier call of it computed and kept, and that has no gradients any more; drop "
-            "what it keeps, or take a copy of the net from before that call"
-        ) from error
+        if any(text in str(error) for text in _STALE):
+            raise RefusalError(
+                "net reads a tensor that an earlier call of it computed and kept, and that has no gradients any more; "
+                "drop what it keeps, or take a copy of the net from before that call"
+            ) from error
+        if _CUDNN_RNN in str(error):
+            raise RefusalError(
+                "net calls a recurrent function of cuDNN, which has no backward pass in eval mode; allowed: the same "
+                "call within torch.backends.cudnn.flags(enabled=False)"
+            ) from error
+        raise
 
 
 @contextmanager

@@ -18,9 +18,9 @@ REFUSED = [name for name, module in ODD_MODULES.items() if module.refused is not
 
 @cache
 def jacobian(name: str) -> Tensor:
-    """J (N, O, P) of a module's samples, x1 and others in one batch, float64."""
+    """J (N, O, P) of a module's samples, x1 and others in one batch, float64, made on the CPU."""
     module = ODD_MODULES[name]
-    return dense_jacobian(module.net(), module.samples().clone())
+    return dense_jacobian(module.net(device="cpu"), module.samples(device="cpu")).to(DEVICE)
 
 
 @cache

@@ -15,9 +15,17 @@ def snapshot(net: nn.Module) -> list[Any]:
         [(name, t.clone()) for name, t in net.state_dict().items() if not nn.parameter.is_lazy(t)],
         torch.random.get_rng_state(),
         torch.cuda.get_rng_state() if DEVICE != "cpu" else None,
-        (torch.is_grad_enabled(), torch.is_inference_mode_enabled(), torch.backends.cuda.matmul.fp32_precision),
-        torch.backends.mha.get_fastpath_enabled(),
+        (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
+        arithmetic(),
     ]
+
+
+def arithmetic() -> dict[str, Any]:
+    """What torch's flags say of arithmetic: float32's precision by kind of operation, cuDNN, attention's fast path."""
+    kinds = {"cuda": ("matmul",), "cudnn": ("conv", "rnn"), "mkldnn": ("matmul", "conv", "rnn")}
+    places = {f"{name}.{kind}": getattr(getattr(torch.backends, name), kind) for name in kinds for kind in kinds[name]}
+    precisions = {key: place.fp32_precision for key, place in places.items()}
+    return {**precisions, "cudnn": torch.backends.cudnn.enabled, "mha": torch.backends.mha.get_fastpath_enabled()}
 
 
 def _remember(value: Any, above: set[int]) -> Any:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hpnets.ntk import ntk
 from hpnets.ntk._independence import regrouped
+from tests.device import DEVICE
 from tests.ntk.odd_truth import EXACT, REFUSED, inputs, kernel, refusal_allowed, selections, with_least_memory
 from tests.ntk.oracle import dense_kernel, relative, select
 from tests.ntk.snapshot import same, snapshot
@@ -106,12 +107,12 @@ def test_kernel_of_one_sample(name: str) -> None:
 
 @pytest.mark.parametrize("name", EXACT)
 def test_kernel_at_other_parameters(name: str) -> None:
-    net, other, (x, _) = ODD_MODULES[name].net(), ODD_MODULES[name].net(), inputs(name)
+    net, other, (x, _) = ODD_MODULES[name].net(), ODD_MODULES[name].net(device="cpu"), inputs(name)
     with torch.no_grad():
         for p in filter(lambda p: p.requires_grad, other.parameters()):
             p.mul_(1.1).add_(0.05)
-    values = {key: p.detach().clone() for key, p in other.named_parameters() if p.requires_grad}
-    truth = select(dense_kernel(other, x.clone()), "trace")
+    values = {key: p.detach().to(DEVICE, copy=True) for key, p in other.named_parameters() if p.requires_grad}
+    truth = select(dense_kernel(other, x.to("cpu", copy=True)), "trace").to(DEVICE)
     before = snapshot(net)
     with refusal_allowed(name, "params"):
         assert relative(ntk(net, x, outputs="trace", params=values), truth) < 1e-10
@@ -172,7 +173,7 @@ def test_coupling_among_few_samples_is_seen(n: int) -> None:
     module = ODD_MODULES["WeightedByTheLargest"]
     for seed in range(3):
         torch.manual_seed(seed)
-        x = torch.randn(n, *module.shape, dtype=torch.float64)
+        x = torch.randn(n, *module.shape, dtype=torch.float64).to(DEVICE)
         for algorithm in ALGORITHMS:
             with pytest.raises(ValueError, match=module.refused):
                 ntk(module.net(), x, outputs="full", algorithm=algorithm)

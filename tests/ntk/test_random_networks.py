@@ -37,9 +37,10 @@ def check(
     """
     note(repr(net))
     torch.manual_seed(1)
-    net, x = net.to(DEVICE), torch.randn(samples + others, *net.shape, dtype=torch.float64).to(DEVICE)
+    x = torch.randn(samples + others, *net.shape, dtype=torch.float64)
+    full = dense_kernel(net, x).to(DEVICE)
+    net, x = net.to(DEVICE), x.to(DEVICE)
     x1, x2 = x[:samples], x[samples:] if others else None
-    full = dense_kernel(net, x)
     truth = select(full[:samples, samples:] if others else full[:samples, :samples], SELECTIONS[selection])
 
     def compute(memory: float) -> Tensor:

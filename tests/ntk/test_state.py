@@ -15,7 +15,7 @@ from torch.distributed.fsdp import fully_shard
 from hpnets.models import create_model
 from hpnets.ntk import _functional, _proof, _tape, ntk, ntk_blocks, plan, sketch
 from tests.ntk.oracle import dense_kernel, relative
-from tests.ntk.snapshot import same, snapshot
+from tests.ntk.snapshot import arithmetic, same, snapshot
 
 
 class Fuse:
@@ -272,3 +272,63 @@ def test_networks_without_batching_rules_take_the_loop() -> None:
     net, x = Recurrent().double(), torch.randn(3, 6, 4, dtype=torch.float64)
     for algorithm in ("auto", "jacobian"):
         assert relative(ntk(net, x, outputs="full", algorithm=algorithm), dense_kernel(net, x)) < 1e-10
+
+
+class Noting(nn.Module):
+    """A layer that gives a sequence, and a read-out; it notes outside of it the arithmetic that it is called in."""
+
+    def __init__(self, layer: nn.Module, note: Any) -> None:
+        super().__init__()
+        self.layer, self.out, self.note = layer, nn.Linear(5, 2), note
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.note(tuple(arithmetic().items()))
+        h = self.layer(x)
+        return self.out((h[0] if isinstance(h, tuple) else h).mean(1))
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+@pytest.mark.parametrize("name", ["structured", "jacobian", "sketch", "plan"])
+def test_products_are_whole_and_recurrent_layers_are_torchs_own(name: str, recurrent: bool) -> None:
+    noted, mode = set[tuple[Any, ...]](), torch.get_float32_matmul_precision()
+    layer = nn.LSTM(4, 5, batch_first=True) if recurrent else nn.Linear(4, 5)
+    net, x = Noting(layer, noted.add), torch.randn(6, 3, 4)
+    torch.set_float32_matmul_precision("medium")
+    try:
+        before = arithmetic()
+        CALLS[name](net, x)
+        assert arithmetic() == before
+    finally:
+        torch.set_float32_matmul_precision(mode)
+    assert before["cuda.matmul"] == "tf32"
+    assert before["mkldnn.matmul"] == "bf16"
+    whole = {key: "ieee" for key in before if "." in key}
+    assert noted == {tuple({**whole, "cudnn": not recurrent, "mha": False}.items())}
+
+
+class WithoutBackward(torch.autograd.Function):
+    """x, whose backward pass says what cuDNN's recurrent functions say in eval mode."""
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        raise RuntimeError("cudnn RNN backward can only be called in training mode")
+
+
+class CallsCudnn(nn.Linear):
+    """A layer that calls such a function."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return WithoutBackward.apply(super().forward(x))
+
+
+def test_cudnns_recurrent_functions_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"recurrent function of cuDNN.*within torch.backends.cudnn.flags"):
+        ntk(CallsCudnn(4, 3), torch.randn(5, 4), outputs="full")

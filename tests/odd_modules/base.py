@@ -47,23 +47,23 @@ class OddModule:
     may_refuse: dict[str, str] = field(default_factory=dict)
     wrong_guess: str | None = None
 
-    def net(self, dtype: torch.dtype = torch.float64) -> nn.Module:
+    def net(self, dtype: torch.dtype = torch.float64, device: str = DEVICE) -> nn.Module:
         """A fresh copy, always of the same weights."""
         with torch.random.fork_rng():
             torch.manual_seed(0)
             net = self.make()
-        return net.to(DEVICE, dtype).train(self.train)
+        return net.to(device, dtype).train(self.train)
 
     def refuses(self, algorithm: str, error: ValueError) -> bool:
         """Whether the module allows this refusal by the algorithm."""
         allowed = self.refused, self.may_refuse.get(algorithm), self.may_refuse.get("any")
         return any(pattern is not None and re.search(pattern, str(error)) for pattern in allowed)
 
-    def samples(self, dtype: torch.dtype = torch.float64) -> Tensor:
+    def samples(self, dtype: torch.dtype = torch.float64, device: str = DEVICE) -> Tensor:
         """(FIRST + OTHERS, *shape), always the same."""
         generator = torch.Generator().manual_seed(1)
         x = self.rows(torch.randn(FIRST + OTHERS, *self.shape, dtype=torch.float64, generator=generator))
-        return x.to(DEVICE, dtype)
+        return x.to(device, dtype)
 
 
 ODD_MODULES: dict[str, OddModule] = {}
@@ -77,13 +77,18 @@ def odd(
     refused: str | None = None,
     may_refuse: dict[str, str] | None = None,
     wrong_guess: str | None = None,
+    moves: bool = True,
 ) -> Callable[[Make], Make]:
-    """Register a module's class, or a function that makes one, under its own name."""
+    """Register a module's class, or a function that makes one, under its own name.
+
+    moves: whether `to` finds all that it computes with; where it does not, the module stays on the CPU.
+    """
 
     def register(make: Make) -> Make:
         name = make.__name__
         assert name not in ODD_MODULES, f"two odd modules are called {name}"
-        ODD_MODULES[name] = OddModule(make, shape, rows, train, refused, may_refuse or {}, wrong_guess)
+        if moves or DEVICE == "cpu":
+            ODD_MODULES[name] = OddModule(make, shape, rows, train, refused, may_refuse or {}, wrong_guess)
         return make
 
     return register

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from tests.odd_modules.base import UNREACHABLE, odd
 
 
-@odd(refused=UNREACHABLE)
+@odd(refused=UNREACHABLE, moves=False)
 class ParametersInAList(nn.Module):
     """Parameters in a plain Python list."""
 
@@ -20,7 +20,7 @@ class ParametersInAList(nn.Module):
         return torch.tanh(self.a(x)) @ self.weights[0].to(x.dtype)
 
 
-@odd(refused=UNREACHABLE)
+@odd(refused=UNREACHABLE, moves=False)
 class LayersInAList(nn.Module):
     """Layers in a plain Python list."""
 
@@ -32,7 +32,7 @@ class LayersInAList(nn.Module):
         return self.out(torch.tanh(self.layers[0](x.double())).to(x.dtype))
 
 
-@odd(refused=UNREACHABLE)
+@odd(refused=UNREACHABLE, moves=False)
 class ParameterInAClosure(nn.Module):
     """A parameter that only a function holds."""
 
@@ -46,7 +46,7 @@ class ParameterInAClosure(nn.Module):
         return self.out(torch.tanh(self.scaled(x)))
 
 
-@odd(refused=UNREACHABLE)
+@odd(refused=UNREACHABLE, moves=False)
 class ParameterOfAnotherNet(nn.Module):
     """A layer of another net, hidden from this one's parameters."""
 
@@ -58,7 +58,7 @@ class ParameterOfAnotherNet(nn.Module):
         return self.out(torch.tanh(self.hidden[0](x.double())).to(x.dtype))
 
 
-@odd()
+@odd(moves=False)
 class FrozenLayersInAList(nn.Module):
     """Layers in a list that require no gradient: constants, and no matter."""
 
