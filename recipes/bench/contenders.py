@@ -17,6 +17,7 @@ from hpnets.ntk import Outputs, ntk
 from recipes.bench.ours.passes import bare_passes
 from recipes.bench.peers.torch_func_jacobian import JacobianKernel, Way, best_way
 from recipes.bench.proof import OFF, has_proof, verification
+from recipes.bench.worker import synchronise
 from recipes.checks.reference import contract, loop_jacobian
 
 Compute = Callable[[], Tensor]
@@ -102,7 +103,7 @@ def passes(net: nn.Module, x: Tensor) -> Compute:
 def seconds(compute: Compute) -> float:
     """The time of one call."""
     start = time.perf_counter()
-    compute()
+    synchronise(compute().device.type)
     return time.perf_counter() - start
 
 

@@ -17,6 +17,7 @@ from hpnets.models import create_model, generates_pictures, list_models, model_o
 from hpnets.ntk import ntk
 from recipes.bench.environment import environment
 from recipes.checks.accelerator_page import Check, page
+from recipes.checks.accelerator_rates import rates
 from recipes.checks.accelerator_runs import RUNS
 from recipes.checks.processes import Record, Tell, last_line, outcomes
 from recipes.checks.reference import contract, loop_jacobian
@@ -56,6 +57,8 @@ def accelerator(
         if "ended" in record:
             checks.append(Check(f"{kind} {' '.join(parts)}", float("nan"), 0.0, note=record["ended"]))
         print(f"{kind} {' '.join(parts)}: {record.get('ended', 'done')}", flush=True)
+    if device != "cpu":
+        checks += rates(device)
     record = {
         "command": command_of("recipes.checks.accelerator"),
         "environment": environment("cpu" if device == "cpu" else "cuda", torch.get_num_threads()),

@@ -1,6 +1,8 @@
 """The reference kernel by plain autograd, one (sample, output) after another, on the whole batch in grad mode."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,13 +13,24 @@ from torch.utils._python_dispatch import TorchDispatchMode
 def loop_jacobian(net: nn.Module, x: Tensor) -> Tensor:
     """J (N, O, P), J[i, o, :] = d net(x)[i, o] / d theta, theta the parameters with requires_grad in their order."""
     parameters = [p for p in net.parameters() if p.requires_grad]
-    with torch.enable_grad():
+    with torch.enable_grad(), with_backward_passes(net):
         y = net(x)
         J = torch.empty(*y.shape, sum(p.numel() for p in parameters), dtype=parameters[0].dtype, device=y.device)
         for row, output in zip(J.flatten(0, 1), y.flatten(), strict=True):
             # Each row goes directly to its place, so that J is never held twice.
             torch.cat(_gradients(output, parameters), out=row)
     return J
+
+
+@contextmanager
+def with_backward_passes(net: nn.Module) -> Iterator[None]:
+    """Leave cuDNN if the net has recurrent layers, for which it has no backward pass in eval mode."""
+    before = torch.backends.cudnn.enabled
+    torch.backends.cudnn.enabled = before and not any(isinstance(m, nn.RNNBase) for m in net.modules())
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.enabled = before
 
 
 def _gradients(output: Tensor, parameters: list[nn.Parameter]) -> list[Tensor]:
