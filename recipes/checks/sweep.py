@@ -5,6 +5,8 @@ import functools
 import time
 import traceback
 import warnings
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,6 +60,7 @@ def sweep(
     """
     device = device_of(device)
     about = environment(device, 1)
+    about["versions"] |= {name: version(name) for name in ("torchvision", "timm") if find_spec(name)}
     results = earlier(Path(out))
     commit = about["commit"]
     kind = {"dtype": dtype, "samples": samples, "device": device}

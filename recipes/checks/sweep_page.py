@@ -61,7 +61,8 @@ def page(results: Results) -> str:
     head += ["a loop's seconds", "said"]
     names = sorted(records, key=lambda name: (VERDICTS.index(records[name]["verdict"]), name))
     rows = [row(name, records[name], results["dtype"]) for name in names]
-    parts = [f"# Kernels of other people's networks in {results['dtype']}", count(records)]
+    on_device = "" if results["device"] == "cpu" else f" on an {machine}"
+    parts = [f"# Kernels of other people's networks in {results['dtype']}{on_device}", count(records)]
     parts += [ABOUT.rstrip().format(**results), f"```text\n{results['command']}\n```"]
     parts += [f"{on} Commit {commits}.", table(head, rows)]
     return "\n\n".join(parts) + "\n"
