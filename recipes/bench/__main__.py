@@ -24,14 +24,12 @@ def foreign(
     limit: float = 60.0,
     quick: bool = False,
     again: bool = False,
-    device: str = "cpu",
 ) -> None:
     """Time ntk, torch.func, TorchJD and a loop of autograd on other people's networks, full and trace, A B A B.
 
     Args:
         out: folder of <device>.json and README.md; networks that it holds of this commit are not measured again
-        nets: all, or names parted by commas, as in recipes/bench/foreign.py; engine/mlp, engine/ccp, engine/conv and
-            engine/resnet18 too
+        nets: all, or names parted by commas, as in recipes/bench/foreign.py
         venvs: folder of the peers' virtual environments; TorchJD is taken from there, with this Python's torch
         repeats: the most rounds
         threads: how many cores the process is bound to
@@ -39,21 +37,17 @@ def foreign(
         limit: seconds after which a call is given up
         quick: try the command with 2 samples, 2 outputs and one round; another --out must be given
         again: also measure networks that the json holds of this commit
-        device: auto, cpu or cuda, where torch computes
     """
-    from recipes.bench.foreign import NETS, SAMPLES, Race
+    from recipes.bench.foreign import NETS, Race
     from recipes.bench.foreign_run import run_foreign
-    from recipes.checks.networks import ENGINE
 
-    chosen = list(NETS) if nets == "all" else names("network", nets, (*NETS, *ENGINE))
+    chosen = list(NETS) if nets == "all" else names("network", nets, NETS)
     if quick and Path(out) == Path(FOREIGN):
         raise ValueError(f"--quick measures nothing that belongs in {FOREIGN}: give another --out")
     if min(repeats, threads) < 1:
         raise ValueError(f"repeats is {repeats}, threads is {threads}; allowed: 1 and more")
-    number = {net: 2 if quick else ENGINE[net].samples if net in ENGINE else SAMPLES for net in chosen}
-    size = {"outputs": 2, "repeats": 1} if quick else {"outputs": 10, "repeats": repeats}
-    every = {"threads": threads, "budget": budget, "limit": limit, "venvs": venvs, "device": device_of(device), **size}
-    races = [Race(net=net, samples=number[net], **every) for net in chosen]
+    size = {"samples": 2, "outputs": 2, "repeats": 1} if quick else {"samples": 12, "outputs": 10, "repeats": repeats}
+    races = [Race(net=net, threads=threads, budget=budget, limit=limit, venvs=venvs, **size) for net in chosen]
     print(run_foreign(races, Path(out), command_of("recipes.bench"), again))
 
 

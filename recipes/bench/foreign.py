@@ -29,7 +29,7 @@ from recipes.bench.contenders import (
     passes,
     seconds,
 )
-from recipes.bench.worker import limit_threads, synchronise
+from recipes.bench.worker import limit_threads
 from recipes.checks.networks import build
 from recipes.checks.processes import Record, Tell, last_line
 
@@ -78,7 +78,6 @@ CUT_DOWN = (
     "torch/transformer_encoder",
 )
 NETS = (*PUBLISHED, *CUT_DOWN)
-SAMPLES = 12
 SELECTIONS = ("full", "trace")
 IN_TURN = "full and trace in turn"
 # A contender computes another kernel if its relative error against the float32 loop is above this. Where it is,
@@ -100,7 +99,7 @@ RIVAL, ROUNDS = 2.0, 5
 
 @dataclass(frozen=True)
 class Race:
-    """A network, and how to measure it on `device`.
+    """A network and how to measure it.
 
     repeats: the most rounds. budget: seconds that rounds beyond ROUNDS may take. limit: seconds that a call may take.
     """
@@ -113,7 +112,6 @@ class Race:
     budget: float
     limit: float
     venvs: str
-    device: str = "cpu"
 
 
 def run_race(race: Race, tell: Tell) -> None:
@@ -123,9 +121,8 @@ def run_race(race: Race, tell: Tell) -> None:
     torch.set_num_threads(race.threads)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     net, shape = build(race.net, race.outputs, torch.float32)
-    net.to(race.device)
     parameters = sum(p.numel() for p in net.parameters())
-    x = torch.randn(number_of_samples(parameters, race), *shape).to(race.device)
+    x = torch.randn(number_of_samples(parameters, race), *shape)
     tell({"parameters": parameters, "shape": [*x.shape]})
     find_torchjd(Path(race.venvs))
     tell({PASSES: time_passes(net, x, race)})
@@ -222,7 +219,6 @@ def first_call(
         with limited(limit):
             start = time.perf_counter()
             kernel = compute().detach().contiguous()
-            synchronise(kernel.device.type)
             return compute, kernel, {"first": time.perf_counter() - start}
     except Exception as error:
         return lambda: x, None, {"failed": last_line(error)}

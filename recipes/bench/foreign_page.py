@@ -7,7 +7,6 @@ from typing import Any
 from recipes.bench.contenders import ALGORITHM, OURS, PASSES, PEERS, UNPROVEN
 from recipes.bench.foreign import CUT_DOWN, IN_TURN, PUBLISHED, SELECTIONS
 from recipes.bench.table import number, table
-from recipes.checks.networks import ENGINE
 
 Results = dict[str, Any]
 # The targets, ratios of medians: ours over the best peer's, without and with the proof; how many times faster in the
@@ -37,9 +36,6 @@ up.
   the faster of one by one and all in one. Whatever goes through autograd makes them, so that a kernel can be at most
   "the most" times faster than the best peer.
 - trace over full: of our two kernels without the proof, called in turn after everything else.
-
-On a GPU TF32 is off, and a call ends when the device has done its work. The engine's own networks, with the samples of
-[its page](../ntk-engine/README.md), are raced there too.
 
 The targets name twenty networks by their families, not by their size. The table first held the networks cut down, and
 six of those as published; eight more were added when it was known that the networks cut down miss two of the targets,
@@ -100,14 +96,13 @@ def section(results: Results) -> list[str]:
     commits = ", ".join(sorted({record["commit"] for record in networks.values()}))
     parts = [f"## {e['device']}", f"```text\n{results['command']}\n```"]
     parts += [f"{e['date']}, {versions}, commit {commits}; load before {e['load']:.2f}."]
-    return [*parts, *of_every_kind(networks), ratios(networks), *(seconds(networks, s) for s in SELECTIONS)]
+    return [*parts, *of_both_kinds(networks), ratios(networks), *(seconds(networks, s) for s in SELECTIONS)]
 
 
-def of_every_kind(networks: Results) -> list[str]:
-    """The targets' tables of the networks as published, of those cut down and of the engine's own, under headings."""
+def of_both_kinds(networks: Results) -> list[str]:
+    """The targets' tables of the networks as published and of the cut down ones, under headings."""
     texts = []
-    kinds = {"Networks as published": PUBLISHED, "Networks cut down": CUT_DOWN, "The engine's own": tuple(ENGINE)}
-    for title, nets in kinds.items():
+    for title, nets in {"Networks as published": PUBLISHED, "Networks cut down": CUT_DOWN}.items():
         group = {net: networks[net] for net in nets if net in networks}
         texts += [f"### {title}: {len(group)} of {len(nets)}", targets(group)] if group else []
     return texts

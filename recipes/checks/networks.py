@@ -8,7 +8,6 @@ import torch
 from torch import nn
 from torchvision.models import get_model
 
-from recipes.bench.cases import CASES, Case
 from recipes.checks import tokens
 from recipes.checks.language import LANGUAGE
 from recipes.checks.libraries import LIBRARIES
@@ -56,16 +55,9 @@ TORCHVISION = """
     mobilenet_v3_large mobilenet_v3_small regnet_x_400mf regnet_x_800mf regnet_y_400mf regnet_y_800mf resnet18
     shufflenet_v2_x0_5 shufflenet_v2_x1_0 shufflenet_v2_x1_5 squeezenet1_0 squeezenet1_1
     """
-# The networks of the engine's own benchmark.
-ENGINE = {f"engine/{name}": case for name, case in CASES.items()}
 # Networks that `build` makes but the sweep leaves out, since its reference holds J in float64.
-LARGE = (*ENGINE, "timm/swin_tiny_patch4_window7_224", "timm/mixer_s32_224", "timm/resmlp_12_224", *LARGE_SEQUENCES)
+LARGE = ("timm/swin_tiny_patch4_window7_224", "timm/mixer_s32_224", "timm/resmlp_12_224", *LARGE_SEQUENCES)
 STATISTICS = 8
-
-
-def _with_outputs(case: Case) -> Callable[[int], nn.Module]:
-    return lambda outputs: case.build(outputs=outputs)
-
 
 SIDES = {f"timm/{name}": side for side, names in TIMM.items() for name in names.split()}
 OTHERS: dict[str, Callable[[int], nn.Module]] = {
@@ -73,14 +65,12 @@ OTHERS: dict[str, Callable[[int], nn.Module]] = {
     **SEQUENCES,
     **LARGE_SEQUENCES,
     **LANGUAGE,
-    **{name: _with_outputs(case) for name, case in ENGINE.items()},
     **{name: other.make for name, other in LIBRARIES.items()},
 }
 SHAPES = {
     **{name: (3, side, side) for name, side in SIDES.items()},
     **dict.fromkeys((*SEQUENCES, *LARGE_SEQUENCES), (LENGTH, FEATURES)),
     "torch/lstm_650": (STEPS, UNITS),
-    **{name: case.shape for name, case in ENGINE.items()},
     **dict.fromkeys(LANGUAGE, (tokens.LENGTH,)),
     **{name: other.shape for name, other in LIBRARIES.items()},
 }

@@ -31,7 +31,7 @@ def bare_passes(net: nn.Module, x: Tensor, batched: bool = False) -> Callable[[]
     def passes() -> Tensor:
         outputs.clear()
         y = net(x)
-        seeds = torch.eye(y.shape[1], device=y.device)[:, None].expand(-1, len(y), -1)
+        seeds = torch.eye(y.shape[1])[:, None].expand(-1, len(y), -1)
         options: dict[str, Any] = {"retain_graph": True, "allow_unused": True}
         if batched:
             vmap(lambda seed: [g for g in torch.autograd.grad(y, outputs, seed, **options) if g is not None])(seeds)
