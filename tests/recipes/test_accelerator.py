@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 import torch
 
-from recipes.checks import accelerator
+from recipes.bench.cases import CASES
+from recipes.checks import accelerator, accelerator_rates
 from recipes.checks.accelerator import ALGORITHMS, kernel_checks, measured, tiny
 from recipes.checks.accelerator_page import Check, page
+from recipes.checks.accelerator_rates import rates
 from recipes.checks.reference import contract, loop_jacobian
 
 
@@ -31,6 +33,17 @@ def test_a_kernel_of_other_weights_and_one_that_fails_do_not_hold(monkeypatch: p
     error, _, note = measured(net, x, right, "structured", torch.float64, "cpu")
     assert math.isnan(error)
     assert note == "TypeError: 'NoneType' object is not callable"
+
+
+def test_the_rate_of_a_kernel_is_that_of_its_contraction(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accelerator_rates, "CASES", {"ccp": CASES["ccp"]})
+    monkeypatch.setattr(accelerator_rates, "ROWS", 100)
+    # One second for each product of 2e6 operations, and for each kernel: of R = 20480 rows and 4 x 256 units.
+    monkeypatch.setattr(accelerator_rates, "median", lambda _: 1.0)
+    (check,) = rates("cpu")
+    assert check.value == pytest.approx(2e6 / (20480**2 * 1024))
+    assert check.ok
+    assert check.note.startswith("1e+03 ms for N = 2048")
 
 
 def test_the_page_says_what_holds_and_what_does_not() -> None:
