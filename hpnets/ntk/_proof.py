@@ -155,6 +155,7 @@ class Prover:
             dtype = working_dtype(self.net, self.params, x[passes.made[0][0]])
             floor = FLOOR[dtype] * norm
             wrong = [n for n in wrong if not _is_rounding(pulled.get(n), right[n], again[n], dtype, floor)]
+            wrong = _without_noise(wrong, pulled, right, TOLERANCE[dtype] * norm, lambda: truth.noise(batches()))
         if wrong and dtype == torch.float32:
             wrong = self._without_uncoupled(wrong, passes, pulled, truth, batches())
         if wrong:
@@ -218,9 +219,26 @@ def _check_condition(
     pulled: Params, truth: dict[str, Tensor | None], names: list[str], noise: dict[str, float]
 ) -> None:
     """Raise RefusalError if the named gradients differ from the truth by what rounding changes, `noise`."""
-    errors = {name: d for name in names if (d := _difference(pulled.get(name), truth[name])) is not None}
-    if all(error <= NOISE * noise.get(name, 0.0) for name, error in _norms(errors.items()).items()):
-        raise rounding_refusal(names, next(iter(errors.values())).dtype)
+    if all(error <= NOISE * noise.get(name, 0.0) for name, error in _errors(pulled, truth, names).items()):
+        raise rounding_refusal(names, next(g.dtype for g in truth.values() if g is not None))
+
+
+def _without_noise(
+    names: list[str],
+    pulled: Params,
+    truth: dict[str, Tensor | None],
+    most: float,
+    noise: Callable[[], dict[str, float]],
+) -> list[str]:
+    """The names without those whose gradients differ by at most what rounding changes, and by at most `most`.
+
+    A gradient that is 0 but for rounding has no right digits, and the kernel has its own from the other parameters.
+    """
+    errors = _errors(pulled, truth, names)
+    if all(error > most for error in errors.values()):
+        return names
+    changed = noise()
+    return [name for name in names if not errors[name] <= min(most, NOISE * changed.get(name, 0.0))]
 
 
 def _finite_norms(gradients: dict[str, Tensor | None]) -> dict[str, float]:
@@ -241,10 +259,15 @@ def _norms(tensors: Iterable[tuple[str, Tensor]]) -> dict[str, float]:
 
 def _disagreeing(pulled: dict[str, Tensor], truth: dict[str, Tensor | None], sizes: dict[str, float]) -> list[str]:
     """Those of the names in `sizes` whose gradients differ by more than TOLERANCE, relative to their size."""
-    pairs = ((name, _difference(pulled.get(name), truth[name])) for name in sizes)
-    errors = _norms((name, d) for name, d in pairs if d is not None)
     present = pulled | {name: g for name, g in truth.items() if g is not None}
+    errors = _errors(pulled, truth, sizes)
     return [name for name, error in errors.items() if not error <= TOLERANCE[present[name].dtype] * sizes[name]]
+
+
+def _errors(pulled: dict[str, Tensor], truth: dict[str, Tensor | None], names: Iterable[str]) -> dict[str, float]:
+    """The norm of pulled - truth for each of the names that has either."""
+    pairs = ((name, _difference(pulled.get(name), truth[name])) for name in names)
+    return _norms((name, d) for name, d in pairs if d is not None)
 
 
 def _beyond(

@@ -2,6 +2,8 @@
 
 import copy
 import warnings
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -57,6 +59,20 @@ class Centred(nn.Module):
         return self.net(x) - self.frozen(rounded_by_company(x)) + self.coupling * x.mean()
 
 
+class NormalisedMean(nn.Module):
+    """The mean of small numbers, centred and scaled to length 1: 0 but for rounding by the layer, not by the norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.norm = nn.Linear(4, 6, bias=False), nn.LayerNorm(6, eps=1e-12)
+        self.out = nn.Linear(1, 2)
+        with torch.no_grad():
+            self.layer.weight /= 1e3
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.norm(self.layer(rounded_by_company(x))).mean(1, keepdim=True))
+
+
 @pytest.mark.filterwarnings("ignore::hpnets.ntk.UnprovenWarning")
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -78,9 +94,10 @@ def test_products_with_rounding_are_refused_as_such(kind: type[nn.Module]) -> No
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_outputs_that_cancel_have_a_kernel(algorithm: str, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("kind", [partial(Centred, 0), NormalisedMean])
+def test_what_cancels_in_part_has_a_kernel(kind: Callable[[], nn.Module], algorithm: str, dtype: torch.dtype) -> None:
     torch.manual_seed(0)
-    net, x = Centred(0).to(dtype), torch.randn(8, 4, dtype=dtype)
+    net, x = kind().to(dtype), torch.randn(8, 4, dtype=dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UnprovenWarning)
         kernel = ntk(net, x, outputs="full", algorithm=algorithm)
