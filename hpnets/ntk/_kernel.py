@@ -185,13 +185,14 @@ def _sum_of_parts(plan: Plan, request: Request, drive: Driver) -> Tensor:
         total: Tensor | None = None
         for part in plan.parts:
             own = {entry.name: theta[entry.name] for entry in part.parameters}
-            kernel = _run(part, replace(request, theta=own), drive)
+            kernel = _run(part, replace(request, theta=own), drive, theta)
             total = kernel if total is None else total.add_(kernel)
     assert total is not None
     return total
 
 
-def _run(plan: Plan, request: Request, drive: Driver) -> Tensor:
+def _run(plan: Plan, request: Request, drive: Driver, whole: Params | None = None) -> Tensor:
+    """`run` without its errors; whole: the parameters of the whole kernel, if the plan is a part of another."""
     if plan.parts:
         return _sum_of_parts(plan, request, drive)
     net, theta, x1, x2, selection = request.net, request.theta, request.x1, request.x2, plan.problem.selection
@@ -204,7 +205,8 @@ def _run(plan: Plan, request: Request, drive: Driver) -> Tensor:
         if prove:
             prove_product_kernel(net, theta, x1, x2, selection, kernel, plan.tile)
         return selection.shaped(kernel)
-    prover = Prover(net, theta, selection, plan.terms, plan.proven, request.verify == "always") if prove else None
+    again = request.verify == "always"
+    prover = Prover(net, theta, selection, plan.terms, plan.proven, again, whole) if prove else None
     return selection.shaped(drive(x1, x2, problem, TermWork(net, theta, selection, plan.terms, plan.schedule, prover)))
 
 

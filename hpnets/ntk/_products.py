@@ -7,11 +7,11 @@ from torch import Tensor, nn
 from torch.func import jvp, vjp, vmap
 
 from hpnets.ntk._condition import NOISE, is_faint, nearby, rounding_refusal
+from hpnets.ntk._disagreement import ROUNDING, TOLERANCE
 from hpnets.ntk._failures import DisprovenError, RefusalError
 from hpnets.ntk._functional import BatchFunction, Params, batch_function, own_parameters, plain_call
 from hpnets.ntk._independence import check_same_outputs, regrouped, working_dtype
 from hpnets.ntk._output_selection import OutputSelection
-from hpnets.ntk._proof import ROUNDING, TOLERANCE
 from hpnets.ntk._state import rng_state
 from hpnets.ntk._terms.base import add_product
 from hpnets.ntk._tiling import chunks, in_company, pair

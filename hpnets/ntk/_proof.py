@@ -4,13 +4,26 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from hpnets.ntk._condition import NOISE, is_faint, rounding_refusal
+from hpnets.ntk._condition import is_faint, rounding_refusal
+from hpnets.ntk._disagreement import (
+    FLOOR,
+    ROUNDING,
+    TOLERANCE,
+    beyond,
+    check_condition,
+    disagreeing,
+    errors_of,
+    finite_norms,
+    is_rounding,
+    with_floor,
+    without_noise,
+)
 from hpnets.ntk._entries import Row, made_row
 from hpnets.ntk._failures import DisprovenError, RefusalError
 from hpnets.ntk._forms import channels_last, is_quicker
@@ -23,13 +36,6 @@ from hpnets.ntk._terms.base import State, Term
 from hpnets.ntk._terms.gram import Dense
 from hpnets.ntk._truth import Truth
 
-# A parameter's gradient may differ from autograd's by this, relative to the gradient or to the terms that it sums.
-TOLERANCE = {torch.float32: 3e-4, torch.float64: 1e-9}
-# It may also differ by this, relative to the gradient of all parameters: less changes no digit of the kernel.
-FLOOR = {torch.float32: 1e-6, torch.float64: 1e-13}
-# In badly conditioned networks plain autograd itself differs from batch to batch; rounding is taken to be the cause up
-# to this relative difference, by the dtype that the network works in.
-ROUNDING = {torch.float32: 3e-2, torch.float64: 1e-7}
 # Terms are taken to cancel only in gradients below this share of the gradient of all parameters.
 CANCELLED = 0.1
 # A second pass over so many scalars of weights takes longer than what smaller batches of activations save.
@@ -52,9 +58,10 @@ class Prover:
     """Proves the factors of each block of samples, and a few entries of the kernel.
 
     known: names of parameters that were proven with this plan before; new ones are added to the set once an entry of
-    the kernel is proven too. again: whether the known ones are proven again. shown: names of parameters whose gradients
-    were proven in this call. row: the row that is proven once the kernel of the samples first proven is there; a trace
-    has none.
+    the kernel is proven too. again: whether the known ones are proven again. whole: the parameters of the kernel that
+    `params` are a part of, None if they are all. shown: names of parameters whose gradients were proven in this call.
+    compared: by name the norm of the gradients that were compared, and that of their errors in units of TOLERANCE. row:
+    the row that is proven once the kernel of the samples first proven is there; a trace has none.
     """
 
     net: nn.Module
@@ -63,7 +70,9 @@ class Prover:
     terms: tuple[Term, ...]
     known: set[str] = field(default_factory=set)
     again: bool = True
+    whole: Params | None = None
     shown: set[str] = field(default_factory=set)
+    compared: dict[str, tuple[float, float]] = field(default_factory=dict)
     row: Row | None = None
 
     @property
@@ -138,33 +147,52 @@ class Prover:
         """
         x, dtype = passes.x, passes.x.dtype
         right, other = truth.over(batches())
-        norms = _finite_norms(right)
+        norms = finite_norms(right)
         for rows, y, drawn in passes.made:
             check_same_outputs(self.net, self.params, x[rows], y, other[rows], drawn)
         norm = math.hypot(*norms.values())
-        faint = is_faint(norm, self.selection.seeds(truth.u))
-        if faint and math.hypot(*truth.noise(batches()).values()) > ROUNDING[dtype] * norm:
-            raise rounding_refusal(norms, dtype)
-        wrong = _beyond(pulled, right, right, norms)
+        if is_faint(norm, self.selection.seeds(truth.u)):
+            noise = math.hypot(*truth.noise(batches()).values())
+            if noise > ROUNDING[dtype] * norm and noise > TOLERANCE[dtype] * self._size(norm, truth, batches()):
+                raise rounding_refusal(norms, dtype)
+        errors = errors_of(pulled, right, right)
+        wrong = disagreeing(pulled, right, errors, with_floor(right, norms))
         if wrong and max(norms.get(name, 0.0) for name in wrong) <= CANCELLED * norm:
             summed = self._sizes(passes, truth.u, wrong, states)
             sizes = {name: max(norms.get(name, 0.0), summed.get(name, 0.0)) for name in wrong}
-            wrong = _disagreeing(pulled, right, sizes)
+            wrong = disagreeing(pulled, right, errors, sizes)
         if wrong:
             again, _ = truth.over(batches())
             dtype = working_dtype(self.net, self.params, x[passes.made[0][0]])
             floor = FLOOR[dtype] * norm
-            wrong = [n for n in wrong if not _is_rounding(pulled.get(n), right[n], again[n], dtype, floor)]
-            wrong = _without_noise(wrong, pulled, right, TOLERANCE[dtype] * norm, lambda: truth.noise(batches()))
+            wrong = [n for n in wrong if not is_rounding(pulled.get(n), right[n], again[n], dtype, floor)]
+        if wrong:
+            most = TOLERANCE[dtype] * self._size(norm, truth, batches())
+            wrong = without_noise(wrong, errors, most, lambda: truth.noise(batches()))
         if wrong and dtype == torch.float32:
             wrong = self._without_uncoupled(wrong, passes, pulled, truth, batches())
         if wrong:
             contractions = {name: self._contractions.get(name, "unused") for name in wrong}
             if "loop" in contractions.values():
-                _check_condition(pulled, right, wrong, truth.noise(batches()))
+                check_condition(wrong, errors, truth.noise(batches()), x.dtype)
             raise DisprovenError(contractions)
         self.shown |= {name for name, norm in norms.items() if norm > 0}
+        for name, error in errors.items():
+            size, off = self.compared.get(name, (0.0, 0.0))
+            self.compared[name] = math.hypot(size, norms.get(name, 0.0)), math.hypot(off, error / TOLERANCE[dtype])
         return norm
+
+    def _size(self, norm: float, truth: Truth, batches: list[Batch]) -> float:
+        """The norm of J^T u for all parameters of the kernel; `norm` is that for those which are proven here."""
+        if self.whole is None:
+            return norm
+        whole, _ = replace(truth, params=self.whole, mixes={}).over(batches)
+        return math.hypot(*finite_norms(whole).values())
+
+    def holds_alone(self, names: Iterable[str]) -> bool:
+        """Whether the gradients of these parameters are right beside their own size, not only beside all others."""
+        compared = [self.compared[name] for name in names if name in self.compared]
+        return math.hypot(*(off for _, off in compared)) <= math.hypot(*(size for size, _ in compared))
 
     def _without_uncoupled(
         self, names: list[str], passes: Passes, pulled: Params, truth: Truth, other: list[Batch]
@@ -175,7 +203,7 @@ class Prover:
         """
         runs = [torch.arange(rows.start, rows.stop, device=passes.x.device) for rows, _, _ in passes.made]
         company = [Batch(rows, 0) for rows in runs]
-        wrong = _beyond(pulled, truth.over(company)[0], names)
+        wrong = beyond(pulled, truth.over(company)[0], names)
         plain = [name for name in names if name not in wrong or self._contractions.get(name) == "loop"]
         if not plain:
             return names
@@ -184,7 +212,7 @@ class Prover:
             (own, _), (right, _) = double.over(company), double.over(other)
         except Exception:  # a net that has no copy or no float64 is judged in float32
             return names
-        coupled = _beyond({name: g.flatten() for name, g in own.items() if g is not None}, right, plain)
+        coupled = beyond({name: g.flatten() for name, g in own.items() if g is not None}, right, plain)
         return [name for name in names if name not in plain or name in coupled]
 
     def _sizes(self, passes: Passes, u: Tensor, names: list[str], states: list[State]) -> dict[str, float]:
@@ -213,92 +241,3 @@ class Prover:
             self.known.clear()
             raise DisprovenError(self._contractions)
         self.known |= self.shown
-
-
-def _check_condition(
-    pulled: Params, truth: dict[str, Tensor | None], names: list[str], noise: dict[str, float]
-) -> None:
-    """Raise RefusalError if the named gradients differ from the truth by what rounding changes, `noise`."""
-    if all(error <= NOISE * noise.get(name, 0.0) for name, error in _errors(pulled, truth, names).items()):
-        raise rounding_refusal(names, next(g.dtype for g in truth.values() if g is not None))
-
-
-def _without_noise(
-    names: list[str],
-    pulled: Params,
-    truth: dict[str, Tensor | None],
-    most: float,
-    noise: Callable[[], dict[str, float]],
-) -> list[str]:
-    """The names without those whose gradients differ by at most what rounding changes, and by at most `most`.
-
-    A gradient that is 0 but for rounding has no right digits, and the kernel has its own from the other parameters.
-    """
-    errors = _errors(pulled, truth, names)
-    if all(error > most for error in errors.values()):
-        return names
-    changed = noise()
-    return [name for name in names if not errors[name] <= min(most, NOISE * changed.get(name, 0.0))]
-
-
-def _finite_norms(gradients: dict[str, Tensor | None]) -> dict[str, float]:
-    """The norm of each gradient; RefusalError if one holds NaN or Inf, since nothing can be proven of it."""
-    present = {name: g for name, g in gradients.items() if g is not None}
-    norms = _norms(present.items())
-    for name, norm in norms.items():
-        if not math.isfinite(norm) and not torch.isfinite(present[name]).all():
-            raise RefusalError(f"the gradient of {name} holds NaN or Inf: so would the kernel")
-    return norms
-
-
-def _norms(tensors: Iterable[tuple[str, Tensor]]) -> dict[str, float]:
-    """The norm of each named tensor, which is freed after it; an accelerator is waited for once."""
-    norms = {name: torch.linalg.vector_norm(t) for name, t in tensors}
-    return dict(zip(norms, torch.stack([*norms.values()]).tolist(), strict=True)) if norms else {}
-
-
-def _disagreeing(pulled: dict[str, Tensor], truth: dict[str, Tensor | None], sizes: dict[str, float]) -> list[str]:
-    """Those of the names in `sizes` whose gradients differ by more than TOLERANCE, relative to their size."""
-    present = pulled | {name: g for name, g in truth.items() if g is not None}
-    errors = _errors(pulled, truth, sizes)
-    return [name for name, error in errors.items() if not error <= TOLERANCE[present[name].dtype] * sizes[name]]
-
-
-def _errors(pulled: dict[str, Tensor], truth: dict[str, Tensor | None], names: Iterable[str]) -> dict[str, float]:
-    """The norm of pulled - truth for each of the names that has either."""
-    pairs = ((name, _difference(pulled.get(name), truth[name])) for name in names)
-    return _norms((name, d) for name, d in pairs if d is not None)
-
-
-def _beyond(
-    pulled: Params, truth: dict[str, Tensor | None], names: Iterable[str], norms: dict[str, float] | None = None
-) -> list[str]:
-    """Those of the names whose gradients differ by more than TOLERANCE, and FLOOR beside that of all parameters.
-
-    norms: those of `truth`, if they are known.
-    """
-    norms = _finite_norms(truth) if norms is None else norms
-    dtype = next((g.dtype for g in truth.values() if g is not None), torch.float64)
-    floor = FLOOR[dtype] / TOLERANCE[dtype] * math.hypot(*norms.values())
-    return _disagreeing(pulled, truth, {name: max(norms.get(name, 0.0), floor) for name in names})
-
-
-def _difference(pulled: Tensor | None, truth: Tensor | None) -> Tensor | None:
-    """pulled - truth, where None is 0; Inf if their sizes differ, None if both are None."""
-    if pulled is None or truth is None:
-        return truth if pulled is None else pulled
-    return pulled - truth.flatten() if pulled.numel() == truth.numel() else truth.new_tensor(torch.inf)
-
-
-def _is_rounding(
-    pulled: Tensor | None, truth: Tensor | None, again: Tensor | None, dtype: torch.dtype, floor: float
-) -> bool:
-    """Whether `pulled` is about as near to the truth as `again`, the truth of other batches, or as `dtype` resolves.
-
-    floor: the difference that is nothing beside the gradient of all parameters in `dtype`, in which the net works: a
-    float64 net whose softmax is taken in float32 has rounding noise for the gradient of attention's bias of keys.
-    """
-    if pulled is None or truth is None or again is None or pulled.numel() != truth.numel():
-        return False
-    error, noise, size = (float(t.norm()) for t in (pulled - truth.flatten(), again - truth, truth))
-    return error <= max(TOLERANCE[dtype] * size, min(NOISE * noise, ROUNDING[dtype] * size), floor)

@@ -30,8 +30,9 @@ def split_kernel(
     r"""The kernel of x by a plan, and K_b of each block b of parameters, from one forward and backward pass.
 
     plan: made with these `blocks`: names of parameters by the name of the block, which may overlap. None if it cannot
-    be split, since the factors of all samples do not fit its memory at once, or since it keeps none; then `ntk` with
-    `params` gives K_b. The other arguments, and what is raised, are those of `ntk` with a plan.
+    be split, since the factors of all samples do not fit its memory at once, since it keeps none, or since the proof
+    finds a block's gradients right beside all, but not alone: they may be rounding. Then `ntk` with `params` gives K_b,
+    or says why it has none. The other arguments, and what is raised, are those of `ntk` with a plan.
     """
     members = {block: frozenset(names) for block, names in blocks.items()}
     for names, term in itertools.product(members.values(), plan.terms):
@@ -45,22 +46,29 @@ def split_kernel(
         check_plan(plan, net, theta, x, None)
         driver = _Driver(members)
         kernel = run_given(plan, Request(net, theta, x, None, "full", plan.algorithm, 0, verify), driver)
+    if not driver.proven:
+        return None
     selection = plan.problem.selection
     return check_finite(kernel), {b: check_finite(selection.shaped(k)) for b, k in driver.kernels.items()}
 
 
 @dataclass
 class _Driver:
-    """Makes the factors of all samples once, and contracts them for the whole kernel and again for each block."""
+    """Makes the factors of all samples once, and contracts them for the whole kernel and again for each block.
+
+    proven: whether each block's gradients hold alone.
+    """
 
     blocks: Mapping[str, frozenset[str]]
     kernels: dict[str, Tensor] = field(default_factory=dict)
+    proven: bool = True
 
     def __call__(self, x1: Tensor, x2: Tensor | None, problem: Problem, work: Any) -> Tensor:
         assert isinstance(work, TermWork)
         factors = work.factors(x1, None, True, ())
         whole = _empty(x1, problem)
         work.contract(whole, factors, factors, True)
+        self.proven = work.prover is None or all(map(work.prover.holds_alone, self.blocks.values()))
         for block, names in self.blocks.items():
             kept = [i for i, term in enumerate(work.terms) if _inside(term, names)]
             states = [factors.states[i] for i in kept]

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hpnets.ntk import NTKOperator, UnprovenWarning, ntk
+from hpnets.ntk import NTKOperator, UnprovenWarning, ntk, ntk_blocks
 from tests.ntk.oracle import dense_kernel, relative
 
 DTYPES = [torch.float32, torch.float64]
@@ -102,6 +102,15 @@ def test_what_cancels_in_part_has_a_kernel(kind: Callable[[], nn.Module], algori
         warnings.simplefilter("error", UnprovenWarning)
         kernel = ntk(net, x, outputs="full", algorithm=algorithm)
     assert relative(kernel, dense_kernel(net.double(), x.double())) < {torch.float32: 1e-5, torch.float64: 1e-10}[dtype]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_block_of_rounding_is_refused_beside_blocks_that_have_kernels(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    net, x = NormalisedMean().to(dtype), torch.randn(8, 4, dtype=dtype)
+    with pytest.raises(ValueError, match=r"gradient of layer\.weight is rounding noise"):
+        ntk_blocks(net, x, outputs="full")
+    assert ntk_blocks(net, x, outputs="full", blocks=["norm", "out"]).keys() == {"norm", "out"}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

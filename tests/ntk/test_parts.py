@@ -54,6 +54,26 @@ def test_parts_add_up(net: nn.Module, x: Tensor, outputs: str | int, algorithm: 
     assert relative(ntk(net, x[:4], x[2:], verify=verify, **options), truth[:4, 2:]) < 1e-10
 
 
+class Centred(Normed):
+    """The mean of centred outputs of Normed: what its weights do is rounding, what the layers after it do is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.last = nn.LayerNorm(64, eps=1e-12), nn.Linear(1, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.body(x) * self.gain / 1e3
+        return self.last(self.norm(h).mean(1, keepdim=True))
+
+
+def test_a_part_may_be_rounding_beside_the_others(x: Tensor) -> None:
+    torch.manual_seed(0)
+    net = Centred().double()
+    parts = plan(net, x, outputs="full", memory=MEMORY).parts
+    assert any(all(entry.name.startswith("body") for entry in part.parameters) for part in parts)
+    assert relative(ntk(net, x, outputs="full", memory=MEMORY), dense_kernel(net, x)) < 1e-10
+
+
 def test_a_given_plan_has_its_parts_at_given_values(net: nn.Module, x: Tensor) -> None:
     made = plan(net, x, outputs="trace", memory=MEMORY)
     values = {name: 1.1 * p.detach() for name, p in net.named_parameters() if p.requires_grad}
