@@ -24,6 +24,7 @@ def draw(results: dict[str, Any], path: Path) -> None:
         bound = case["bound"]["seconds"]
         axes.plot([i - 0.42, i + 0.42], [bound, bound], "--", color="grey", label="bound" if i == 0 else None)
     axes.set_yscale("log")
+    axes.set_ylim(top=3 * axes.get_ylim()[1])  # room for the numbers above the bars
     axes.set_xticks(range(len(cases)), ["\n".join(wrap(case["title"], 26)) for case in cases.values()], fontsize=8)
     axes.set(ylabel="seconds a full kernel", title=f"Empirical NTK, float32, {results['environment']['device']}")
     axes.grid(axis="y", alpha=0.3)
@@ -45,4 +46,4 @@ def bars(axes: Any, group: int, measured: dict[str, dict[str, Any]], colours: di
         label = name if name not in axes.get_legend_handles_labels()[1] else None
         axes.bar(x, middle, width, color=colour, label=label)
         axes.errorbar(x, middle, [[middle - min(times)], [max(times) - middle]], color="grey", linewidth=1)
-        axes.text(x, max(times), f" {middle:.2g}", ha="center", va="bottom", rotation=90, fontsize=7)
+        axes.text(x, max(times), f" {float(f'{middle:.2g}'):g}", ha="center", va="bottom", rotation=90, fontsize=7)
