@@ -97,11 +97,14 @@ def ntk(
             return check_finite(run_given(plan, Request(net, theta, x1, x2, "full", plan.algorithm, 0, verify)))
         assert outputs is not None
         request = Request(net, theta, x1, x2, outputs, algorithm, parse_bytes(memory), verify)
-        return check_finite(_compute(request, None if group is None or dist.get_world_size(group) == 1 else group))
+        return _compute(request, None if group is None or dist.get_world_size(group) == 1 else group)
 
 
 def _compute(request: Request, group: "dist.ProcessGroup | None") -> Tensor:
-    """Plan and run; after a failed proof, or an algorithm that raised, do so again without what failed."""
+    """Plan and run; after a failed proof, or an algorithm that raised, do so again without what failed.
+
+    Raises ValueError if the kernel is not finite.
+    """
     alone = group is None and request.verify != "first"
     if alone and (kernel := _recalled(request)) is not None:
         return kernel
@@ -128,7 +131,7 @@ def _compute(request: Request, group: "dist.ProcessGroup | None") -> Tensor:
             if alone and distrust == Distrust() and not crashed:
                 remember(request, made)
             _warn(distrust, asked, request.algorithm)
-            return kernel
+            return check_finite(kernel)
 
 
 def _recalled(request: Request) -> Tensor | None:

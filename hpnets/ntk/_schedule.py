@@ -6,7 +6,7 @@ from hpnets.ntk._budget import LARGE, peak_bytes
 from hpnets.ntk._problem import Problem
 from hpnets.ntk._structured import Schedule
 from hpnets.ntk._survey import Survey
-from hpnets.ntk._tape import STACK
+from hpnets.ntk._tape import stacked
 from hpnets.ntk._terms import Functional, Term
 
 # A chunk's passes aim at this many bytes of activations: more leaves the caches, less makes the products too small. A
@@ -58,7 +58,8 @@ def _hooked_numel(terms: tuple[Term, ...], survey: Survey, C: int, batched: bool
         return 0
     # The watched gradients are held beside those on their way; passes made one by one are stacked, which copies them.
     outputs = sum(layer.outputs for term in terms if term.watches for layer in term.layers)
-    grads = C * (outputs + 2 * survey.widest) if batched else 2 * min(C, STACK) * (outputs + survey.widest)
+    held = C if batched else stacked(C) + 1
+    grads = held * outputs + 2 * (C if batched else 1) * survey.widest
     later = sum(term.held_numel() for term in terms) + (grads if outputs else 0)
     return survey.saved + max([later, *(term.begin_numel() for term in terms)])
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.func import vmap
 
+from hpnets.linalg import tiles
 from hpnets.ntk._call import Call
 from hpnets.ntk._forms import BackwardForms, has_forms
 from hpnets.ntk._functional import Params, call
@@ -15,8 +16,9 @@ from hpnets.ntk._sites import PREFIX, Repeat, SiteRecorder
 
 # Nodes of a graph whose backward pass is wrong where it is vectorised (torch 2.14).
 WRONG_VECTORISED = frozenset({"CdistBackward0"})
-# The gradients of this many outputs are handed on together, or narrow convolutions' products miss the GEMM's rate.
-STACK = 2
+# The gradients of so many outputs are handed on together at most: of fewer, narrow convolutions' products miss the
+# GEMM's rate, and a sample's patches are read from memory more often.
+STACK = 5
 
 
 @dataclass
@@ -100,14 +102,30 @@ def output_gradients(
     if batched and (gradients := _vectorised(tape.y, edges, V.T[:, None].expand(-1, n, -1))) is not None:
         yield slice(0, columns), gradients
         return
-    for start in range(0, columns, STACK):
-        stop = min(start + STACK, columns)
-        passes = [_grad(tape.y, edges, V[:, c].expand(n, -1)) for c in range(start, stop)]
-        # The stack is sample-major in memory, as the product with a sample's patches needs it.
-        yield (
-            slice(start, stop),
-            [None if gs[0] is None else torch.stack(gs, 1).transpose(0, 1) for gs in zip(*passes, strict=True)],
-        )
+    for group in tiles(columns, stacked(columns)):
+        yield group, _one_by_one(tape.y, edges, V[:, group])
+
+
+def stacked(columns: int) -> int:
+    """The passes whose gradients are handed on together: as many each time, and at most STACK."""
+    return -(-columns // -(-columns // STACK))
+
+
+def _one_by_one(y: Tensor, edges: list[GradientEdge], V: Tensor) -> list[Tensor | None]:
+    """The gradients (c, rows, ...), by one pass for each column of V (O, c).
+
+    They are sample-major in memory, as the product with a sample's patches needs it.
+    """
+    stacks: list[Tensor | None] = [None] * len(edges)
+    for c, v in enumerate(V.unbind(1)):
+        for i, g in enumerate(_grad(y, edges, v.expand(len(y), -1))):
+            if g is None:
+                continue
+            stack = stacks[i]
+            if stack is None:
+                stack = stacks[i] = g.new_empty(len(g), V.shape[1], *g.shape[1:])
+            stack[:, c] = g
+    return [None if stack is None else stack.transpose(0, 1) for stack in stacks]
 
 
 def _vectorised(y: Tensor, edges: list[GradientEdge], seeds: Tensor) -> list[Tensor | None] | None:

@@ -100,3 +100,17 @@ def test_sums_over_many_columns_are_exact(n: tuple[int, int], C: int, weighted: 
     right = right if weight is None else right * weight[:, None].double()
     assert relative(k, right) < 2e-6
     assert relative(flat, right.diagonal(dim1=0, dim2=2).sum(-1)) < 2e-6
+
+
+@pytest.mark.parametrize("rows", [127, 128, 400])
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_threads_that_share_out_rows_make_the_same_product(
+    rows: int, symmetric: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    J1 = torch.randn(2, rows, 5, dtype=torch.float64)
+    J2 = J1 if symmetric else torch.randn(2, 9, 5, dtype=torch.float64)
+    k = torch.zeros(2, rows, 2, len(J2[0]), dtype=torch.float64)
+    add_products(k, J1, J2, None, symmetric)
+    right = torch.einsum("cnp,dmp->cndm", J1, J2)
+    assert relative(upper(k), upper(right)) < 1e-12

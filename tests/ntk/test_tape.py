@@ -1,5 +1,6 @@
 """The tape's passes: BatchNorm as a product, and passes that torch cannot vectorise."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,6 +55,17 @@ def test_passes_that_cannot_be_vectorised_are_made_one_by_one() -> None:
     made = plan(net, x, outputs="full", algorithm="structured")
     assert made.schedule.batched
     assert relative(ntk(net, x, plan=made), dense_kernel(net, x)) < 1e-10
+
+
+@pytest.mark.parametrize("O", [3, 7, 11])
+def test_passes_one_by_one_serve_every_output(O: int) -> None:
+    """All in one group, in two and in three groups, the last of which may be smaller."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Conv2d(3, 4, 2), nn.Tanh(), nn.Flatten(), nn.Linear(36, O))
+    net, x = net.double(), torch.randn(4, 2, 6, 6).double()
+    made = plan(net, x, outputs="full", algorithm="structured")
+    one_by_one = replace(made, schedule=replace(made.schedule, batched=False))
+    assert relative(ntk(net, x, plan=one_by_one), dense_kernel(net, x)) < 1e-10
 
 
 class Attending(nn.Module):

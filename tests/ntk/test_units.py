@@ -38,6 +38,21 @@ def test_the_share_is_the_sum_over_units(
     assert torch.allclose(k, 1 + expected(left, right, R, weight if weighted else None), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize(("C", "threads", "shares"), [(3, 1, 1), (3, 2, 2), (3, 4, 4), (3, 5, 1), (10, 4, 1)])
+def test_threads_that_share_out_units_make_the_same_sums(
+    C: int, threads: int, shares: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the units are a multiple of the threads, and more than their sums."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    H = 48
+    left, R, weight = random(H, 11, 3), random(C, H, seed=2), random(11, 11, seed=3)
+    assert units.unit_shares(C * (C + 1) // 2, H) == shares
+    k = torch.zeros(C, 11, C, 11, dtype=torch.float64)
+    add_unit_products(k, left, left, R, weight + weight.T, True)
+    mirror(k)
+    assert torch.allclose(k, expected(left, left, R, weight + weight.T), rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("C", [1, 10, 22, 23, 100, 300])
 def test_groups_cover_the_outputs_in_order_and_stay_small(C: int) -> None:
     groups = list(output_groups(C))

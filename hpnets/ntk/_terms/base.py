@@ -32,6 +32,8 @@ LONG, PIECE, FEW = 2**15, 2**12, 16
 SHORT = 2**12
 # Weights of so many units H are compared by random sums of their rows.
 MIXABLE = 32
+# Each thread makes so many rows of a product, or more, where the rows are shared out to the threads.
+THREAD_ROWS = 64
 # This many rows are transposed at a time, so that their cache lines stay in cache.
 STRIP = 32
 
@@ -195,7 +197,7 @@ def write_product(K: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """K (n1, n2) = a b^T, which is returned, for a (n1, p) and b (n2, p)."""
     p, length = a.shape[1], LONG if min(K.shape) >= FEW else PIECE
     if p <= length:
-        return torch.mm(a, b.T, out=K)
+        return _write_short(K, a, b)
     if max(K.shape) >= FEW:
         first, *others = tiles(p, length)
         torch.mm(a[:, first], b[:, first].T, out=K)
@@ -206,6 +208,19 @@ def write_product(K: Tensor, a: Tensor, b: Tensor) -> Tensor:
     x, y = (t[:, :cut].unflatten(1, (-1, PIECE)).transpose(0, 1) for t in (a, b))
     torch.sum(torch.bmm(x, y.transpose(1, 2)), 0, out=K)
     return K.addmm_(a[:, cut:], b[:, cut:].T)
+
+
+def _write_short(K: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """K = a b^T by one product, of which each thread makes some rows.
+
+    So it finds them in its cache when K is weighted and added, which threads share out by rows. The threads of a plain
+    product may take columns.
+    """
+    T = torch.get_num_threads() if K.is_cpu else 1
+    if T == 1 or len(a) % T or len(a) < T * THREAD_ROWS or not K.is_contiguous():
+        return torch.mm(a, b.T, out=K)
+    torch.bmm(a.unflatten(0, (T, -1)), b.T.expand(T, -1, -1), out=K.view(T, -1, K.shape[1]))
+    return K
 
 
 def add_product(K: Tensor, a: Tensor, b: Tensor) -> None:

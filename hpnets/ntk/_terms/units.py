@@ -62,11 +62,13 @@ def pair_kernels(left: Tensor, right: Tensor, pairs: Tensor, weight: Tensor | No
         columns = slice(rows.start if symmetric else 0, n2)
         compute = scaled_pairs if L == 1 else inner_products
         K = compute(left[:, rows], right[:, columns], pairs, inner, summed)
-        if weight is not None:
-            K.mul_(weight[rows, columns])
-        kernels[:, rows, columns] = K
+        upper = kernels[:, rows, columns]
+        if weight is None:
+            upper.copy_(K)
+        else:
+            torch.mul(K, weight[rows, columns], out=upper)
         if symmetric:
-            kernels[:, rows.stop :, rows] = K[:, :, rows.stop - rows.start :].transpose(1, 2)
+            kernels[:, rows.stop :, rows] = upper[:, :, rows.stop - rows.start :].transpose(1, 2)
     return kernels
 
 
@@ -74,7 +76,14 @@ def inner_products(left: Tensor, right: Tensor, pairs: Tensor, inner: Tensor, su
     """(Q, b, n): the products <left[h, x], right[h, x']> for all h, then their sums over h weighted by `pairs`."""
     (H, b, _), n, Q = left.shape, right.shape[1], len(pairs)
     E = torch.bmm(left, right.transpose(1, 2), out=inner[: H * b * n].view(H, b, n))
-    return torch.mm(pairs, E.flatten(1), out=summed[: Q * b * n].view(Q, b * n)).view(Q, b, n)
+    T = unit_shares(Q, H) if left.is_cpu else 1
+    if T == 1:
+        return torch.mm(pairs, E.flatten(1), out=summed[: Q * b * n].view(Q, b * n)).view(Q, b, n)
+    weights, out = pairs.view(Q, T, H // T).transpose(0, 1), summed[: T * Q * b * n].view(T, Q, b * n)
+    first, *others = torch.bmm(weights, E.view(T, H // T, b * n), out=out).view(T, Q, b, n)
+    for share in others:
+        first += share
+    return first
 
 
 def scaled_pairs(left: Tensor, right: Tensor, pairs: Tensor, inner: Tensor, summed: Tensor) -> Tensor:
@@ -85,6 +94,16 @@ def scaled_pairs(left: Tensor, right: Tensor, pairs: Tensor, inner: Tensor, summ
     return product.view(b, Q, n).transpose(0, 1)
 
 
+def unit_shares(Q: int, H: int) -> int:
+    """The shares of the units of which each thread sums one, so that it finds the products it has made in its cache.
+
+    The threads of one product would each take the columns of all units, most of which lie in another core's cache. With
+    more threads than the units suffice for, the shares' sums would be as large as the products.
+    """
+    T = torch.get_num_threads()
+    return T if H % T == 0 and 2 * T * Q <= H else 1
+
+
 def rows_at_once(Q: int, H: int, n1: int, n2: int, L: int) -> int:
     """The samples of a block of rows, so many that `inner` stays in cache."""
     return min(n1, max(1, PRODUCTS // (4 * Q * H if L == 1 else H * n2)))
@@ -92,7 +111,8 @@ def rows_at_once(Q: int, H: int, n1: int, n2: int, L: int) -> int:
 
 def buffer_numels(Q: int, H: int, step: int, n2: int, L: int) -> tuple[int, int]:
     """The scalars of `inner` and of `summed`."""
-    return step * H * (Q if L == 1 else n2), Q * step * n2
+    shares = 1 if L == 1 else unit_shares(Q, H)
+    return step * H * (Q if L == 1 else n2), shares * Q * step * n2
 
 
 def units_numel(H: int, n1: int, n2: int, L: int, C: int) -> int:
