@@ -40,6 +40,6 @@ def rounding_refusal(names: Iterable[str], dtype: torch.dtype) -> RefusalError:
     wider = "compute in float64, " if dtype == torch.float32 else ""
     return RefusalError(
         f"the gradient of {first}{more} is rounding noise at these samples: the last digits of samples and parameters "
-        f"change it by as much, and so they would the kernel; {wider}leave such parameters out by params=, or pass "
-        "verify='off'"
+        f"change it by more than the proof allows, and so they would the kernel; {wider}leave such parameters out by "
+        "params=, or pass verify='off'"
     )
