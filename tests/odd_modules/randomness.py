@@ -74,6 +74,30 @@ def StochasticDepthInTrainMode() -> nn.Module:
     return nn.Sequential(nn.Linear(4, 5), StochasticDepth(0.2, "batch"), nn.Linear(5, 3))
 
 
+@odd(train=True, refused=DRAWS)
+def RareStochasticDepth() -> nn.Module:
+    """A branch that is dropped once in ten thousand passes."""
+    return nn.Sequential(nn.Linear(4, 5), StochasticDepth(1e-4, "batch"), nn.Linear(5, 3))
+
+
+@odd(refused=DRAWS)
+class RareLayerDrop(Two):
+    """A layer that is left out where a number between 0 and 1 is small."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x)
+        return self.out(h if torch.rand(()) < 1e-4 else torch.tanh(h))
+
+
+@odd(refused=DRAWS)
+class RareLayerDropOfPythons(Two):
+    """A layer that is nearly always left out, by Python's own generator."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x)
+        return self.out(h if random.random() < 1 - 1e-4 else torch.tanh(h))
+
+
 @odd((3, 4), train=True, refused=DRAWS)
 class LSTMDropoutInTrainMode(nn.Module):
     """The dropout between an LSTM's layers."""
@@ -148,6 +172,16 @@ class FixedDraw(Two):
     def forward(self, x: Tensor) -> Tensor:
         w = torch.randn(5, generator=torch.Generator().manual_seed(3), dtype=torch.float64).to(x)
         return self.out(torch.tanh(self.a(x) + w))
+
+
+@odd(may_refuse=NO_FORWARD_MODE)
+class DrawUnderItsOwnSeed(Two):
+    """A random feature map under a seed that forward sets, beside a draw of which nothing is used."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        torch.rand(1)
+        torch.manual_seed(3)
+        return self.out(torch.tanh(self.a(x) + torch.rand(5, dtype=torch.float64).to(x)))
 
 
 @odd(refused=f"{COUPLES}|{DRAWS}")
