@@ -15,13 +15,13 @@ from hpnets.curvature._passes import GaussNewtonPass, HessianPass, Pass, Residua
 from hpnets.curvature._proof import check_second_derivative
 from hpnets.curvature._weights import Weights, root_of
 from hpnets.linalg import product
-from hpnets.ntk import Params, check_eval_mode, parse_bytes, rng_state, undisturbed
+from hpnets.ntk import Params, check_eval_mode, drawn_outcomes, parse_bytes, rng_state, undisturbed
 from hpnets.patterns import matching
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
-# A loss that draws is called so often: few draws may be the same, as those of one mask for a whole batch.
+# A loss that draws is called under so many seeds.
 DRAWS = 20
 # The product by parameter, and the vector that it is written to.
 VECTORS = 2
@@ -157,9 +157,10 @@ class CurvatureOperator:
         return self._make(self._loss, values, self.names, batch)
 
     def _check_repeats(self) -> None:
-        """Raise ValueError if calls of the loss, which draws, give different values."""
+        """Raise ValueError if the loss, which draws, has other values with other random numbers."""
         values = {name: p.detach() for name, p in self._given.items()}
-        drawn = sorted({float(self._loss(values, self._parts[0].batch)) for _ in range(DRAWS)})
+        outcomes = drawn_outcomes(lambda: float(self._loss(values, self._parts[0].batch)), self.device, DRAWS)
+        drawn = sorted(set(outcomes))
         if len(drawn) > 1:
             raise ValueError(
                 f"the loss draws at random: it is {drawn[0]:.6g}, then {drawn[-1]:.6g}; allowed: eval mode, or no draws"

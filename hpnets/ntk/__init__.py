@@ -5,6 +5,7 @@ from hpnets.ntk._batch_statistics import estimated_statistics, statistics_rememb
 from hpnets.ntk._blocks import ntk_blocks
 from hpnets.ntk._budget import parse_bytes
 from hpnets.ntk._checks import check_eval_mode
+from hpnets.ntk._draws import drawn_outcomes
 from hpnets.ntk._failures import UnprovenWarning
 from hpnets.ntk._fingerprint import fingerprint
 from hpnets.ntk._functional import Params, call, plain_call, trainable_parameters
@@ -43,6 +44,7 @@ __all__ = [
     "call",
     "centre",
     "check_eval_mode",
+    "drawn_outcomes",
     "eager",
     "estimated_statistics",
     "fingerprint",

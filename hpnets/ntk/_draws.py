@@ -1,12 +1,16 @@
-"""Random numbers at the ends of their range: so even a layer that is dropped once in a thousand passes is seen."""
+"""What a computation gives with other random numbers, also with those that it nearly never draws."""
 
 import random
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from hpnets.ntk._state import rng_state
+
+Outcome = TypeVar("Outcome")
 _ATEN = torch.ops.aten
 _BERNOULLI = {_ATEN.bernoulli, _ATEN.bernoulli_}
 _UNIFORM = {_ATEN.rand, _ATEN.rand_like, _ATEN.uniform_}
@@ -15,6 +19,30 @@ _ONES = 0x12DD9BB3
 # So many words of the state are set, each number of `random.random` being made of two. What loops until a number suits
 # it goes on with the others.
 _SET = 200
+
+
+def drawn_outcomes(call: Callable[[], Outcome], device: torch.device, seeds: int) -> Iterator[Outcome]:
+    """What `call` gives under so many seeds, then with all random numbers at one end of their range, and at the other.
+
+    So a branch that is dropped once in ten thousand calls is seen. If `call` leaves torch's RNG in one state whatever
+    the seed, it has set a seed of its own, and what it draws is fixed: then the ends are left out.
+    """
+    states = set[tuple[Any, ...]]()
+    for seed in range(seeds):
+        _seed(seed)
+        outcome = call()
+        states.add(tuple(rng_state(device)[:-1]))  # without Python's
+        yield outcome
+    for high in (False, True) if len(states) > 1 else ():
+        _seed(0)
+        with Extremes(high):
+            outcome = call()
+        yield outcome
+
+
+def _seed(seed: int) -> None:
+    torch.manual_seed(seed)
+    random.seed(seed)
 
 
 class Extremes(TorchDispatchMode):

@@ -1,10 +1,7 @@
 """Checks that a network treats each sample apart from others and draws nothing: else it has no per-sample kernel."""
 
 import copy
-import random
 import re
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -13,10 +10,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from hpnets.ntk._condition import NOISE, nearby
-from hpnets.ntk._draws import Extremes
+from hpnets.ntk._draws import drawn_outcomes
 from hpnets.ntk._failures import RefusalError
 from hpnets.ntk._functional import Params, own_parameters, plain_call
-from hpnets.ntk._state import rng_state
 
 # When other samples stand beside it, rounding changes an output by at most this, relative to the largest output.
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
@@ -157,40 +153,18 @@ class _Dtypes(TorchDispatchMode):
 
 
 def _check_determined(net: nn.Module, params: Params, x: Tensor) -> None:
-    """Raise RefusalError if the same samples have other outputs under another seed, or with other numbers drawn."""
-    first = _seeded(net, params, x, 0)
-    after = _torch_rng(x)
-    for y in _drawn_otherwise(net, params, x, after):
+    """Raise RefusalError if the same samples have other outputs with other random numbers."""
+
+    def outputs() -> Tensor:
+        with own_parameters(net, params):
+            return plain_call(net, x)
+
+    outcomes = drawn_outcomes(outputs, x.device, SEEDS)
+    first = next(outcomes)
+    for y in outcomes:
         # On a CPU every bit must agree; on an accelerator the order of a sum, and so its rounding, varies.
         if not (torch.equal(first, y) if x.device.type == "cpu" else _close(first, y)):
             raise RefusalError(f"net draws at random{_where(net)}: call net.eval(), or take the draws out of forward")
-
-
-def _drawn_otherwise(net: nn.Module, params: Params, x: Tensor, after: list[Any]) -> Iterator[Tensor]:
-    """The outputs under other seeds, and with all random numbers at one end of their range, then at the other.
-
-    after: the state of torch's RNG after a pass under seed 0. If it is the same under another seed, forward has set a
-    seed of its own, and its draws are what it says.
-    """
-    for seed in range(1, SEEDS):
-        yield _seeded(net, params, x, seed)
-    if after != _torch_rng(x):
-        for high in (False, True):
-            yield _seeded(net, params, x, 0, Extremes(high))
-
-
-def _torch_rng(x: Tensor) -> list[Any]:
-    *of_torch, _ = rng_state(x.device)
-    return of_torch
-
-
-def _seeded(
-    net: nn.Module, params: Params, x: Tensor, seed: int, within: AbstractContextManager[object] | None = None
-) -> Tensor:
-    torch.manual_seed(seed)
-    random.seed(seed)
-    with own_parameters(net, params), within or nullcontext():
-        return plain_call(net, x)
 
 
 def _where(net: nn.Module) -> str:
