@@ -25,8 +25,8 @@ def drawn_outcomes(call: Callable[[], Outcome], device: torch.device, seeds: int
     """What `call` gives under so many seeds, then with all random numbers at one end of their range, and at the other.
 
     So a branch that is dropped once in ten thousand calls is seen. If `call` leaves torch's RNG in one state whatever
-    the seed, it has set a seed of its own, and what it draws is fixed: then the ends are left out. The RNGs of torch and
-    Python are seeded anew and not restored, which `undisturbed` does.
+    the seed, it has set a seed of its own, and what it draws is fixed: then the ends are left out. Torch's RNG and
+    Python's are seeded anew and not restored, which `undisturbed` does.
     """
     states = set[tuple[Any, ...]]()
     for seed in range(seeds):
