@@ -15,7 +15,7 @@ from hpnets.curvature._passes import GaussNewtonPass, HessianPass, Pass, Residua
 from hpnets.curvature._proof import check_second_derivative
 from hpnets.curvature._weights import Weights, root_of
 from hpnets.linalg import product
-from hpnets.ntk import Params, check_eval_mode, drawn_outcomes, parse_bytes, rng_state, undisturbed
+from hpnets.ntk import Params, Rngs, check_eval_mode, drawn_outcomes, parse_bytes, undisturbed
 from hpnets.patterns import matching
 
 if TYPE_CHECKING:
@@ -66,10 +66,11 @@ class CurvatureOperator:
             if isinstance(loss, NetworkLoss) and budget is not None:
                 vectors = VECTORS * rows * torch.finfo(self.dtype).bits // 8
                 check_fits(self._build, self._parts[0].batch, vectors, budget)
-            before = rng_state(self.device)
+            rngs = Rngs(self._net.modules(), self.device)
+            before = rngs.state()
             first = self._pass(self._parts[0].batch)
-            if rng_state(self.device) != before:
-                self._check_repeats()
+            if rngs.state() != before:
+                self._check_repeats(rngs)
             if type(first) is HessianPass:
                 check_curved(first)
             if isinstance(first, GaussNewtonPass):
@@ -156,10 +157,10 @@ class CurvatureOperator:
         }
         return self._make(self._loss, values, self.names, batch)
 
-    def _check_repeats(self) -> None:
+    def _check_repeats(self, rngs: Rngs) -> None:
         """Raise ValueError if the loss, which draws, has other values with other random numbers."""
         values = {name: p.detach() for name, p in self._given.items()}
-        outcomes = drawn_outcomes(lambda: float(self._loss(values, self._parts[0].batch)), self.device, DRAWS)
+        outcomes = drawn_outcomes(lambda: float(self._loss(values, self._parts[0].batch)), rngs, DRAWS)
         drawn = sorted(set(outcomes))
         if len(drawn) > 1:
             raise ValueError(

@@ -18,12 +18,13 @@ from hpnets.ntk._output_selection import Outputs, trace_kernel
 from hpnets.ntk._plan import ParameterPlan, Plan, StalePlanError
 from hpnets.ntk._planning import plan
 from hpnets.ntk._reach import graph_nodes
+from hpnets.ntk._rngs import Rngs
 from hpnets.ntk._rules import GainRule, OuterRule, Rule, register_rule
 from hpnets.ntk._singular_values import SingularValues, singular_values
 from hpnets.ntk._sketch import Sketch, sketch
 from hpnets.ntk._split import split_kernel
 from hpnets.ntk._stages import stage_seconds
-from hpnets.ntk._state import rng_state, undisturbed
+from hpnets.ntk._state import undisturbed
 from hpnets.ntk._wrappers import eager
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "ParameterPlan",
     "Params",
     "Plan",
+    "Rngs",
     "Rule",
     "SingularValues",
     "Sketch",
@@ -59,7 +61,6 @@ __all__ = [
     "plain_call",
     "plan",
     "register_rule",
-    "rng_state",
     "singular_values",
     "sketch",
     "split_kernel",

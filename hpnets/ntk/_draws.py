@@ -1,80 +1,78 @@
 """What a computation gives with other random numbers, also with those that it nearly never draws."""
 
-import random
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hpnets.ntk._state import rng_state
+from hpnets.ntk._rngs import Rngs
 
 Outcome = TypeVar("Outcome")
 _ATEN = torch.ops.aten
 _BERNOULLI = {_ATEN.bernoulli, _ATEN.bernoulli_}
 _UNIFORM = {_ATEN.rand, _ATEN.rand_like, _ATEN.uniform_}
-# A word of the state of Python's Mersenne Twister that comes out as 32 ones; one of 0 comes out as 0.
-_ONES = 0x12DD9BB3
-# So many words of the state are set, each number of `random.random` being made of two. What loops until a number suits
-# it goes on with the others.
-_SET = 200
+_INTEGERS = {_ATEN.randint, _ATEN.randint_like, _ATEN.random_}
+# A seed that no network sets, so that its own generators are in other states.
+_UNUSUAL = 0x6E746B
 
 
-def drawn_outcomes(call: Callable[[], Outcome], device: torch.device, seeds: int) -> Iterator[Outcome]:
+def drawn_outcomes(call: Callable[[], Outcome], rngs: Rngs, seeds: int) -> Iterator[Outcome]:
     """What `call` gives under so many seeds, then with all random numbers at one end of their range, and at the other.
 
-    So a branch that is dropped once in ten thousand calls is seen. If `call` leaves torch's RNG in one state whatever
-    the seed, it has set a seed of its own, and what it draws is fixed: then the ends are left out. Torch's RNG and
-    Python's are seeded anew and not restored, which `undisturbed` does.
+    So a branch that is dropped once in ten thousand calls is seen. A generator of torch's that is in one state after
+    `call` whatever the seed was seeded by it, and what it draws is fixed: its numbers are left as they are. The RNGs
+    are seeded anew and not restored, which `undisturbed` does.
     """
-    states = set[tuple[Any, ...]]()
+    states: dict[torch.Generator | None, set[bytes]] = defaultdict(set)
     for seed in range(seeds):
-        _seed(seed)
+        rngs.seed(seed)
         outcome = call()
-        states.add(tuple(rng_state(device)[:-1]))  # without Python's
+        for generator, state in rngs.torch_states().items():
+            states[generator].add(state)
         yield outcome
-    for high in (False, True) if len(states) > 1 else ():
-        _seed(0)
-        with Extremes(high):
+    moved = [generator for generator, after in states.items() if len(after) > 1]
+    for high in (False, True):
+        rngs.seed(_UNUSUAL)
+        with rngs.at_an_end(high), Extremes(high, moved):
             outcome = call()
         yield outcome
 
 
-def _seed(seed: int) -> None:
-    torch.manual_seed(seed)
-    random.seed(seed)
-
-
 class Extremes(TorchDispatchMode):
-    """Within it, zeros and ones that torch draws are all ones if `high`, else zeros, and uniform numbers at that end.
+    """Within it, zeros and ones that torch draws are all ones if `high`, else zeros, other numbers at that end.
 
-    So are the first hundred numbers of Python's RNG. Draws from a generator that the network passes are left as they
-    are, since it may have seeded it.
+    generators: those whose draws are changed, None for torch's own. Numbers are uniform ones, real or whole.
     """
 
-    def __init__(self, high: bool) -> None:
+    def __init__(self, high: bool, generators: Collection[torch.Generator | None] = (None,)) -> None:
         super().__init__()
         self.high = high
-
-    def __enter__(self) -> "Extremes":
-        version, words, _ = random.Random(0).getstate()
-        random.setstate((version, (_ONES if self.high else 0,) * _SET + words[_SET:-1] + (0,), None))
-        super().__enter__()
-        return self
+        self.generators = generators
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         result, packet = func(*args, **kwargs), func.overloadpacket
-        if kwargs.get("generator") is not None:
+        if not self._changes(kwargs.get("generator")):
             return result
         if packet in _BERNOULLI:
             self._decide(result, args[1] if len(args) > 1 else 0.5 if packet is _ATEN.bernoulli_ else args[0])
         elif packet in _UNIFORM:
             self._move(result, *(args[1:] if packet is _ATEN.uniform_ else ()))
+        elif packet in _INTEGERS:
+            self._choose(result, *(args[:-1] if packet is _ATEN.randint else args[1:]))
         elif packet is _ATEN.native_dropout:
             self._drop(*result, *args)
         return result
+
+    def _changes(self, generator: torch.Generator | None) -> bool:
+        """Whether draws of this generator are changed: torch hands on another object, of one state with the first."""
+        if generator is None:
+            return None in self.generators
+        held = (g for g in self.generators if g is not None and g.device == generator.device)
+        return any(torch.equal(g.get_state(), generator.get_state()) for g in held)
 
     def _decide(self, drawn: Tensor, p: Tensor | float) -> None:
         """Overwrite what was drawn with a probability between 0 and 1."""
@@ -86,6 +84,12 @@ class Extremes(TorchDispatchMode):
     def _move(self, drawn: Tensor, low: float = 0.0, high: float = 1.0) -> None:
         """Overwrite what was drawn from [low, high)."""
         drawn.fill_(high - (high - low) * torch.finfo(drawn.dtype).eps if self.high else low)
+
+    def _choose(self, drawn: Tensor, *bounds: int | None) -> None:
+        """Overwrite what was drawn of the whole numbers from 0, or the first of two bounds, to below the last."""
+        *low, high = (0, *bounds) if bounds else (0, None)
+        if high is not None:
+            drawn.fill_(high - 1 if self.high else low[-1] or 0)
 
     def _drop(self, y: Tensor, kept: Tensor, x: Tensor, p: float, train: bool | None) -> None:
         """Overwrite what an accelerator's dropout gave, x / (1 - p) where it is kept."""

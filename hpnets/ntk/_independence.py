@@ -13,6 +13,7 @@ from hpnets.ntk._condition import NOISE, nearby
 from hpnets.ntk._draws import drawn_outcomes
 from hpnets.ntk._failures import RefusalError
 from hpnets.ntk._functional import Params, own_parameters, plain_call
+from hpnets.ntk._rngs import Rngs
 
 # When other samples stand beside it, rounding changes an output by at most this, relative to the largest output.
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
@@ -159,7 +160,7 @@ def _check_determined(net: nn.Module, params: Params, x: Tensor) -> None:
         with own_parameters(net, params):
             return plain_call(net, x)
 
-    outcomes = drawn_outcomes(outputs, x.device, SEEDS)
+    outcomes = drawn_outcomes(outputs, Rngs(net.modules(), x.device), SEEDS)
     first = next(outcomes)
     for y in outcomes:
         # On a CPU every bit must agree; on an accelerator the order of a sum, and so its rounding, varies.

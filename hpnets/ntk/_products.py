@@ -12,7 +12,7 @@ from hpnets.ntk._failures import DisprovenError, RefusalError
 from hpnets.ntk._functional import BatchFunction, Params, batch_function, own_parameters, plain_call
 from hpnets.ntk._independence import check_same_outputs, regrouped, working_dtype
 from hpnets.ntk._output_selection import OutputSelection
-from hpnets.ntk._state import rng_state
+from hpnets.ntk._rngs import Rngs
 from hpnets.ntk._terms.base import add_product
 from hpnets.ntk._tiling import chunks, in_company, pair
 from hpnets.ntk._truth import plain_gradients
@@ -240,8 +240,9 @@ def _pulled_in_other_company(
         for name, g in gradients.items():
             if g is not None:
                 total[name] += g
-    before = rng_state(x.device)
+    rngs = Rngs(net.modules(), x.device)
+    before = rngs.state()
     with own_parameters(net, params):
         y = plain_call(net, x)
-    check_same_outputs(net, params, x, y, other, before != rng_state(x.device))
+    check_same_outputs(net, params, x, y, other, before != rngs.state())
     return total

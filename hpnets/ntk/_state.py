@@ -1,7 +1,5 @@
 """The state in which a kernel is computed, and which it leaves as it was: modules, arithmetic, autograd, RNGs."""
 
-import random
-import sys
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from operator import is_not
@@ -14,6 +12,7 @@ from torch.nn.utils import parametrize
 
 from hpnets.ntk._allocator import keep_freed_memory
 from hpnets.ntk._failures import RefusalError
+from hpnets.ntk._rngs import Rngs
 
 # nn.Module's own attributes that hold hooks: a forward pass keeps nothing there.
 _HOOKS = vars(nn.Module()).keys() - {"_parameters", "_buffers", "_modules"}
@@ -151,8 +150,7 @@ def undisturbed(net: nn.Module, device: torch.device) -> Iterator[None]:
         stack.enter_context(_put_back(modules))
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.no_grad())
-        stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
-        stack.enter_context(_other_rngs_kept())
+        stack.enter_context(Rngs(modules, device).kept())
         stack.enter_context(_parametrised_anew())
         stack.enter_context(torch.autocast(device.type, enabled=False))
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
@@ -220,22 +218,3 @@ def _parametrised_anew() -> Iterator[None]:
         yield
     finally:
         parametrize._cache_enabled = before
-
-
-@contextmanager
-def _other_rngs_kept() -> Iterator[None]:
-    """Restore Python's RNG at the end, and numpy's if it is loaded: networks draw from them too."""
-    state, numpy = random.getstate(), sys.modules.get("numpy")
-    numpy_state = None if numpy is None else numpy.random.get_state()
-    try:
-        yield
-    finally:
-        random.setstate(state)
-        if numpy is not None:
-            numpy.random.set_state(numpy_state)
-
-
-def rng_state(device: torch.device) -> list[Any]:
-    """A value that changes when torch draws on the CPU or on `device`, or when Python draws; compare it by ==."""
-    states = [torch.random.get_rng_state()] + ([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])
-    return [*(state.numpy().tobytes() for state in states), random.getstate()]

@@ -16,8 +16,8 @@ from hpnets.ntk._forms import laid_out
 from hpnets.ntk._functional import Params
 from hpnets.ntk._output_selection import OutputSelection
 from hpnets.ntk._proof import Passes, Prover
+from hpnets.ntk._rngs import Rngs
 from hpnets.ntk._sites import Repeat
-from hpnets.ntk._state import rng_state
 from hpnets.ntk._tape import Tape, output_gradients, record
 from hpnets.ntk._terms import Functional, State, Term
 from hpnets.ntk._terms.base import mirror
@@ -80,13 +80,13 @@ class TermWork:
         C = self.selection.columns
         states = [term.allocate(len(several), C, x, s) for term, s in zip(self.terms, reused, strict=True)]
         prover = self.prover if first and self.prover is not None and not self.prover.done else None
-        passes = Passes(several)
+        passes, rngs = Passes(several), Rngs(() if prover is None else self.net.modules(), x.device)
         for rows in chunks(len(several), self.schedule.chunk):
-            before = None if prover is None else rng_state(x.device)
+            before = None if prover is None else rngs.state()
             y = self._fill(several[rows], states, rows)
             if prover is not None:
                 y = prover.outputs(several[rows]) if y is None else y
-                passes.made.append((rows, y, before != rng_state(x.device)))
+                passes.made.append((rows, y, before != rngs.state()))
         if prover is not None:
             prover.prove_factors(passes, states, self.laid_out, max(self.schedule.chunk, self.schedule.proof))
         if len(x) == 1:

@@ -5,16 +5,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hpnets.ntk import Rngs
 from tests.device import DEVICE
 
 
 def snapshot(net: nn.Module) -> list[Any]:
-    """Attributes of every submodule (parameters, buffers, hooks, modes, caches), gradients, the RNG, torch's flags."""
+    """Attributes of every submodule (parameters, buffers, hooks, modes, caches), gradients, the RNGs, torch's flags."""
     return [
         [_remember(vars(module), set()) for module in net.modules()],
         [(name, t.clone()) for name, t in net.state_dict().items() if not nn.parameter.is_lazy(t)],
-        torch.random.get_rng_state(),
-        torch.cuda.get_rng_state() if DEVICE != "cpu" else None,
+        Rngs(net.modules(), torch.device(DEVICE)).state(),
         (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
         arithmetic(),
     ]

@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -98,6 +99,41 @@ class RareLayerDropOfPythons(Two):
         return self.out(h if random.random() < 1 - 1e-4 else torch.tanh(h))
 
 
+@odd(refused=DRAWS)
+class RareLayerDropOfNumpys(Two):
+    """A layer that is nearly always left out, by numpy's own generator."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x)
+        return self.out(h if np.random.rand() < 1 - 1e-4 else torch.tanh(h))  # noqa: NPY002
+
+
+@odd(refused=DRAWS)
+class RareLayerDropOfAHeldGenerator(Two):
+    """A layer that is rarely left out, by a generator that the module holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.generator = np.random.default_rng(0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x)
+        return self.out(h if self.generator.random() < 1e-4 else torch.tanh(h))
+
+
+@odd(refused=DRAWS)
+class RareDropoutOfAHeldGenerator(Two):
+    """Units that are rarely dropped, by a generator of torch's that the module holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.generator = torch.Generator()
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept = torch.empty(5).bernoulli_(1 - 1e-4, generator=self.generator)
+        return self.out(torch.tanh(self.a(x)) * kept.to(x))
+
+
 @odd((3, 4), train=True, refused=DRAWS)
 class LSTMDropoutInTrainMode(nn.Module):
     """The dropout between an LSTM's layers."""
@@ -172,6 +208,21 @@ class FixedDraw(Two):
     def forward(self, x: Tensor) -> Tensor:
         w = torch.randn(5, generator=torch.Generator().manual_seed(3), dtype=torch.float64).to(x)
         return self.out(torch.tanh(self.a(x) + w))
+
+
+@odd(may_refuse=NO_FORWARD_MODE)
+class FixedDrawOfAHeldGenerator(Two):
+    """A random feature map from a generator that the module holds, from Python's and numpy's, all seeded in forward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.generator = torch.Generator()
+
+    def forward(self, x: Tensor) -> Tensor:
+        random.seed(3)
+        np.random.seed(3)  # noqa: NPY002
+        w = torch.rand(5, generator=self.generator.manual_seed(3), dtype=torch.float64).to(x)
+        return self.out(torch.tanh(self.a(x) + w + random.random() * np.random.rand()))  # noqa: NPY002
 
 
 @odd(may_refuse=NO_FORWARD_MODE)
