@@ -1,12 +1,12 @@
 """The kernel's shares, one for each block of parameters such as a layer; they add up to the whole kernel."""
 
-import copy
 from collections import defaultdict
 from collections.abc import Iterable
 
 from torch import Tensor, nn
 
 from hpnets.ntk._checks import check_inputs, check_types
+from hpnets.ntk._copies import copied
 from hpnets.ntk._functional import Params
 from hpnets.ntk._kernel import ntk
 from hpnets.ntk._output_selection import Outputs
@@ -39,7 +39,7 @@ def ntk_blocks(
     theta = parameters_of(net, params)
     if params is not None:
         check_inputs(net, theta, x1, x2)
-        net = copy.deepcopy(net).to(x1.dtype)
+        net = copied(net).to(x1.dtype)
         net.load_state_dict(theta, strict=False)
     parts = parts_of(theta, blocks)
     if x2 is None and (made := _in_one_pass(net, x1, parts, theta, outputs, memory)) is not None:

@@ -1,10 +1,9 @@
 """A fingerprint: six numbers of a kernel by which weights are recognised."""
 
-import copy
-
 from torch import Tensor, nn
 
 from hpnets.linalg import spectrum
+from hpnets.ntk._copies import copied
 from hpnets.ntk._kernel import ntk
 
 
@@ -13,6 +12,6 @@ def fingerprint(net: nn.Module, x: Tensor, top: int = 5) -> dict[str, float | li
 
     Returns {"trace": sum_i lambda_i, "eigenvalues": [lambda_1, ..., lambda_top]}.
     """
-    double = copy.deepcopy(net).double().cpu().eval()
+    double = copied(net).double().cpu().eval()
     result = spectrum(ntk(double, x.double().cpu(), outputs="trace"))
     return {"trace": float(result.eigenvalues.sum()), "eigenvalues": result.eigenvalues[:top].tolist()}

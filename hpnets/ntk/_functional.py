@@ -34,7 +34,7 @@ def call(net: nn.Module, params: Params, x: Tensor, within: AbstractContextManag
     network that holds one module under two names.
     """
     modules = list(net.modules())
-    if _any_scripted(modules):
+    if any_scripted(modules):
         raise TypeError("the network holds a torch.jit module, whose parameters are read where Python does not reach")
     values = {id(p): params[name] if name in params else p.detach() for name, p in net.named_parameters()}
     with kept_state(modules):
@@ -48,13 +48,14 @@ def plain_call(net: nn.Module, x: Tensor) -> Tensor:
     """net(x) as a user calls it, in the graph of its own parameters; what forward writes, to x too, is undone."""
     modules = list(net.modules())
     with kept_state(modules):
-        if _any_scripted(modules):
+        if any_scripted(modules):
             return _scripted_call(net, x.clone())
         _exchange(modules, "_buffers", _copied_buffers(modules))
         return net(x.clone())
 
 
-def _any_scripted(modules: list[nn.Module]) -> bool:
+def any_scripted(modules: list[nn.Module]) -> bool:
+    """Whether one of the modules is torch.jit's."""
     return any(isinstance(module, torch.jit.ScriptModule) for module in modules)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from hpnets.linalg import tiles
 from hpnets.ntk._budget import numel, parse_bytes
 from hpnets.ntk._checks import check_eval_mode, check_inputs, check_output, check_types
+from hpnets.ntk._cost_model import Distrust
 from hpnets.ntk._failures import CrashError, DisprovenError
 from hpnets.ntk._output_selection import Outputs, select_outputs
 from hpnets.ntk._planning import Request, make_plan, parameters_of, plain_tensor
@@ -91,7 +92,14 @@ def _proven_jacobian(request: Request) -> Tensor:
     try:
         return _jacobian(request)
     except (DisprovenError, CrashError):
-        return _jacobian(replace(request, algorithm="loop"))
+        request = replace(request, algorithm="loop")
+    try:
+        return _jacobian(request)
+    except DisprovenError as error:
+        Distrust().widened(error.contractions, request.x1.dtype)  # refuses the network, as `ntk` does
+        raise
+    except CrashError as error:
+        raise error.cause from None
 
 
 def _jacobian(request: Request) -> Tensor:

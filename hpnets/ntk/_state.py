@@ -137,8 +137,7 @@ def undisturbed(net: nn.Module, device: torch.device) -> Iterator[None]:
     """Turn off autocast, TF32 and compiled code, and restore them and the RNGs at the end.
 
     Autocast, TF32 and products of bfloat16 cost more digits than a kernel's drift has. Inference mode is left, since
-    its tensors have no gradients, and torch's fused attention is off, since it has neither forward-mode derivatives
-    nor batching rules.
+    its tensors have no gradients, and torch's fused attention is off.
     Raises RefusalError if the network reads a tensor of an earlier call that has no gradients any more.
     """
     keep_freed_memory()
@@ -153,7 +152,7 @@ def undisturbed(net: nn.Module, device: torch.device) -> Iterator[None]:
         stack.enter_context(Rngs(modules, device).kept())
         stack.enter_context(_parametrised_anew())
         stack.enter_context(torch.autocast(device.type, enabled=False))
-        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        stack.enter_context(unfused_attention())
         if compiled:
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         yield
@@ -161,20 +160,19 @@ def undisturbed(net: nn.Module, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def _plain_arithmetic(modules: list[nn.Module]) -> Iterator[None]:
-    """Turn off TF32 and bfloat16 products, attention's fast path, and cuDNN where there are recurrent layers.
+    """Turn off TF32 and bfloat16 products, and cuDNN where there are recurrent layers.
 
     `torch.set_float32_matmul_precision` turns on either. cuDNN's recurrent layers have no backward pass in eval mode,
     and neither forward-mode derivatives nor batching rules in any; torch's own kernels compute the same function.
     """
-    cudnn, mkldnn, mha = (getattr(torch.backends, name) for name in ("cudnn", "mkldnn", "mha"))
+    cudnn, mkldnn = (getattr(torch.backends, name) for name in ("cudnn", "mkldnn"))  # whose parts have no types
     cpu = [mkldnn.matmul, mkldnn.conv, mkldnn.rnn]
     precisions = [torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn, *cpu]
     before = [place.fp32_precision for place in precisions]
-    enabled, fast_attention = cudnn.enabled, mha.get_fastpath_enabled()
+    enabled = cudnn.enabled
     try:
         for place in precisions:
             place.fp32_precision = "ieee"
-        mha.set_fastpath_enabled(False)
         if any(isinstance(m, nn.RNNBase) for m in modules):
             cudnn.enabled = False
         yield
@@ -182,7 +180,19 @@ def _plain_arithmetic(modules: list[nn.Module]) -> Iterator[None]:
         for place, precision in zip(precisions, before, strict=True):
             place.fp32_precision = precision
         cudnn.enabled = enabled
-        mha.set_fastpath_enabled(fast_attention)
+
+
+@contextmanager
+def unfused_attention() -> Iterator[None]:
+    """Turn off torch's fused attention, which has neither forward-mode derivatives nor batching rules."""
+    mha = torch.backends.mha
+    before = mha.get_fastpath_enabled()
+    try:
+        mha.set_fastpath_enabled(False)
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        mha.set_fastpath_enabled(before)
 
 
 # What torch says where a graph was freed, and where a tensor was made in inference mode.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacfwd, jacrev, jvp, vmap
 
 from hpnets.ntk import UnprovenWarning, ntk
+from hpnets.ntk._mended import AsReverseMode, Mended
 from tests.ntk.oracle import dense_jacobian, dense_kernel, relative
 
 
@@ -117,7 +118,28 @@ def test_forward_mode_does_not_know_no_grad() -> None:
     reverse = jacrev(f)(w) @ w
     forward = jvp(f, (w,), (w,))[1]
     assert relative(reverse, (w @ x) ** 2) < 1e-10
-    assert relative(forward, reverse) > 0.5, is_mended("jvp through no_grad", "the check of J v by J^T u")
+    assert relative(forward, reverse) > 0.5, is_mended("jvp through no_grad", "AsReverseMode")
+    with AsReverseMode():
+        assert relative(jvp(f, (w,), (w,))[1], reverse) < 1e-10
+
+
+def test_weight_norm_has_no_forward_mode() -> None:
+    torch.manual_seed(0)
+    v, g, t = (torch.randn(*shape, dtype=torch.float64) for shape in ((3, 4), (3, 1), (3, 4)))
+
+    def f(v: Tensor) -> Tensor:
+        return torch._weight_norm(v, g, 0)
+
+    try:
+        jvp(f, (v,), (t,))
+    except NotImplementedError:
+        pass
+    else:
+        pytest.fail(is_mended("jvp of weight_norm", "its form"))
+    with Mended():
+        torch.testing.assert_close(f(v), g * v / v.norm(dim=1, keepdim=True))
+        expected = torch.einsum("ijkl,kl->ij", jacrev(f)(v), t)
+        torch.testing.assert_close(jvp(f, (v,), (t,))[1], expected)
 
 
 class Prototypes(nn.Module):

@@ -1,6 +1,5 @@
 """Local elasticity of the network itself: a step of training at one sample, and what it moves at the others."""
 
-import copy
 from collections.abc import Mapping
 
 import torch
@@ -8,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hpnets.ntk._checks import check_eval_mode
-from hpnets.ntk._functional import Params, call, trainable_parameters
+from hpnets.ntk._copies import check_apart, copied
+from hpnets.ntk._functional import Params, call, plain_call, trainable_parameters
 from hpnets.ntk._state import undisturbed
 from hpnets.ntk.metrics.labels import Elasticity, elasticity_of, two_classes
 from hpnets.ntk.metrics.measurement import Measurement, register_metric
@@ -43,18 +43,21 @@ def step_elasticity(
 
     net: (N, ...) to (N, O), in eval mode. x: (N, ...). labels: integers (N,), classes 0 to O - 1, or 0 and 1 for one
     output. params: the values by name of the parameters that step, None for all that are trained. Raises ValueError
-    for a share that is not > 0, labels that are none of these, and where there is no pair of one kind.
+    for a share that is not > 0, labels that are none of these, where there is no pair of one kind, and where the copy
+    computes with parameters of the net itself.
     Source: He and Su 2019 (arXiv 1910.06943), eq. 2, with our choice of the step's size.
     """
     if not share > 0:
         raise ValueError(f"share is {share}; allowed: > 0")
     check_eval_mode(net)
-    net = copy.deepcopy(net).double()
+    net = copied(net).double()
     theta = trainable_parameters(net)
     if params is not None:
         theta = {name: theta[name] for name in params}
     x, labels = x.double(), labels.to(x.device)
     with undisturbed(net, x.device):
+        with torch.enable_grad():
+            check_apart(net, plain_call(net, x))
         before = call(net, theta, x)
         _check_classes(labels, before)
         moved = torch.stack([call(net, _stepped(net, theta, x, labels, i, share), x) - before for i in range(len(x))])
