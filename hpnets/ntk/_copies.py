@@ -4,6 +4,7 @@ import copy
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from hpnets.ntk._failures import RefusalError
 from hpnets.ntk._functional import any_scripted
@@ -11,20 +12,14 @@ from hpnets.ntk._reach import check_reach
 
 
 def copied(net: nn.Module) -> nn.Module:
-    """A deep copy of `net`; of tensors that a hook computed of parameters, such as pruned weights, it has the values.
+    """A deep copy of `net`; of tensors that it keeps of a pass, such as pruned weights, it has the values alone.
 
     A closure, or an object that cannot be copied, may still compute with the parameters of `net`: see `check_apart`.
     """
-    own = ((vars(module), name, value) for module in net.modules() for name, value in vars(module).items())
-    computed = [(place, name, t) for place, name, t in own if isinstance(t, Tensor) and not t.is_leaf]
-    try:
-        for place, name, t in computed:
-            place[name] = t.detach()
-        with torch.no_grad():  # else the parameters of a torch.jit module's copy are no leaves
-            other = copy.deepcopy(net)
-    finally:
-        for place, name, t in computed:
-            place[name] = t
+    kept = tree_leaves([list(vars(module).values()) for module in net.modules()])
+    values = {id(t): t.detach().clone() for t in kept if isinstance(t, Tensor) and not t.is_leaf}
+    with torch.no_grad():  # else the parameters of a torch.jit module's copy are no leaves
+        other = copy.deepcopy(net, values)
     for p, q in zip(net.parameters(), other.parameters(), strict=True):
         q.requires_grad_(p.requires_grad)  # which torch.jit's copy has lost
     return other

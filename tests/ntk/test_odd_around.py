@@ -77,6 +77,15 @@ def test_fingerprints_are_the_oracles(name: str) -> None:
     assert made["eigenvalues"] == pytest.approx(expected[:FIRST].tolist(), rel=1e-10, abs=1e-12 * float(expected.sum()))
 
 
+def test_a_network_that_keeps_activations_with_their_graph_is_copied() -> None:
+    net, (x, _) = ODD_MODULES["LastActivations"].net(), inputs("LastActivations")
+    expected, y = fingerprint(net, x), net(x)
+    assert fingerprint(net, x) == expected
+    torch.testing.assert_close(centre(net)(x), torch.zeros_like(y))
+    assert isinstance(net.last, Tensor)
+    assert net.last.requires_grad
+
+
 def moved(name: str) -> tuple[nn.Module, Tensor]:
     """The linearised net, away from its start, and J d (N, O)."""
     net = linearize(ODD_MODULES[name].net())
