@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from hpnets.ntk import _advice as advice
+from hpnets.ntk._failures import RefusalError
 from hpnets.ntk._functional import Params, own_parameters, plain_call
 from hpnets.ntk._reach import check_reach
 from hpnets.ntk._tiling import pair
@@ -102,6 +103,10 @@ def check_output(net: nn.Module, theta: Params, x: Tensor) -> int:
         y = plain_call(net, x)
     if not isinstance(y, Tensor) or y.ndim != 2 or len(y) != n:
         raise ValueError(f"net maps ({n}, ...) to {advice.for_output(y, n)}")
+    if y.layout is not torch.strided:
+        raise ValueError(
+            f"net maps to {y.layout}; allowed: a dense tensor: a module around net that returns y.to_dense()"
+        )
     if y.dtype != x.dtype:
         raise ValueError(f"net maps {x.dtype} to {advice.for_output_dtype(y, x.dtype)}")
     if not torch.isfinite(y).all():
@@ -109,6 +114,12 @@ def check_output(net: nn.Module, theta: Params, x: Tensor) -> int:
         raise ValueError(f"{where} NaN or Inf: so would its kernel")
     check_reach(net, y)
     return y.shape[1]
+
+
+def check_rows(y: Tensor, n: int) -> None:
+    """Raise RefusalError if the outputs y are not a row for each of n samples, of which `check_output` tries two."""
+    if len(y) != n:
+        raise RefusalError(f"net maps ({n}, ...) to {advice.for_output(y, n)}")
 
 
 def check_finite(kernel: Tensor) -> Tensor:

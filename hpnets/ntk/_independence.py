@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from hpnets.ntk._checks import check_rows
 from hpnets.ntk._condition import NOISE, nearby
 from hpnets.ntk._draws import drawn_outcomes
 from hpnets.ntk._failures import RefusalError
@@ -88,6 +89,7 @@ def check_same_outputs(net: nn.Module, params: Params, x: Tensor, y: Tensor, oth
 
     drawn: whether the RNG moved in the forward pass of y.
     """
+    check_rows(y, len(x))
     close = _close(y, other)  # not so where any is NaN or Inf
     if not close and not torch.isfinite(y).all():
         raise RefusalError("net gives outputs that hold NaN or Inf: so would its kernel")

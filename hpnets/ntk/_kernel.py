@@ -8,10 +8,10 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from hpnets.ntk._budget import parse_bytes
-from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_types
+from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_rows, check_types
 from hpnets.ntk._cost_model import Distrust
 from hpnets.ntk._failures import CrashError, DisprovenError, RefusalError, UnprovenWarning, crashes_of
-from hpnets.ntk._functional import Params, own_parameters, single_output_function
+from hpnets.ntk._functional import Params, own_parameters, plain_call, single_output_function
 from hpnets.ntk._ntkvp import ntkvp_kernel
 from hpnets.ntk._output_selection import Outputs
 from hpnets.ntk._plan import Plan, StalePlanError
@@ -125,6 +125,7 @@ def _compute(request: Request, group: "dist.ProcessGroup | None") -> Tensor:
                 distrust = distrust.widened(error.contractions, request.x1.dtype)
         except CrashError as error:
             if error.algorithm == "loop":
+                _check_rows(request)
                 raise error.cause from None
             crashed |= {error.algorithm}
         else:
@@ -132,6 +133,14 @@ def _compute(request: Request, group: "dist.ProcessGroup | None") -> Tensor:
                 remember(request, made)
             _warn(distrust, asked, request.algorithm)
             return check_finite(kernel)
+
+
+def _check_rows(request: Request) -> None:
+    """Raise RefusalError if the network does not give a row for each sample."""
+    with own_parameters(request.net, request.theta):
+        for x in (request.x1, request.x2):
+            if x is not None:
+                check_rows(plain_call(request.net, x), len(x))
 
 
 def _recalled(request: Request) -> Tensor | None:

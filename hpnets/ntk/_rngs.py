@@ -1,6 +1,7 @@
-"""The random number generators that a network may draw from: torch's, Python's, numpy's, and those that it holds."""
+"""The random number generators that a network may draw from: torch's, Python's, numpy's, and those of its own."""
 
 import ctypes
+import inspect
 import pickle
 import random
 from collections.abc import Iterable, Iterator
@@ -26,27 +27,25 @@ _SET = 200
 class Rngs:
     """The RNGs that networks of these modules may draw from on `device`.
 
-    Generators that a module holds are found where they are an attribute of it, not in containers or closures. Those
-    that forward makes of the system's entropy are not seen either.
+    Generators are found that are an attribute of a module, or a global variable of the file that its forward is
+    written in. Those in containers and closures are not seen, nor those that forward makes of the system's entropy.
     """
 
     def __init__(self, modules: Iterable[nn.Module], device: torch.device) -> None:
         self.device = device
-        every = ((vars(m), name) for m in modules for name, value in vars(m).items() if type(value) in _KINDS)
-        self._places = list(every)
+        spaces = _namespaces(list(modules))
+        self._places = [(space, name) for space in spaces for name, value in space.items() if type(value) in _KINDS]
 
     def state(self) -> list[Any]:
         """A value that changes when one of the RNGs is drawn from or seeded; compare it by ==."""
-        held = [pickle.dumps(_get(rng)) for rng in self._held if not isinstance(rng, torch.Generator)]
+        held = [pickle.dumps(_get(rng)) for rng in self._own if not isinstance(rng, torch.Generator)]
         return [self.torch_states(), _PYTHONS.getstate(), _numpys_state(), *held]
 
     def torch_states(self) -> dict[torch.Generator | None, bytes]:
         """The state of each generator of torch's, and under None that of those which it draws from by default."""
         states: dict[torch.Generator | None, bytes] = {}
         states[None] = b"".join(state.numpy().tobytes() for state in self._default_states())
-        states.update(
-            (rng, rng.get_state().numpy().tobytes()) for rng in self._held if isinstance(rng, torch.Generator)
-        )
+        states.update((rng, rng.get_state().numpy().tobytes()) for rng in self._own if isinstance(rng, torch.Generator))
         return states
 
     def seed(self, seed: int) -> None:
@@ -59,7 +58,7 @@ class Rngs:
     def at_an_end(self, high: bool) -> Iterator[None]:
         """Let the first hundred numbers of Python's and numpy's be the greatest there are if `high`, else the least.
 
-        Only a Mersenne Twister can be brought to that, so the block has one in place of each other kind that is held.
+        Only a Mersenne Twister can be brought to that, so the block has one in place of others that a network has.
         """
         before = [(place, name, place[name]) for place, name in self._places]
         try:
@@ -88,15 +87,23 @@ class Rngs:
                 _set(rng, state)
 
     @property
-    def _held(self) -> list[Rng]:
+    def _own(self) -> list[Rng]:
         return [place[name] for place, name in self._places]
 
     def _others(self) -> list[Rng]:
-        return [_PYTHONS, _NUMPYS, *self._held]
+        return [_PYTHONS, _NUMPYS, *self._own]
 
     def _default_states(self) -> list[Tensor]:
         on_device = [torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else []
         return [torch.random.get_rng_state(), *on_device]
+
+
+def _namespaces(modules: list[nn.Module]) -> list[dict[str, Any]]:
+    """Where modules may keep a generator; torch's own modules do not."""
+    own = [m for m in modules if not type(m).__module__.startswith("torch.")]
+    forwards = (inspect.unwrap(kind.forward) for kind in {type(m) for m in own})
+    spaces = [*map(vars, own), *(getattr(forward, "__globals__", {}) for forward in forwards)]
+    return [*{id(space): space for space in spaces}.values()]
 
 
 def _numpys_state() -> bytes:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from hpnets.ntk._checks import check_rows
 from hpnets.ntk._entries import is_wrong_entry
 from hpnets.ntk._forms import laid_out
 from hpnets.ntk._functional import Params
@@ -84,6 +85,8 @@ class TermWork:
         for rows in chunks(len(several), self.schedule.chunk):
             before = None if prover is None else rngs.state()
             y = self._fill(several[rows], states, rows)
+            if y is not None:
+                check_rows(y, rows.stop - rows.start)
             if prover is not None:
                 y = prover.outputs(several[rows]) if y is None else y
                 passes.made.append((rows, y, before != rngs.state()))

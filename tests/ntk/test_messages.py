@@ -114,6 +114,7 @@ BAD: dict[str, tuple[tuple[tuple[Any, ...], dict[str, Any]], str]] = {
     "outputs: (N, T, V)": (after(lambda y: y[..., None]), r"\(2, 3, 1\); allowed: .* returns y.flatten\(1\)"),
     "outputs: a loss": (after(Tensor.sum), r"\(\); allowed: .*one row a sample .*without a mean or sum"),
     "outputs: transposed": (after(lambda y: y.T), r"\(3, 2\); allowed: .*one row a sample"),
+    "outputs: sparse": (after(Tensor.to_sparse), r"torch.sparse_coo; allowed: .* returns y.to_dense\(\)"),
     "outputs: dict": (
         after(lambda y: {"logits": y}),
         "to a dict; allowed: .*a module around net that returns the logits",
@@ -132,6 +133,16 @@ def test_one_sentence_says_what_to_do(name: str) -> None:
         with pytest.raises(ValueError, match=message) as refused:
             function(*arguments, **named)
         assert "\n" not in str(refused.value)
+
+
+def test_too_few_rows_are_refused() -> None:
+    net, x = Then(lambda y: y[:3]), torch.randn(6, 4)
+    for function in (FUNCTIONS["ntk"], FUNCTIONS["sketch"], FUNCTIONS["NTKOperator"], FUNCTIONS["ntk_blocks"]):
+        with pytest.raises(ValueError, match=r"\(3, 3\); allowed: .*one row a sample"):
+            function(net, x)
+    for pair in ((x, x[:3]), (x[:3], x)):
+        with pytest.raises(ValueError, match=r"\(3, 3\); allowed: .*one row a sample"):
+            ntk(net, *pair, outputs="full")
 
 
 def test_x2_is_checked_as_x1_is() -> None:

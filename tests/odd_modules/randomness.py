@@ -10,6 +10,8 @@ from torchvision.ops import StochasticDepth
 
 from tests.odd_modules.base import COUPLES, DRAWS, NO_FORWARD_MODE, odd
 
+GLOBAL = np.random.default_rng(0)
+
 
 class Two(nn.Module):
     """Two layers for the modules below."""
@@ -119,6 +121,15 @@ class RareLayerDropOfAHeldGenerator(Two):
     def forward(self, x: Tensor) -> Tensor:
         h = self.a(x)
         return self.out(h if self.generator.random() < 1e-4 else torch.tanh(h))
+
+
+@odd(refused=DRAWS)
+class RareLayerDropOfAGlobalGenerator(Two):
+    """A layer that is rarely left out, by a global variable of this file."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x)
+        return self.out(h if GLOBAL.random() < 1e-4 else torch.tanh(h))
 
 
 @odd(refused=DRAWS)
