@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, jvp, vmap
 
-from hpnets.ntk import Params, parse_bytes
+from hpnets.ntk import Params, ntk, parse_bytes
 from hpnets.validate import require
 
 MakeNet = Callable[[], nn.Module]
@@ -53,7 +53,7 @@ class Surrogate:
         self.readout = tuple(name for name in own if name.rpartition(".")[0] == module)
 
     def check_outputs(self, x: Tensor) -> None:
-        """Raise ValueError unless f(x) is one number for each x, and linear in the read-out; done once."""
+        """Raise ValueError unless f(x) is one number for each x, linear in the read-out, and derivable; done once."""
         if self._checked:
             return
         own = {name: p.detach() for name, p in self.net.named_parameters()}
@@ -62,7 +62,18 @@ class Surrogate:
         twice = {name: 2 * p if name in self.readout else p for name, p in own.items()}
         linear = torch.allclose(functional_call(self.net, twice, (x,)), 2 * outputs, rtol=1e-3, atol=1e-5)
         require(linear, "the read-out", ", ".join(self.readout), "a last linear layer, in which the network is linear")
+        self._check_derivatives({name: own[name] for name in self.drawn}, x)
         self._checked = True
+
+    def _check_derivatives(self, theta: Params, x: Tensor) -> None:
+        """Raise ValueError unless torch.func has the derivatives that `ntk` proves by plain autograd."""
+        move = {name: torch.ones_like(p) for name, p in theta.items()}
+        (J,) = self.features({name: p[None] for name, p in theta.items()}, x)
+        kernel = ntk(self.net, x, outputs="trace", params=theta)
+        along = self.linear(theta, move, x) - self.f(theta, x)
+        right = _near(J @ J.T, kernel) and _near(along, J.sum(1))
+        allowed = "one whose derivatives torch.func has: nothing under no_grad that depends on parameters"
+        require(right, "the network", type(self.net).__name__, allowed)
 
     def draw(self, count: int, generator: torch.Generator, keep_readout: bool = False) -> Members:
         """`count` members; keep_readout leaves theta_0' as drawn, which makes the prior's covariance T + S."""
@@ -107,6 +118,10 @@ class Surrogate:
     def _stacked(self, seeds: list[int]) -> Params:
         nets = [_seeded(self.make_net, seed) for seed in seeds]
         return {name: torch.stack([net.get_parameter(name).detach() for net in nets]) for name in self.drawn}
+
+
+def _near(a: Tensor, b: Tensor) -> bool:
+    return bool((a - b).norm() <= 1e-3 * b.norm())
 
 
 def _seeded(make_net: MakeNet, seed: int) -> nn.Module:

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from hpnets.ntk._failures import RefusalError
 from hpnets.ntk._functional import any_scripted
-from hpnets.ntk._reach import check_reach
+from hpnets.ntk._reach import graph_nodes
 
 
 def copied(net: nn.Module) -> nn.Module:
@@ -36,10 +35,10 @@ def check_apart(net: nn.Module, y: Tensor) -> None:
     """Raise ValueError if y, which a copied part of `net` gave in grad mode, depends on parameters that net has not."""
     if torch._C._functorch.get_dynamic_layer_stack_depth():  # there is no graph within torch.func's transforms
         return
-    try:
-        check_reach(net, y)
-    except RefusalError as error:
+    known = {id(p) for p in net.parameters()}
+    leaves = (node.variable for node in graph_nodes([y]) if type(node).__name__ == "AccumulateGrad")  # type: ignore[attr-defined]
+    if any(isinstance(leaf, nn.Parameter) and id(leaf) not in known for leaf in leaves):
         raise ValueError(
             "the copy of net computes with parameters of net itself, which a closure or an object without a copy "
             "holds: let forward read them from the module (self.layer)"
-        ) from error
+        )

@@ -144,6 +144,22 @@ class Squashed(nn.Module):
         return self.W(x).tanh().sum(1, keepdim=True)
 
 
+class Gated(nn.Module):
+    """A gate under no_grad, which forward mode takes for a function of the parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.W, self.out = nn.Linear(3, 64, bias=False), nn.Linear(64, 1, bias=False)
+        for p in self.parameters():
+            nn.init.normal_(p)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.W(x)
+        with torch.no_grad():
+            gate = h.sigmoid()
+        return self.out(h * gate)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -171,6 +187,7 @@ def test_bad_arguments(change: dict, message: str) -> None:
     [
         ({"make_net": partial(create_model, "pnn", input_shape=(3,), output_dim=2)}, "the network's outputs is"),
         ({"make_net": Squashed}, "the read-out is 'W.weight, W.bias'; allowed: a last linear layer"),
+        ({"make_net": Gated}, "the network is 'Gated'; allowed: one whose derivatives torch.func has"),
         (
             {"memory": "1kB"},
             "gradients of 448 parameters at 4 observations .* allowed: more memory, a nar",
