@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, jvp, vmap
 
 from hpnets.kernels._labels import check_labels, invertible
-from hpnets.ntk import ntk, parse_bytes
+from hpnets.ntk import ntk, parse_bytes, plain_call
 
 Params = dict[str, Tensor]
 # A second difference of K over this part of the way to the end of training is compared with its second derivative.
@@ -110,7 +110,7 @@ def _mean_kernel(nets: Sequence[nn.Module], points: Tensor, budget: int) -> Tens
         )
     for net in nets:
         with torch.no_grad():
-            outputs = net(points[:2]).shape[-1]
+            outputs = plain_call(net, points[:2]).shape[-1]
         if outputs != 1:
             raise ValueError(f"a network has {outputs} outputs; allowed: 1, whose sign tells the two classes apart")
     return torch.stack([ntk(net, points, outputs="trace") for net in nets]).mean(0)

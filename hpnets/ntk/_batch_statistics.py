@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from hpnets.ntk._state import undisturbed
+from hpnets.ntk._state import kept_state, undisturbed
 from hpnets.ntk._wrappers import eager
 
 _BatchNorm = nn.modules.batchnorm._BatchNorm
@@ -34,8 +34,9 @@ def estimated_statistics(net: nn.Module, batches: Iterable[Tensor]) -> Iterator[
         running_mean = mean_b E[h_b],   running_var = mean_b Var[h_b],   h_b the layer's inputs for batch b
 
     One pass without gradients gives them; in it BatchNorm layers are in train mode and all other modules in eval mode.
-    Buffers, modes and random states are put back, also after an exception. Layers whose statistics do not move (see
-    `statistics_remember_start`), and layers that the pass does not reach, keep what they have.
+    Buffers, whatever else forward leaves on modules, modes and random states are put back, also after an exception.
+    Layers whose statistics do not move (see `statistics_remember_start`), and layers that the pass does not reach, keep
+    what they have.
 
     Args:
         net: a network in train or eval mode; the block leaves the mode as it is.
@@ -74,11 +75,11 @@ def _estimate(net: nn.Module, layers: list[_BatchNorm], batches: Iterable[Tensor
     before = [{name: b.clone() for name, b in layer.named_buffers()} for layer in layers]
     for layer in layers:
         layer.reset_running_stats()
-    count = 0
+    count, modules = 0, list(net.modules())
     with _train_only(net, layers):
         for x in batches:
-            with undisturbed(net, x.device):
-                net(x)
+            with undisturbed(net, x.device), kept_state(modules):
+                net(x.clone())  # a network may write to its samples
             count += 1
     if count == 0:
         raise ValueError("batches is empty; allowed: at least one tensor of inputs (n, ...)")

@@ -53,6 +53,8 @@ def lambda_min(
 
 
 def _of_singular_values(s: SingularValues) -> Extremes:
+    if not s.columns:  # parameters without entries
+        return Extremes(0.0, 0.0, True, True, 0.0)
     largest, least, singular = float(s.values[0]) ** 2, float(s.values[-1]), s.rows > s.columns
     error = (least + s.floor) ** 2 - least**2
     return Extremes(largest, least**2, singular, singular or least <= s.floor, error)

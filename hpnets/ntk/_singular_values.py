@@ -68,7 +68,8 @@ def singular_values(
         J = _proven_jacobian(Request(net, parameters_of(net, params), x, None, outputs, "jacobian", budget))
         # Rows are sample-major, as of the kernel; for a trace the outputs lie side by side.
         values = torch.linalg.svdvals(J.transpose(0, 1).reshape(rows, columns).double())
-    return SingularValues(values, rows, columns, torch.finfo(x.dtype).eps * rows * float(values[0]))
+    largest = float(values[0]) if len(values) else 0.0
+    return SingularValues(values, rows, columns, torch.finfo(x.dtype).eps * rows * largest)
 
 
 def jacobian_size(

@@ -13,7 +13,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from hpnets.linalg import Eigenvalues, eigenvalues
-from hpnets.ntk import Plan, StalePlanError, ntk, plan, split_kernel, zero_gradient_fraction
+from hpnets.ntk import Plan, StalePlanError, ntk, plain_call, plan, split_kernel, zero_gradient_fraction
 from hpnets.ntk.metrics import Measurement, available_metrics, check_possible, measure
 from hpnets.patterns import matching, trained
 from hpnets.training.batch_statistics import BatchStatistics, Source
@@ -172,7 +172,7 @@ class NTKMonitor(Scheduled):
             return parameters
         if self.width is None:
             with torch.no_grad():
-                self.width = net(x).shape[1]
+                self.width = plain_call(net, x).shape[1]
         return parameters * self.width
 
     def _compare(

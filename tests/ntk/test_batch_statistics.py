@@ -21,9 +21,12 @@ class Odd(nn.Module):
         self.first, self.linear, self.second = nn.BatchNorm1d(4), nn.Linear(4, 6), nn.BatchNorm1d(6)
         self.unused, self.drop, self.last = nn.BatchNorm1d(3), nn.Dropout(0.5), nn.Linear(6, 2)
         self.register_buffer("calls", torch.zeros(()))
+        self.count, self.seen = 0, list[Tensor]()
 
     def forward(self, x: Tensor) -> Tensor:
         self.calls.add_(1)
+        self.count += 1
+        self.seen.append(x)
         h = self.second(self.linear(self.drop(self.first(x))))
         return self.last(nn.functional.dropout(torch.tanh(h), 0.1))  # draws in eval mode too
 
@@ -69,6 +72,20 @@ def test_all_is_put_back(training: bool) -> None:
     with estimated_statistics(net, BATCHES):
         pass
     assert snapshot(net) == before
+
+
+class Writing(Odd):
+    """It also writes to its samples."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.add_(1))
+
+
+def test_what_forward_writes_to_the_network_and_its_samples_is_put_back() -> None:
+    net, own = Writing(), [x.clone() for x in BATCHES]
+    with estimated_statistics(net, own):
+        assert (net.count, net.seen) == (0, [])
+    assert all(map(torch.equal, own, BATCHES))
 
 
 def test_a_kernel_can_be_taken_of_what_was_estimated_in_inference_mode() -> None:

@@ -1,21 +1,30 @@
 """Odd modules in what is built on kernels: shares, singular values, fingerprints, linearised and centred networks."""
 
+from collections.abc import Callable
+from contextlib import suppress
+
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hpnets.ntk import (
     centre,
     fingerprint,
     lambda_min,
+    lambda_min_blocks,
     linearize,
     metrics,
     ntk,
     ntk_blocks,
     singular_values,
+    zero_gradient_fraction,
 )
+from hpnets.ntk.metrics.labels import elasticity_of
+from hpnets.ntk.metrics.steps import SHARE
 from tests.ntk.odd_truth import EXACT, REFUSED, inputs, jacobian, kernel
 from tests.ntk.oracle import relative
+from tests.ntk.snapshot import same, snapshot
 from tests.odd_modules import FIRST, ODD_MODULES
 
 pytestmark = pytest.mark.filterwarnings("ignore::hpnets.ntk.UnprovenWarning", "ignore:Full backward hook")
@@ -150,6 +159,50 @@ def test_a_copy_that_computes_with_the_networks_own_parameters_is_refused() -> N
     for of in (lambda: fingerprint(net, x), lambda: metrics.step_elasticity(net, x, torch.arange(FIRST) % 2)):
         with pytest.raises(ValueError, match=r"reach|copy of net"):
             of()
+
+
+CALLS: dict[str, Callable[[nn.Module, Tensor], object]] = {
+    "zero_gradient_fraction": zero_gradient_fraction,
+    "singular_values": lambda net, x: singular_values(net, x, outputs="trace"),
+    "lambda_min_blocks": lambda net, x: lambda_min_blocks(net, x, outputs="trace"),
+    "fingerprint": fingerprint,
+    "step_elasticity": lambda net, x: metrics.step_elasticity(net, x, torch.arange(FIRST) % 2),
+    "centre": lambda net, x: centre(net),
+    "linearize": lambda net, x: linearize(net),
+}
+
+
+@pytest.mark.parametrize("name", KEPT_WHOLE)
+def test_a_network_and_its_samples_are_as_before(name: str) -> None:
+    for call in CALLS.values():
+        net, (x, _) = ODD_MODULES[name].net(), inputs(name)
+        before = snapshot(net)
+        with suppress(ValueError):
+            call(net, x)
+        assert same(before, snapshot(net)), call
+        assert torch.equal(x, inputs(name)[0]), call
+
+
+@pytest.mark.parametrize("name", [name for name in COPIED if name != "Constant"])
+def test_a_step_moves_what_training_moves(name: str) -> None:
+    module, (x, _), y = ODD_MODULES[name], inputs(name), torch.arange(FIRST) % 2
+    if module.train or jacobian(name).shape[1] == 1:
+        return
+    expected = []
+    for i in range(FIRST):
+        net, other = module.net(), module.net()
+        trained = [p for p in net.parameters() if p.requires_grad]
+        f = net(x[[i, i]].clone())[0]
+        r, *g = torch.autograd.grad(F.cross_entropy(f, y[i]), [f, *trained], materialize_grads=True)
+        dense = [d.to_dense() for d in g]
+        share = SHARE * r.square().sum() / sum(d.square().sum() for d in dense)
+        with torch.no_grad():
+            for p, d in zip((p for p in other.parameters() if p.requires_grad), dense, strict=True):
+                p.sub_(share * d)
+            expected.append((other(x.clone()) - module.net()(x.clone())).norm(dim=1))
+    sizes = torch.stack(expected)
+    own, truth = metrics.step_elasticity(module.net(), x, y), elasticity_of(sizes / sizes.diagonal()[:, None], y)
+    assert (own.same, own.different) == pytest.approx((truth.same, truth.different), rel=1e-9, nan_ok=True)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hpnets.ntk._checks import check_eval_mode
 from hpnets.ntk._copies import check_apart, copied
-from hpnets.ntk._functional import Params, call, plain_call, trainable_parameters
+from hpnets.ntk._functional import Params, own_parameters, plain_call, trainable_parameters
 from hpnets.ntk._state import undisturbed
 from hpnets.ntk.metrics.labels import Elasticity, elasticity_of, two_classes
 from hpnets.ntk.metrics.measurement import Measurement, register_metric
@@ -58,24 +58,29 @@ def step_elasticity(
     with undisturbed(net, x.device):
         with torch.enable_grad():
             check_apart(net, plain_call(net, x))
-        before = call(net, theta, x)
+        before = _outputs(net, theta, x)
         _check_classes(labels, before)
-        moved = torch.stack([call(net, _stepped(net, theta, x, labels, i, share), x) - before for i in range(len(x))])
+        steps = (_stepped(net, theta, x, labels, i, share) for i in range(len(x)))
+        moved = torch.stack([_outputs(net, stepped, x) - before for stepped in steps])
     sizes = moved.norm(dim=2)
     return elasticity_of(sizes / sizes.diagonal()[:, None], labels)
 
 
+def _outputs(net: nn.Module, theta: Params, x: Tensor) -> Tensor:
+    with own_parameters(net, theta):
+        return plain_call(net, x)
+
+
 def _stepped(net: nn.Module, theta: Params, x: Tensor, labels: Tensor, i: int, share: float) -> Params:
     """The parameters after the step at sample i, which runs beside a copy of itself, as no row is to run alone."""
-    leaves = {name: p.clone().requires_grad_() for name, p in theta.items()}
-    with torch.enable_grad():
-        f = call(net, leaves, x[[i, i]])[0]
-        loss = _loss(f, labels[i])
-        (r,) = torch.autograd.grad(loss, f, retain_graph=True)
-        g = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
-    grads = [torch.zeros_like(p) if d is None else d for p, d in zip(theta.values(), g, strict=True)]
-    eta = share * r.square().sum() / sum(d.square().sum() for d in grads)
-    return {name: p - eta * d for (name, p), d in zip(theta.items(), grads, strict=True)}
+    with torch.enable_grad(), own_parameters(net, theta) as own:
+        f = plain_call(net, x[[i, i]])[0]
+        if not f.requires_grad:
+            return theta
+        r, *grads = torch.autograd.grad(_loss(f, labels[i]), [f, *own.values()], allow_unused=True)
+    g = {name: d for name, d in zip(own, grads, strict=True) if d is not None}
+    eta = share * r.square().sum() / sum(d.square().sum() for d in g.values())
+    return {name: p - eta * g[name] if name in g else p for name, p in theta.items()}
 
 
 def _loss(f: Tensor, label: Tensor) -> Tensor:
