@@ -208,6 +208,9 @@ def test_a_step_moves_what_training_moves(name: str) -> None:
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_has_no_kernel_has_no_singular_values_and_no_shares(name: str) -> None:
     module, (x, _) = ODD_MODULES[name], inputs(name)
+    if name == "LazyLinear":
+        with pytest.raises(ValueError, match=module.refused):
+            zero_gradient_fraction(module.net(), x)
     for of in (singular_values, lambda_min, ntk_blocks):
         with pytest.raises(ValueError, match=module.refused):
             of(module.net(), x, outputs="full")
