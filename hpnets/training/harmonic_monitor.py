@@ -4,17 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
 from torch import Tensor
 
 from hpnets.theory import zonal_coefficients
 from hpnets.training.batch_statistics import BatchStatistics, Source
 from hpnets.training.log import log_now
-from hpnets.training.measured_network import FindNetwork, find_network
+from hpnets.training.measured_network import FindNetwork, find_network, outputs_of
 from hpnets.training.schedule import Every, Scheduled
 from hpnets.validate import require_shape
-
-ROWS = 4096  # samples of one forward pass
 
 
 class HarmonicMonitor(Scheduled):
@@ -61,11 +58,10 @@ class HarmonicMonitor(Scheduled):
         self.steps, self.coefficients = [], []
 
     def measure(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        net, off = find_network(pl_module, self.net), torch.autocast(pl_module.device.type, enabled=False)
-        with self.statistics.lent(net, trainer), torch.no_grad(), off:
-            x = self.x.to(pl_module.device, next(net.parameters()).dtype)
-            outputs = torch.cat([net(rows) for rows in x.split(ROWS)])
-        residual = outputs.double().cpu() - self.y.double().cpu()
+        net = find_network(pl_module, self.net)
+        with self.statistics.lent(net, trainer):
+            outputs = outputs_of(net, self.x)
+        residual = outputs - self.y.double().cpu()
         a = zonal_coefficients(residual, self.x.cpu(), self.direction.cpu(), self.degrees)[:, 0]
         self.steps.append(trainer.global_step)
         self.coefficients.append(a)

@@ -11,7 +11,7 @@ from hpnets.ntk import Linearised, eager, linearize
 from hpnets.training.batch_statistics import BatchStatistics, Source
 from hpnets.training.lit import LitModel
 from hpnets.training.log import log_now
-from hpnets.training.measured_network import find_network
+from hpnets.training.measured_network import find_network, outputs_of
 from hpnets.training.schedule import Every, Scheduled
 
 
@@ -96,21 +96,15 @@ class LinearTwin(Scheduled):
     def measure(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         step, net = trainer.global_step, find_network(pl_module, None)
         with self.statistics.lent(net, trainer):
-            outputs = {"net": self._outputs(net), "linear": self._outputs(self.twin)}
+            outputs = {"net": outputs_of(net, self.x), "linear": outputs_of(self.twin, self.x)}
         if self.predict is not None:
             outputs["kernel"] = self.predict(step).double().cpu()
         pairs = [("net", "linear"), ("net", "kernel"), ("linear", "kernel")]
         values = {f"lazy/{a}_{b}": _distance(outputs[a], outputs[b]) for a, b in pairs if b in outputs}
-        values["lazy/moved"] = _distance(outputs["net"], self._outputs(self.twin.net))
+        values["lazy/moved"] = _distance(outputs["net"], outputs_of(self.twin.net, self.x))
         self.steps.append(step)
         self.distances.append(values)
         log_now(trainer, values)
-
-    def _outputs(self, net: nn.Module) -> Tensor:
-        """f(x) (M, O) of a net in eval mode."""
-        p = next(net.parameters())
-        with torch.no_grad(), torch.autocast(p.device.type, enabled=False):
-            return net(self.x.to(p)).double().cpu()
 
     def state_dict(self) -> dict[str, Any]:
         twin, optimizer = self.twin.state_dict(), self.optimizer.state_dict()

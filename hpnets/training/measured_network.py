@@ -4,8 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import lightning.pytorch as pl
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from hpnets.ntk import plain_call, trainable_parameters, undisturbed
+
+ROWS = 4096  # samples of one forward pass
 FindNetwork = str | Callable[[pl.LightningModule], nn.Module] | None
 
 
@@ -19,6 +23,17 @@ def eval_mode(net: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes.items():
             module.training = mode
+
+
+def outputs_of(net: nn.Module, x: Tensor) -> Tensor:
+    """f(x) (N, O), float64 on the CPU, without gradients; what forward writes, and the RNGs, are as before.
+
+    Raises ValueError for a parameter that a lazy module has not made yet, which this would make.
+    """
+    trainable_parameters(net)
+    x = x.to(next(net.parameters()))
+    with undisturbed(net, x.device):
+        return torch.cat([plain_call(net, rows) for rows in x.split(ROWS)]).double().cpu()
 
 
 def find_network(module: pl.LightningModule, net: FindNetwork) -> nn.Module:

@@ -13,13 +13,13 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from hpnets.linalg import Eigenvalues, eigenvalues
-from hpnets.ntk import Plan, StalePlanError, ntk, plain_call, plan, split_kernel, zero_gradient_fraction
+from hpnets.ntk import Plan, StalePlanError, ntk, plan, split_kernel, zero_gradient_fraction
 from hpnets.ntk.metrics import Measurement, available_metrics, check_possible, measure
 from hpnets.patterns import matching, trained
 from hpnets.training.batch_statistics import BatchStatistics, Source
 from hpnets.training.errors import NonFiniteError
 from hpnets.training.log import log_now
-from hpnets.training.measured_network import FindNetwork, find_network
+from hpnets.training.measured_network import FindNetwork, find_network, outputs_of
 from hpnets.training.ranks import all_ranks
 from hpnets.training.schedule import Every, Scheduled
 from hpnets.training.track import KernelTrack
@@ -171,8 +171,7 @@ class NTKMonitor(Scheduled):
         if self.outputs != "trace":
             return parameters
         if self.width is None:
-            with torch.no_grad():
-                self.width = plain_call(net, x).shape[1]
+            self.width = outputs_of(net, x).shape[1]
         return parameters * self.width
 
     def _compare(
