@@ -51,12 +51,14 @@ def test_a_second_call_makes_no_survey(surveys: list[None]) -> None:
     assert len(surveys) == 1
 
 
-@pytest.mark.parametrize("other", ["shape", "outputs", "type", "params", "verify"])
+@pytest.mark.parametrize("other", ["shape", "outputs", "type", "params", "verify", "forward"])
 def test_another_call_makes_its_own(surveys: list[None], other: str) -> None:
     net, x = network()
     ntk(net, x, outputs="full")
     if other == "type":
         net.b = nn.Sequential(net.b)  # type: ignore[assignment]
+    if other == "forward":
+        net.b.forward = lambda input: nn.functional.linear(input, net.b.weight, net.b.bias)  # type: ignore[method-assign]
     ntk(
         net,
         x[:3] if other == "shape" else x,
