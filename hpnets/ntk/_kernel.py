@@ -19,7 +19,7 @@ from hpnets.ntk._planning import Request, make_plan, parameters_of, plain_tensor
 from hpnets.ntk._problem import Problem
 from hpnets.ntk._products import prove_product_kernel, prove_products
 from hpnets.ntk._proof import Prover
-from hpnets.ntk._remembered import forget, recall, remember
+from hpnets.ntk._remembered import forget, recall, remember, settings_of
 from hpnets.ntk._ring import Ring, block_size, gather_rows, together
 from hpnets.ntk._state import undisturbed
 from hpnets.ntk._structured import TermWork
@@ -66,8 +66,9 @@ def ntk(
             net and inputs and call together, and each gets the whole kernel.
         verify: "always" proves on every call, for each sample, that the gradients which the kernel is made of are plain
             autograd's, that outputs depend on nothing but their sample, and an entry of the kernel; "first" proves only
-            what the plan has not proven before; "off" trusts the two samples that the plan looked at, now or in an
-            earlier call with the same weights.
+            what the plan has not proven before, and all again where a module's settings have changed (plain attributes,
+            buffers of one number, a forward of its own, the number of hooks); "off" trusts the two samples that the
+            plan looked at, now or in an earlier call with the same weights.
 
     A parameter for which the proof fails takes an exact slow path, and an UnprovenWarning names it. A full kernel is a
     view in the order above; in memory outputs and samples alternate as (O, N1, O, N2).
@@ -217,8 +218,9 @@ def _run(plan: Plan, request: Request, drive: Driver, whole: Params | None = Non
         if prove:
             prove_product_kernel(net, theta, x1, x2, selection, kernel, plan.tile)
         return selection.shaped(kernel)
-    again = request.verify == "always"
-    prover = Prover(net, theta, selection, plan.terms, plan.proven, again, whole) if prove else None
+    first = request.verify == "first"
+    known = plan.proven_as(settings_of(net)) if first else set()
+    prover = Prover(net, theta, selection, plan.terms, known, not first, whole) if prove else None
     return selection.shaped(drive(x1, x2, problem, TermWork(net, theta, selection, plan.terms, plan.schedule, prover)))
 
 

@@ -1,5 +1,6 @@
 """Plans: how each parameter's share of a kernel will be computed, and at what cost."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from hpnets.ntk._problem import Problem
@@ -28,9 +29,10 @@ class Plan:
     parameters: one entry for each; the contraction is "unused" for a parameter that no output depends on, and
     "jacobian" or "loop" for one without a rule. flops: operations of contractions and passes. seconds: the predicted
     time; only ratios between plans mean something. peak_bytes: the predicted working memory, without the result's
-    kernel_bytes. proven: names of parameters whose gradients have been proven with this plan, on whatever samples it
-    was used for; `ntk` adds to it. parts: plans of parts of the parameters, whose kernels are computed one after the
-    other and added; () if all are computed at once, in the tiles of `schedule`.
+    kernel_bytes. proven: names of parameters whose gradients `verify="first"` has proven with this plan, by the
+    `settings_of` the network, on whatever samples it was used for; `ntk` adds to it. parts: plans of parts of the
+    parameters, whose kernels are computed one after the other and added; () if all are computed at once, in the tiles
+    of `schedule`.
     """
 
     algorithm: str
@@ -45,7 +47,7 @@ class Plan:
     dtype: str = field(repr=False)
     problem: Problem = field(repr=False, compare=False)
     terms: tuple[Term, ...] = field(repr=False, compare=False)
-    proven: set[str] = field(default_factory=set, repr=False, compare=False)
+    proven: dict[Hashable, set[str]] = field(default_factory=dict, repr=False, compare=False)
     parts: "tuple[Plan, ...]" = field(default=(), repr=False, compare=False)
 
     @property
@@ -57,6 +59,12 @@ class Plan:
     def chunk(self) -> int:
         """The number of samples of one forward pass."""
         return self.schedule.chunk
+
+    def proven_as(self, settings: Hashable) -> set[str]:
+        """The names that are proven of a network with these settings; those of other settings are forgotten."""
+        if settings not in self.proven:
+            self.proven.clear()
+        return self.proven.setdefault(settings, set())
 
     def __str__(self) -> str:
         width = max([len(p.name) for p in self.parameters] + [9])

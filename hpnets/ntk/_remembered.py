@@ -50,18 +50,29 @@ def _key(request: Request) -> Hashable:
         (x1.shape, None if x2 is None else x2.shape, x1.dtype, x1.device),
         (_selected(request.outputs), request.algorithm, request.budget),
         tuple((name, p.shape) for name, p in request.theta.items()),
-        tuple((type(module), _settings(module)) for module in request.net.modules()),
+        settings_of(request.net),
         tuple((t.data_ptr(), 0 if t.is_inference() else t._version) for t in tensors),
     )
 
 
+def settings_of(net: nn.Module) -> Hashable:
+    """What a module's forward may depend on and that shows without a pass, of each module."""
+    return tuple((type(module), _settings(module)) for module in net.modules())
+
+
 def _settings(module: nn.Module) -> Hashable:
-    """The plain attributes of a module, its mode among them, a forward of its own, and how many hooks and so on."""
-    attributes = vars(module).items()
+    """A module's plain attributes, its mode among them, its scalars, a forward of its own, how many hooks and so on."""
+    attributes = vars(module)
     # A union of types would take five times as long.
-    plain = [(name, value) for name, value in attributes if isinstance(value, (int, float, str))]
-    sizes = [len(value) for _, value in attributes if isinstance(value, dict)]
-    return *plain, *sizes, id(vars(module).get("forward"))
+    plain = [(name, value) for name, value in attributes.items() if isinstance(value, (int, float, str))]
+    sizes = [len(value) for value in attributes.values() if isinstance(value, dict)]
+    scalars = [t.item() for t in attributes.get("_buffers", {}).values() if t is not None and _is_scalar(t)]
+    return *plain, *sizes, *scalars, id(attributes.get("forward"))
+
+
+def _is_scalar(buffer: Tensor) -> bool:
+    """Whether a buffer may be a setting, such as a temperature; whole numbers count steps, as BatchNorm's does."""
+    return buffer.ndim == 0 and buffer.is_floating_point() and not buffer.is_meta
 
 
 def _selected(outputs: Outputs) -> Hashable:

@@ -1,6 +1,7 @@
 """Plans that later calls take over: no second survey, and none that outlives what it assumed."""
 
 import gc
+from collections.abc import Callable
 from unittest.mock import Mock
 
 import pytest
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from hpnets.ntk import StalePlanError, _planning, _remembered, ntk, plan
 from hpnets.ntk._proof import Prover
 from hpnets.ntk._terms.gram import Dense
+from tests.ntk.oracle import dense_kernel, relative
 
 
 class Switched(nn.Module):
@@ -20,9 +22,13 @@ class Switched(nn.Module):
         self.twice, self.switch = False, [False]
         self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 3)
 
+        self.share: Tensor
+        self.register_buffer("share", torch.zeros(()))
+
     def forward(self, x: Tensor) -> Tensor:
         h = torch.tanh(self.a(x))
-        return self.b(torch.tanh(nn.functional.linear(h, self.a.weight)) if self.twice or self.switch[0] else h)
+        again = self.twice or self.switch[0] or self.share > 0
+        return self.b(torch.tanh(nn.functional.linear(h, self.a.weight)) if again else h)
 
 
 @pytest.fixture
@@ -91,6 +97,32 @@ def test_without_a_proof_a_plan_is_of_the_same_weights(surveys: list[None]) -> N
     kernel = ntk(net, x, outputs="full", verify="off")
     assert len(surveys) == 3
     torch.testing.assert_close(kernel, ntk(net, x, outputs="full", algorithm="loop"), rtol=1e-10, atol=1e-12)
+
+
+def scale(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+    return output * output
+
+
+CHANGES: dict[str, Callable[[Switched], object]] = {
+    "attribute": lambda net: setattr(net, "twice", True),
+    "scalar": lambda net: net.share.fill_(1.0),
+    "hook": lambda net: net.a.register_forward_hook(scale),
+    "class": lambda net: setattr(
+        net.a, "__class__", type("Own", (nn.Linear,), {"forward": lambda s, h: h @ s.weight.exp()})
+    ),
+    "forward": lambda net: setattr(net.a, "forward", lambda h: h @ net.a.weight.exp()),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_held_plan_is_proven_again_where_a_setting_has_changed(change: str) -> None:
+    net, x = network()
+    made = plan(net, x, outputs="full")
+    for _ in range(2):
+        assert relative(ntk(net, x, plan=made, verify="first"), dense_kernel(net, x)) < 1e-10
+    CHANGES[change](net)
+    with pytest.raises(StalePlanError, match="assumes of"):
+        ntk(net, x, plan=made, verify="first")
 
 
 def test_a_plan_goes_with_its_net() -> None:
