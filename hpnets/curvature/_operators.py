@@ -15,12 +15,13 @@ from hpnets.curvature._passes import GaussNewtonPass, HessianPass, Pass, Residua
 from hpnets.curvature._proof import check_second_derivative
 from hpnets.curvature._weights import Weights, root_of
 from hpnets.linalg import product
-from hpnets.ntk import Params, Rngs, check_eval_mode, drawn_outcomes, parse_bytes, undisturbed
+from hpnets.ntk import Params, Rngs, check_eval_mode, drawn_outcomes, parse_bytes, settings_of, undisturbed
 from hpnets.patterns import matching
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
+_norm = torch.linalg.vector_norm
 # A loss that draws is called under so many seeds.
 DRAWS = 20
 # The product by parameter, and the vector that it is written to.
@@ -138,10 +139,13 @@ class CurvatureOperator:
         return torch.zeros(k, self.shape[0], dtype=self.dtype, device=self.device)
 
     def _pass(self, batch: Any) -> Pass:
-        """The graph of a batch; that of a single batch is kept until a parameter is written to."""
+        """The graph of a batch; that of a single batch is kept while parameters, buffers and settings are as they were.
+
+        Raises ValueError if the network has been put into train mode.
+        """
         if len(self._parts) > 1:
             return self._build(batch)
-        now = tuple((p.data_ptr(), 0 if p.is_inference() else p._version) for p in self._given.values())
+        now = settings_of(self._net), _state_of([*self._given.values(), *self._net.buffers()])
         if self._kept is None or self._kept[0] != now:
             self._kept = None  # frees the memory first
             self._kept = now, self._build(batch)
@@ -151,6 +155,7 @@ class CurvatureOperator:
         return None if weights is None else root_of(weights, {name: self._given[name] for name in self.names})
 
     def _build(self, batch: Any) -> Pass:
+        check_eval_mode(self._net)
         values = {
             name: p if p.requires_grad and p.is_leaf else p.detach().clone().requires_grad_(name in self.names)
             for name, p in self._given.items()
@@ -173,6 +178,13 @@ class CurvatureOperator:
 
     def _product(self, made: Pass, v: Tensor) -> list[Tensor]:
         return made.product(self._split(v if self._root is None else self._root * v))
+
+
+def _state_of(tensors: list[Tensor]) -> list[Any]:
+    """What changes with the tensors' values: a write to p.data does not count as a new version of p."""
+    versions = [(t.data_ptr(), 0 if t.is_inference() else t._version) for t in tensors]
+    sums = [f(t.detach(), dtype=torch.float64) for t in tensors if t.is_floating_point() for f in (torch.sum, _norm)]
+    return [versions, torch.stack(sums).tolist() if sums else []]
 
 
 def _gradient(made: Pass) -> list[Tensor]:

@@ -18,6 +18,7 @@ from hpnets.ntk._output_selection import Outputs, trace_kernel
 from hpnets.ntk._plan import ParameterPlan, Plan, StalePlanError
 from hpnets.ntk._planning import plan
 from hpnets.ntk._reach import graph_nodes
+from hpnets.ntk._remembered import settings_of
 from hpnets.ntk._rngs import Rngs
 from hpnets.ntk._rules import GainRule, OuterRule, Rule, register_rule
 from hpnets.ntk._singular_values import SingularValues, singular_values
@@ -61,6 +62,7 @@ __all__ = [
     "plain_call",
     "plan",
     "register_rule",
+    "settings_of",
     "singular_values",
     "sketch",
     "split_kernel",

@@ -1,5 +1,6 @@
 """The kernel as a symmetric linear operator that is never stored: K V = J (J^T V), a jvp after a vjp."""
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,6 +13,7 @@ from hpnets.ntk._checks import check_eval_mode, check_inputs, check_output, chec
 from hpnets.ntk._output_selection import Outputs, select_outputs
 from hpnets.ntk._planning import parameters_of, plain_tensor
 from hpnets.ntk._products import Products, proven_products
+from hpnets.ntk._remembered import settings_of
 from hpnets.ntk._ring import together
 from hpnets.ntk._state import undisturbed
 from hpnets.ntk._survey import saved_scalars
@@ -34,7 +36,8 @@ class NTKOperator:
 
     Args:
         net, x, outputs, params, memory: as for `ntk`; x is (N, *shape). Parameter values are read at each product, so
-            a training step between two products changes K.
+            a training step between two products changes K; where it changes a module's settings too, as `verify` of
+            `ntk` says, the products are proven again.
         group: a torch.distributed group (`dist.group.WORLD` for all): rank r works on x[r::world] alone, J^T v is
             summed over the ranks, and every rank returns the whole product, in the order of x. All ranks hold the same
             net, x and v, and call together.
@@ -73,13 +76,10 @@ class NTKOperator:
         self._own = slice(rank, None, world)
         # A rank's lone sample runs beside another, whose cotangents are 0: torch and networks may fail at batch 1.
         self._held, self._x = len(x[self._own]), in_company(x[self._own], (x,))
-        tile = self._sizes(1)[1]
-
-        def proven() -> Products:
-            return proven_products(net, self._theta, self._x, selection, tile)
-
+        self._selection = selection
+        self._settings: Hashable = None
         with undisturbed(net, x.device):
-            self._products = proven() if group is None else together(group, tuple(self._theta), x.device, proven)
+            self._prove()
 
     def matvec(self, v: Tensor) -> Tensor:
         """K v (rows,) for v (rows,), in the operator's dtype."""
@@ -100,6 +100,7 @@ class NTKOperator:
             u = vectors.reshape(len(vectors), self._samples, self._width)
         chunk, tile = self._sizes(len(u))
         with undisturbed(self._net, self.device):
+            self._prove()
             ku = torch.cat([self._product(u[part], tile) for part in tiles(len(u), chunk)])
         if self._trace:
             ku = ku.unflatten(0, (-1, self._width)).diagonal(dim1=1, dim2=3).sum(-1)
@@ -110,11 +111,26 @@ class NTKOperator:
         own = self._x.new_empty(self._held, self._width)
         rows_that_fit(2 * own.element_size() * numel(self._theta), self._budget, 1)
         with undisturbed(self._net, self.device):
+            self._prove()
             for rows in chunks(len(self._x), 2):
                 for i in range(rows.start, min(rows.stop, self._held)):
                     own[i] = self._squares(self._x[rows], i - rows.start)
             d = self._gather(own)
         return d.sum(1) if self._trace else d.flatten()
+
+    def _prove(self) -> None:
+        """Prove the products of the network, unless they were while it had the settings that it has now."""
+        net, tile, settings = self._net, self._sizes(1)[1], settings_of(self._net)
+        if settings == self._settings:
+            return
+        check_eval_mode(net)
+
+        def proven() -> Products:
+            return proven_products(net, self._theta, self._x, self._selection, tile)
+
+        group = self._group
+        self._products = proven() if group is None else together(group, tuple(self._theta), self.device, proven)
+        self._settings = settings
 
     def _squares(self, pair: Tensor, i: int) -> Tensor:
         """|J_ic|^2 (C,) of sample i of a pair, output by output."""

@@ -130,6 +130,32 @@ def test_several_batches_are_one_and_a_step_between_products_counts() -> None:
     assert float((after - before).norm()) > 1e-3
 
 
+def test_products_are_of_the_network_as_it_is() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 3)).double().eval()
+    batch = batch_of()
+
+    def operators() -> list[Any]:
+        loss = network_loss(net, cross_entropy)
+        return [part(loss, loss.params, batch) for part in (hessian, gauss_newton, residual)]
+
+    held = operators()
+    v = torch.randn(held[0].shape[0], dtype=torch.float64)
+    for change in (
+        lambda: None,
+        lambda: net[0].weight.data.mul_(2),  # which counts as no new version of the weight
+        lambda: net[2].running_mean.add_(1),
+        lambda: net[0].register_forward_hook(lambda module, inputs, y: y * y),
+    ):
+        change()
+        for own, fresh in zip(held, operators(), strict=True):
+            torch.testing.assert_close(own.matvec(v), fresh.matvec(v), rtol=1e-10, atol=1e-12)
+    net.train()
+    for own in held:
+        with pytest.raises(ValueError, match="is in train mode"):
+            own.matvec(v)
+
+
 def test_inputs_of_any_kind_go_through_forward() -> None:
     net, (x, y) = small_net(), batch_of()
     plain, through = (network_loss(net, cross_entropy, f) for f in (None, lambda net, inputs: net(inputs["x"])))

@@ -78,6 +78,30 @@ def test_scipy_finds_the_eigenvalues_of_the_dense_kernel() -> None:
     np.testing.assert_allclose(operator @ block, loop_kernel(net, x, "full").numpy() @ block, rtol=1e-9, atol=1e-9)
 
 
+def norm_net() -> nn.Module:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 3))
+    return net.double().eval()
+
+
+def test_products_are_of_the_network_as_it_is() -> None:
+    net, x = norm_net(), inputs((4,))
+    operator, v = NTKOperator(net, x, outputs="full"), torch.randn(21, dtype=torch.float64)
+    for change in (
+        lambda: net[0].weight.data.mul_(2),
+        lambda: net[2].running_mean.add_(1),
+        lambda: net[0].register_forward_hook(lambda module, inputs, y: y * y),
+    ):
+        change()
+        k = loop_kernel(net, x, "full")
+        torch.testing.assert_close(operator.matvec(v), k @ v, rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(operator.diagonal(), k.diagonal(), rtol=1e-10, atol=1e-10)
+    net.train()
+    for product in (lambda: operator.matvec(v), operator.diagonal):
+        with pytest.raises(ValueError, match="is in train mode"):
+            product()
+
+
 def test_the_network_is_left_as_it_was() -> None:
     net, x = small_net(), inputs((4,))
     before = {name: t.clone() for name, t in net.state_dict().items()}
