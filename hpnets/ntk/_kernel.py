@@ -156,7 +156,7 @@ def _recalled(request: Request) -> Tensor | None:
     check_inputs(request.net, request.theta, request.x1, request.x2)
     check_eval_mode(request.net)
     try:
-        kernel = run(made, request)
+        kernel = run(made, replace(request, recalled=True))
         if torch.isfinite(kernel.sum()):
             return kernel
     except (RefusalError, DisprovenError, CrashError):
@@ -220,7 +220,7 @@ def _run(plan: Plan, request: Request, drive: Driver, whole: Params | None = Non
         return selection.shaped(kernel)
     first = request.verify == "first"
     known = plan.proven_as(settings_of(net)) if first else set()
-    prover = Prover(net, theta, selection, plan.terms, known, not first, whole) if prove else None
+    prover = Prover(net, theta, selection, plan.terms, known, not first, whole, request.recalled) if prove else None
     return selection.shaped(drive(x1, x2, problem, TermWork(net, theta, selection, plan.terms, plan.schedule, prover)))
 
 

@@ -29,7 +29,8 @@ ALGORITHMS = ("auto", "structured", "jacobian", "loop", "ntkvp")
 class Request:
     """A request for a kernel of an eager net; it is served within `undisturbed`. budget: bytes.
 
-    apart: groups of names; no term may hold parameters of two of them. () is one group of all.
+    apart: groups of names; no term may hold parameters of two of them. () is one group of all. recalled: whether the
+    plan is that of an earlier call, which proved it.
     """
 
     net: nn.Module
@@ -41,6 +42,7 @@ class Request:
     budget: int
     verify: str = "always"
     apart: tuple[frozenset[str], ...] = ()
+    recalled: bool = False
 
 
 def plan(

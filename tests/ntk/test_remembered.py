@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from hpnets.ntk import StalePlanError, _planning, _remembered, ntk, plan
+from hpnets.ntk._independence import Batch
 from hpnets.ntk._proof import Prover
 from hpnets.ntk._terms.gram import Dense
+from hpnets.ntk._truth import Truth
 from tests.ntk.oracle import dense_kernel, relative
 
 
@@ -123,6 +125,37 @@ def test_a_held_plan_is_proven_again_where_a_setting_has_changed(change: str) ->
     CHANGES[change](net)
     with pytest.raises(StalePlanError, match="assumes of"):
         ntk(net, x, plan=made, verify="first")
+
+
+class DividedOnceSet(nn.Module):
+    """All are divided by the largest activation of the batch once `divides` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.divides, self.a, self.b = False, nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x)
+        return self.b(h / h.abs().max() if self.divides else torch.tanh(h))
+
+
+def test_a_recalled_plan_is_proven_in_one_batch_until_a_setting_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[list[int]] = []
+    over = Truth.over
+
+    def watched(self: Truth, own: list[Batch]) -> tuple[dict[str, Tensor | None], Tensor]:
+        batches.append([len(batch.rows) for batch in own])
+        return over(self, own)
+
+    monkeypatch.setattr(Truth, "over", watched)
+    net, x = DividedOnceSet().double(), torch.randn(8, 4, dtype=torch.float64)
+    for _ in range(3):
+        ntk(net, x, outputs="full")
+    assert batches == [[4, 4], [8], [8]]
+    net.divides = True
+    for _ in range(2):
+        with pytest.raises(ValueError, match="couples samples"):
+            ntk(net, x, outputs="full")
 
 
 def test_a_plan_goes_with_its_net() -> None:
