@@ -1,5 +1,6 @@
 """The state in which a kernel is computed, and which it leaves as it was: modules, arithmetic, autograd, RNGs."""
 
+import threading
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from operator import is_not
@@ -19,6 +20,8 @@ _HOOKS = vars(nn.Module()).keys() - {"_parameters", "_buffers", "_modules"}
 _CONTAINERS = (dict, list, set)
 # Kinds of values that nothing changes inside; most attributes are of these, and a look at the kind is quickest.
 _FIXED = frozenset({type(None), bool, int, float, str, tuple})
+# Held by the thread that has changed the process's state.
+_ALONE = threading.RLock()
 
 
 @contextmanager
@@ -136,14 +139,15 @@ def _put_back(modules: list[nn.Module]) -> Iterator[None]:
 def undisturbed(net: nn.Module, device: torch.device) -> Iterator[None]:
     """Turn off autocast, TF32 and compiled code, and restore them and the RNGs at the end.
 
-    Autocast, TF32 and products of bfloat16 cost more digits than a kernel's drift has. Inference mode is left, since
-    its tensors have no gradients, and torch's fused attention is off.
+    These belong to the whole process, so that calls in several threads wait for one another. Autocast, TF32 and
+    products of bfloat16 cost more digits than a kernel's drift has. Inference mode is left, since its tensors have no
+    gradients, and torch's fused attention is off.
     Raises RefusalError if the network reads a tensor of an earlier call that has no gradients any more.
     """
     keep_freed_memory()
     modules = list(net.modules())
     compiled = any(m._compiled_call_impl is not None or "_orig_mod" in m._modules for m in modules)
-    with ExitStack() as stack:
+    with _ALONE, ExitStack() as stack:
         stack.enter_context(_plain_arithmetic(modules))
         stack.enter_context(_graphs_that_fail_refused())
         stack.enter_context(_put_back(modules))
@@ -182,17 +186,32 @@ def _plain_arithmetic(modules: list[nn.Module]) -> Iterator[None]:
         cudnn.enabled = enabled
 
 
-@contextmanager
-def unfused_attention() -> Iterator[None]:
-    """Turn off torch's fused attention, which has neither forward-mode derivatives nor batching rules."""
-    mha = torch.backends.mha
-    before = mha.get_fastpath_enabled()
-    try:
-        mha.set_fastpath_enabled(False)
-        with sdpa_kernel(SDPBackend.MATH):
+class _Unfused:
+    """The flags of torch's fused attention, off while there are users, of whatever thread; the last puts them back."""
+
+    def __init__(self) -> None:
+        self.users, self.lock, self.off = 0, threading.Lock(), ExitStack()
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self.lock:
+            if not self.users:
+                mha = torch.backends.mha
+                self.off.callback(mha.set_fastpath_enabled, mha.get_fastpath_enabled())
+                mha.set_fastpath_enabled(False)
+                self.off.enter_context(sdpa_kernel(SDPBackend.MATH))
+            self.users += 1
+        try:
             yield
-    finally:
-        mha.set_fastpath_enabled(before)
+        finally:
+            with self.lock:
+                self.users -= 1
+                if not self.users:
+                    self.off.close()
+
+
+# Turns off torch's fused attention, which has neither forward-mode derivatives nor batching rules.
+unfused_attention = _Unfused()
 
 
 # What torch says where a graph was freed, and where a tensor was made in inference mode.

@@ -1,6 +1,8 @@
 """What the kernel refuses, and that it leaves a network as it found it, even when it is interrupted."""
 
+import copy
 import sys
+import threading
 from types import FrameType
 from typing import Any
 
@@ -14,8 +16,10 @@ from torch.distributed.fsdp import fully_shard
 
 from hpnets.models import create_model
 from hpnets.ntk import _functional, _proof, _tape, ntk, ntk_blocks, plan, sketch
+from tests.ntk.odd_truth import inputs, kernel
 from tests.ntk.oracle import dense_kernel, relative
 from tests.ntk.snapshot import arithmetic, same, snapshot
+from tests.odd_modules import ODD_MODULES
 
 
 class Fuse:
@@ -74,6 +78,31 @@ def test_nothing_of_the_network_changes(name: str) -> None:
     CALLS[name](net, x)
     assert fuse.calls > 1
     assert same(before, snapshot(net))
+
+
+def test_calls_in_several_threads_do_not_disturb_each_other() -> None:
+    names = ["FusedAttention", "GRUOfTwoLayers", "DrawThatDoesNotMatter", "Attention"]
+    made = {name: (ODD_MODULES[name].net(), inputs(name)[0], kernel(name)) for name in names}
+    before, state, wrong = arithmetic(), torch.get_rng_state(), list[str]()
+
+    def compute(start: int) -> None:
+        for i in range(8):
+            name = names[(start + i) % len(names)]
+            net, x, expected = made[name]
+            try:
+                assert relative(ntk(copy.deepcopy(net), x, outputs="full"), expected) < 1e-10
+            except (AssertionError, ValueError) as error:
+                wrong.append(f"{name}: {error}")
+
+    threads = [threading.Thread(target=compute, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert arithmetic() == before
+    assert torch.backends.cuda.flash_sdp_enabled()
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("allowed", [1, 2, 3, 4, 5, 6, 7])
