@@ -53,8 +53,8 @@ class Surrogate:
         self.readout = tuple(name for name in own if name.rpartition(".")[0] == module)
 
     def check_outputs(self, x: Tensor) -> None:
-        """Raise ValueError unless f(x) is one number for each x, linear in the read-out, and derivable; done once."""
-        if self._checked:
+        """Raise ValueError unless f(x) is one number for each x, linear in the read-out, and has derivatives."""
+        if self._checked:  # once
             return
         own = {name: p.detach() for name, p in self.net.named_parameters()}
         outputs = functional_call(self.net, own, (x,))

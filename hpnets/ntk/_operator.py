@@ -120,15 +120,18 @@ class NTKOperator:
 
     def _prove(self) -> None:
         """Prove the products of the network, unless they were while it had the settings that it has now."""
-        net, tile, settings = self._net, self._sizes(1)[1], settings_of(self._net)
-        if settings == self._settings:
+        settings, group = settings_of(self._net), self._group
+        changed = torch.tensor(float(settings != self._settings), device=self.device)
+        if group is not None:  # a hook of one rank alone, say
+            dist.all_reduce(changed, dist.ReduceOp.MAX, group)
+        if not changed:
             return
-        check_eval_mode(net)
+        tile = self._sizes(1)[1]
 
         def proven() -> Products:
-            return proven_products(net, self._theta, self._x, self._selection, tile)
+            check_eval_mode(self._net)
+            return proven_products(self._net, self._theta, self._x, self._selection, tile)
 
-        group = self._group
         self._products = proven() if group is None else together(group, tuple(self._theta), self.device, proven)
         self._settings = settings
 
