@@ -7,7 +7,11 @@ import torch
 from torch import Tensor
 
 from hpnets.linalg import tiles
+from hpnets.ntk._allocator import on_large_pages
 from hpnets.ntk._problem import Problem
+
+# So many rows are transposed at a time, so that their cache lines stay in cache.
+STRIP = 32
 
 # The factors of a tile's samples; only `Work` knows what is inside.
 Factors = Any
@@ -50,7 +54,7 @@ def tiled_kernel(x1: Tensor, x2: Tensor | None, problem: Problem, work: Work) ->
     """
     columns = x1 if x2 is None else x2
     C = 1 if problem.flat else problem.C
-    kernel = x1.new_empty(C, len(x1), C, len(columns))
+    kernel = on_large_pages(x1.new_empty(C, len(x1), C, len(columns)))
     left = right = None
     for rows in tiles(len(x1), work.tile):
         left = work.factors(x1[rows], left, x2 is not None or rows.start == 0, (x1, columns))
@@ -63,8 +67,15 @@ def tiled_kernel(x1: Tensor, x2: Tensor | None, problem: Problem, work: Work) ->
             k = kernel[:, rows, :, cols]
             work.contract(k[0, :, 0] if problem.flat else k, left, left if same else right, same)
             if x2 is None and not same:
-                kernel[:, cols, :, rows] = k.permute(2, 3, 0, 1)
+                write_transposed(k, kernel[:, cols, :, rows])
     return kernel[0, :, 0] if problem.flat else kernel
+
+
+def write_transposed(k: Tensor, other: Tensor) -> None:
+    """other[p, b, o, a] = k[o, a, p, b], for k (c, n1, C, n2)."""
+    for o in range(len(k)):
+        for rows in tiles(k.shape[1], STRIP):
+            other[:, :, o, rows] = k[o, rows].permute(1, 2, 0)
 
 
 def chunks(n: int, size: int) -> Iterator[slice]:
@@ -96,9 +107,7 @@ def in_company(x: Tensor, others: Iterable[Tensor]) -> Tensor:
 
 def empty(like: Tensor, shape: tuple[int, ...], old: Tensor | None) -> Tensor:
     """An empty tensor with the dtype and device of `like`, in the memory of `old` if that is given and large enough."""
-    if old is None:
-        return like.new_empty(shape)
     new = torch.empty(shape, dtype=like.dtype, device="meta")
-    if old.untyped_storage().nbytes() < new.nbytes:
-        return like.new_empty(shape)
+    if old is None or old.untyped_storage().nbytes() < new.nbytes:
+        return on_large_pages(like.new_empty(shape))
     return old.as_strided(shape, new.stride(), 0)

@@ -86,19 +86,21 @@ def monitor(out: str = "docs/results/monitor", seeds: int = 5) -> None:
 
 
 def sharing(
-    out: str = "docs/results/sharing", cases: str = "mlp,ccp,conv", repeats: int = 3, quick: bool = False
+    out: str = "docs/results/sharing", cases: str = ",".join(NETWORKS), repeats: int = 3, quick: bool = False
 ) -> None:
-    """Measure what a second process saves: the full kernel by one process and by two, with a core and a thread each.
+    """Measure what a second process saves: kernels by one process and by two, with a core and a thread each.
 
     Args:
         out: folder of <device>.json and README.md
         cases: some of mlp, ccp, conv, resnet18, parted by commas
         repeats: rounds of one process and two
-        quick: try the command with small sizes
+        quick: try the command with small sizes; another --out must be given
     """
     from recipes.bench.pages import write_page
     from recipes.bench.sharing import ABOUT, run_sharing, sharing_table
 
+    if quick and Path(out) == Path("docs/results/sharing"):
+        raise ValueError(f"--quick measures nothing that belongs in {out}: give another --out")
     with tempfile.TemporaryDirectory() as folder:
         measured = run_sharing(names("case", cases, NETWORKS), Path(folder), repeats, quick)
     write_page(Path(out), "One kernel, two processes", ABOUT, sharing_table(measured), measured, 1)

@@ -7,6 +7,7 @@ from torch import Tensor
 from hpnets.ntk._terms import units
 from hpnets.ntk._terms.base import BLOCK, mirror
 from hpnets.ntk._terms.units import add_unit_products, output_groups, units_numel
+from hpnets.ntk._tiling import write_transposed
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -27,6 +28,7 @@ def test_the_share_is_the_sum_over_units(
     C: int, L: int, weighted: bool, symmetric: bool, even: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(units, "PRODUCTS", 200)  # several blocks of rows
+    monkeypatch.setattr(units, "LINE", 3)  # several strips of two blocks
     left = random(7, 11, L)
     right = left if symmetric else random(7, 9, L, seed=1)
     R, weight = random(C, 7, seed=2), random(11, right.shape[1], seed=3)
@@ -36,6 +38,13 @@ def test_the_share_is_the_sum_over_units(
     if symmetric:
         mirror(k, even)
     assert torch.allclose(k, 1 + expected(left, right, R, weight if weighted else None), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("c", "n1", "C", "n2"), [(3, 70, 2, 5), (1, 3, 4, 70), (1, 64, 1, 33)])
+def test_a_transposed_block_is_written_strip_by_strip(c: int, n1: int, C: int, n2: int) -> None:
+    k, other = random(c, n1, C, n2), torch.zeros(C, n2, c, n1, dtype=torch.float64)
+    write_transposed(k, other)
+    assert torch.equal(other, k.permute(2, 3, 0, 1))
 
 
 @pytest.mark.parametrize(("C", "threads", "shares"), [(3, 1, 1), (3, 2, 2), (3, 4, 4), (3, 5, 1), (10, 4, 1)])

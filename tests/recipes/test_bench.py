@@ -24,6 +24,7 @@ from recipes.bench.packages import PACKAGES, Peer, make_peers
 from recipes.bench.passes import peak_bytes
 from recipes.bench.process import Failed, Worker
 from recipes.bench.settings import Settings
+from recipes.bench.sharing import sharing_table
 from recipes.bench.table import render, seconds, target_row, verdict
 from recipes.bench.throughput import OPTIONS, TWINS, in_place, ours, out_of_place, throughput_table, timms
 from recipes.bench.worker import Job
@@ -199,10 +200,29 @@ def test_two_processes_are_measured_against_one(tmp_path: Path) -> None:
     flags = ("--cases", "mlp", "--repeats", "1", "--quick", "--out", str(tmp_path))
     assert run_module("recipes.bench", "sharing", *flags) == 0
     (path,) = tmp_path.glob("*.json")
-    case = json.loads(path.read_text())["results"]["mlp"]
-    assert case["relative_difference"] < 1e-6
-    assert len(case["seconds"]["1"]) == len(case["seconds"]["2"]) == 1
-    assert f"| {case['ratio']:.2f} |" in (tmp_path / "README.md").read_text()
+    results = json.loads(path.read_text())["results"]
+    assert list(results) == ["mlp full", "mlp trace"]
+    for case in results.values():
+        (point,) = case["points"]
+        assert point["relative_difference"] < 1e-6
+        assert len(point["seconds"]["1"]) == len(point["seconds"]["2"]) == 1
+        assert f"| {point['ratio']:.2f} |" in (tmp_path / "README.md").read_text()
+
+
+def test_the_table_of_two_processes() -> None:
+    def points(*ratios: float) -> list[dict[str, object]]:
+        sizes = (256, 1024, 2048)
+        return [
+            {"samples": n, "seconds": {"1": [1.0, 1.0], "2": [r, r]}, "ratio": r, "relative_difference": 0.0}
+            for n, r in zip(sizes, ratios, strict=False)
+        ]
+
+    titled = {"title": "Net, N=256", "outputs": "full"}
+    measured = {"a": titled | {"points": points(1.5, 0.5, 0.55)}, "b": titled | {"points": points(0.7)}}
+    table = sharing_table(measured)
+    assert "| Net | full | 1024 | 0.55 at 2048 (<= 0.6, met) |" in table
+    assert "| Net | full | 256 | 0.70 at 256 (<= 0.6, **missed**) |" in table
+    assert "| Net | full | 2048 | 1 (1 - 1) | 0.55 (0.55 - 0.55) | 0.55 | 0.0e+00 |" in table
 
 
 def test_the_table_of_the_monitor() -> None:

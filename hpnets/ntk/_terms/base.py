@@ -15,7 +15,7 @@ from hpnets.ntk._layer import Layer
 from hpnets.ntk._problem import Problem
 from hpnets.ntk._rules.base import OuterRule
 from hpnets.ntk._tape import Tape
-from hpnets.ntk._tiling import empty
+from hpnets.ntk._tiling import empty, write_transposed
 
 State = dict[str, Tensor]
 # One product has this many rows: large enough for the GEMM's rate, small enough that the product stays in cache.
@@ -34,8 +34,6 @@ SHORT = 2**12
 MIXABLE = 32
 # Each thread makes so many rows of a product, or more, where the rows are shared out to the threads.
 THREAD_ROWS = 64
-# This many rows are transposed at a time, so that their cache lines stay in cache.
-STRIP = 32
 
 
 class Term(ABC):
@@ -183,9 +181,8 @@ def mirror(k: Tensor, even: bool = False) -> None:
     for o in range(len(k) - 1):
         if even:
             k[o + 1 :, :, o] = k[o, :, o + 1 :].transpose(0, 1)
-            continue
-        for x in tiles(k.shape[1], STRIP):
-            k[o + 1 :, :, o, x] = k[o, x, o + 1 :].permute(1, 2, 0)
+        else:
+            write_transposed(k[o : o + 1, :, o + 1 :], k[o + 1 :, :, o : o + 1])
 
 
 def dot(g: Tensor, h: Tensor) -> Tensor:

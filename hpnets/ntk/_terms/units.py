@@ -10,10 +10,13 @@ import torch
 from torch import Tensor
 
 from hpnets.linalg import tiles
+from hpnets.ntk._allocator import on_large_pages
 from hpnets.ntk._terms.base import BLOCK
 
 # This many scalars of inner products, over all units, are formed at a time: as many as stay in cache.
 PRODUCTS = 2**20
+# At least so many rows are transposed at a time: a cache line has room for 16 numbers in float32.
+LINE = 16
 
 
 def add_unit_products(
@@ -54,21 +57,22 @@ def output_groups(C: int) -> Iterator[range]:
 def pair_kernels(left: Tensor, right: Tensor, pairs: Tensor, weight: Tensor | None, symmetric: bool) -> Tensor:
     """w[x, x'] sum_h pairs[q, h] <left[h, x], right[h, x']>, shape (Q, n1, n2)."""
     (H, n1, L), n2, Q = left.shape, right.shape[1], len(pairs)
-    kernels = left.new_empty(Q, n1, n2)
+    kernels = on_large_pages(left.new_empty(Q, n1, n2))
     step = rows_at_once(Q, H, n1, n2, L)
     # All blocks use the same buffers: fresh memory would cost a page fault every 4 KiB.
     inner, summed = (left.new_empty(numel) for numel in buffer_numels(Q, H, step, n2, L))
-    for rows in tiles(n1, step):
-        columns = slice(rows.start if symmetric else 0, n2)
-        compute = scaled_pairs if L == 1 else inner_products
-        K = compute(left[:, rows], right[:, columns], pairs, inner, summed)
-        upper = kernels[:, rows, columns]
-        if weight is None:
-            upper.copy_(K)
-        else:
-            torch.mul(K, weight[rows, columns], out=upper)
+    for strip in tiles(n1, -(-LINE // step) * step):
+        columns = slice(strip.start if symmetric else 0, n2)
+        for start in range(strip.start, strip.stop, step):
+            rows = slice(start, min(start + step, strip.stop))
+            compute = scaled_pairs if L == 1 else inner_products
+            K = compute(left[:, rows], right[:, columns], pairs, inner, summed)
+            if weight is None:
+                kernels[:, rows, columns] = K
+            else:
+                torch.mul(K, weight[rows, columns], out=kernels[:, rows, columns])
         if symmetric:
-            kernels[:, rows.stop :, rows] = upper[:, :, rows.stop - rows.start :].transpose(1, 2)
+            kernels[:, strip.stop :, strip] = kernels[:, strip, strip.stop :].transpose(1, 2)
     return kernels
 
 
