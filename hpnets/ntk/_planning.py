@@ -1,5 +1,6 @@
 """Making a plan: which contraction each parameter takes, in which tiles, and which algorithm is the quickest."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -130,12 +131,13 @@ class _Maker:
 
         If none fits, the ValueError of the first is raised.
         """
-        plans, refusals = [], []
+        plans: list[Plan] = []
+        refusals: list[ValueError] = []
         for name in ("structured", "jacobian", "loop"):
             if name in self.crashed or (name == "jacobian" and not self.distrust.vmap):
                 continue
             try:
-                plans.append(self.by_name(name))
+                plans.append(self.by_name(name, min((p.seconds for p in plans), default=math.inf)))
             except ValueError as error:
                 refusals.append(error)
         if plans:
@@ -147,14 +149,19 @@ class _Maker:
         except ValueError:
             raise refusals[0] from None
 
-    def by_name(self, algorithm: str) -> Plan:
+    def by_name(self, algorithm: str, best: float = math.inf) -> Plan:
+        """The plan of an algorithm; in parts only where these may take less than `best` seconds."""
         if algorithm == "ntkvp":
             return self._ntkvp()
         groups = self.request.apart or (frozenset(self.request.theta),)
         terms = tuple(term for names in groups for term in self._terms(algorithm, names))
         named = {name for term in terms for name in term.names}
         whole = self._of_terms(algorithm, terms, [name for name in self.request.theta if name not in named])
-        if self.request.apart or whole.tile >= self.problem.longest:
+        if (
+            self.request.apart
+            or whole.tile >= self.problem.longest
+            or self._seconds(terms, self.problem.longest) > best
+        ):
             return whole
         return min([whole, *self._in_parts(whole)], key=lambda p: p.seconds)
 
@@ -199,8 +206,11 @@ class _Maker:
         samples = self._samples(schedule.tile)
         entries = [entry for term in terms for entry in self._entries(term, schedule, samples)]
         entries += [ParameterPlan(name, "unused", 0.0, 0) for name in unused]
-        seconds = predict_seconds(terms, self.survey, self.problem, samples, numel(self.request.theta))
+        seconds = self._seconds(terms, schedule.tile)
         return self._plan(algorithm, entries, needs.peak, terms, schedule, seconds)
+
+    def _seconds(self, terms: tuple[Term, ...], tile: int) -> float:
+        return predict_seconds(terms, self.survey, self.problem, self._samples(tile), numel(self.request.theta))
 
     def _ntkvp(self) -> Plan:
         tile, needs = ntkvp_tile(self.request.theta, self.survey, self.problem, self.request.budget)

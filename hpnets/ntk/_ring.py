@@ -6,7 +6,7 @@ that arrive: each pair of blocks once, and the same number of pairs on each rank
 whether the plan holds on the samples, since a rank that replanned alone would wait for the others for ever.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from hpnets.ntk._allocator import on_large_pages
+from hpnets.linalg import tiles as slices
 from hpnets.ntk._failures import CrashError, DisprovenError, RefusalError, crashes_of
 from hpnets.ntk._problem import Problem
 from hpnets.ntk._tiling import Factors, Work, write_transposed
@@ -24,6 +24,8 @@ Pair = tuple[int, int]
 T = TypeVar("T")
 # Ranks send each other the contraction that a proof ruled out as its index here; the greatest index wins.
 _KINDS = ("", "separable", "pooled", "unused", "rule", "jacobian", "ntkvp", "loop")
+# About so many scalars are sent at a time.
+PIECE = 2**21
 _ALGORITHMS = ("", "loop", "ntkvp", "structured", "jacobian")
 
 
@@ -87,8 +89,12 @@ class Ring:
         # Collectives need blocks of one size: the samples begin anew, and these copies are cut off at the end.
         padded = x1[torch.arange(2 * world * m, device=x1.device) % len(x1)].split(m)
         factors = self._together(x1.device, lambda: [work.factors(padded[b], None, True, (x1,)) for b in own(rank)])
-        tiles = self._contracted(dict(zip(own(rank), factors, strict=True)), x1, problem, work)
-        kernel = self._assemble(tiles, world)[:, : len(x1), :, : len(x1)]
+        C = 1 if problem.flat else problem.C
+        kernel = x1.new_empty(C, len(padded) * m, C, len(padded) * m)
+        blocks = kernel.unflatten(3, (-1, m)).unflatten(1, (-1, m)).permute(1, 4, 0, 2, 3, 5)
+        self._contract(blocks, dict(zip(own(rank), factors, strict=True)), problem, work)
+        self._assemble(blocks)
+        kernel = kernel[:, : len(x1), :, : len(x1)]
         return (kernel[0, :, 0] if problem.flat else kernel).contiguous()
 
     def _together(self, device: torch.device, compute: Callable[[], T]) -> T:
@@ -99,66 +105,72 @@ class Ring:
 
         return together(self.group, self.names, device, computed)
 
-    def _contracted(self, held: dict[int, Factors], x: Tensor, problem: Problem, work: Work) -> Tensor:
-        """This rank's tiles (T, C, m, C, m); a failure is raised after the last exchange, so that no rank waits."""
-        rank, world = dist.get_rank(self.group), dist.get_world_size(self.group)
-        C, m, places = 1 if problem.flat else problem.C, block_size(len(x), world), all_pairs(rank, world)
-        tiles, failure = on_large_pages(x.new_empty(len(places), C, m, C, m)), None
+    def _contract(self, blocks: Tensor, held: dict[int, Factors], problem: Problem, work: Work) -> None:
+        """Fill this rank's blocks; a failure is raised after the last exchange, so that no rank waits."""
+        rank, world, failure = dist.get_rank(self.group), dist.get_world_size(self.group), None
         for step in range(world // 2 + 1):
             if step:
                 held |= self._exchange(held, rank, world, step)
             for i, j in pairs(rank, world, step):
-                k = tiles[places.index((i, j))]
+                k = blocks[i, j]
                 try:
                     work.contract(k[0, :, 0] if problem.flat else k, held[i], held[j], i == j)
                 except Exception as error:
                     failure = error
             held = {b: held[b] for b in own(rank)}
 
-        def finished() -> Tensor:
+        def finished() -> None:
             if failure is not None:
                 raise failure
-            return tiles
 
-        return self._together(x.device, finished)
+        self._together(blocks.device, finished)
 
     def _exchange(self, held: dict[int, Factors], rank: int, world: int, step: int) -> dict[int, Factors]:
         """Send the own blocks' factors `step` ranks down the ring; return those that arrive from `step` ranks up."""
         arrived = {}
         for mine, theirs in zip(own(rank), own((rank + step) % world), strict=True):
             leaves, spec = tree_flatten(held[mine])
-            arrived[theirs] = tree_unflatten(exchanged(leaves, step, self.group), spec)
+            buffers = [t.new_empty(t.shape) for t in leaves]
+            swap(leaves, buffers, step, self.group)
+            arrived[theirs] = tree_unflatten(buffers, spec)
         return arrived
 
-    def _assemble(self, tiles: Tensor, world: int) -> Tensor:
-        """Put (T, C, m, C, m) tiles of every rank into (C, 2 w m, C, 2 w m), and mirror them."""
-        rank, (_, C, m, _, _) = dist.get_rank(self.group), tiles.shape
-        kernel = on_large_pages(tiles.new_empty(C, 2 * world * m, C, 2 * world * m))
-        blocks = kernel.unflatten(3, (-1, m)).unflatten(1, (-1, m))
+    def _assemble(self, blocks: Tensor) -> None:
+        """Fill the blocks (2 w, 2 w, C, m, C, m) with those of the other ranks, and mirror all."""
+        rank, world = dist.get_rank(self.group), dist.get_world_size(self.group)
+        mine = all_pairs(rank, world)
         for step in range(world):
-            theirs = exchanged([tiles], step, self.group)[0]
-            for (i, j), k in zip(all_pairs((rank + step) % world, world), theirs, strict=True):
-                blocks[:, i, :, :, j] = k
-                if i != j:
-                    write_transposed(k, blocks[:, j, :, :, i])
-        return kernel
+            for at, (i, j) in zip(mine, all_pairs((rank + step) % world, world), strict=True):
+                for outputs, arrived in exchanged(blocks[at], step, self.group):
+                    if step:
+                        blocks[i, j, outputs] = arrived
+                    if i != j:
+                        write_transposed(arrived, blocks[j, i, :, :, outputs])
 
 
-def exchanged(tensors: list[Tensor], step: int, group: dist.ProcessGroup) -> list[Tensor]:
-    """Send the tensors `step` ranks down the ring; return those that arrive from `step` ranks up, of the same shapes.
+def exchanged(t: Tensor, step: int, group: dist.ProcessGroup) -> Iterator[tuple[slice, Tensor]]:
+    """Some rows at a time of the t of the rank that is `step` up the ring; every rank's t has the same shape.
 
-    Two ranks of gloo exchange a large tensor so in a quarter of the time of an all_gather.
+    The next rows overwrite them: one buffer of a few MiB stays in memory that the process has, while a large one costs
+    a page fault for each 4 KiB. Two ranks of gloo take a quarter of the time of an all_gather for it.
     """
-    if step == 0:
-        return tensors
+    size = max(1, PIECE // max(1, t[:1].numel()))
+    buffer = t.new_empty(min(size, len(t)), *t.shape[1:]) if step else t
+    for rows in slices(len(t), size):
+        arrived = buffer[: rows.stop - rows.start] if step else t[rows]
+        if step:
+            swap([t[rows]], [arrived], step, group)
+        yield rows, arrived
+
+
+def swap(tensors: list[Tensor], buffers: list[Tensor], step: int, group: dist.ProcessGroup) -> None:
+    """Send the tensors `step` ranks down the ring, and fill the buffers with those that arrive from `step` ranks up."""
     rank, world = dist.get_rank(group), dist.get_world_size(group)
     source, target = (dist.get_global_rank(group, (rank + s) % world) for s in (step, -step))
-    buffers = [on_large_pages(t.new_empty(t.shape)) for t in tensors]
     operations = [dist.P2POp(dist.isend, t.contiguous(), target, group) for t in tensors]
     operations += [dist.P2POp(dist.irecv, t, source, group) for t in buffers]
     for work in dist.batch_isend_irecv(operations):
         work.wait()
-    return buffers
 
 
 def block_size(n: int, world: int) -> int:
@@ -197,7 +209,8 @@ def gather_rows(rows: Tensor, n: int, group: dist.ProcessGroup) -> Tensor:
     """All rows (n, ...) in the order of x, on every rank, from each rank's rows of x[rank::world]."""
     rank, world = dist.get_rank(group), dist.get_world_size(group)
     padded = torch.cat([rows, rows.new_zeros(-(-n // world) - len(rows), *rows.shape[1:])])
-    whole = on_large_pages(padded.new_empty(len(padded), world, *rows.shape[1:]))
+    whole = padded.new_empty(len(padded), world, *rows.shape[1:])
     for step in range(world):
-        whole[:, (rank + step) % world] = exchanged([padded], step, group)[0]
+        for part, arrived in exchanged(padded, step, group):
+            whole[part, (rank + step) % world] = arrived
     return whole.flatten(0, 1)[:n]

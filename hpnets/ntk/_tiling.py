@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from hpnets.linalg import tiles
-from hpnets.ntk._allocator import on_large_pages
 from hpnets.ntk._problem import Problem
 
 # So many rows are transposed at a time, so that their cache lines stay in cache.
@@ -54,7 +53,7 @@ def tiled_kernel(x1: Tensor, x2: Tensor | None, problem: Problem, work: Work) ->
     """
     columns = x1 if x2 is None else x2
     C = 1 if problem.flat else problem.C
-    kernel = on_large_pages(x1.new_empty(C, len(x1), C, len(columns)))
+    kernel = x1.new_empty(C, len(x1), C, len(columns))
     left = right = None
     for rows in tiles(len(x1), work.tile):
         left = work.factors(x1[rows], left, x2 is not None or rows.start == 0, (x1, columns))
@@ -109,5 +108,5 @@ def empty(like: Tensor, shape: tuple[int, ...], old: Tensor | None) -> Tensor:
     """An empty tensor with the dtype and device of `like`, in the memory of `old` if that is given and large enough."""
     new = torch.empty(shape, dtype=like.dtype, device="meta")
     if old is None or old.untyped_storage().nbytes() < new.nbytes:
-        return on_large_pages(like.new_empty(shape))
+        return like.new_empty(shape)
     return old.as_strided(shape, new.stride(), 0)

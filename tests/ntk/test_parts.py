@@ -1,5 +1,6 @@
 """Kernels in parts of the parameters, where gradients of all of them at once exceed the memory."""
 
+import contextlib
 import dataclasses
 
 import pytest
@@ -52,6 +53,17 @@ def test_parts_add_up(net: nn.Module, x: Tensor, outputs: str | int, algorithm: 
         assert "parts" in str(plan(net, x, **options))
     assert relative(ntk(net, x, verify=verify, **options), truth) < 1e-10
     assert relative(ntk(net, x[:4], x[2:], verify=verify, **options), truth[:4, 2:]) < 1e-10
+
+
+@pytest.mark.parametrize("memory", ["24MiB", MEMORY, "60MiB", "1GiB"])
+@pytest.mark.parametrize("outputs", ["full", "trace"])
+def test_the_automatic_plan_is_the_quickest_of_all(net: nn.Module, x: Tensor, outputs: str, memory: str) -> None:
+    """Also where not all algorithms are tried in parts."""
+    seconds = []
+    for algorithm in ("structured", "jacobian", "loop"):
+        with contextlib.suppress(ValueError):  # it does not fit
+            seconds.append(plan(net, x, outputs=outputs, memory=memory, algorithm=algorithm).seconds)
+    assert plan(net, x, outputs=outputs, memory=memory).seconds == min(seconds)
 
 
 class Centred(Normed):

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from hpnets.linalg import tiles
-from hpnets.ntk._allocator import on_large_pages
 from hpnets.ntk._terms.base import BLOCK
 
 # This many scalars of inner products, over all units, are formed at a time: as many as stay in cache.
@@ -57,7 +56,7 @@ def output_groups(C: int) -> Iterator[range]:
 def pair_kernels(left: Tensor, right: Tensor, pairs: Tensor, weight: Tensor | None, symmetric: bool) -> Tensor:
     """w[x, x'] sum_h pairs[q, h] <left[h, x], right[h, x']>, shape (Q, n1, n2)."""
     (H, n1, L), n2, Q = left.shape, right.shape[1], len(pairs)
-    kernels = on_large_pages(left.new_empty(Q, n1, n2))
+    kernels = left.new_empty(Q, n1, n2)
     step = rows_at_once(Q, H, n1, n2, L)
     # All blocks use the same buffers: fresh memory would cost a page fault every 4 KiB.
     inner, summed = (left.new_empty(numel) for numel in buffer_numels(Q, H, step, n2, L))
