@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from hpnets.ntk._budget import parse_bytes
+from hpnets.ntk._budget import SLACK, parse_bytes
 from hpnets.ntk._checks import check_eval_mode, check_finite, check_inputs, check_rows, check_types
 from hpnets.ntk._cost_model import Distrust
 from hpnets.ntk._failures import CrashError, DisprovenError, RefusalError, UnprovenWarning, crashes_of
@@ -176,7 +176,9 @@ def _share(group: "dist.ProcessGroup", request: Request, distrust: Distrust, cra
     if request.x2 is None:
         block = x1[: block_size(len(x1), world)]
         made = make_plan(replace(request, x1=block), distrust, crashed)
-        if made.algorithm != "ntkvp" and made.tile >= len(block) and 4 * made.peak_bytes <= request.budget:
+        # The rank's other block is held too, and two that arrive.
+        needed = made.peak_bytes + 3 * SLACK * sum(entry.peak_bytes for entry in made.parameters)
+        if made.algorithm != "ntkvp" and made.tile >= len(block) and needed <= request.budget:
             return run(made, request, Ring(group, names, made.algorithm))
     if len(x1) < world:
         raise ValueError(f"x1 has {len(x1)} rows; allowed: at least one for each of the {world} ranks")
