@@ -106,7 +106,9 @@ def in_company(x: Tensor, others: Iterable[Tensor]) -> Tensor:
 
 def empty(like: Tensor, shape: tuple[int, ...], old: Tensor | None) -> Tensor:
     """An empty tensor with the dtype and device of `like`, in the memory of `old` if that is given and large enough."""
+    if old is None:
+        return like.new_empty(shape)
     new = torch.empty(shape, dtype=like.dtype, device="meta")
-    if old is None or old.untyped_storage().nbytes() < new.nbytes:
+    if old.untyped_storage().nbytes() < new.nbytes:
         return like.new_empty(shape)
     return old.as_strided(shape, new.stride(), 0)

@@ -27,8 +27,8 @@ TARGET, LARGE = 0.6, 1000
 ABOUT = f"""\
 `ntk(net, x, outputs=..., group=..., verify="off")` by a gloo group of one process and of two on one machine, each
 pinned to a core of its own with one thread, in turn; of each start the least of three calls after a warm-up. Each
-process gets the whole kernel: one of N samples and 10 outputs has 400 N^2 bytes, half of which two processes send each
-other, and each of them writes all. Shown is the median (least - greatest) over the starts; "apart" is the relative
+process gets the whole kernel: one of N samples and 10 outputs has 400 N^2 bytes, of which each process sends the other
+one 5 of 16 blocks and writes all. Shown is the median (least - greatest) over the starts; "apart" is the relative
 Frobenius norm of the difference of the two kernels. The target is a ratio of at most {TARGET} from {LARGE} samples on;
 of a network whose sizes here are smaller it is asked of the largest."""
 

@@ -60,11 +60,11 @@ def pair_kernels(left: Tensor, right: Tensor, pairs: Tensor, weight: Tensor | No
     step = rows_at_once(Q, H, n1, n2, L)
     # All blocks use the same buffers: fresh memory would cost a page fault every 4 KiB.
     inner, summed = (left.new_empty(numel) for numel in buffer_numels(Q, H, step, n2, L))
+    compute = scaled_pairs if L == 1 else inner_products
     for strip in tiles(n1, -(-LINE // step) * step):
         columns = slice(strip.start if symmetric else 0, n2)
         for start in range(strip.start, strip.stop, step):
             rows = slice(start, min(start + step, strip.stop))
-            compute = scaled_pairs if L == 1 else inner_products
             K = compute(left[:, rows], right[:, columns], pairs, inner, summed)
             if weight is None:
                 kernels[:, rows, columns] = K
